@@ -10,12 +10,14 @@ the company in which a clip is read changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from lst_cli.units.dense import Dense
 
 
 class RaggedEncoder:
@@ -30,7 +32,8 @@ class RaggedEncoder:
         self._norm_first = bool(config.do_stable_layer_norm)
         self._position: Any = encoder.pos_conv_embed
         self._norm: Any = encoder.layer_norm
-        self._layers = [_Layer(layer, norm_first=self._norm_first) for layer in encoder.layers]
+        exact_gelu = config.hidden_act == "gelu"
+        self._layers = [_Layer(layer, norm_first=self._norm_first, exact_gelu=exact_gelu) for layer in encoder.layers]
         self._last = last
 
     def __call__(self, x_TD: Tensor, frames: Sequence[int]) -> Tensor:
@@ -70,15 +73,14 @@ class RaggedEncoder:
 class _Layer:
     """One transformer layer, made from that of a ``HubertModel``."""
 
-    def __init__(self, layer: Any, *, norm_first: bool) -> None:
+    def __init__(self, layer: Any, *, norm_first: bool, exact_gelu: bool) -> None:
         attention = layer.attention
         parts = [attention.q_proj, attention.k_proj, attention.v_proj]
         self._heads = attention.num_heads
-        self._qkv_weight = torch.cat([part.weight.detach() for part in parts])
-        self._qkv_bias = torch.cat([part.bias.detach() for part in parts])
-        self._out: Any = attention.out_proj
+        self._qkv = Dense(torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]))
+        self._out = Dense(attention.out_proj.weight, attention.out_proj.bias)
         self._norm: Any = layer.layer_norm
-        self.feed_forward: Any = layer.feed_forward
+        self.feed_forward = _feed_forward(layer.feed_forward, exact_gelu=exact_gelu)
         self._final_norm: Any = layer.final_layer_norm
         self._norm_first = norm_first
 
@@ -92,11 +94,20 @@ class _Layer:
         return out_TD
 
     def _attend(self, x_TD: Tensor, frames: Sequence[int]) -> Tensor:
-        qkv_TD = F.linear(x_TD, self._qkv_weight, self._qkv_bias)
+        qkv_TD = self._qkv(x_TD)
         out = []
         for clip_tD in torch.split(qkv_TD, list(frames)):
             q_1Htd, k_1Htd, v_1Htd = clip_tD.view(1, len(clip_tD), 3, self._heads, -1).permute(2, 0, 3, 1, 4)
             attended_1Htd = F.scaled_dot_product_attention(q_1Htd, k_1Htd, v_1Htd)
             out.append(attended_1Htd[0].transpose(0, 1).flatten(1))
-        out_TD: Tensor = self._out(torch.cat(out))
-        return out_TD
+        return self._out(torch.cat(out))
+
+
+def _feed_forward(module: Any, *, exact_gelu: bool) -> Callable[[Tensor], Tensor]:
+    """The feed-forward half of a layer; the module itself where its activation is not the exact GELU."""
+    if not exact_gelu:
+        whole: Callable[[Tensor], Tensor] = module
+        return whole
+    inner = Dense(module.intermediate_dense.weight, module.intermediate_dense.bias, gelu=True)
+    outer = Dense(module.output_dense.weight, module.output_dense.bias)
+    return lambda x_TD: outer(inner(x_TD))

@@ -19,22 +19,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-_BLOCK_SAMPLES = 32_000
-"""Samples that go through the stack at once on a CPU; their widest layer (13 MB in base) about fits its cache."""
+from lst_cli.units.dense import Dense
+
+_BLOCK_SAMPLES = 64_000
+"""Samples that go through the stack at once on a CPU; bounds the memory of the widest layer (26 MB in base)."""
 
 
 @dataclass(frozen=True)
 class _Layer:
     """One convolution: its kernel cut into pieces of at most ``stride`` steps, and what follows it."""
 
-    pieces: tuple[Tensor, ...]
-    """Each [steps * C_in, C_out]."""
-    bias_C: Tensor | None
+    pieces: tuple[Dense, ...]
+    """Each from [steps * C_in] to [C_out]; the bias is added by the first."""
     kernel: int
     stride: int
     norm: nn.LayerNorm | None
+    gelu_done: bool = False
+    """The GELU is part of the only piece."""
 
 
 class ConvFront:
@@ -63,17 +65,18 @@ class ConvFront:
 
     def _prepare(self, index: int) -> _Layer:
         conv = self._convs[index].to(torch.float32 if index == 0 else self._dtype).conv
-        weight_MC = conv.weight.detach().permute(2, 1, 0).flatten(0, 1).contiguous()
         stride, kernel, c_in = self._strides[index], self._kernels[index], conv.weight.shape[1]
+        weight_CM = conv.weight.detach().permute(0, 2, 1).flatten(1)
         # A kernel over one channel is so small that unfolding the signal is cheaper than two passes over the output.
-        steps = kernel if c_in == 1 else stride
+        weights = weight_CM.split((kernel if c_in == 1 else stride) * c_in, dim=1)
         norm = getattr(self._convs[index], "layer_norm", None)
+        plain = norm is None and len(weights) == 1 and self._exact_gelu
         return _Layer(
-            pieces=weight_MC.split(steps * c_in),
-            bias_C=None if conv.bias is None else conv.bias.detach(),
+            pieces=tuple(Dense(part, None if i else conv.bias, gelu=plain) for i, part in enumerate(weights)),
             kernel=kernel,
             stride=stride,
             norm=norm if isinstance(norm, nn.LayerNorm) else None,
+            gelu_done=plain,
         )
 
     def frames(self, samples: int) -> int:
@@ -99,23 +102,25 @@ class ConvFront:
             if layer.norm is not None:
                 x_TC = layer.norm(x_TC)
             x_TC = x_TC.to(self._dtype)
-            x_TC = torch.ops.aten.gelu_(x_TC) if self._exact_gelu else self._convs[0].activation(x_TC)
+            if not layer.gelu_done:
+                x_TC = torch.ops.aten.gelu_(x_TC) if self._exact_gelu else self._convs[0].activation(x_TC)
         return x_TC
 
     def _normed_first(self, wave_S: Tensor) -> _Layer:
         """The first layer with its group norm for this clip folded into kernel and bias."""
         plain = self._layers[0]
-        norm = self._convs[0].layer_norm
+        conv, norm = self._convs[0].conv, self._convs[0].layer_norm
         heard_TK = wave_S.unfold(0, plain.kernel, plain.stride).double()
         mean_K = heard_TK.mean(dim=0)
         centred_TK = heard_TK - mean_K
         covariance_KK = centred_TK.T @ centred_TK / len(centred_TK)
-        weight_KC = plain.pieces[0].double()
+        weight_CK = conv.weight.detach()[:, 0].double()
         # A bias of the convolution cancels: it moves the mean by itself.
-        variance_C = (weight_KC * (covariance_KK @ weight_KC)).sum(dim=0)
-        gain_C = norm.weight.double() / torch.sqrt(variance_C + norm.eps)
-        bias_C = norm.bias.double() - gain_C * (mean_K @ weight_KC)
-        return _Layer(((weight_KC * gain_C).float(),), bias_C.float(), plain.kernel, plain.stride, None)
+        variance_C = (weight_CK * (weight_CK @ covariance_KK)).sum(dim=1)
+        gain_C = norm.weight.detach().double() / torch.sqrt(variance_C + norm.eps)
+        bias_C = norm.bias.detach().double() - gain_C * (weight_CK @ mean_K)
+        folded = Dense((weight_CK * gain_C[:, None]).float(), bias_C.float(), gelu=self._exact_gelu)
+        return _Layer((folded,), plain.kernel, plain.stride, None, gelu_done=self._exact_gelu)
 
 
 def _convolve(x_TC: Tensor, layer: _Layer) -> Tensor:
@@ -123,17 +128,11 @@ def _convolve(x_TC: Tensor, layer: _Layer) -> Tensor:
     channels = x_TC.shape[1]
     total = (len(x_TC) - layer.kernel) // layer.stride + 1
     if channels == 1:
-        heard_TK = x_TC[:, 0].unfold(0, layer.kernel, layer.stride).contiguous()
-        return F.linear(heard_TK, layer.pieces[0].T, layer.bias_C)
+        return layer.pieces[0](x_TC[:, 0].unfold(0, layer.kernel, layer.stride).contiguous())
     out_TC: Tensor | None = None
-    row = layer.stride * channels
-    for i, piece_MC in enumerate(layer.pieces):
-        view_TM = x_TC.as_strided((total, len(piece_MC)), (row, 1), x_TC.storage_offset() + i * row)
-        if out_TC is not None:
-            out_TC = out_TC.addmm_(view_TM, piece_MC)
-        elif layer.bias_C is not None:
-            out_TC = torch.addmm(layer.bias_C, view_TM, piece_MC)
-        else:
-            out_TC = view_TM @ piece_MC
+    row, start = layer.stride * channels, x_TC.storage_offset()
+    for i, piece in enumerate(layer.pieces):
+        view_TM = x_TC.as_strided((total, piece.inputs), (row, 1), start + i * row)
+        out_TC = piece(view_TM, out_TC)
     assert out_TC is not None
     return out_TC
