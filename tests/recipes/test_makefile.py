@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ REPOSITORY = Path(__file__).parents[2]
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
 
 
-def _planned(*arguments: str) -> list[str]:
+def _planned(*arguments: str, makefile: str = "recipes/tiny/Makefile") -> list[str]:
     """The commands that make would run, one a line."""
     done = subprocess.run(
-        ["make", "-n", "-f", "recipes/tiny/Makefile", *arguments],
+        ["make", "-n", "-f", makefile, *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -28,8 +29,9 @@ def _planned(*arguments: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n|&&", done.stdout.replace("\\\n", " "))]
 
 
-def _lst_lines(*arguments: str) -> list[str]:
-    return [f"lst {line.split('/lst ', 1)[1]}" for line in _planned(*arguments) if "/lst " in line]
+def _lst_lines(*arguments: str, makefile: str = "recipes/tiny/Makefile") -> list[str]:
+    planned = _planned(*arguments, makefile=makefile)
+    return [f"lst {line.split('/lst ', 1)[1]}" for line in planned if "/lst " in line]
 
 
 @needs_make
@@ -58,7 +60,7 @@ def test_every_config_that_the_recipe_names_is_there() -> None:
 def test_all_models_train_on_the_same_shards() -> None:
     lines = [line for line in _lst_lines() if " pretrain " in line]
     assert len(lines) == 3
-    assert len({re.sub(r"\S+\.yaml|--name \S+", "", line) for line in lines}) == 1
+    assert len({re.sub(r"--(name|set) \S+", "", line).strip() for line in lines}) == 1
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "recipes").rglob("*.yaml")), ids=lambda path: path.stem)
@@ -66,18 +68,76 @@ def test_every_shipped_config_is_valid(path: Path) -> None:
     if "model" in yaml.safe_load(path.read_text(encoding="utf-8")):
         pretrain_config.resolve(load_config(pretrain_config.PretrainConfig, path, []))
     else:
-        finetune_config.resolve(load_config(finetune_config.FinetuneConfig, path, []))
+        finetune_config.resolve(load_config(finetune_config.FinetuneConfig, path, []), (path.stem,))
 
 
+def _config_of(line: str) -> pretrain_config.PretrainConfig:
+    """The resolved config of a planned `lst pretrain`."""
+    words = line.split()
+    changes = [after for word, after in pairwise(words) if word == "--set"]
+    path = REPOSITORY / next(word for word in words if word.endswith(".yaml"))
+    return pretrain_config.resolve(load_config(pretrain_config.PretrainConfig, path, changes))
+
+
+def _named(line: str) -> str:
+    return re.search(r"--name (\S+)", line)[1]  # type: ignore[index]
+
+
+@needs_make
 def test_the_runs_that_are_compared_differ_in_model_and_patching_only() -> None:
-    configs = [
-        load_config(pretrain_config.PretrainConfig, REPOSITORY / "recipes" / "tiny" / f"{name}.yaml", [])
-        for name in ("baseline", "static", "curriculum")
-    ]
+    configs = [_config_of(line) for line in _lst_lines() if " pretrain " in line]
+    assert [config.patching.strategy for config in configs] == ["none", "static", "curriculum"]
     trees = [to_dict(config) for config in configs]
     for tree in trees:
         del tree["model"]["architecture"], tree["patching"]
-        # The global transformer is the same; the baseline has no local layers to override.
-        tree["model"]["overrides"].pop("local", None)
     assert trees[0] == trees[1] == trees[2]
     assert configs[1].model == configs[2].model
+
+
+def _models(*arguments: str) -> dict[str, pretrain_config.PretrainConfig]:
+    """The models that recipes/tables.mk would train, by name."""
+    lines = _lst_lines("models", *arguments, makefile="recipes/tables.mk")
+    return {_named(line): _config_of(line) for line in lines if " pretrain " in line}
+
+
+@needs_make
+def test_a_list_of_rows_seeds_and_budgets_names_its_models() -> None:
+    found = _models("ROWS=baseline static", "SEEDS=0 2", "BUDGETS=compute data")
+    assert sorted(found) == sorted(
+        f"{row}{budget}{seed}"
+        for row in ("baseline", "static")
+        for budget in ("", "-data")
+        for seed in ("", "-seed2")
+    )
+    for name, config in found.items():
+        assert config.seed == (2 if name.endswith("-seed2") else 0)
+        assert config.budget.mode == ("data" if "-data" in name else "compute")
+        assert config.patching.strategy == ("none" if name.startswith("baseline") else "static")
+
+
+@needs_make
+def test_every_row_resolves_and_no_two_are_the_same() -> None:
+    rows = (REPOSITORY / "recipes" / "rows.mk").read_text(encoding="utf-8")
+    names = re.findall(r"^ROW\.(\S+)", rows, re.MULTILINE)
+    found = _models(f"ROWS={' '.join(names)}")
+    assert set(found) == set(names)
+    trees = [repr(to_dict(config)) for config in found.values()]
+    assert len(set(trees)) == len(names)
+
+
+@needs_make
+def test_the_demo_trains_the_same_models_as_the_tables() -> None:
+    demo = {_named(line): _config_of(line) for line in _lst_lines() if " pretrain " in line}
+    assert demo == _models("ROWS=baseline static curriculum")
+
+
+@needs_make
+def test_a_row_that_is_not_there_is_refused_with_those_that_are() -> None:
+    done = subprocess.run(
+        ["make", "-n", "-f", "recipes/tables.mk", "models", "ROWS=statik"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "no such row: statik" in done.stderr and "curriculum" in done.stderr

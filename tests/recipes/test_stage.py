@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "tiny"
+RECIPES = Path(__file__).parents[2] / "recipes"
 MAKE_ONE = """
 import pathlib, sys
 folder = pathlib.Path(sys.argv[1]) / "kind" / "name" / sys.argv[2]
@@ -17,7 +17,7 @@ held[::4096] = b"x" * len(held[::4096])
 
 
 def _stage(root: Path, name: str, *command: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, str(RECIPE / "stage.py"), "--root", str(root), name, *command]
+    line = [sys.executable, str(RECIPES / "stage.py"), "--root", str(root), name, *command]
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 

