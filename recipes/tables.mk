@@ -17,7 +17,7 @@ all: models
 
 include recipes/$(SCALE)/scale.mk recipes/rows.mk
 
-ROWS ?= baseline static aligned mixed curriculum
+ROWS ?= baseline bpe static aligned mixed curriculum
 
 # $(call names,ROWS,BUDGETS): the models of these rows and budgets, with all SEEDS.
 names = $(foreach row,$(1),$(foreach budget,$(2),$(foreach seed,$(SEEDS),$(call model_name,$(row),$(budget),$(seed)))))
@@ -25,7 +25,7 @@ names = $(foreach row,$(1),$(foreach budget,$(2),$(foreach seed,$(SEEDS),$(call 
 # $(call model_rules,NAME,ROW,BUDGET,SEED)
 define model_rules
 .PHONY: model-$(1) scores-$(1)
-model-$(1): shards
+model-$(1): shards $(NEEDS.$(2))
 	@$$(STAGE) pretrain-$(1) $$(LST) pretrain $$(CONFIG) $$(PRETRAIN) --name $(1) $$(call row_options,$(2),$(3),$(4))
 
 scores-$(1): model-$(1)

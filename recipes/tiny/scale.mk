@@ -32,7 +32,7 @@ TASKS := storycloze topicstorycloze hellaswag
 items_file = $(WORLD)/$(1).$(if $(filter hellaswag,$(1)),jsonl,csv)
 SPOKEN_ITEMS := tokens/items
 
-.PHONY: world corpus units tokens text alignment shards
+.PHONY: world corpus units tokens text alignment shards speech-bpe
 
 world:
 	@$(STAGE) world $(BIN)/python $(TINY)/world.py $(WORLD) --seed $(SEED) --spoken $(SPOKEN) --written $(WRITTEN) \
@@ -69,3 +69,7 @@ shards: alignment text
 	@$(STAGE) shards-librivox $(LST) shards speech --tokens tokens/librivox --alignment alignment/librivox \
 		--corpus corpus/librivox --tokenizer text_tokenizer/stories --name librivox
 	@$(STAGE) shards-written $(LST) shards text $(WORLD)/written.txt --tokenizer text_tokenizer/stories --name written
+
+# For the BPE baseline of the tables only.
+speech-bpe: shards
+	@$(STAGE) speech-bpe $(LST) shards bpe shards/spoken --pieces 1000 --name spoken

@@ -121,8 +121,8 @@ def test_every_row_resolves_and_no_two_are_the_same() -> None:
     names = re.findall(r"^ROW\.(\S+)", rows, re.MULTILINE)
     found = _models(f"ROWS={' '.join(names)}")
     assert set(found) == set(names)
-    trees = [repr(to_dict(config)) for config in found.values()]
-    assert len(set(trees)) == len(names)
+    trees = [repr(to_dict(config)) for name, config in found.items() if name != "bpe"]  # a baseline that reads pieces
+    assert len(set(trees)) == len(names) - 1
 
 
 @needs_make
@@ -141,3 +141,14 @@ def test_a_row_that_is_not_there_is_refused_with_those_that_are() -> None:
         check=False,
     )
     assert done.returncode == 2 and "no such row: statik" in done.stderr and "curriculum" in done.stderr
+
+
+@needs_make
+def test_the_bpe_row_is_a_baseline_that_reads_pieces_made_for_it() -> None:
+    lines = _lst_lines("models", "ROWS=bpe baseline", makefile="recipes/tables.mk")
+    made = next(index for index, line in enumerate(lines) if line.startswith("lst --root artifacts shards bpe"))
+    rows = {_named(line): (index, line) for index, line in enumerate(lines) if " pretrain " in line}
+    assert "--speech-bpe speech_bpe/spoken" in rows["bpe"][1] and "--speech-bpe" not in rows["baseline"][1]
+    assert made < rows["bpe"][0]
+    for line in lines:
+        parse(line)
