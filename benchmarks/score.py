@@ -26,6 +26,7 @@ from lst_cli.model.batch import make_batch
 from lst_cli.model.model import build_model
 from lst_cli.patching.packed import Document, pack_documents
 from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.text.tokenizer import TextTokenizer, fit
 from lst_cli.text.vocabulary import Vocabulary
 from lst_cli.training.model_artifact import LoadedModel, ModelCard
@@ -44,7 +45,7 @@ def make_model(name: str, pieces: int, device: str) -> LoadedModel:
     card = ModelCard(architecture=config, vocabulary=vocabulary, patching=patching, quantizer={})
     torch.manual_seed(0)
     model = build_model(config, vocabulary.size).to(device).eval()
-    return LoadedModel(model=model, card=card, tokenizer=tokenizer, folder=Path(), device=torch.device(device))
+    return LoadedModel(model=model, card=card, tokenizer=tokenizer, speech=SpeechCodec(vocabulary), folder=Path(), device=torch.device(device))
 
 
 def make_questions(vocabulary: Vocabulary, count: int, direction: str) -> list[Question]:

@@ -24,7 +24,9 @@ def continue_(
     text: Annotated[str | None, typer.Option(help="The prompt in writing.")] = None,
     audio: Annotated[str | None, typer.Option(help="The prompt as an audio file, or - for standard input.")] = None,
     into: Annotated[Into | None, typer.Option(help="Go on in text or in speech.  [default: as the prompt]")] = None,
-    tokens: Annotated[int, typer.Option(min=1, help="Most tokens to add; 25 are a second of speech.")] = 100,
+    tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens to add; 25 are a second of speech, where no BPE merges them.")
+    ] = 100,
     samples: Annotated[int, typer.Option(min=1, help="Continuations to draw.")] = 1,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.8,
     top_k: Annotated[int, typer.Option(help="Draw from so many likeliest tokens; 0 from all.")] = 0,
@@ -89,7 +91,10 @@ def _written(loaded: LoadedModel, continuation: Continuation, into: Into) -> str
 
 
 def _units(loaded: LoadedModel, continuation: Continuation) -> list[int]:
-    return [token - loaded.card.vocabulary.speech_start for token in continuation.tokens]
+    import numpy as np
+
+    units: list[int] = loaded.speech.decode(np.array(continuation.tokens, np.int32)).tolist()
+    return units
 
 
 def _as_dict(loaded: LoadedModel, continuation: Continuation, into: Into) -> dict[str, Any]:

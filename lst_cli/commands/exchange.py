@@ -21,12 +21,12 @@ def export(
 
     from lst_cli.artifacts.parquet import write_bytes_atomic
     from lst_cli.errors import UserError
-    from lst_cli.training.model_artifact import EXCHANGED, MODEL
+    from lst_cli.training.model_artifact import MODEL, read_card
 
     artifact = store(ctx).find(model, MODEL)
     if folder.exists():
         raise UserError(f"{folder}: exists already", expected="a new folder", fix="give another folder")
-    sources = [artifact.file(name) for name in EXCHANGED]
+    sources = [artifact.file(name) for name in read_card(artifact).files]
     work = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
     for source in sources:
@@ -45,19 +45,21 @@ def import_(
     from lst_cli.artifacts.draft import sync_and_sum
     from lst_cli.artifacts.parquet import write_bytes_atomic
     from lst_cli.errors import UserError
-    from lst_cli.training.model_artifact import EXCHANGED, MODEL
+    from lst_cli.training.model_artifact import CARD_FILE, MODEL, read_card_file
 
-    missing = [name for name in EXCHANGED if not (folder / name).is_file()]
+    has_card = (folder / CARD_FILE).is_file()
+    files = read_card_file(folder / CARD_FILE, str(folder)).files if has_card else (CARD_FILE,)
+    missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         raise UserError(
             f"{folder}: not an exported model", found=f"no {', '.join(missing)}", fix="export it with 'lst export'"
         )
-    sums = {name: sync_and_sum(folder / name)[1] for name in EXCHANGED}
+    sums = {name: sync_and_sum(folder / name)[1] for name in files}
 
     def make(draft: Draft) -> None:
         from lst_cli.training.model_artifact import load_folder
 
-        for name in EXCHANGED:
+        for name in files:
             write_bytes_atomic(draft.path / name, (folder / name).read_bytes())
         loaded = load_folder(draft.path, str(folder))
         draft.statistics["parameters"] = sum(p.numel() for p in loaded.model.parameters())

@@ -42,6 +42,9 @@ def pretrain(
     quantizer: Annotated[
         str | None, typer.Option(help="quantizer/NAME; by default the one that the speech shards were made with.")
     ] = None,
+    speech_bpe: Annotated[
+        str | None, typer.Option(help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).")
+    ] = None,
     fresh: Fresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train and write nothing.")] = False,
     gpu: Annotated[str, typer.Option(help="With --dry-run: GPU to reckon time for.")] = "H100",
@@ -57,10 +60,11 @@ def pretrain(
     """
     from lst_cli.config import load_config
     from lst_cli.shards.schema import SHARDS
+    from lst_cli.text.speech_bpe import SPEECH_BPE
     from lst_cli.text.tokenizer import TEXT_TOKENIZER
     from lst_cli.training import pretrain as stage
     from lst_cli.training.inputs import Inputs, check_inputs
-    from lst_cli.training.lineage import named_or_inherited
+    from lst_cli.training.lineage import check_speech_bpe, named_or_inherited
     from lst_cli.training.pretrain_config import PretrainConfig, resolve
     from lst_cli.training.processes import rank
     from lst_cli.training.session import Folders
@@ -77,7 +81,10 @@ def pretrain(
         valid=[artifacts.find(reference, SHARDS) for reference in valid_shards or []],
         tokenizer=named_or_inherited(artifacts, tokenizer, TEXT_TOKENIZER, speech, "--tokenizer"),
         quantizer=named_or_inherited(artifacts, quantizer, QUANTIZER, speech, "--quantizer"),
+        speech_bpe=artifacts.find(speech_bpe, SPEECH_BPE) if speech_bpe is not None else None,
     )
+    if inputs.speech_bpe is not None:
+        check_speech_bpe(artifacts, inputs.speech_bpe, inputs.quantizer)
     check_inputs(resolved, inputs)
     if dry_run:
         from lst_cli.training.plan import Machine
@@ -99,8 +106,8 @@ def _print_plan(config: PretrainConfig, inputs: Inputs, machine: Machine, *, jso
     from lst_cli.training.inputs import open_sources
     from lst_cli.training.plan import make_plan, rows
 
-    sources, vocabulary = open_sources(config, inputs)
-    plan = make_plan(config, sources, vocabulary, machine)
+    sources, speech = open_sources(config, inputs)
+    plan = make_plan(config, sources, speech, machine)
     if json:
         print_json({**asdict(plan), "machine": asdict(machine)})
     else:

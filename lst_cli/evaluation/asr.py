@@ -64,14 +64,15 @@ def _compare(
     loaded: LoadedModel, name: str, reference: str, transcript: Transcript, units: NDArray[np.integer]
 ) -> Recognised:
     said, heard = normalise(reference), normalise(transcript.text)
-    prompt = asr_prompt(loaded.card.vocabulary, units)
+    prompt = asr_prompt(loaded.speech, units)
+    ids = len(loaded.speech.encode(units))
     size = loaded.card.patching.size if loaded.card.cut == "static" else 1
     return Recognised(
         id=name,
         reference=reference,
         transcript=transcript,
         units=len(units),
-        context=len(prompt.tokens) - len(units) + -(-len(units) // size),
+        context=len(prompt.tokens) - ids + -(-ids // size),
         words=count_errors(said, heard, "words"),
         characters=count_errors(said, heard, "characters"),
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.model_artifact import LoadedModel
 
 SCORER_VERSION = 1
@@ -34,6 +35,7 @@ class ItemScore:
     log_probs_E: list[float]
     """Sum of the natural log-probabilities of each ending's tokens."""
     tokens_E: list[int]
+    """Text pieces, or speech tokens before a speech BPE merges them: durations, the same for every model."""
 
     @property
     def compared(self) -> dict[str, list[float]]:
@@ -60,7 +62,7 @@ def score_items(
     """Score every item in one direction, in the items' order."""
     from lst_cli.inference.likelihood import log_probabilities
 
-    questions = build_questions(items, direction, loaded.tokenizer, loaded.card.vocabulary, units)
+    questions = build_questions(items, direction, loaded.tokenizer, loaded.speech, units)
     sums: dict[int, list[float]] = {}
     with progress(f"scoring {direction}", total=len(questions), unit="items") as bar:
         for index, log_probs in log_probabilities(loaded, questions):
@@ -71,10 +73,15 @@ def score_items(
             item=item,
             direction=direction,
             log_probs_E=sums[index],
-            tokens_E=[len(ending) for ending in questions[index].endings],
+            tokens_E=[_tokens(loaded.speech, ending) for ending in questions[index].endings],
         )
         for index, item in enumerate(items)
     ]
+
+
+def _tokens(speech: SpeechCodec, ending_T: NDArray[np.integer]) -> int:
+    """Tokens of an ending; it is of one modality."""
+    return speech.count(ending_T) or len(ending_T)
 
 
 def summarise(task: Task, scores: Sequence[ItemScore]) -> dict[str, Any]:

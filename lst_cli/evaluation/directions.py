@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.inference.shared_prompt import Question
+    from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.text.tokenizer import TextTokenizer
-    from lst_cli.text.vocabulary import Vocabulary
 
 DIRECTIONS = ("s-s", "t-t", "s-t", "t-s")
 SHOWN_IDS = 5
@@ -97,27 +97,28 @@ def build_questions(
     items: Sequence[Item],
     direction: str,
     tokenizer: TextTokenizer,
-    vocabulary: Vocabulary,
+    codec: SpeechCodec,
     units: Mapping[str, NDArray[np.integer]],
 ) -> list[Question]:
     """Token sequences of the items in one direction.
 
     A prompt is opened by its marker. An ending of the same modality goes on in the prompt's segment (in speech:
     in the same run, on one patch grid); one of the other modality is opened by its own marker, which is part of the
-    prompt and not scored. The end of the document is not scored, as in the harness.
+    prompt and not scored. A speech BPE merges prompt and ending apart, so that all endings follow the same prompt. The
+    end of the document is not scored, as in the harness.
     """
     import numpy as np
 
     from lst_cli.inference.shared_prompt import Question
 
     def speech(name: str) -> NDArray[np.int32]:
-        return vocabulary.units_to_ids(units[name])
+        return codec.encode(units[name])
 
     def text(written: str) -> NDArray[np.int32]:
         return np.asarray(tokenizer.encode(written), dtype=np.int32)
 
     before, after = direction.split("-")
-    markers = {"s": vocabulary.s_marker, "t": vocabulary.t_marker}
+    markers = {"s": codec.vocabulary.s_marker, "t": codec.vocabulary.t_marker}
     questions = []
     for item in items:
         prompt = [np.asarray([markers[before]], dtype=np.int32)]

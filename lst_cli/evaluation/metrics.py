@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 ACCURACIES: dict[str, str] = {
     "accuracy": "highest sum of log-probabilities (the harness's acc)",
-    "accuracy_per_token": "highest mean log-probability of a token",
+    "accuracy_per_token": "highest sum over the ending's tokens: text pieces, or speech tokens (25 a second)",
     "accuracy_per_char": "highest sum over the ending's characters (the harness's acc_norm)",
     "accuracy_per_byte": "highest sum over the ending's UTF-8 bytes (the harness's acc_bytes)",
 }

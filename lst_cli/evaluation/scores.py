@@ -35,12 +35,14 @@ def model_entry(model: Artifact) -> dict[str, Any]:
     from lst_cli.training.model_artifact import CARD_FILE
 
     card = json.loads(model.file(CARD_FILE).read_text(encoding="utf-8"))
+    merged = {"speech_bpe": card["speech_bpe"]} if "speech_bpe" in card else {}
     return {
         "reference": model.reference,
         "name": model.name,
         "fingerprint": model.fingerprint,
         "family": card["architecture"]["family"],
         "patching": card["patching"],
+        **merged,
         "quantizer": {key: card["quantizer"][key] for key in ("reference", "fingerprint")},
     }
 

@@ -59,7 +59,7 @@ def _spoken(
     """The units of every item's utterances, checked."""
     check_quantizer(tokens, loaded.card.quantizer["fingerprint"], model.reference)
     units = read_units(tokens, {name for item in items for name in item.spoken})
-    check_spoken(items, units, tokens.reference, loaded.card.vocabulary.units)
+    check_spoken(items, units, tokens.reference, loaded.speech.units)
     return units
 
 

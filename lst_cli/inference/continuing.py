@@ -49,7 +49,7 @@ def make_prompt(loaded: LoadedModel, said: str | NDArray[np.integer], into: Moda
         if into == "speech":
             tokens.append(vocabulary.s_marker)
     else:
-        tokens = [vocabulary.s_marker, *vocabulary.units_to_ids(said)]
+        tokens = [vocabulary.s_marker, *loaded.speech.encode(said)]
         if into == "text":
             tokens.append(vocabulary.t_marker)
     return Prompt(tokens=np.array(tokens, dtype=np.int32), limit=limit, key=key)

@@ -16,7 +16,7 @@ from lst_cli.inference.listen import Segment, Unheard
 from lst_cli.units.quantizer import Quantizer, tokenize_waveforms
 
 if TYPE_CHECKING:
-    from lst_cli.text.vocabulary import Vocabulary
+    from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.model_artifact import LoadedModel
 
 LIMIT_PER_UNIT = 1.0
@@ -42,12 +42,11 @@ class Transcript:
     """False where the text was cut off: such a model does not transcribe, or the speech is none."""
 
 
-def asr_prompt(vocabulary: Vocabulary, units: NDArray[np.integer]) -> Prompt:
+def asr_prompt(speech: SpeechCodec, units: NDArray[np.integer]) -> Prompt:
     """The prompt that asks for a transcript."""
+    markers = speech.vocabulary
     return Prompt(
-        tokens=np.concatenate([[vocabulary.s_marker], vocabulary.units_to_ids(units), [vocabulary.t_marker]]).astype(
-            np.int32
-        ),
+        tokens=np.concatenate([[markers.s_marker], speech.encode(units), [markers.t_marker]]).astype(np.int32),
         limit=int(LIMIT_PER_UNIT * len(units)) + LIMIT_BESIDE,
     )
 
@@ -78,7 +77,7 @@ def transcribe_units(
         if on_done is not None:
             on_done(index, transcript(continuation))
 
-    prompts = [asr_prompt(loaded.card.vocabulary, units) for units in clips]
+    prompts = [asr_prompt(loaded.speech, units) for units in clips]
     if beams > 1:
         done = beam_search(loaded, prompts, "text", beams=beams, rows=rows, on_done=tell)
     else:

@@ -62,6 +62,6 @@ def gather(store: Store, subject: Subject, *, utterances: int, examples: int) ->
 
 def _patching(rows: Rows) -> PatchingConfig:
     for model in rows.models:
-        if not model.is_baseline:
+        if model.family != "baseline":
             return from_dict(PatchingConfig, model.patching, model.reference)
     return PatchingConfig()

@@ -13,6 +13,7 @@ BASELINE = "none"
 
 MODELS = {
     "none": "Base",
+    "bpe": "BPE",
     "static": "LST static",
     "aligned": "LST aligned",
     "mixed": "LST mixed",
@@ -25,6 +26,7 @@ TASKS = {"hellaswag": "HellaSwag", "storycloze": "StoryCloze", "topicstorycloze"
 _TASKS = ("hellaswag", "storycloze", "topicstorycloze")
 _TABLE_3 = {
     "none": ((39.0, 47.0), (59.1, 67.8), (87.5, 95.7)),
+    "bpe": ((38.0, 47.5), (58.0, 66.4), (87.0, 93.5)),
     "static": ((44.3, 51.1), (60.5, 70.3), (87.7, 96.2)),
     "aligned": ((42.7, 51.7), (60.4, 70.4), (86.6, 95.7)),
     "mixed": ((44.3, 51.9), (61.4, 70.8), (88.0, 95.9)),

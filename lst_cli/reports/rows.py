@@ -28,22 +28,28 @@ class ModelFacts:
     family: str
     patching: Mapping[str, Any]
     budget: Budget
+    merged: bool = False
+    """Whether speech tokens are merged by a BPE."""
 
     @property
     def strategy(self) -> str:
-        """``none`` for a baseline, else the strategy of training."""
-        return "none" if self.is_baseline else str(self.patching.get("strategy", "static"))
+        """``none`` for a baseline, ``bpe`` for one with merged speech, else the strategy of training."""
+        if self.family == "baseline":
+            return "bpe" if self.merged else "none"
+        return str(self.patching.get("strategy", "static"))
 
     @property
     def is_baseline(self) -> bool:
         """Whether every token of this model is a position."""
-        return self.family == "baseline"
+        return self.strategy == "none"
 
     @property
     def patching_label(self) -> str:
         """The patching in a few words."""
         if self.is_baseline:
             return "none"
+        if self.merged:
+            return "speech BPE"
         parts = [f"{self.strategy} {self.patching.get('size', '?')}"]
         if self.strategy != "static" and self.patching.get("silence") == "merged":
             parts.append("sil merged")
@@ -182,6 +188,7 @@ def _model(store: Store, scores: Artifact, entry: Mapping[str, Any], labels: Map
         fingerprint=entry["fingerprint"],
         family=entry["family"],
         patching=entry["patching"],
+        merged="speech_bpe" in entry,
         budget=read_budget(artifact) if artifact is not None else Budget(),
     )
 

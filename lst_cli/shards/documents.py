@@ -26,6 +26,8 @@ class Documents:
     """Where each document starts, [D + 1]."""
     loss_from_D: NDArray[np.int64]
     """First token of each document that is a target, counted in the document."""
+    unmerged_D: NDArray[np.int64] | None = None
+    """Tokens of each document before a speech BPE has merged some; None where none has."""
 
     def __len__(self) -> int:
         return len(self.start_D) - 1
@@ -34,6 +36,11 @@ class Documents:
     def lengths_D(self) -> NDArray[np.int64]:
         """Tokens of each document."""
         return np.diff(self.start_D)
+
+    @property
+    def read_D(self) -> NDArray[np.int64]:
+        """Tokens of each document as they were read: what the mixture's shares are counted in."""
+        return self.lengths_D if self.unmerged_D is None else self.unmerged_D
 
 
 @dataclass(frozen=True, kw_only=True)

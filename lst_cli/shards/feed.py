@@ -33,7 +33,7 @@ class Cursor:
     row: int = 0
     """Rows of the block (in the epoch's order) that lie before."""
     tokens: int = 0
-    """Tokens of whole documents."""
+    """Tokens of whole documents, before a speech BPE merges some: its model reads the same mixture as others."""
     unusable: int = 0
     """Rows that lack what the form needs."""
     corrupt: int = 0
@@ -50,6 +50,8 @@ class Chunk:
 
     documents: Documents
     cursor_DC: NDArray[np.int64]
+    tokens: int
+    """Tokens of the source up to the end of the last document, counted as in :class:`Cursor`."""
 
 
 class RowCache:
@@ -147,10 +149,10 @@ class Feed:
         cursor_DC = np.empty((len(chosen) + 1, len(astuple(cursor))), np.int64)
         cursor_DC[:] = astuple(cursor)
         cursor_DC[:, 1] += np.arange(len(chosen) + 1)
-        cursor_DC[:, 2] += documents.start_D
+        cursor_DC[:, 2] += offsets(documents.read_D)
         cursor_DC[:, 3] += empty
         self.cursor = Cursor(*cursor_DC[-1].tolist())
-        return Chunk(documents=documents, cursor_DC=cursor_DC[:-1])
+        return Chunk(documents=documents, cursor_DC=cursor_DC[:-1], tokens=self.cursor.tokens)
 
     def _opened(self) -> tuple[Block, Rows, NDArray[np.int64]] | None:
         """The block at the cursor, its rows, and the tokens up to the end of each of them; None if it is damaged."""
@@ -184,4 +186,5 @@ def concatenate(chunks: list[Chunk]) -> Chunk:
             loss_from_D=np.concatenate([part.loss_from_D for part in documents]),
         ),
         cursor_DC=np.concatenate([chunk.cursor_DC for chunk in chunks]),
+        tokens=chunks[-1].tokens,
     )

@@ -55,7 +55,11 @@ def merge_speech(documents: Documents, bpe: SpeechBpe, vocabulary: Vocabulary) -
     target_D = np.minimum(documents.start_D[:-1] + documents.loss_from_D, len(tokens_T))
     loss_from_D = np.where(documents.lengths_D > 0, place[target_D] - start_D[:-1], 1)
     return Documents(
-        tokens_T=merged, words_T=np.full(len(merged), -1, np.int32), start_D=start_D, loss_from_D=loss_from_D
+        tokens_T=merged,
+        words_T=np.full(len(merged), -1, np.int32),
+        start_D=start_D,
+        loss_from_D=loss_from_D,
+        unmerged_D=documents.lengths_D,
     )
 
 

@@ -1,8 +1,8 @@
 """Documents of several sources in one line, in shares counted in tokens, without a random draw.
 
-Every document has a virtual time: the tokens of its source before it, divided by the source's weight. The line is in
-order of virtual time; at equal times the source named first goes first. So the shares hold everywhere, up to one
-document of each source, and where a stream stands follows from the sources' cursors.
+Every document has a virtual time: the tokens of its source before it (before a speech BPE merges them), divided by the
+source's weight. The line is in order of virtual time; at equal times the source named first goes first. So the shares
+hold everywhere, up to one document of each source, and where a stream stands follows from the sources' cursors.
 
 Legend: D documents, T tokens.
 """
@@ -77,8 +77,7 @@ class Mixture:
         pending = self._pending[i]
         if self._finished[i] or pending is None:
             return np.inf
-        tokens = int(pending.cursor_DC[0, _TOKENS]) + len(pending.documents.tokens_T)
-        return tokens / self._feeds[i].source.weight
+        return pending.tokens / self._feeds[i].source.weight
 
     def _time_D(self, i: int, chunk: Chunk) -> NDArray[np.float64]:
         time_D: NDArray[np.float64] = chunk.cursor_DC[:, _TOKENS] / self._feeds[i].source.weight
@@ -134,4 +133,5 @@ def _part(chunk: Chunk, first: int, last: int) -> Chunk:
             loss_from_D=documents.loss_from_D[first:last],
         ),
         cursor_DC=chunk.cursor_DC[first:last],
+        tokens=int(chunk.cursor_DC[last, _TOKENS]) if last < len(chunk.documents) else chunk.tokens,
     )

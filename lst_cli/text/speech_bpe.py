@@ -100,6 +100,10 @@ class SpeechBpe:
         units: NDArray[np.uint16] = self._units[index]
         return units
 
+    def count(self, pieces_M: NDArray[np.integer]) -> int:
+        """How many units pieces stand for."""
+        return int(self._lengths[pieces_M].sum())
+
 
 def _spelled(units_N: NDArray[np.integer]) -> str:
     letters: str = (units_N.astype("<u4") + np.uint32(_LETTERS)).tobytes().decode("utf-32-le")

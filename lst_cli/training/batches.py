@@ -12,7 +12,7 @@ from torch import Tensor
 from lst_cli.model.batch import Batch, make_batch
 from lst_cli.model.config import ModelConfig
 from lst_cli.patching.packed import IGNORE, PADDING, Packed
-from lst_cli.text.vocabulary import Vocabulary
+from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.flops import step_flops
 from lst_cli.training.tally import COUNTS
 
@@ -24,22 +24,23 @@ class TrainBatch(SupportsDeviceTransfer):
         self,
         packed: Packed,
         config: ModelConfig,
-        vocabulary: Vocabulary,
+        speech: SpeechCodec,
         *,
         sequences: Sequence[int] = (0,),
         aligned: int = 0,
     ) -> None:
         """Wrap a packed batch.
 
+        :param speech: tells how many speech tokens an id stands for.
         :param sequences: which sequences of the step these are; named when something goes wrong.
         :param aligned: how many of them are cut by alignment.
         """
         self.packed = packed
         self.sequences = tuple(sequences)
         self.targets = int(np.count_nonzero(packed.targets_T != IGNORE))
-        self.counts = _counts(packed, config, vocabulary, len(self.sequences), aligned)
+        self.counts = _counts(packed, config, speech, len(self.sequences), aligned)
         self._config = config
-        self._vocabulary = vocabulary
+        self._vocabulary = speech.vocabulary
         self._tensors: Batch | None = None
 
     def to(self, device: Device, *, non_blocking: bool = False) -> None:
@@ -53,16 +54,19 @@ class TrainBatch(SupportsDeviceTransfer):
         return self._tensors
 
 
-def _counts(packed: Packed, config: ModelConfig, vocabulary: Vocabulary, sequences: int, aligned: int) -> Tensor:
-    """The vector of :data:`~lst_cli.training.tally.COUNTS`."""
+def _counts(packed: Packed, config: ModelConfig, speech: SpeechCodec, sequences: int, aligned: int) -> Tensor:
+    """The vector of :data:`~lst_cli.training.tally.COUNTS`. A piece of a speech BPE counts as its speech tokens."""
+    vocabulary = speech.vocabulary
     real_T = packed.document_T != PADDING
-    patch_of_speech = packed.patch_T[real_T & vocabulary.is_speech(packed.tokens_T)]
-    tokens = int(np.count_nonzero(real_T))
+    speech_T = real_T & vocabulary.is_speech(packed.tokens_T)
+    patch_of_speech = packed.patch_T[speech_T]
+    ids, speech_tokens = int(np.count_nonzero(real_T)), speech.count(packed.tokens_T[speech_T])
     counts = {
-        "tokens": tokens,
-        "positions": tokens if config.local is None else int(np.count_nonzero(packed.document_P != PADDING)),
-        "speech_tokens": len(patch_of_speech),
+        "tokens": ids - len(patch_of_speech) + speech_tokens,
+        "positions": ids if config.local is None else int(np.count_nonzero(packed.document_P != PADDING)),
+        "speech_tokens": speech_tokens,
         "speech_patches": int(np.count_nonzero(np.diff(patch_of_speech))) + bool(len(patch_of_speech)),
+        "predicted_speech_tokens": speech.count(packed.targets_T),
         "aligned": aligned,
         "sequences": sequences,
         "flops": step_flops(packed, config, vocabulary.size),

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from lst_cli.model.config import ModelConfig
 from lst_cli.shards.reader import Reader, merge_states
-from lst_cli.text.vocabulary import Vocabulary
+from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.batches import TrainBatch
 from lst_cli.training.watch import Watch
 
@@ -23,7 +23,7 @@ class StepReader(DataReader[TrainBatch]):
         self,
         reader: Reader,
         config: ModelConfig,
-        vocabulary: Vocabulary,
+        speech: SpeechCodec,
         *,
         sequences: int,
         sequences_per_batch: int | None,
@@ -37,7 +37,7 @@ class StepReader(DataReader[TrainBatch]):
         """
         self._reader = reader
         self._config = config
-        self._vocabulary = vocabulary
+        self._speech = speech
         self._sequences = sequences
         self._per_batch = min(sequences_per_batch or sequences, sequences)
         self._gang = gang
@@ -55,7 +55,7 @@ class StepReader(DataReader[TrainBatch]):
             batch = TrainBatch(
                 data.packed(first, last),
                 self._config,
-                self._vocabulary,
+                self._speech,
                 sequences=data.numbers[first:last],
                 aligned=data.cuts[first:last].count("aligned"),
             )

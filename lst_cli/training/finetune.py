@@ -13,9 +13,11 @@ from lst_cli.training.finetune_config import FinetuneConfig
 from lst_cli.training.model_artifact import (
     MODEL,
     QUANTIZER_FILE,
+    SPEECH_BPE_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     ModelCard,
+    load_speech,
     read_card,
 )
 from lst_cli.training.processes import check_shares, world_size
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from lst_cli.patching.packed import Packed
     from lst_cli.patching.strategies import PatchingConfig
     from lst_cli.shards.forms import Source, Split
+    from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.curve import Line
     from lst_cli.training.data import StepReader
     from lst_cli.training.recipe import Job, Validation
@@ -74,7 +77,14 @@ def make(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> Callable[[
             note(folders.request, folders.work)
             train_to_the_end(job)
         base = inputs.model
-        write_model(draft, job, card, tokenizer=base.file(TOKENIZER_FILE), quantizer=base.file(QUANTIZER_FILE))
+        write_model(
+            draft,
+            job,
+            card,
+            tokenizer=base.file(TOKENIZER_FILE),
+            quantizer=base.file(QUANTIZER_FILE),
+            speech_bpe=base.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
+        )
 
     return fill
 
@@ -96,10 +106,11 @@ def _job(
     check_shares(config.data.sequences_per_step, config.data.streams)
     card = read_card(inputs.model)
     card = dataclasses.replace(card, patching=_static(card.patching))
+    speech = load_speech(inputs.model.path, card, inputs.model.reference)
     share = config.data.sequences_per_step // world_size()
 
     def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
-        return _training_reader(config, inputs, card, gangs, watch, share)
+        return _training_reader(config, inputs, card, speech, gangs, watch, share)
 
     job = make_job(
         config,
@@ -109,7 +120,7 @@ def _job(
         make_reader,
         accumulate=batches_of_step(share, config.run.sequences_per_batch),
         weights=inputs.model.file(WEIGHTS_FILE),
-        validation=_validation(config, inputs, card, share) if config.data.held_out else None,
+        validation=_validation(config, inputs, card, speech, share) if config.data.held_out else None,
     )
     return job, card
 
@@ -128,7 +139,13 @@ def _source(config: FinetuneConfig, inputs: Inputs, split: Split) -> Source:
 
 
 def _training_reader(
-    config: FinetuneConfig, inputs: Inputs, card: ModelCard, gangs: Gangs, watch: Watch, share: int
+    config: FinetuneConfig,
+    inputs: Inputs,
+    card: ModelCard,
+    speech: SpeechCodec,
+    gangs: Gangs,
+    watch: Watch,
+    share: int,
 ) -> StepReader:
     from lst_cli.shards.reader import Reader, ReaderConfig
     from lst_cli.training.data import StepReader
@@ -148,13 +165,14 @@ def _training_reader(
         card.vocabulary,
         card.patching,
         total_steps=config.budget.steps,
+        speech_bpe=speech.bpe,
         rank=gangs.dp.rank,
         world_size=gangs.dp.size,
     )
     return StepReader(
         reader,
         card.architecture,
-        card.vocabulary,
+        speech,
         sequences=share,
         sequences_per_batch=config.run.sequences_per_batch,
         gang=gangs.dp,
@@ -162,7 +180,9 @@ def _training_reader(
     )
 
 
-def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, share: int) -> Validation:
+def _validation(
+    config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int
+) -> Validation:
     from lst_cli.training.recipe import Validation
 
     def read() -> Iterator[Packed]:
@@ -175,6 +195,7 @@ def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, share: 
             card.vocabulary,
             card.patching,
             sequences_per_batch=min(config.run.sequences_per_batch or share, share),
+            speech_bpe=speech.bpe,
         )
 
     def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
@@ -183,7 +204,7 @@ def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, share: 
         reader = OnceReader(
             read,
             card.architecture,
-            card.vocabulary,
+            speech,
             most=None,
             every=config.validation.every,
             gang=gangs.dp,

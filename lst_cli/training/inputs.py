@@ -16,7 +16,8 @@ from lst_cli.training.pretrain_config import PretrainConfig
 if TYPE_CHECKING:
     from lst_cli.shards.forms import Source
     from lst_cli.shards.reader import ReaderConfig
-    from lst_cli.text.vocabulary import Vocabulary
+    from lst_cli.text.speech_bpe import SpeechBpe
+    from lst_cli.text.speech_codec import SpeechCodec
 
 CENTROIDS_FILE = "centroids.safetensors"
 TOKENIZER_FILE = "tokenizer.model"
@@ -34,6 +35,15 @@ class Inputs:
     """Speech or text shards that are not trained on; may be none."""
     tokenizer: Artifact
     quantizer: Artifact
+    speech_bpe: Artifact | None = None
+    """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
+
+    @property
+    def speech_bpe_file(self) -> Path | None:
+        """The SentencePiece model over speech tokens."""
+        from lst_cli.text.speech_bpe import MODEL_FILE
+
+        return None if self.speech_bpe is None else self.speech_bpe.file(MODEL_FILE)
 
     @property
     def tokenizer_file(self) -> Path:
@@ -49,6 +59,8 @@ class Inputs:
     def parents(self) -> dict[str, Artifact]:
         """By role, as the model's manifest names them."""
         roles = {"tokenizer": self.tokenizer, "quantizer": self.quantizer}
+        if self.speech_bpe is not None:
+            roles["speech_bpe"] = self.speech_bpe
         for role, artifacts in (
             ("shards", self.speech),
             ("text_shards", self.text),
@@ -59,13 +71,14 @@ class Inputs:
         return roles
 
 
-def open_sources(config: PretrainConfig, inputs: Inputs) -> tuple[list[Source], Vocabulary]:
-    """The sources of the mixture, and the vocabulary that they share.
+def open_sources(config: PretrainConfig, inputs: Inputs) -> tuple[list[Source], SpeechCodec]:
+    """The sources of the mixture, and how their speech becomes token ids of the vocabulary that they share.
 
     :raises UserError: shards are damaged, or do not belong together.
     """
     from lst_cli.shards.forms import Source
     from lst_cli.shards.shard_set import ShardSet
+    from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.text.vocabulary import Vocabulary
 
     data = config.data
@@ -80,7 +93,25 @@ def open_sources(config: PretrainConfig, inputs: Inputs) -> tuple[list[Source], 
             sources.append(Source(name, shards, weight=weight, form=form, spans=config.patching.spans))
     info = sources[0].shards.info
     _check_parents(inputs, info.tokenizer, info.units)
-    return sources, Vocabulary(pieces=info.pieces, units=info.units)
+    bpe = _speech_bpe(inputs, info.units)
+    vocabulary = Vocabulary(pieces=info.pieces, units=info.units if bpe is None else bpe.pieces)
+    return sources, SpeechCodec(vocabulary, bpe)
+
+
+def _speech_bpe(inputs: Inputs, units: int) -> SpeechBpe | None:
+    from lst_cli.text.speech_bpe import SpeechBpe
+
+    if inputs.speech_bpe is None or inputs.speech_bpe_file is None:
+        return None
+    bpe = SpeechBpe.from_file(inputs.speech_bpe_file)
+    if bpe.units != units:
+        raise UserError(
+            f"{inputs.speech_bpe.reference}: not of the shards' speech tokens",
+            found=f"{bpe.units} units",
+            expected=f"{units} units",
+            fix="train one on these shards with 'lst shards bpe'",
+        )
+    return bpe
 
 
 def open_validation(config: PretrainConfig, inputs: Inputs) -> list[Source]:
@@ -136,6 +167,13 @@ def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
                     found=f"{found} shards",
                     fix="give speech shards with --shards and text shards with --text-shards",
                 )
+    if inputs.speech_bpe is not None and config.patching.strategy != "none":
+        raise UserError(
+            f"--speech-bpe {inputs.speech_bpe.reference}: only a baseline reads merged speech tokens",
+            found=f"model.architecture: {config.model.architecture}, which groups speech tokens into patches itself",
+            expected="a baseline",
+            fix="set model.architecture to a baseline, or leave out --speech-bpe",
+        )
     if inputs.valid:
         refuse(check_every("validation.every", config.validation.every, config.log_every))
     needs = config.patching.strategy in ("aligned", "mixed", "curriculum")

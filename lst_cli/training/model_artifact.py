@@ -2,6 +2,7 @@
 
 ``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` the text pieces
 and ``quantizer.safetensors`` the centroids, so that a model hears and reads without the artifacts it was made from.
+``speech_bpe.model`` is there where the model takes speech tokens merged by a BPE.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lst_cli.model.config import ModelConfig
     from lst_cli.model.model import SpeechTextModel
     from lst_cli.patching.strategies import Cut, PatchingConfig
+    from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.text.tokenizer import TextTokenizer
     from lst_cli.text.vocabulary import Vocabulary
 
@@ -35,8 +37,9 @@ CARD_FILE = "model.json"
 TOKENIZER_FILE = "tokenizer.model"
 QUANTIZER_FILE = "quantizer.safetensors"
 
-EXCHANGED = (WEIGHTS_FILE, CARD_FILE, TOKENIZER_FILE, QUANTIZER_FILE)
-"""The files that make a model outside of an artifact root."""
+SPEECH_BPE_FILE = "speech_bpe.model"
+
+_ALWAYS = (WEIGHTS_FILE, CARD_FILE, TOKENIZER_FILE, QUANTIZER_FILE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,13 @@ class ModelCard:
     """As in training; inference uses :attr:`cut`."""
     quantizer: Mapping[str, Any]
     """The quantizer's ``reference``, ``fingerprint`` and ``config``, from :func:`quantizer_entry`."""
+    speech_bpe: Mapping[str, Any] | None = None
+    """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that make the model, inside and outside of an artifact root."""
+        return (*_ALWAYS, SPEECH_BPE_FILE) if self.speech_bpe is not None else _ALWAYS
 
     @property
     def cut(self) -> Cut:
@@ -65,6 +75,8 @@ class LoadedModel:
     model: SpeechTextModel
     card: ModelCard
     tokenizer: TextTokenizer
+    speech: SpeechCodec
+    """Between the quantizer's speech tokens and the model's token ids."""
     folder: Path
     device: torch.device
 
@@ -88,13 +100,27 @@ def quantizer_entry(quantizer: Artifact) -> dict[str, Any]:
     }
 
 
-def save_model(folder: Path, model: nn.Module, card: ModelCard, *, tokenizer: Path, quantizer: Path) -> None:
+def speech_bpe_entry(speech_bpe: Artifact) -> dict[str, Any]:
+    """A speech BPE artifact as the card keeps it."""
+    return {"reference": speech_bpe.reference, "fingerprint": speech_bpe.fingerprint}
+
+
+def save_model(
+    folder: Path,
+    model: nn.Module,
+    card: ModelCard,
+    *,
+    tokenizer: Path,
+    quantizer: Path,
+    speech_bpe: Path | None = None,
+) -> None:
     """Write the files of a ``model`` artifact.
 
     :param folder: where to write, a draft's ``path``.
     :param model: its parameters and persistent buffers are saved in their own precision.
     :param tokenizer: SentencePiece model to copy.
     :param quantizer: ``centroids.safetensors`` of the quantizer artifact, to copy.
+    :param speech_bpe: SentencePiece model over speech tokens, to copy; None where the card names none.
     """
     import dataclasses
 
@@ -109,6 +135,7 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard, *, tokenizer: Pa
             "vocabulary": dataclasses.asdict(card.vocabulary),
             "patching": to_dict(card.patching),
             "quantizer": dict(card.quantizer),
+            **({"speech_bpe": dict(card.speech_bpe)} if card.speech_bpe is not None else {}),
         },
         indent=2,
         ensure_ascii=False,
@@ -117,6 +144,8 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard, *, tokenizer: Pa
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     write_bytes_atomic(folder / TOKENIZER_FILE, tokenizer.read_bytes())
     write_bytes_atomic(folder / QUANTIZER_FILE, quantizer.read_bytes())
+    if speech_bpe is not None:
+        write_bytes_atomic(folder / SPEECH_BPE_FILE, speech_bpe.read_bytes())
     with atomic_path(folder / WEIGHTS_FILE) as path:
         save_file(weights, path)
     write_bytes_atomic(folder / CARD_FILE, (text + "\n").encode())
@@ -127,10 +156,14 @@ def read_card(artifact: Artifact) -> ModelCard:
 
     :raises UserError: ``model.json`` is missing or damaged.
     """
-    return _read_card(artifact.file(CARD_FILE), artifact.reference)
+    return read_card_file(artifact.file(CARD_FILE), artifact.reference)
 
 
-def _read_card(path: Path, name: str) -> ModelCard:
+def read_card_file(path: Path, name: str) -> ModelCard:
+    """The card in a ``model.json``; ``name`` is what errors call the model.
+
+    :raises UserError: the file is damaged.
+    """
     from lst_cli.config import from_dict
     from lst_cli.model.config import ModelConfig
     from lst_cli.patching.strategies import PatchingConfig
@@ -143,6 +176,7 @@ def _read_card(path: Path, name: str) -> ModelCard:
             vocabulary=Vocabulary(**data["vocabulary"]),
             patching=from_dict(PatchingConfig, data["patching"], str(path)),
             quantizer=data["quantizer"],
+            speech_bpe=data.get("speech_bpe"),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise _damaged(name, path, error) from None
@@ -154,7 +188,7 @@ def load_model(artifact: Artifact, device: str = "cpu", precision: Precision | N
     :param precision: of weights and arithmetic; by default that in which the weights were saved.
     :raises UserError: a file is missing or damaged, or the weights are not those of the architecture.
     """
-    for name in EXCHANGED:
+    for name in read_card(artifact).files:
         artifact.file(name)
     return load_folder(artifact.path, artifact.reference, device, precision)
 
@@ -171,7 +205,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
     from lst_cli.model.model import build_model
     from lst_cli.text.tokenizer import TextTokenizer
 
-    card = _read_card(folder / CARD_FILE, name)
+    card = read_card_file(folder / CARD_FILE, name)
     path = folder / WEIGHTS_FILE
     with torch.device("meta"):
         model = build_model(card.architecture, card.vocabulary.size)
@@ -189,8 +223,35 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
             expected=f"{card.vocabulary.pieces} pieces",
             fix="'lst artifact verify' tells whether an artifact is whole",
         )
-    target = torch.device(device)
-    return LoadedModel(model=model.eval(), card=card, tokenizer=tokenizer, folder=folder, device=target)
+    return LoadedModel(
+        model=model.eval(),
+        card=card,
+        tokenizer=tokenizer,
+        speech=load_speech(folder, card, name),
+        folder=folder,
+        device=torch.device(device),
+    )
+
+
+def load_speech(folder: Path, card: ModelCard, name: str) -> SpeechCodec:
+    """How a model takes speech, from the folder that holds its files; ``name`` is what errors call it.
+
+    :raises UserError: the speech BPE is missing, damaged or another one.
+    """
+    from lst_cli.text.speech_bpe import SpeechBpe
+    from lst_cli.text.speech_codec import SpeechCodec
+
+    if card.speech_bpe is None:
+        return SpeechCodec(card.vocabulary)
+    bpe = SpeechBpe.from_file(folder / SPEECH_BPE_FILE)
+    if bpe.pieces != card.vocabulary.units:
+        raise UserError(
+            f"{name}: {SPEECH_BPE_FILE} is not the model's speech BPE",
+            found=f"{bpe.pieces} pieces",
+            expected=f"{card.vocabulary.units} pieces",
+            fix="'lst artifact verify' tells whether an artifact is whole",
+        )
+    return SpeechCodec(card.vocabulary, bpe)
 
 
 def _damaged(name: str, path: Path, error: Exception) -> UserError:

@@ -15,7 +15,7 @@ from lst_cli.training.sampling import Sample, aligned_share, take_sample, with_b
 
 if TYPE_CHECKING:
     from lst_cli.shards.forms import Source
-    from lst_cli.text.vocabulary import Vocabulary
+    from lst_cli.text.speech_codec import SpeechCodec
 
 _SAMPLED_SEQUENCES = 64
 _STREAMS = 4
@@ -58,15 +58,15 @@ class Plan:
     """On the machine, where its peak is known."""
 
 
-def make_plan(config: PretrainConfig, sources: Sequence[Source], vocabulary: Vocabulary, machine: Machine) -> Plan:
+def make_plan(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, machine: Machine) -> Plan:
     """Plan a run.
 
     :raises UserError: shards are damaged or do not fit.
     """
-    config = with_budget(config, sources, vocabulary)
+    config, vocabulary = with_budget(config, sources, speech), speech.vocabulary
     model = resolve_model(config.model)
     share = aligned_share(config)
-    sample = take_sample(config, sources, vocabulary, share)
+    sample = take_sample(config, sources, speech, share)
     processes = machine.gpus
     sequences, steps = config.data.sequences_per_step, config.budget.steps
     counts = parameters(model, vocabulary.size)
@@ -128,7 +128,7 @@ def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
 
 
 def _work(sample: Sample, sequences: int) -> Workload:
-    return Workload(positions=sample.positions * sequences, tokens=sample.tokens * sequences, context=sample.context)
+    return Workload(positions=sample.positions * sequences, tokens=sample.ids * sequences, context=sample.context)
 
 
 def _epochs(sources: Sequence[Source], sample: Sample, sequences: int) -> dict[str, float]:

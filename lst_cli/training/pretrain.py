@@ -10,7 +10,7 @@ from lst_cli.artifacts import Draft, Request
 from lst_cli.config import to_dict
 from lst_cli.training.config import resolve_model
 from lst_cli.training.inputs import Inputs, open_sources, open_validation, reader_config
-from lst_cli.training.model_artifact import MODEL, ModelCard, quantizer_entry
+from lst_cli.training.model_artifact import MODEL, ModelCard, quantizer_entry, speech_bpe_entry
 from lst_cli.training.pretrain_config import PretrainConfig
 from lst_cli.training.processes import check_shares, world_size
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lst_cli.model.config import ModelConfig
     from lst_cli.patching.packed import Packed
     from lst_cli.shards.forms import Source
-    from lst_cli.text.vocabulary import Vocabulary
+    from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.data import StepReader
     from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.session import Folders
@@ -48,19 +48,27 @@ def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[
         from lst_cli.training.session import Show, train_to_the_end, write_model
         from lst_cli.training.unfinished import note
 
-        sources, vocabulary = open_sources(config, inputs)
-        planned = with_budget(config, sources, vocabulary)
+        sources, speech = open_sources(config, inputs)
+        planned = with_budget(config, sources, speech)
         with Show(f"pretrain {config.model.architecture}", planned.budget.steps) as show:
-            job = _job(planned, inputs, sources, vocabulary, folders, show)
+            job = _job(planned, inputs, sources, speech, folders, show)
             note(folders.request, folders.work)
             train_to_the_end(job)
         card = ModelCard(
             architecture=job.family.model,
-            vocabulary=vocabulary,
+            vocabulary=speech.vocabulary,
             patching=config.patching,
             quantizer=quantizer_entry(inputs.quantizer),
+            speech_bpe=speech_bpe_entry(inputs.speech_bpe) if inputs.speech_bpe is not None else None,
         )
-        write_model(draft, job, card, tokenizer=inputs.tokenizer_file, quantizer=inputs.centroids_file)
+        write_model(
+            draft,
+            job,
+            card,
+            tokenizer=inputs.tokenizer_file,
+            quantizer=inputs.centroids_file,
+            speech_bpe=inputs.speech_bpe_file,
+        )
 
     return fill
 
@@ -70,17 +78,16 @@ def follow(config: PretrainConfig, inputs: Inputs, folders: Folders) -> None:
     from lst_cli.training.sampling import with_budget
     from lst_cli.training.session import train_to_the_end
 
-    sources, vocabulary = open_sources(config, inputs)
-    train_to_the_end(
-        _job(with_budget(config, sources, vocabulary), inputs, sources, vocabulary, folders, show=lambda line: None)
-    )
+    sources, speech = open_sources(config, inputs)
+    planned = with_budget(config, sources, speech)
+    train_to_the_end(_job(planned, inputs, sources, speech, folders, show=lambda line: None))
 
 
 def _job(
     config: PretrainConfig,
     inputs: Inputs,
     sources: Sequence[Source],
-    vocabulary: Vocabulary,
+    speech: SpeechCodec,
     folders: Folders,
     show: Callable[[dict[str, Any]], None],
 ) -> Job:
@@ -89,7 +96,7 @@ def _job(
     from lst_cli.training.session import make_job
 
     check_shares(config.data.sequences_per_step, config.data.streams)
-    family = FamilyConfig(model=resolve_model(config.model), vocabulary_size=vocabulary.size)
+    family = FamilyConfig(model=resolve_model(config.model), vocabulary_size=speech.vocabulary.size)
     share = config.data.sequences_per_step // world_size()
 
     def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
@@ -99,16 +106,17 @@ def _job(
         reader = Reader(
             reader_config(config),
             sources,
-            vocabulary,
+            speech.vocabulary,
             config.patching,
             total_steps=config.budget.steps,
+            speech_bpe=speech.bpe,
             rank=gangs.dp.rank,
             world_size=gangs.dp.size,
         )
         return StepReader(
             reader,
             family.model,
-            vocabulary,
+            speech,
             sequences=share,
             sequences_per_batch=config.run.sequences_per_batch,
             gang=gangs.dp,
@@ -122,12 +130,12 @@ def _job(
         show,
         make_reader,
         accumulate=batches_of_step(share, config.run.sequences_per_batch),
-        validation=_validation(config, inputs, family.model, vocabulary, share) if inputs.valid else None,
+        validation=_validation(config, inputs, family.model, speech, share) if inputs.valid else None,
     )
 
 
 def _validation(
-    config: PretrainConfig, inputs: Inputs, model: ModelConfig, vocabulary: Vocabulary, share: int
+    config: PretrainConfig, inputs: Inputs, model: ModelConfig, speech: SpeechCodec, share: int
 ) -> Validation:
     from lst_cli.training.recipe import Validation
 
@@ -137,7 +145,14 @@ def _validation(
     def read(source: Source) -> Iterator[Packed]:
         from lst_cli.shards.once import read_once
 
-        return read_once(source, reader_config(config), vocabulary, config.patching, sequences_per_batch=per_batch)
+        return read_once(
+            source,
+            reader_config(config),
+            speech.vocabulary,
+            config.patching,
+            sequences_per_batch=per_batch,
+            speech_bpe=speech.bpe,
+        )
 
     def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
         from lst_cli.training.validation import OnceReader
@@ -146,7 +161,7 @@ def _validation(
             source.name: OnceReader(
                 partial(read, source),
                 model,
-                vocabulary,
+                speech,
                 most=-(-config.validation.sequences // per_batch),
                 every=config.validation.every,
                 gang=gangs.dp,

@@ -19,7 +19,7 @@ from lst_cli.training.pretrain_config import PretrainConfig
 
 if TYPE_CHECKING:
     from lst_cli.shards.forms import Source
-    from lst_cli.text.vocabulary import Vocabulary
+    from lst_cli.text.speech_codec import SpeechCodec
 
 _SEQUENCES = 64
 _STREAMS = 4
@@ -31,7 +31,10 @@ class Sample:
     """What a sequence holds on average."""
 
     tokens: float
+    """As read: a piece of a speech BPE counts as its speech tokens."""
     speech_tokens: float
+    ids: float
+    """Tokens as the model takes them: a piece counts once."""
     positions: float
     context: float
     """Positions of a position's document."""
@@ -50,26 +53,29 @@ def aligned_share(config: PretrainConfig) -> float:
     return float(np.mean([aligned_probability(config.patching, int(step), config.budget.steps) for step in probed]))
 
 
-def take_sample(config: PretrainConfig, sources: Sequence[Source], vocabulary: Vocabulary, share: float) -> Sample:
+def take_sample(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, share: float) -> Sample:
     """Some sequences, cut both ways where the run cuts both ways."""
     if config.patching.strategy in ("none", "static", "aligned"):
-        return _sample_of(config, sources, vocabulary, config.patching)
+        return _sample_of(config, sources, speech, config.patching)
     static, aligned = (
-        _sample_of(config, sources, vocabulary, dataclasses.replace(config.patching, strategy=cut))
+        _sample_of(config, sources, speech, dataclasses.replace(config.patching, strategy=cut))
         for cut in ("static", "aligned")
     )
     return static.mixed(aligned, share)
 
 
 def _sample_of(
-    config: PretrainConfig, sources: Sequence[Source], vocabulary: Vocabulary, patching: PatchingConfig
+    config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, patching: PatchingConfig
 ) -> Sample:
     from lst_cli.shards.reader import Reader
     from lst_cli.training.flops import workload
     from lst_cli.training.inputs import reader_config
 
+    vocabulary = speech.vocabulary
     settings = dataclasses.replace(reader_config(config), sequences_per_step=_SEQUENCES, streams=_STREAMS, prefetch=0)
-    reader = Reader(settings, sources, vocabulary, patching, total_steps=config.budget.steps)
+    reader = Reader(
+        settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe
+    )
     (data,) = islice(reader, 1)
     packed = data.packed()
     real_T = packed.document_T != PADDING
@@ -80,9 +86,11 @@ def _sample_of(
     ends = packed.document_T[real_T & (packed.tokens_T == vocabulary.eos)]
     lengths = np.bincount(packed.document_P[packed.document_P != PADDING])
     work = workload(float(documents.sum()), lengths)
+    speech_tokens = speech.count(packed.tokens_T[speech_T])
     return Sample(
-        tokens=work.tokens / _SEQUENCES,
-        speech_tokens=float(speech_T.sum()) / _SEQUENCES,
+        tokens=(work.tokens - float(speech_T.sum()) + speech_tokens) / _SEQUENCES,
+        speech_tokens=speech_tokens / _SEQUENCES,
+        ids=work.tokens / _SEQUENCES,
         positions=work.positions / _SEQUENCES,
         context=work.context,
         speech_documents=float(has_speech[ends].sum()) / _SEQUENCES,
@@ -90,7 +98,7 @@ def _sample_of(
     )
 
 
-def with_budget(config: PretrainConfig, sources: Sequence[Source], vocabulary: Vocabulary) -> PretrainConfig:
+def with_budget(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec) -> PretrainConfig:
     """The config with the steps that its budget comes to.
 
     Under ``budget.mode: data`` every model reads as many tokens as an LST with static patches of four speech tokens
@@ -101,7 +109,14 @@ def with_budget(config: PretrainConfig, sources: Sequence[Source], vocabulary: V
     reference = PatchingConfig(strategy="static")
     if config.patching.strategy == reference.strategy and config.patching.size == reference.size:
         return config
-    of_reference = _sample_of(config, sources, vocabulary, reference)
-    own = take_sample(config, sources, vocabulary, aligned_share(config))
+    of_reference = _sample_of(config, sources, _unmerged(speech), reference)
+    own = take_sample(config, sources, speech, aligned_share(config))
     steps = round(config.budget.steps * of_reference.tokens / own.tokens)
     return dataclasses.replace(config, budget=dataclasses.replace(config.budget, steps=steps))
+
+
+def _unmerged(speech: SpeechCodec) -> SpeechCodec:
+    from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.text.vocabulary import Vocabulary
+
+    return SpeechCodec(Vocabulary(pieces=speech.vocabulary.pieces, units=speech.units))

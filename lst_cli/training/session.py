@@ -99,7 +99,9 @@ def train_to_the_end(job: Job) -> None:
         )
 
 
-def write_model(draft: Draft, job: Job, card: ModelCard, *, tokenizer: Path, quantizer: Path) -> None:
+def write_model(
+    draft: Draft, job: Job, card: ModelCard, *, tokenizer: Path, quantizer: Path, speech_bpe: Path | None
+) -> None:
     """Write the artifact's files from the last checkpoint."""
     from lst_cli.model.model import build_model
     from lst_cli.training.checkpoints import best_step, last_step, weights
@@ -109,7 +111,7 @@ def write_model(draft: Draft, job: Job, card: ModelCard, *, tokenizer: Path, qua
     chosen = best_step(job.checkpoints) if job.keeps_best else step
     model = build_model(job.family.model, job.family.vocabulary_size)
     model.load_state_dict(weights(job.checkpoints, chosen))
-    save_model(draft.path, model, card, tokenizer=tokenizer, quantizer=quantizer)
+    save_model(draft.path, model, card, tokenizer=tokenizer, quantizer=quantizer, speech_bpe=speech_bpe)
     lines = _lines(job)
     _write_lines(draft.path / METRICS_FILE, [reproducible(line) for line in lines])
     _write_lines(job.logs / METRICS_FILE, lines)

@@ -22,7 +22,10 @@ MODALITIES = {
 }
 """Modality to its name in metrics."""
 
-COUNTS = ("tokens", "positions", "speech_tokens", "speech_patches", "aligned", "sequences", "flops")
+COUNTS = (
+    *("tokens", "positions", "speech_tokens", "speech_patches", "predicted_speech_tokens"),
+    *("aligned", "sequences", "flops"),
+)
 """What is counted of a batch before the model sees it."""
 
 SUMS = tuple(f"{what}_{name}" for name in MODALITIES.values() for what in ("nll", "correct", "targets")) + COUNTS
@@ -93,8 +96,9 @@ def figures(sums: Mapping[str, float]) -> dict[str, float]:
         if n := sums[f"targets_{name}"]:
             out[f"loss_{name}"] = sums[f"nll_{name}"] / n
             out[f"accuracy_{name}"] = sums[f"correct_{name}"] / n
-    if "loss_speech" in out:
-        out["speech_bits_per_second"] = out["loss_speech"] / math.log(2) * FRAMES_PER_SECOND
+    if n := sums["predicted_speech_tokens"]:
+        # Of a second, not of a piece: so models with and without a speech BPE can be compared.
+        out["speech_bits_per_second"] = sums["nll_speech"] / n / math.log(2) * FRAMES_PER_SECOND
     if sums["speech_patches"]:
         out["patch_length"] = sums["speech_tokens"] / sums["speech_patches"]
     if sums["sequences"]:

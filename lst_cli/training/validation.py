@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from lst_cli.model.config import ModelConfig
 from lst_cli.patching.packed import Packed
-from lst_cli.text.vocabulary import Vocabulary
+from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.batches import TrainBatch
 from lst_cli.training.stopping import StopRequest
 from lst_cli.training.tally import WINDOW, Tally, figures, named
@@ -56,7 +56,7 @@ class OnceReader(DataReader[TrainBatch]):
         self,
         read: Callable[[], Iterator[Packed]],
         config: ModelConfig,
-        vocabulary: Vocabulary,
+        speech: SpeechCodec,
         *,
         most: int | None,
         every: int,
@@ -72,7 +72,7 @@ class OnceReader(DataReader[TrainBatch]):
         """
         self._read = read
         self._config = config
-        self._vocabulary = vocabulary
+        self._speech = speech
         self._most = most
         self._gang = gang
         self._every = every
@@ -89,7 +89,7 @@ class OnceReader(DataReader[TrainBatch]):
         if not group:
             raise StopIteration
         return [
-            TrainBatch(packed, self._config, self._vocabulary)
+            TrainBatch(packed, self._config, self._speech)
             for rank, packed in enumerate(group)
             if rank == self._gang.rank
         ]

@@ -14,6 +14,7 @@ from lst_cli.evaluation.choice import items_table, primary_metric, score_items, 
 from lst_cli.evaluation.directions import build_questions, check_prompts, check_spoken, parse_directions
 from lst_cli.evaluation.tasks import TASKS, Item
 from lst_cli.hashing import integers
+from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.text.tokenizer import TextTokenizer
 from lst_cli.training.model_artifact import LoadedModel, load_model
 from tests.inference.models import TEXT, UNITS, WORDS, bigram, model_artifact, tokenizer_bytes, vocabulary
@@ -130,7 +131,7 @@ def test_questions_by_direction(direction: str, prompt: list[str | int], ending:
 
     item = Item("x", "the cat", ("sat", "ran"), 0)
     units = {"x/prompt": counts(0, 3), "x/ending1": counts(3, 2), "x/ending2": counts(7, 1)}
-    question = build_questions([item], direction, text, words, units)[0]
+    question = build_questions([item], direction, text, SpeechCodec(words), units)[0]
     assert question.prompt_T.tolist() == ids(prompt)
     assert question.endings[0].tolist() == ids(ending)
 
@@ -172,8 +173,7 @@ def test_pairs_without_a_prompt_have_no_mixed_direction() -> None:
     check_prompts([pair], ["s-s", "t-t"])
     with pytest.raises(UserError, match="s-t: the items have no prompt"):
         check_prompts([pair], ["s-s", "s-t"])
-    questions = build_questions(
-        [pair], "s-s", TextTokenizer(tokenizer_bytes()), vocabulary(), {"u": counts(0, 3), "v": counts(1, 1)}
-    )
+    text, units = TextTokenizer(tokenizer_bytes()), {"u": counts(0, 3), "v": counts(1, 1)}
+    questions = build_questions([pair], "s-s", text, SpeechCodec(vocabulary()), units)
     assert questions[0].prompt_T.tolist() == [vocabulary().s_marker]
     assert [len(ending) for ending in questions[0].endings] == [3, 1]

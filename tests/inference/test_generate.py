@@ -16,6 +16,7 @@ from lst_cli.inference.generate import Prompt, allowed_tokens, generate
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.transcribe import asr_prompt, transcribe_units
 from lst_cli.model.config import ModelConfig
+from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.model_artifact import LoadedModel, load_model
 from tests.inference.models import UNITS, baseline_config, latent_config, model_artifact, random_model, vocabulary
 from tests.inference.reciting import recited_text, reciting_artifact
@@ -93,7 +94,7 @@ def test_company_changes_nothing(tmp_path: Path, config: ModelConfig, sampling: 
 
 def test_the_asr_prompt() -> None:
     words = vocabulary()
-    made = asr_prompt(words, np.array([0, 5], np.uint16))
+    made = asr_prompt(SpeechCodec(words), np.array([0, 5], np.uint16))
     assert made.tokens.tolist() == [words.s_marker, words.speech_start, words.speech_start + 5, words.t_marker]
     assert made.limit == 18
 

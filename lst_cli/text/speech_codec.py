@@ -1,0 +1,45 @@
+"""A quantizer's speech tokens as a model's token ids: one id a speech token, or pieces of a speech BPE.
+
+Legend: N speech tokens (units), T token ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lst_cli.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lst_cli.text.speech_bpe import SpeechBpe
+
+
+@dataclass(frozen=True)
+class SpeechCodec:
+    """Turns units into ids and back; whoever hears or counts speech for a model goes through here."""
+
+    vocabulary: Vocabulary
+    """The model's; its units are the pieces of the BPE, where there is one."""
+    bpe: SpeechBpe | None = None
+
+    @property
+    def units(self) -> int:
+        """Number of different speech tokens: the quantizer's clusters."""
+        return self.vocabulary.units if self.bpe is None else self.bpe.units
+
+    def encode(self, units_N: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Ids of one run of speech tokens, merged alone: a prompt and its ending are two runs."""
+        return self.vocabulary.units_to_ids(units_N if self.bpe is None else self.bpe.encode(units_N))
+
+    def decode(self, ids_T: NDArray[np.integer]) -> NDArray[np.uint16]:
+        """Speech tokens that ids stand for; all of them must be ids of speech."""
+        pieces = self.vocabulary.ids_to_units(ids_T)
+        return pieces if self.bpe is None else self.bpe.decode(pieces)
+
+    def count(self, ids_T: NDArray[np.integer]) -> int:
+        """How many speech tokens ids stand for; ids of text count none."""
+        speech_T = ids_T[self.vocabulary.is_speech(ids_T)]
+        return len(speech_T) if self.bpe is None else self.bpe.count(speech_T - self.vocabulary.speech_start)
