@@ -28,9 +28,6 @@ from lst_cli.model.model import Latent, SpeechTextModel
 from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
 from lst_cli.training.model_artifact import ModelCard
 
-CPU_QUERIES = 64
-"""Queries of one attention call on CPU: about an ending, so that few keys of other documents are computed."""
-
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.integer]
 
@@ -178,7 +175,7 @@ class Pass:
         packed = self._packed
         size = len(packed.tokens_T) if keys == "tokens" else len(packed.document_P)
         size *= self._config.queries if keys == "queries" else 1
-        spans = Spans.build(bounds[0][rows], bounds[1][rows], size, self._device, cpu_queries=CPU_QUERIES)
+        spans = Spans.build(bounds[0][rows], bounds[1][rows], size, self._device)
 
         def of_layer(layer: int) -> Attend:
             def attend_over(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor) -> Tensor:
