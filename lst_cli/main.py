@@ -28,6 +28,7 @@ from lst_cli.commands import (
     tokenize,
     transcribe,
     units,
+    vocoder,
 )
 from lst_cli.commands.common import Settings
 from lst_cli.console import set_quiet
@@ -51,6 +52,7 @@ app.add_typer(text.app, name="text")
 app.add_typer(shards.app, name="shards")
 app.command("pretrain")(pretrain.pretrain)
 app.add_typer(finetune.app, name="finetune")
+app.add_typer(vocoder.app, name="vocoder")
 app.command("transcribe")(transcribe.transcribe)
 app.command("continue")(continuing.continue_)
 app.add_typer(evaluate.app, name="eval")

@@ -97,7 +97,9 @@ def model_artifact(
     return store.build(Request(kind=MODEL, name=name, config={"weights": digest}), make).artifact
 
 
-def tokens_artifact(store: Store, name: str, units: dict[str, list[int]], quantizer: Artifact) -> Artifact:
+def tokens_artifact(
+    store: Store, name: str, units: dict[str, list[int]], quantizer: Artifact, corpus: Artifact | None = None
+) -> Artifact:
     """A tokens artifact of the given units."""
     import pyarrow as pa
 
@@ -111,5 +113,6 @@ def tokens_artifact(store: Store, name: str, units: dict[str, list[int]], quanti
         write_parquet(draft.path / "tokens-00000.parquet", table.slice(0, half))
         write_parquet(draft.path / "tokens-00001.parquet", table.slice(half))
 
-    request = Request(kind=Kind("tokens", 1), name=name, config={"units": units}, parents={"quantizer": quantizer})
+    parents = {"quantizer": quantizer, **({"corpus": corpus} if corpus is not None else {})}
+    request = Request(kind=Kind("tokens", 1), name=name, config={"units": units}, parents=parents)
     return store.build(request, make).artifact

@@ -1,0 +1,110 @@
+"""The vocoder artifact: ``vocoder.safetensors`` and ``vocoder.json``, its card.
+
+The card says which quantizer's units the vocoder speaks; it refuses those of another one, which mean other sounds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lst_cli.artifacts import Artifact, Kind
+from lst_cli.errors import UserError
+from lst_cli.vocoder.config import NetworkConfig, SpectrumConfig
+
+if TYPE_CHECKING:
+    from lst_cli.artifacts.manifest import Parent
+    from lst_cli.vocoder.network import UnitToMel
+
+VOCODER = Kind("vocoder", 1)
+WEIGHTS_FILE = "vocoder.safetensors"
+CARD_FILE = "vocoder.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What ``vocoder.json`` says of a vocoder that ``lst vocoder fit`` made."""
+
+    quantizer: Mapping[str, str]
+    """``reference`` and ``fingerprint`` of the quantizer."""
+    units: int
+    speakers: list[str]
+    """The first is the default voice."""
+    spectrum: SpectrumConfig
+    network: NetworkConfig
+
+
+def quantizer_of(tokens: Artifact) -> Parent:
+    """The quantizer that made some tokens.
+
+    :raises UserError: the artifact names none.
+    """
+    quantizer = tokens.parents.get("quantizer")
+    if quantizer is None:
+        raise UserError(
+            f"{tokens.reference}: tokens of no known quantizer", fix="make them with 'lst tokenize' from a corpus"
+        )
+    return quantizer
+
+
+def save_vocoder(folder: Path, network: UnitToMel, card: Card) -> None:
+    """Write weights and card into a draft's folder."""
+    from safetensors.torch import save
+
+    from lst_cli.artifacts.parquet import write_bytes_atomic
+    from lst_cli.config import to_dict
+
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    write_bytes_atomic(folder / WEIGHTS_FILE, save(weights))
+    data = {
+        "form": "mel",
+        "quantizer": dict(card.quantizer),
+        "units": card.units,
+        "speakers": card.speakers,
+        "spectrum": to_dict(card.spectrum),
+        "network": to_dict(card.network),
+    }
+    write_bytes_atomic(folder / CARD_FILE, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_card(artifact: Artifact) -> dict[str, Any]:
+    """The card as plain data.
+
+    :raises UserError: ``vocoder.json`` is missing or damaged.
+    """
+    path = artifact.file(CARD_FILE)
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data["quantizer"]["fingerprint"], str) or data["form"] not in ("mel", "hifigan"):
+            raise ValueError("no vocoder's card")
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(artifact, CARD_FILE, error) from None
+    return data
+
+
+def damaged(artifact: Artifact, file: str, error: Exception) -> UserError:
+    """The error about a file that is not what the artifact says."""
+    return UserError(
+        f"{artifact.reference}: {file}: not a whole file",
+        found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        fix=f"remove it with 'lst artifact rm {artifact.reference}' and make it again",
+    )
+
+
+def check_quantizer(vocoder: Artifact, fingerprint: str | None, whose: str) -> None:
+    """Refuse a vocoder of other units.
+
+    :param fingerprint: of the quantizer of what is to be spoken.
+    :param whose: the reference of that model or tokens artifact, for the message.
+    """
+    quantizer = read_card(vocoder)["quantizer"]
+    if quantizer["fingerprint"] != fingerprint:
+        raise UserError(
+            f"{vocoder.reference}: a vocoder of another quantizer's units than those of {whose}",
+            found=f"a vocoder for {quantizer['reference']}",
+            expected=f"one for the quantizer of fingerprint {(fingerprint or 'unknown')[:12]}",
+            fix="fit one on tokens of that quantizer with 'lst vocoder fit'",
+        )

@@ -1,0 +1,125 @@
+"""Speaking units: a vocoder artifact in memory.
+
+Legend: U units, T samples, J mel frames, M mel bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lst_cli.artifacts import Artifact
+from lst_cli.config import from_dict
+from lst_cli.errors import UserError
+from lst_cli.units.frames import SAMPLE_RATE
+from lst_cli.vocoder.config import NetworkConfig, SpectrumConfig
+from lst_cli.vocoder.files import CARD_FILE, WEIGHTS_FILE, damaged, read_card
+from lst_cli.vocoder.network import UnitToMel
+from lst_cli.vocoder.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_PEAK = 0.97
+"""Louder samples are scaled down to this."""
+
+
+class Vocoder(Protocol):
+    """Turns units into audio."""
+
+    sample_rate: int
+    """Of the audio, in Hz."""
+    speakers: Sequence[str]
+    """Names of the voices; the first is the default one."""
+
+    def speak(self, units_U: NDArray[np.integer], speaker: str | None = None) -> NDArray[np.float32]:
+        """Samples [T] in [-1, 1] of some units, in the voice of a speaker."""
+        ...
+
+
+class MelVocoder:
+    """Units to log-mel frames by a network, frames to samples by Griffin and Lim's phases."""
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, network: UnitToMel, spectrum: Spectrum, speakers: Sequence[str]) -> None:
+        self._network = network.eval()
+        self._spectrum = spectrum
+        self.speakers = speakers
+
+    def speak(self, units_U: NDArray[np.integer], speaker: str | None = None) -> NDArray[np.float32]:
+        """Samples [T] in [-1, 1]; 640 for each unit.
+
+        :raises UserError: a speaker that the vocoder does not know, or a unit that it has not.
+        """
+        number = speaker_number(self.speakers, speaker)
+        check_units(units_U, self._network.unit.num_embeddings)
+        if not len(units_U):
+            return np.zeros(0, np.float32)
+        mel_JM = self._network.log_mel(torch.from_numpy(units_U.astype(np.int64)), number)
+        wave_T: NDArray[np.float32] = self._spectrum.waveform(mel_JM.cpu()).numpy()
+        return limited(wave_T)
+
+
+def limited(wave_T: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same samples, made softer as a whole where some are too loud."""
+    peak = float(np.abs(wave_T).max(initial=0.0))
+    return wave_T * np.float32(_PEAK / peak) if peak > _PEAK else wave_T
+
+
+def speaker_number(speakers: Sequence[str], name: str | None) -> int:
+    """The place of a speaker; the first one for None.
+
+    :raises UserError: there is no such speaker.
+    """
+    if name is None:
+        return 0
+    if name not in speakers:
+        shown = ", ".join(speakers[:10]) + (f" and {len(speakers) - 10} more" if len(speakers) > 10 else "")
+        raise UserError(f"--speaker {name}: the vocoder has no such voice", expected=f"one of {shown}")
+    return speakers.index(name)
+
+
+def check_units(units_U: NDArray[np.integer], kinds: int) -> None:
+    """Refuse units that a vocoder does not have."""
+    if len(units_U) and int(units_U.max()) >= kinds:
+        raise UserError(
+            "a unit that the vocoder does not have", found=str(int(units_U.max())), expected=f"0 to {kinds - 1}"
+        )
+
+
+def load_vocoder(artifact: Artifact, device: str = "cpu") -> Vocoder:
+    """Load a vocoder.
+
+    :raises UserError: a file is missing or damaged.
+    """
+    return _load_mel(artifact, read_card(artifact), device)
+
+
+def _load_mel(artifact: Artifact, card: dict[str, Any], device: str) -> MelVocoder:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        network_config = from_dict(NetworkConfig, card["network"], artifact.reference)
+        spectrum = Spectrum(from_dict(SpectrumConfig, card["spectrum"], artifact.reference))
+        speakers: list[str] = card["speakers"]
+        with torch.device("meta"):
+            network = UnitToMel(
+                network_config,
+                units=card["units"],
+                speakers=len(speakers),
+                bands=spectrum.config.bands,
+                frames_per_unit=spectrum.frames_per_unit,
+            )
+    except (KeyError, TypeError) as error:
+        raise damaged(artifact, CARD_FILE, error) from None
+    try:
+        network.load_state_dict(load_file(artifact.file(WEIGHTS_FILE), device=device), assign=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise damaged(artifact, WEIGHTS_FILE, error) from None
+    return MelVocoder(network, spectrum, speakers)
