@@ -1,26 +1,32 @@
-"""``lst finetune``: teach a model a speech task."""
+"""``lst finetune``: a model learns a speech task."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lst_cli.commands.common import build, store
-from lst_cli.commands.pretrain import Config, Fresh, Name, Set
+from lst_cli.commands.pretrain import Fresh, Name, Set
 
 if TYPE_CHECKING:
-    from lst_cli.training.finetune import Task
+    from lst_cli.artifacts import Artifact
+    from lst_cli.training.model_artifact import ModelCard
+    from lst_cli.training.validation import Judge
 
-app = typer.Typer(no_args_is_help=True, help="Fine-tune a model for a speech task.")
-
+Tasks = Annotated[
+    str,
+    typer.Argument(metavar="TASKS", help="asr: learn to transcribe; tts: learn to speak; asr,tts: both in one model."),
+]
+Config = Annotated[Path, typer.Argument(help="YAML file; see docs/finetune.md for its keys.")]
 Model = Annotated[str, typer.Option(help="The model to begin from: model/NAME, a baseline or an LST.")]
 Shards = Annotated[list[str], typer.Option(help="Speech shards with words: shards/NAME; may be given several times.")]
 
 
-@app.command()
-def asr(
+def finetune(
     ctx: typer.Context,
+    tasks: Tasks,
     config: Config,
     model: Model,
     shards: Shards,
@@ -28,35 +34,7 @@ def asr(
     set_: Set = None,
     fresh: Fresh = False,
 ) -> None:
-    """Learn to transcribe: speech, then its text."""
-    _finetune(ctx, "asr", config, model, shards, name, set_, fresh=fresh)
-
-
-@app.command()
-def tts(
-    ctx: typer.Context,
-    config: Config,
-    model: Model,
-    shards: Shards,
-    name: Name,
-    set_: Set = None,
-    fresh: Fresh = False,
-) -> None:
-    """Learn to speak: text, then its speech."""
-    _finetune(ctx, "tts", config, model, shards, name, set_, fresh=fresh)
-
-
-def _finetune(
-    ctx: typer.Context,
-    task: Task,
-    config: Config,
-    model: str,
-    shards: list[str],
-    name: str,
-    changes: list[str] | None,
-    *,
-    fresh: bool,
-) -> None:
+    """Fine-tune a model for speech recognition, synthesis or both; the same command goes on after a crash."""
     from lst_cli.config import load_config
     from lst_cli.shards.schema import SHARDS
     from lst_cli.training import finetune as stage
@@ -66,12 +44,14 @@ def _finetune(
     from lst_cli.training.session import Folders
     from lst_cli.training.unfinished import check_unchanged
 
-    resolved = resolve(load_config(FinetuneConfig, config, changes or []))
+    chosen = stage.parse_tasks(tasks)
+    resolved = resolve(load_config(FinetuneConfig, config, set_ or []), chosen)
     artifacts = store(ctx)
     inputs = stage.Inputs(
-        task=task,
+        tasks=chosen,
         model=artifacts.find(model, MODEL),
         shards=[artifacts.find(reference, SHARDS) for reference in shards],
+        make_judge=_make_judge,
     )
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
@@ -80,3 +60,9 @@ def _finetune(
         build(ctx, request, stage.make(resolved, inputs, folders))
     elif artifacts.existing(request) is None:
         stage.follow(resolved, inputs, folders)
+
+
+def _make_judge(base: Artifact, card: ModelCard) -> Judge:
+    from lst_cli.evaluation.held_out import transcript_judge
+
+    return transcript_judge(base, card)

@@ -11,10 +11,16 @@ from fairseq2.metrics.recorders import MetricRecorder
 from torch import Tensor
 
 from lst_cli.artifacts.parquet import write_bytes_atomic
-from lst_cli.training.tally import FIGURES
+from lst_cli.training.stories import ACCURACY as STORY_ACCURACY
+from lst_cli.training.tally import ERROR_RATES, FIGURES
 
 REPRODUCIBLE = frozenset(
-    {"step", "split", "source", "lr", "grad_norm", "tokens", "positions", "speech_tokens", "flops", *FIGURES}
+    {
+        *("step", "split", "source", "lr", "grad_norm", "tokens", "positions", "speech_tokens", "flops"),
+        *FIGURES,
+        *ERROR_RATES,
+        *(STORY_ACCURACY, "stories"),
+    }
 )
 """What every run of the same config has alike; the rest depends on the machine and the moment."""
 

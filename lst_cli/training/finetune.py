@@ -1,14 +1,16 @@
-"""``lst finetune``: a model learns to transcribe (ASR) or to speak (TTS), with loss on the answer only."""
+"""``lst finetune``: a model learns to transcribe (ASR), to speak (TTS) or both, with loss on the answer only."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.config import to_dict
+from lst_cli.errors import UserError
 from lst_cli.training.finetune_config import FinetuneConfig
 from lst_cli.training.model_artifact import (
     MODEL,
@@ -34,19 +36,41 @@ if TYPE_CHECKING:
     from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.session import Folders
     from lst_cli.training.stopping import StopRequest
-    from lst_cli.training.validation import OnceReader
+    from lst_cli.training.validation import Judge, OnceReader
     from lst_cli.training.watch import Watch
 
 Task = Literal["asr", "tts"]
+
+MakeJudge = Callable[[Artifact, ModelCard], "Judge"]
+"""From the model that training begins from, and the card of the one in training."""
+
+
+def parse_tasks(text: str) -> tuple[Task, ...]:
+    """``asr``, ``tts``, or ``asr,tts``, in whatever order.
+
+    :raises UserError: it is none of these.
+    """
+    names = [name.strip() for name in text.split(",")]
+    tasks = tuple(task for task in get_args(Task) if task in names)
+    if len(tasks) != len(names):
+        raise UserError("the tasks to learn", found=text, expected="asr, tts, or asr,tts for both")
+    return tasks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What is fine-tuned on what."""
 
-    task: Task
+    tasks: Sequence[Task]
     model: Artifact
     shards: Sequence[Artifact]
+    make_judge: MakeJudge
+    """Makes what takes error rates, where ``validation.metric`` asks for them."""
+
+    @property
+    def task(self) -> str:
+        """The tasks, as the command names them."""
+        return ",".join(self.tasks)
 
     @property
     def parents(self) -> dict[str, Artifact]:
@@ -130,12 +154,17 @@ def _static(patching: PatchingConfig) -> PatchingConfig:
     return patching if patching.strategy == "none" else dataclasses.replace(patching, strategy="static")
 
 
-def _source(config: FinetuneConfig, inputs: Inputs, split: Split) -> Source:
+def _sources(config: FinetuneConfig, inputs: Inputs, split: Split) -> list[Source]:
+    """The same utterances in the form of each task."""
     from lst_cli.shards.forms import Source
     from lst_cli.shards.shard_set import ShardSet
 
     shards = ShardSet.of(*inputs.shards, skip_corrupt=config.run.skip_corrupt)
-    return Source(inputs.task, shards, form=inputs.task, held_out=config.data.held_out, split=split)
+    weights: dict[Task, float] = {"asr": config.data.asr_weight, "tts": config.data.tts_weight}
+    return [
+        Source(task, shards, weight=weights[task], form=task, held_out=config.data.held_out, split=split)
+        for task in inputs.tasks
+    ]
 
 
 def _training_reader(
@@ -161,7 +190,7 @@ def _training_reader(
             prefetch=config.run.prefetch,
             skip_corrupt=config.run.skip_corrupt,
         ),
-        [_source(config, inputs, "train")],
+        _sources(config, inputs, "train"),
         card.vocabulary,
         card.patching,
         total_steps=config.budget.steps,
@@ -185,12 +214,16 @@ def _validation(
 ) -> Validation:
     from lst_cli.training.recipe import Validation
 
-    def read() -> Iterator[Packed]:
+    told = config.validation
+    # A single task's lines in the curve need no name.
+    names = {task: task if len(inputs.tasks) > 1 else "" for task in inputs.tasks}
+
+    def read(source: Source) -> Iterator[Packed]:
         from lst_cli.shards.once import read_once
         from lst_cli.shards.reader import ReaderConfig
 
         return read_once(
-            _source(config, inputs, "held_out"),
+            source,
             ReaderConfig(positions=config.data.positions, whole_documents=True),
             card.vocabulary,
             card.patching,
@@ -201,17 +234,24 @@ def _validation(
     def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
         from lst_cli.training.validation import OnceReader
 
-        reader = OnceReader(
-            read,
-            card.architecture,
-            speech,
-            most=None,
-            every=config.validation.every,
-            gang=gangs.dp,
-            stop=stop,
-        )
-        return {"": reader}
+        return {
+            names[task]: OnceReader(
+                partial(read, source),
+                card.architecture,
+                speech,
+                most=None,
+                every=told.every,
+                gang=gangs.dp,
+                stop=stop,
+            )
+            for task, source in zip(inputs.tasks, _sources(config, inputs, "held_out"), strict=True)
+        }
 
     return Validation(
-        every=config.validation.every, make_readers=make_readers, keep_best=config.validation.keep == "best"
+        every=told.every,
+        make_readers=make_readers,
+        keep_best=told.keep == "best",
+        metric=told.metric,
+        judges={} if told.metric == "loss" else {names["asr"]: inputs.make_judge(inputs.model, card)},
+        stop_after=told.stop_after,
     )

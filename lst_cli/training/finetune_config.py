@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 from pydantic import Field
 
 from lst_cli.config import config_dataclass
@@ -24,16 +27,30 @@ class FinetuneDataSection:
     held_out: float = Field(default=0.02, ge=0, lt=1)
     """Share of the utterances that is not trained on, for validation; which ones is a hash of their ids."""
 
+    asr_weight: float = Field(default=1.0, gt=0)
+    """Share of ASR among the tokens that are read, where several tasks are learnt at once."""
+
+    tts_weight: float = Field(default=1.0, gt=0)
+    """Share of TTS."""
+
 
 @config_dataclass
 class ValidationSection:
-    """Loss on the held-out utterances."""
+    """How well the model does on the held-out utterances."""
 
     every: int = Field(default=100, ge=1)
     """Steps between two validations; a multiple of ``log_every``. A checkpoint is saved at each of them."""
 
-    keep: str = Field(default="best", pattern="^(best|last)$")
-    """``best``: the model is the one of the validation with the lowest loss; ``last``: that of the last step."""
+    metric: Literal["loss", "wer", "cer"] = "loss"
+    """What tells the better model: the loss, or the word or character error rate of greedy transcripts of all held-out
+    utterances (ASR only; takes longer)."""
+
+    keep: Literal["best", "last"] = "best"
+    """``best``: the model is the one of the validation with the lowest metric; ``last``: that of the last step."""
+
+    stop_after: int | None = Field(default=None, ge=1)
+    """Training ends after so many validations in a row without a better one; by default with the last step. The
+    learning rate has not come down by then: it follows ``budget.steps``."""
 
 
 @config_dataclass
@@ -47,13 +64,21 @@ class FinetuneConfig(TrainConfig):
     """How overfitting is seen."""
 
 
-def resolve(config: FinetuneConfig) -> FinetuneConfig:
+def resolve(config: FinetuneConfig, tasks: Sequence[str]) -> FinetuneConfig:
     """Check a config.
 
+    :param tasks: what is to be learnt.
     :raises UserError: parts that do not go together; all of them are listed.
     """
-    problems = [*check(config), *check_every("validation.every", config.validation.every, config.log_every)]
-    if not config.data.held_out and config.validation.keep == "best":
+    told = config.validation
+    problems = [*check(config), *check_every("validation.every", told.every, config.log_every)]
+    if not config.data.held_out and told.keep == "best":
         problems.append("validation.keep: best needs held-out utterances: raise data.held_out, or set it to last")
+    if told.stop_after is not None and told.keep != "best":
+        problems.append("validation.stop_after is for validation.keep: best")
+    if told.metric != "loss" and "asr" not in tasks:
+        problems.append(f"validation.metric: {told.metric} is for ASR: set it to loss")
+    if told.metric != "loss" and config.run.parallel == "fsdp":
+        problems.append(f"validation.metric: {told.metric} needs whole copies of the model: set run.parallel to ddp")
     refuse(problems)
     return config

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from fairseq2.checkpoint.manager import CheckpointStateNotValidError
 from fairseq2.error import OperationalError
 from fairseq2.gang import Gangs
-from fairseq2.metrics.recorders import MetricRecorder
+from fairseq2.metrics.recorders import MetricDescriptor, MetricRecorder
 from fairseq2.recipe import Recipe, RecipeContext, run
 from fairseq2.recipe.config import (
     ActivationCheckpointingConfig,
@@ -41,22 +41,27 @@ from lst_cli.console import say, warn
 from lst_cli.training.checkpoints import last_step, remove_unfinished, set_aside_damaged, sync
 from lst_cli.training.curve import CurveRecorder, Line
 from lst_cli.training.disk import check_room, full_disk
+from lst_cli.training.early import Patience, over, stop_early
 from lst_cli.training.families import CONFIGURED, FamilyConfig, count_parameters, register_families
 from lst_cli.training.flops import peak_of
 from lst_cli.training.logs import log_to_user, tidy_logs
 from lst_cli.training.processes import rank, world_size
 from lst_cli.training.reshard import Layout, accept_local_state, recover, refit
 from lst_cli.training.stopping import NothingLeft, StoppableTask, StopRequest
+from lst_cli.training.story_unit import STORY_ACCURACY, StoryReader, StoryUnit
 from lst_cli.training.unit import SpeechTextUnit
-from lst_cli.training.validation import ValidationUnit
+from lst_cli.training.validation import CER, Judge, ValidationUnit
 from lst_cli.training.watch import Watch
 
 if TYPE_CHECKING:
     from fairseq2.datasets import DataReader
+    from fairseq2.evaluator import EvalUnit
     from fairseq2.trainer import TrainStepHookArgs
+    from torch import nn
 
     from lst_cli.training import config
     from lst_cli.training.batches import TrainBatch
+    from lst_cli.training.stories import Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +73,30 @@ class Validation:
     make_readers: Callable[[Gangs, StopRequest], Mapping[str, DataReader[TrainBatch]]]
     """By name; a single reader may have the empty name."""
     keep_best: bool = False
-    """Save a checkpoint at every validation, and make the model of the one with the lowest loss."""
+    """Save a checkpoint at every validation, and make the model of the one with the lowest metric."""
+    metric: str = "loss"
+    """What tells the better model; lower is better."""
+    judges: Mapping[str, Judge] = field(default_factory=dict)
+    """For readers by their name: error rates beside the loss."""
+    stop_after: int | None = None
+    """End the run after so many validations without a better one (only with ``keep_best``)."""
+    stories: Mapping[str, Scorer] = field(default_factory=dict)
+    """Stories to complete, by the source that their lines of the curve name."""
+
+    def units(
+        self, model: nn.Module, gangs: Gangs, stop: StopRequest
+    ) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
+        """What fairseq2's validator runs: loss on held-out data, then stories."""
+        readers = self.make_readers(gangs, stop)
+        losses = [(ValidationUnit(model, name or None, self.judges.get(name)), read) for name, read in readers.items()]
+        stories = [
+            (
+                StoryUnit(model, source, scorer),
+                StoryReader(scorer.items, every=self.every, gang=gangs.dp, stop=stop),
+            )
+            for source, scorer in self.stories.items()
+        ]
+        return [*losses, *stories]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +128,7 @@ class Job:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the model is made of the checkpoint with the lowest loss, instead of the last one."""
+        """Whether the model is made of the best checkpoint, instead of the last one."""
         return self.validation is not None and self.validation.keep_best
 
     @property
@@ -109,6 +137,18 @@ class Job:
         if self.validation is not None and self.validation.keep_best:
             return self.validation.every
         return self.run.checkpoint_every
+
+    @property
+    def patience(self) -> Patience | None:
+        """When to stop before the last step."""
+        told = self.validation
+        if told is None or told.stop_after is None:
+            return None
+        return Patience(metric=told.metric, validations=told.stop_after)
+
+    def done(self, step: int) -> bool:
+        """Whether nothing is left to do after this step, the newest checkpoint's."""
+        return step >= self.steps or over(self.patience, self.curve, step)
 
     @property
     def checkpoints(self) -> Path:
@@ -188,7 +228,7 @@ def _recipe_config(job: Job) -> _RecipeConfig:
             keep_last_n_checkpoints=run_.keep_checkpoints,
             publish_metrics_every_n_steps=job.log_every,
             validate_every_n_steps=job.validation.every if job.validation else None,
-            score_metric="loss" if job.keeps_best else None,
+            score_metric=job.validation.metric if job.validation and job.keeps_best else None,
             keep_best_n_checkpoints=1 if job.keeps_best else None,
         ),
         common=CommonSection(
@@ -236,25 +276,27 @@ class _TrainingRecipe(Recipe):
             return CurveRecorder(self._job.curve, resumed_from, self._job.show, _peak_flops(gangs))
 
         container.collection.register(MetricRecorder, curve)  # type: ignore[type-abstract]
+        container.collection.register_instance(MetricDescriptor, CER)
+        container.collection.register_instance(MetricDescriptor, STORY_ACCURACY)
 
     def create_task(self, context: RecipeContext) -> Task:
         job, gangs = self._job, context.gangs
         self._check_checkpoints(gangs)
-        if last_step(job.checkpoints) >= job.steps:
-            return NothingLeft(job.steps)
+        last = last_step(job.checkpoints)
+        if job.done(last):
+            return NothingLeft(last)
         stop = StopRequest(job.checkpoint_every if job.keeps_best else job.log_every)
         watch = Watch(job.checkpoints, job.logs / "not_finite", gangs.root.rank)
         model = context.get_data_parallel_model()
         unit = SpeechTextUnit(model, gangs, job.steps, stop, watch)
-        held_out = job.validation.make_readers(gangs, stop) if job.validation else {}
+        held_out = job.validation.units(model, gangs, stop) if job.validation else []
         trainer = context.create_trainer(
-            unit,
-            job.make_reader(gangs, watch),
-            [ValidationUnit(model, name or None) for name in held_out],
-            list(held_out.values()),
+            unit, job.make_reader(gangs, watch), [each for each, _ in held_out], [read for _, read in held_out]
         )
         accept_local_state(context.get_optimizer())
         unit.end_training = trainer.request_stop
+        if job.patience is not None:
+            stop_early(trainer, job.patience, job.curve)
         if gangs.root.rank == 0:
             trainer.register_checkpoint_save_hook(self._saved)
         return StoppableTask(trainer, stop)

@@ -92,7 +92,7 @@ def train_to_the_end(job: Job) -> None:
     from lst_cli.training.recipe import train
 
     step = train(job)
-    if step < job.steps:
+    if not job.done(step):
         raise LstError(
             f"training stopped at step {step} of {job.steps}, as it was asked to",
             fix="run the same command again: it goes on from there",
@@ -102,7 +102,7 @@ def train_to_the_end(job: Job) -> None:
 def write_model(
     draft: Draft, job: Job, card: ModelCard, *, tokenizer: Path, quantizer: Path, speech_bpe: Path | None
 ) -> None:
-    """Write the artifact's files from the last checkpoint."""
+    """Write the artifact's files from the last checkpoint, or the best one."""
     from lst_cli.model.model import build_model
     from lst_cli.training.checkpoints import best_step, last_step, weights
     from lst_cli.training.curve import reproducible
@@ -179,9 +179,12 @@ class Show:
 
     def __call__(self, line: Line) -> None:
         """Show a line."""
+        from lst_cli.training.tally import ERROR_RATES
+
         fields = {key: f"{line[key]:.4g}" for key in ("loss", "accuracy", "tokens_per_second") if key in line}
         if line["split"] == "valid":
-            self._bar.advance(0, valid_loss=fields.get("loss", "?"))
+            rates = {f"valid_{key}": f"{line[key]:.1%}" for key in ERROR_RATES if key in line}
+            self._bar.advance(0, valid_loss=fields.get("loss", "?"), **rates)
         else:
             self._bar.advance(line["step"] - self._at, **fields)
             self._at = line["step"]

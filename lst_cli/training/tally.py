@@ -37,6 +37,9 @@ FIGURES = (
 )
 """Every name that :func:`figures` may give."""
 
+ERROR_RATES = ("wer", "cer")
+"""Names of what a validation may have beside them."""
+
 WINDOW = "window"
 """Metric of the steps since the last log line."""
 

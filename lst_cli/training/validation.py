@@ -1,16 +1,20 @@
-"""Loss on data that are not trained on, with the same metrics as training."""
+"""Loss on data that are not trained on, with the same metrics as training, and error rates where they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import fairseq2.recipe  # noqa: F401 -- fairseq2.evaluator can't be imported before it
 from fairseq2.datasets import DataReader
 from fairseq2.evaluator import EvalUnit
 from fairseq2.gang import Gang
-from fairseq2.metrics import MetricBag
+from fairseq2.metrics import Mean, MetricBag, format_as_float
+from fairseq2.metrics.recorders import MetricDescriptor
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import Self
 
 from lst_cli.model.config import ModelConfig
@@ -18,24 +22,53 @@ from lst_cli.patching.packed import Packed
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.batches import TrainBatch
 from lst_cli.training.stopping import StopRequest
-from lst_cli.training.tally import WINDOW, Tally, figures, named
+from lst_cli.training.tally import ERROR_RATES, WINDOW, Tally, figures, named
 from lst_cli.training.unit import add_loss
+
+CER = MetricDescriptor("cer", "Character Error Rate (CER)", 200, format_as_float)
+"""fairseq2 knows ``loss`` and ``wer``."""
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """Errors for each word or character of the references, and how many of these there are."""
+
+    value: float
+    length: int
+
+
+class Judge(Protocol):
+    """Lets a model answer the questions of a batch, and compares."""
+
+    def __call__(self, model: nn.Module, packed: Packed, /) -> dict[str, ErrorRate]:
+        """Some of :data:`ERROR_RATES`, by name; none where the batch has no such question.
+
+        :param model: a whole copy, not wrapped.
+        """
 
 
 class ValidationUnit(EvalUnit[TrainBatch]):
-    """Next-token loss over held-out data."""
+    """Next-token loss over held-out data, and error rates where there is a judge."""
 
-    def __init__(self, model: nn.Module, name: str | None = None) -> None:
+    def __init__(self, model: nn.Module, name: str | None = None, judge: Judge | None = None) -> None:
+        """Validate ``model`` (as wrapped for data parallelism)."""
         self._model = model
         self._name = name
+        self._judge = judge
 
     def prepare_metric_bag(self, metric_bag: MetricBag) -> None:
         """Add our sums."""
         metric_bag.add(WINDOW, Tally())
+        if self._judge is not None:
+            for name in ERROR_RATES:
+                metric_bag.add(name, Mean())
 
     def process_batch(self, batch: TrainBatch, metric_bag: MetricBag) -> None:
-        """Add the loss of a batch."""
+        """Add the loss and the errors of a batch."""
         add_loss(self._model, batch, metric_bag.get(WINDOW, Tally))
+        if self._judge is not None:
+            for name, rate in self._judge(_unwrapped(self._model), batch.packed).items():
+                metric_bag.get(name, Mean).update(rate.value, weight=rate.length)
 
     def process_metric_values(self, values: MutableMapping[str, object]) -> None:
         """Turn the sums into what a log line shows."""
@@ -47,6 +80,10 @@ class ValidationUnit(EvalUnit[TrainBatch]):
     def name(self) -> str | None:
         """The name of the data, where there are several."""
         return self._name
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if isinstance(model, DistributedDataParallel) else model
 
 
 class OnceReader(DataReader[TrainBatch]):
@@ -84,7 +121,7 @@ class OnceReader(DataReader[TrainBatch]):
 
     def __next__(self) -> list[TrainBatch]:
         """The batch of this process, of as many as there are processes; none where they do not go round."""
-        hurry = self._stop.granted_at is not None and self._stop.granted_at % self._every
+        hurry = self._stop.between(self._every)
         group = [] if hurry else list(islice(self._batches, self._gang.size))
         if not group:
             raise StopIteration

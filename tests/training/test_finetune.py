@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from lst_cli.artifacts import Artifact, Store
+from lst_cli.errors import UserError
 from lst_cli.main import app
+from lst_cli.training.early import Patience
 from lst_cli.training.model_artifact import MODEL, load_model
 from tests.training.runs import BASELINE, pretrain
 from tests.training.world import make_world
@@ -66,3 +68,69 @@ def test_the_answer_is_learnt(root: Path, base: str, task: str) -> None:
     strategy = load_model(model).card.patching.strategy
     assert strategy == ("none" if base == "baseline" else "static")
     assert model.parents["model"].name == base
+
+
+def test_both_tasks_in_one_run(root: Path) -> None:
+    model = finetune(root, "tts,asr", "lst", "both", "data.tts_weight=2")
+    assert model.config["task"] == "asr,tts"
+    train, valid = curve(model, "train"), curve(model, "valid")
+    assert all("loss_speech" in line and "loss_text_with_speech" in line for line in train)
+    assert [(line["step"], line["source"]) for line in valid] == [
+        (step, task) for step in (10, 20, 30) for task in ("asr", "tts")
+    ]
+    by_step = {step: sum(line["loss"] for line in valid if line["step"] == step) for step in (10, 20, 30)}
+    assert model.statistics["chosen_step"] == min(by_step, key=lambda step: by_step[step])
+
+
+def test_error_rates_choose_the_model_and_end_the_run(root: Path) -> None:
+    # A rate so small that no transcript changes: the first validation stays the best one.
+    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "validation.stop_after=1")
+    model = finetune(root, "asr", "lst", "stopped", *changes)
+    valid = curve(model, "valid")
+    assert [line["step"] for line in valid] == [10, 20]
+    assert valid[0]["wer"] == valid[1]["wer"] > 0 and valid[0]["cer"] > 0
+    assert (model.statistics["steps"], model.statistics["chosen_step"]) == (20, 10)
+
+
+def test_mixed_tasks_are_judged_by_their_transcripts(root: Path) -> None:
+    model = finetune(root, "asr,tts", "baseline", "judged", "validation.metric=cer")
+    judged = {line["step"]: line["cer"] for line in curve(model, "valid") if "cer" in line}
+    assert list(judged) == [10, 20, 30]
+    assert all(line["source"] == "asr" for line in curve(model, "valid") if "cer" in line)
+    assert model.statistics["chosen_step"] == min(judged, key=lambda step: (judged[step], step))
+
+
+def test_a_run_that_was_killed_after_its_early_stop_is_done(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "validation.stop_after=1", "seed=1")
+
+    def killed(*arguments: object, **options: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
+        patched.setattr("lst_cli.training.session.write_model", killed)
+        finetune(root, "asr", "lst", "killed", *changes)
+    model = finetune(root, "asr", "lst", "killed", *changes)
+    assert model.statistics["steps"] == 20 and len(curve(model, "train")) == 4
+
+
+def test_what_does_not_go_together_is_refused(root: Path) -> None:
+    with pytest.raises(UserError, match="the tasks to learn"):
+        finetune(root, "asr,vc", "lst", "refused")
+    with pytest.raises(UserError) as caught:
+        finetune(
+            root, "tts", "lst", "refused", "validation.metric=wer", "validation.keep=last", "validation.stop_after=2"
+        )
+    assert "set it to loss" in str(caught.value) and "validation.keep: best" in str(caught.value)
+
+
+def test_patience_counts_validations_since_the_best() -> None:
+    def lines(*losses: float) -> list[dict[str, object]]:
+        return [{"step": step, "split": "valid", "loss": loss} for step, loss in enumerate(losses)]
+
+    patience = Patience(metric="loss", validations=2)
+    assert not patience.used_up([]) and not patience.used_up(lines(3.0, 2.0, 2.5))
+    assert patience.used_up(lines(3.0, 2.0, 2.5, 2.0)) and not patience.used_up(lines(3.0, 3.1, 2.9))
+    # Several validation sets count together; lines of training and other metrics do not.
+    both = [*lines(3.0, 2.0, 2.0, 2.0), *({"step": s, "split": "valid", "loss": -s, "source": "b"} for s in range(4))]
+    assert not patience.used_up(both)
+    assert not Patience(metric="wer", validations=1).used_up(lines(1.0, 2.0))
