@@ -93,7 +93,7 @@ TOPICS = (
     ),
     Topic(
         "room",
-        ("kitchen", "bedroom", "attic", "cellar"),
+        ("kitchen", "bedroom", "parlor", "cellar"),
         ("{name} had a {thing}.", "{name} entered the {thing}.", "{name} rented a {thing}."),
         (
             Need(
