@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lst_cli.artifacts.draft import sync_and_sum
 from lst_cli.artifacts.manifest import MANIFEST, Artifact
-from lst_cli.artifacts.store import Store
+from lst_cli.artifacts.store import CURRENT, Store
 from lst_cli.console import progress
 from lst_cli.errors import UserError
 
@@ -71,4 +71,7 @@ def remove(store: Store, reference: str, *, force: bool) -> list[str]:
         # The manifest goes first: a half-removed artifact must not look whole.
         (item.path / MANIFEST).unlink()
         shutil.rmtree(item.path)
+        link = item.path.with_name(CURRENT)
+        if link.is_symlink() and not link.exists():
+            link.unlink()
     return [item.reference for item in chosen]

@@ -1,4 +1,8 @@
-"""The store: ``ROOT/KIND/NAME/VERSION/``, built atomically, one builder at a time."""
+"""The store: ``ROOT/KIND/NAME/VERSION/``, built atomically, one builder at a time.
+
+Beside the versions of a name lies a link, ``current``, to the one that was asked for last: who goes back to an older
+config goes on with the older version in every later stage, and not with the newest.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,11 @@ from pathlib import Path
 from lst_cli import __version__
 from lst_cli.artifacts.draft import Draft, sync_folder
 from lst_cli.artifacts.manifest import MANIFEST, Artifact, Kind, Request, check_kind, read_manifest
-from lst_cli.console import say
+from lst_cli.console import say, warn
 from lst_cli.errors import UserError
+
+CURRENT = "current"
+"""The link to the version that was asked for last."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,11 @@ class Store:
 
         :raises UserError: the root can't be written, or whatever ``make`` raises.
         """
+        built = self._build(request, make)
+        _make_current(built.artifact.path)
+        return built
+
+    def _build(self, request: Request, make: Callable[[Draft], None]) -> Built:
         work = self.working_folder(request)
         found = self.existing(request)
         if found is not None:
@@ -114,7 +126,9 @@ class Store:
         return artifact
 
     def find(self, reference: str, kind: Kind) -> Artifact:
-        """The artifact that a reference names: ``KIND/NAME`` (newest), ``KIND/NAME/VERSION`` or a path.
+        """The artifact that a reference names: ``KIND/NAME``, ``KIND/NAME/VERSION`` or a path.
+
+        ``KIND/NAME`` is the version that was asked for last, by :meth:`build`.
 
         :raises UserError: there is none, it is of another kind, or of a schema this ``lst`` does not read.
         """
@@ -129,14 +143,14 @@ class Store:
         if len(parts) == 3 and (self.root / reference / MANIFEST).is_file():
             return read_manifest(self.root / reference)
         if len(parts) == 2:
-            versions = list(self._versions(self.root / parts[0] / parts[1]))
-            if versions:
-                return max(versions, key=lambda artifact: artifact.created)
+            found = self._current(self.root / parts[0] / parts[1])
+            if found is not None:
+                return found
         known = ", ".join(sorted({f"{a.kind}/{a.name}" for a in self.all() if a.kind == parts[0]}))
         raise UserError(
             f"{reference}: no such artifact",
             found=f"{parts[0]}: {known}" if known else f"none of that kind in {self.root}",
-            expected="KIND/NAME (newest), KIND/NAME/VERSION, or the path of an artifact",
+            expected="KIND/NAME, KIND/NAME/VERSION, or the path of an artifact",
             fix="see 'lst artifact ls', or give another --root",
         )
 
@@ -146,6 +160,21 @@ class Store:
             for name in sorted(_folders(kind)):
                 yield from sorted(self._versions(name), key=lambda artifact: artifact.created)
 
+    def current(self) -> Iterator[Artifact]:
+        """Of every name, the version that ``KIND/NAME`` means, by kind and name."""
+        for kind in sorted(_folders(self.root)):
+            for name in sorted(_folders(kind)):
+                found = self._current(name)
+                if found is not None:
+                    yield found
+
+    def _current(self, folder: Path) -> Artifact | None:
+        """The version that was asked for last; the newest where no link says it, as after its removal."""
+        link = folder / CURRENT
+        if (link / MANIFEST).is_file():
+            return read_manifest(folder / link.readlink())
+        return max(self._versions(folder), key=lambda artifact: artifact.created, default=None)
+
     def _versions(self, folder: Path) -> Iterator[Artifact]:
         for version in sorted(_folders(folder)):
             if (version / MANIFEST).is_file():
@@ -154,7 +183,23 @@ class Store:
 
 def _folders(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
-        yield from (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+                yield path
+
+
+def _make_current(version: Path) -> None:
+    """Let ``KIND/NAME`` mean this version."""
+    link = version.with_name(CURRENT)
+    if link.is_symlink() and str(link.readlink()) == version.name:
+        return
+    new = version.with_name(f".{CURRENT}.{os.getpid()}")
+    try:
+        new.unlink(missing_ok=True)
+        new.symlink_to(version.name)
+        new.replace(link)
+    except OSError as error:
+        warn(f"{version.parent}: {version.name} can't be made the current version ({error.strerror}); name it in full")
 
 
 def _keep_parts_only(work: Path) -> None:

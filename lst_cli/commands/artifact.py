@@ -11,7 +11,7 @@ from lst_cli.console import print_json, print_table, say
 
 app = typer.Typer(help="List, show, verify, trace and remove artifacts.", no_args_is_help=True)
 
-Reference = Annotated[str, typer.Argument(help="KIND/NAME (newest), KIND/NAME/VERSION, or a path.")]
+Reference = Annotated[str, typer.Argument(help="KIND/NAME, KIND/NAME/VERSION, or a path.")]
 
 
 @app.command("ls")
@@ -22,14 +22,24 @@ def list_artifacts(
 ) -> None:
     """List all artifacts."""
     artifacts = [item for item in store(ctx).all() if kind is None or item.kind == kind]
+    current = {item.reference for item in store(ctx).current()}
     if json:
-        print_json([{**item.to_json(), "path": str(item.path)} for item in artifacts])
+        print_json(
+            [{**item.to_json(), "path": str(item.path), "current": item.reference in current} for item in artifacts]
+        )
         return
     rows = [
-        (item.kind, item.name, item.version, item.created[:19], f"{sum(f.bytes for f in item.files):,}")
+        (
+            item.kind,
+            item.name,
+            item.version,
+            "*" if item.reference in current else "",
+            item.created[:19],
+            f"{sum(f.bytes for f in item.files):,}",
+        )
         for item in artifacts
     ]
-    print_table("", ("kind", "name", "version", "created (UTC)", "bytes"), rows)
+    print_table("", ("kind", "name", "version", "current", "created (UTC)", "bytes"), rows)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What a report is about: chosen artifacts, or the newest of everything. Imports nothing heavy."""
+"""What a report is about: chosen artifacts, or the current version of everything. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lst_cli.alignment.kinds import ALIGNMENT
 from lst_cli.artifacts import Artifact, Kind, Store
+from lst_cli.artifacts.manifest import check_kind
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES
 from lst_cli.reports.rows import Rows, parent_of_kind, read_rows
@@ -34,16 +35,14 @@ class Subject:
 
 
 def everything(store: Store) -> Subject:
-    """The newest version of all scores, models and alignments in the store.
+    """The current version of all scores, models and alignments in the store.
 
     :raises UserError: there is none of them.
     """
-    newest: dict[tuple[str, str], Artifact] = {}
-    for artifact in store.all():  # by kind, name and time
-        newest[artifact.kind, artifact.name] = artifact
+    current = list(store.current())
 
     def of(kind: Kind) -> list[Artifact]:
-        return [store.find(found.reference, kind) for found in newest.values() if found.kind == kind.name]
+        return [check_kind(found, kind) for found in current if found.kind == kind.name]
 
     subject = Subject(scores=of(SCORES), models=of(MODEL), alignments=of(ALIGNMENT))
     if not (subject.scores or subject.models or subject.alignments):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -56,6 +57,32 @@ def test_another_config_or_parent_stands_beside(tmp_path):
     assert store.find("thing/a", KIND).version == two.version
     assert store.find(one.reference, KIND) == one
     assert store.find(str(one.path), KIND) == one
+
+
+def test_a_name_means_the_version_that_was_asked_for_last(tmp_path):
+    store = Store(tmp_path)
+    one = store.build(request(x=1), write).artifact
+    two = store.build(request(x=2), write).artifact
+    assert store.find("thing/a", KIND) == two
+    store.build(request(x=1), write)
+    assert store.find("thing/a", KIND) == one
+    assert list(store.current()) == [one] and list(store.all()) == [one, two]
+    remove(store, one.reference, force=False)
+    assert store.find("thing/a", KIND) == two and list(store.all()) == [two]
+    remove(store, "thing/a", force=False)
+    assert not list(store.current())
+    with pytest.raises(UserError, match="no such artifact"):
+        store.find("thing/a", KIND)
+
+
+def test_a_copied_root_keeps_what_is_current(tmp_path):
+    store = Store(tmp_path / "root")
+    one = store.build(request(x=1), write).artifact
+    store.build(request(x=2), write)
+    store.build(request(x=1), write)
+    shutil.copytree(tmp_path / "root", tmp_path / "copy", symlinks=True)
+    found = Store(tmp_path / "copy").find("thing/a", KIND)
+    assert found.version == one.version and found.path.is_relative_to(tmp_path / "copy")
 
 
 def test_a_failure_leaves_nothing_but_finished_parts(tmp_path):
