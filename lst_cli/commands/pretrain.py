@@ -11,9 +11,11 @@ from lst_cli.commands.common import Json, build, store
 from lst_cli.console import print_json, print_table
 
 if TYPE_CHECKING:
+    from lst_cli.artifacts import Store
     from lst_cli.training.inputs import Inputs
     from lst_cli.training.plan import Machine
     from lst_cli.training.pretrain_config import PretrainConfig
+    from lst_cli.training.stories import Stories
 
 Name = Annotated[str, typer.Option(help="Name of the model.")]
 Config = Annotated[Path, typer.Argument(help="YAML file; see docs/pretrain.md for its keys.")]
@@ -34,6 +36,13 @@ def pretrain(
     ] = None,
     valid_shards: Annotated[
         list[str] | None, typer.Option(help="Speech or text shards for validation; may be given several times.")
+    ] = None,
+    stories: Annotated[
+        list[str] | None,
+        typer.Option(help="TASK:FILE of a benchmark (as of 'lst eval') to score at every validation; several times."),
+    ] = None,
+    stories_tokens: Annotated[
+        str | None, typer.Option(help="The spoken stories, tokens/NAME: scores speech after speech too.")
     ] = None,
     set_: Set = None,
     tokenizer: Annotated[
@@ -82,6 +91,7 @@ def pretrain(
         tokenizer=named_or_inherited(artifacts, tokenizer, TEXT_TOKENIZER, speech, "--tokenizer"),
         quantizer=named_or_inherited(artifacts, quantizer, QUANTIZER, speech, "--quantizer"),
         speech_bpe=artifacts.find(speech_bpe, SPEECH_BPE) if speech_bpe is not None else None,
+        stories=_read_stories(artifacts, stories, stories_tokens),
     )
     if inputs.speech_bpe is not None:
         check_speech_bpe(artifacts, inputs.speech_bpe, inputs.quantizer)
@@ -98,6 +108,18 @@ def pretrain(
         build(ctx, request, stage.make(resolved, inputs, folders))
     elif artifacts.existing(request) is None:
         stage.follow(resolved, inputs, folders)
+
+
+def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | None) -> Stories | None:
+    from lst_cli.errors import UserError
+    from lst_cli.evaluation.in_training import read_stories
+    from lst_cli.units.tokens import TOKENS
+
+    if not stories:
+        if tokens is not None:
+            raise UserError("--stories-tokens without --stories", fix="name the stories with --stories TASK:FILE")
+        return None
+    return read_stories(stories, artifacts.find(tokens, TOKENS) if tokens is not None else None)
 
 
 def _print_plan(config: PretrainConfig, inputs: Inputs, machine: Machine, *, json: bool) -> None:

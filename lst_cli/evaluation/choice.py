@@ -5,11 +5,10 @@ Legend: E endings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lst_cli.console import progress
 from lst_cli.evaluation.directions import build_questions
 from lst_cli.evaluation.metrics import ACCURACIES, Interval, credit, normalised, wilson
 from lst_cli.evaluation.tasks import Item, Task
@@ -58,16 +57,19 @@ def score_items(
     items: Sequence[Item],
     direction: str,
     units: Mapping[str, NDArray[np.integer]],
+    on_item: Callable[[], object] = lambda: None,
 ) -> list[ItemScore]:
-    """Score every item in one direction, in the items' order."""
+    """Score every item in one direction, in the items' order.
+
+    :param on_item: is called for each item that is done.
+    """
     from lst_cli.inference.likelihood import log_probabilities
 
     questions = build_questions(items, direction, loaded.tokenizer, loaded.speech, units)
     sums: dict[int, list[float]] = {}
-    with progress(f"scoring {direction}", total=len(questions), unit="items") as bar:
-        for index, log_probs in log_probabilities(loaded, questions):
-            sums[index] = log_probs
-            bar.advance()
+    for index, log_probs in log_probabilities(loaded, questions):
+        sums[index] = log_probs
+        on_item()
     return [
         ItemScore(
             item=item,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lst_cli.artifacts import Artifact, Draft
 from lst_cli.audio.corpus import Corpus
+from lst_cli.console import progress
 from lst_cli.evaluation import asr, choice
 from lst_cli.evaluation.directions import check_spoken
 from lst_cli.evaluation.error_rates import normalise
@@ -39,7 +40,10 @@ def make_choice(
     tokens = parents.get("tokens")
     units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
     start = time.monotonic()
-    scores = {direction: choice.score_items(loaded, items, direction, units) for direction in config["directions"]}
+    scores = {}
+    for direction in config["directions"]:
+        with progress(f"scoring {direction}", total=len(items), unit="items") as bar:
+            scores[direction] = choice.score_items(loaded, items, direction, units, on_item=bar.advance)
     seconds = time.monotonic() - start
     result = {
         **config,

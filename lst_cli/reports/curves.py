@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lst_cli.artifacts import Artifact
 from lst_cli.reports.budget import read_metrics
 
 QUANTITIES: Mapping[str, str] = {
-    "loss_speech": "speech, nats a token",
+    "speech_bits_per_second": "speech, bits a second",
     "loss_text_with_speech": "text beside speech, nats a token",
     "loss_text_only": "text alone, nats a token",
     "patch_length": "speech tokens a patch",
 }
 """Figure of a log line → title of its panel."""
+
+STORIES = "stories "
+"""Before the task and direction of stories that were completed while a model was trained."""
 
 AXES: Mapping[str, str] = {"step": "steps", "positions": "positions"}
 """Figure of a log line that a panel runs over → its name."""
@@ -30,7 +34,7 @@ class Line:
     x: list[float]
     y: list[float]
     valid: bool = False
-    """Measured on held-out data; drawn dashed."""
+    """Measured on held-out data beside the training curve; drawn dotted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +73,9 @@ def read_curves(models: Sequence[Artifact], labels: Mapping[str, str]) -> list[C
     :raises UserError: a curve is damaged.
     """
     colours = {fingerprint: number for number, fingerprint in enumerate(labels)}
-    groups: dict[str, list[tuple[Artifact, list[dict[str, float]]]]] = {}
+    groups: dict[str, list[tuple[Artifact, list[dict[str, Any]]]]] = {}
     for model in sorted(models, key=lambda model: (training_task(model) != "pretrain", colours[model.fingerprint])):
-        lines = read_metrics(model)
+        lines = with_stories(read_metrics(model))
         if lines:
             groups.setdefault(training_task(model), []).append((model, lines))
     return [
@@ -84,12 +88,35 @@ def read_curves(models: Sequence[Artifact], labels: Mapping[str, str]) -> list[C
     ]
 
 
+def with_stories(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of a curve, with what panels need: a quantity for each kind of stories, and positions everywhere."""
+    positions = {line["step"]: line["positions"] for line in lines if "positions" in line}
+    found = []
+    for line in lines:
+        more = {"positions": positions[line["step"]]} if line["step"] in positions else {}
+        if "story_accuracy" in line:
+            more[f"{STORIES}{line['source']}"] = line["story_accuracy"]
+        found.append({**line, **more})
+    return found
+
+
+def _stories(members: Sequence[tuple[Artifact, list[dict[str, Any]]]]) -> list[str]:
+    return sorted({key for _, lines in members for line in lines for key in line if key.startswith(STORIES)})
+
+
+def title(quantity: str) -> str:
+    """What a panel is called."""
+    if quantity.startswith(STORIES):
+        return f"{quantity.removeprefix(STORIES)}, accuracy"
+    return QUANTITIES[quantity]
+
+
 def _panels(
-    members: Sequence[tuple[Artifact, list[dict[str, float]]]], labels: Mapping[str, str], colours: Mapping[str, int]
+    members: Sequence[tuple[Artifact, list[dict[str, Any]]]], labels: Mapping[str, str], colours: Mapping[str, int]
 ) -> list[Panel]:
     panels = []
     for axis in AXES:
-        for quantity in QUANTITIES:
+        for quantity in (*QUANTITIES, *_stories(members)):
             lines = [
                 line
                 for model, points in members
@@ -100,7 +127,7 @@ def _panels(
     return panels
 
 
-def _lines(points: Sequence[Mapping[str, float]], axis: str, quantity: str, label: str, colour: int) -> list[Line]:
+def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label: str, colour: int) -> list[Line]:
     """The line of training and, where there is one, of held-out data. A line needs two points."""
     lines = []
     for split in ("train", "valid"):
@@ -111,5 +138,6 @@ def _lines(points: Sequence[Mapping[str, float]], axis: str, quantity: str, labe
         ]
         if len(chosen) > 1:
             x, y = zip(*chosen, strict=True)
-            lines.append(Line(label=label, colour=colour, x=list(x), y=list(y), valid=split == "valid"))
+            dotted = split == "valid" and not quantity.startswith(STORIES)
+            lines.append(Line(label=label, colour=colour, x=list(x), y=list(y), valid=dotted))
     return lines

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lst_cli.shards.reader import ReaderConfig
     from lst_cli.text.speech_bpe import SpeechBpe
     from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.training.stories import Stories
 
 CENTROIDS_FILE = "centroids.safetensors"
 TOKENIZER_FILE = "tokenizer.model"
@@ -37,6 +38,13 @@ class Inputs:
     quantizer: Artifact
     speech_bpe: Artifact | None = None
     """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
+    stories: Stories | None = None
+    """Stories to complete at every validation."""
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is anything to validate on."""
+        return bool(self.valid) or self.stories is not None
 
     @property
     def speech_bpe_file(self) -> Path | None:
@@ -61,6 +69,8 @@ class Inputs:
         roles = {"tokenizer": self.tokenizer, "quantizer": self.quantizer}
         if self.speech_bpe is not None:
             roles["speech_bpe"] = self.speech_bpe
+        if self.stories is not None and self.stories.tokens is not None:
+            roles["stories_tokens"] = self.stories.tokens
         for role, artifacts in (
             ("shards", self.speech),
             ("text_shards", self.text),
@@ -174,7 +184,7 @@ def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
             expected="a baseline",
             fix="set model.architecture to a baseline, or leave out --speech-bpe",
         )
-    if inputs.valid:
+    if inputs.validates:
         refuse(check_every("validation.every", config.validation.every, config.log_every))
     needs = config.patching.strategy in ("aligned", "mixed", "curriculum")
     lacking = [shards for shards in inputs.speech if "tokens" in shards.parents and "alignment" not in shards.parents]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.session import Folders
     from lst_cli.training.stopping import StopRequest
+    from lst_cli.training.stories import Scorer
     from lst_cli.training.validation import OnceReader
     from lst_cli.training.watch import Watch
 
@@ -33,8 +34,10 @@ def request(config: PretrainConfig, inputs: Inputs, name: str) -> Request:
     """The model that is asked for. How the work is done (``run``) is no part of it."""
     identity: dict[str, Any] = to_dict(config)
     del identity["run"]
-    if not inputs.valid:
+    if not inputs.validates:
         del identity["validation"]
+    if inputs.stories is not None:
+        identity["stories"] = dict(inputs.stories.identity)
     identity["task"] = "pretrain"
     identity["model"] = {"architecture": config.model.architecture, "config": to_dict(resolve_model(config.model))}
     return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
@@ -54,17 +57,10 @@ def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[
             job = _job(planned, inputs, sources, speech, folders, show)
             note(folders.request, folders.work)
             train_to_the_end(job)
-        card = ModelCard(
-            architecture=job.family.model,
-            vocabulary=speech.vocabulary,
-            patching=config.patching,
-            quantizer=quantizer_entry(inputs.quantizer),
-            speech_bpe=speech_bpe_entry(inputs.speech_bpe) if inputs.speech_bpe is not None else None,
-        )
         write_model(
             draft,
             job,
-            card,
+            _card(config, inputs, speech),
             tokenizer=inputs.tokenizer_file,
             quantizer=inputs.centroids_file,
             speech_bpe=inputs.speech_bpe_file,
@@ -81,6 +77,16 @@ def follow(config: PretrainConfig, inputs: Inputs, folders: Folders) -> None:
     sources, speech = open_sources(config, inputs)
     planned = with_budget(config, sources, speech)
     train_to_the_end(_job(planned, inputs, sources, speech, folders, show=lambda line: None))
+
+
+def _card(config: PretrainConfig, inputs: Inputs, speech: SpeechCodec) -> ModelCard:
+    return ModelCard(
+        architecture=resolve_model(config.model),
+        vocabulary=speech.vocabulary,
+        patching=config.patching,
+        quantizer=quantizer_entry(inputs.quantizer),
+        speech_bpe=speech_bpe_entry(inputs.speech_bpe) if inputs.speech_bpe is not None else None,
+    )
 
 
 def _job(
@@ -130,7 +136,7 @@ def _job(
         show,
         make_reader,
         accumulate=batches_of_step(share, config.run.sequences_per_batch),
-        validation=_validation(config, inputs, family.model, speech, share) if inputs.valid else None,
+        validation=_validation(config, inputs, family.model, speech, share) if inputs.validates else None,
     )
 
 
@@ -170,4 +176,8 @@ def _validation(
             for source in sources
         }
 
-    return Validation(every=config.validation.every, make_readers=make_readers)
+    scorers: Mapping[str, Scorer] = {}
+    if inputs.stories is not None:
+        card = _card(config, inputs, speech)
+        scorers = inputs.stories.make_scorers(card, speech, inputs.tokenizer_file, config.validation.stories)
+    return Validation(every=config.validation.every, make_readers=make_readers, stories=scorers)

@@ -51,13 +51,16 @@ class PretrainBudgetSection(BudgetSection):
 
 @config_dataclass
 class ValidationSection:
-    """Loss on the shards of ``--valid-shards``; nothing happens without them."""
+    """Loss on the shards of ``--valid-shards`` and accuracy on the stories of ``--stories``; nothing without them."""
 
     every: int = Field(default=1000, ge=1)
     """Steps between two validations; a multiple of ``log_every``."""
 
     sequences: int = Field(default=64, ge=1)
     """Sequences of each modality at most, always the same ones."""
+
+    stories: int = Field(default=200, ge=1)
+    """Stories of each task at most, always the same ones; fewer stop training for less long."""
 
 
 @config_dataclass

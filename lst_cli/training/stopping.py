@@ -41,6 +41,11 @@ class StopRequest:
         return self.granted_at is not None
 
 
+    def between(self, every: int) -> bool:
+        """Whether the run stops at a step that is no multiple of ``every``, where it has no time to validate."""
+        return self.granted_at is not None and bool(self.granted_at % every)
+
+
 class StoppableTask(Task):
     """fairseq2's trainer, stopped by SIGTERM as well as SIGUSR1, and at the same step in every process."""
 

@@ -110,6 +110,7 @@ def curve_line(step: int, strategy: str, floor: float) -> dict[str, Any]:
         "split": "train",
         "loss": loss,
         "loss_speech": loss + 0.6,
+        "speech_bits_per_second": (loss + 0.6) * 36,
         "loss_text_with_speech": loss - 0.2,
         "loss_text_only": loss - 0.5,
         "patch_length": 1.0 if strategy == "none" else 3.7 + 1.4 * aligned,

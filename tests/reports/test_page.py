@@ -82,7 +82,7 @@ def test_ids_are_unique_and_links_lead_somewhere(html: Page) -> None:
 
 
 def test_text_of_figures_is_text(html: Page) -> None:
-    assert "speech, nats a token" in html.text and "positions" in html.text
+    assert "speech, bits a second" in html.text and "positions" in html.text
     assert "married" in html.text
 
 

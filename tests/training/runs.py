@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -87,6 +88,9 @@ def forked(
         code = 0
     except LstError as error:
         print(error, file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
