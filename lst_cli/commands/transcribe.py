@@ -13,9 +13,10 @@ from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from lst_cli.inference.transcribe import Heard
+    from lst_cli.inference.transcribe import Heard, HeardSegment
 
-Format = Literal["text", "srt", "vtt"]
+Format = Literal["text", "srt", "vtt", "textgrid"]
+SUFFIXES = {"text": "txt", "srt": "srt", "vtt": "vtt", "textgrid": "TextGrid"}
 SHOWN_PROBLEMS = 5
 
 
@@ -23,11 +24,19 @@ def transcribe(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for ASR.")],
     inputs: Annotated[
-        list[str], typer.Argument(help="Audio files, folders, corpus or tokens artifacts, or - for standard input.")
+        list[str],
+        typer.Argument(
+            help="Audio files, folders, manifests (.tsv, .jsonl, .parquet), corpus or tokens artifacts, or - for "
+            "standard input."
+        ),
     ],
     format: Annotated[Format, typer.Option(help="What to write.")] = "text",
     output: Annotated[
         Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")
+    ] = None,
+    aligner: Annotated[
+        str | None,
+        typer.Option(help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder."),
     ] = None,
     segment_s: Annotated[
         float, typer.Option(min=1.0, help="Audio longer than this many seconds is cut where it is quietest.")
@@ -39,34 +48,48 @@ def transcribe(
 ) -> None:
     """Transcribe speech with a model that was fine-tuned for it."""
     from lst_cli.inference.devices import pick_device
-    from lst_cli.inference.listen import segments
-    from lst_cli.inference.transcribe import transcribe_segments
+    from lst_cli.inference.listen import is_one_file, segments
+    from lst_cli.inference.transcribe import check_transcribes, transcribe_segments
+    from lst_cli.inference.word_times import WordTimer
     from lst_cli.training.model_artifact import MODEL, load_model
 
-    alone = len(inputs) == 1 and (inputs[0] == "-" or Path(inputs[0]).is_file())
-    if format != "text" and output is None and not alone:
+    alone = is_one_file(inputs)
+    if format != "text" and output is None and not alone and not json:
         raise UserError(
             f"--format {format} writes one file per clip",
             found="several clips and no --output",
             fix="give a folder with --output, or one file",
         )
-    artifact = store(ctx).find(model, MODEL)
+    place = store(ctx)
+    artifact = place.find(model, MODEL)
+    check_transcribes(artifact)
     loaded = load_model(artifact, pick_device(device))
+    timer = WordTimer.load(aligner, place) if aligner is not None else None
+    files = _Files(output, SUFFIXES[format])
     clips: list[Heard] = []
     start, seconds = time.monotonic(), 0.0
     with progress("transcribing", unit="s of speech") as bar:
-        for clip in transcribe_segments(loaded, segments(inputs, store(ctx), segment_s), rows=rows, beams=beams):
+
+        def heard(more: float) -> None:
+            nonlocal seconds
+            seconds += more
+            bar.advance(more, real_time_factor=f"{(time.monotonic() - start) / seconds:.2f}")
+
+        found = segments(inputs, place, segment_s, with_audio=timer is not None)
+        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_heard=heard):
             clips.append(clip)
-            seconds += clip.seconds
-            bar.advance(clip.seconds, real_time_factor=f"{(time.monotonic() - start) / max(seconds, 1e-9):.2f}")
-            if not json:
-                _write(clip, format, output, alone)
+            if output is not None and clip.segments:
+                files.write(clip, _text(clip, format))
+            elif not json and clip.segments:
+                named = format == "text" and not alone
+                print(f"{clip.clip}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
     took = time.monotonic() - start
     factor = took / seconds if seconds else None
     if json:
         print_json(
             {
                 "model": artifact.reference,
+                "aligner": aligner,
                 "clips": [_as_dict(clip) for clip in clips],
                 "audio_s": seconds,
                 "seconds": took,
@@ -75,26 +98,55 @@ def transcribe(
         )
     if factor is not None:
         say(f"transcribed {seconds:,.1f} s of speech in {took:,.1f} s (real-time factor {factor:.3f})")
-    _report(clips)
+    _report(clips, timed=timer is not None)
 
 
-def _write(clip: Heard, format: Format, output: Path | None, alone: bool) -> None:
-    """Write a clip's transcript to standard output or to a file of its own."""
-    from lst_cli.artifacts.parquet import write_bytes_atomic
+class _Files:
+    """One file for each clip, in a folder."""
+
+    def __init__(self, folder: Path | None, suffix: str) -> None:
+        self._folder = folder
+        self._suffix = suffix
+        self._names: set[str] = set()
+
+    def write(self, clip: Heard, text: str) -> None:
+        """Write a clip's file; a name that is taken already gets a number."""
+        from lst_cli.artifacts.parquet import write_bytes_atomic
+
+        assert self._folder is not None
+        plain = "stdin" if clip.clip == "-" else clip.clip.strip("/").replace("/", "_")
+        name, number = plain, 1
+        while name in self._names:
+            number += 1
+            name = f"{plain}-{number}"
+        self._names.add(name)
+        write_bytes_atomic(self._folder / f"{name}.{self._suffix}", text.encode())
+
+
+def _text(clip: Heard, format: Format) -> str:
+    """A clip's transcript in the format."""
     from lst_cli.inference.subtitles import srt, vtt
+    from lst_cli.inference.textgrid import textgrid
 
-    if clip.problem is not None and not clip.segments:
-        return
-    cues = [(start, end, transcript.text) for start, end, transcript in clip.segments]
-    text = {"text": lambda: f"{clip.text}\n", "srt": lambda: srt(cues), "vtt": lambda: vtt(cues)}[format]()
-    if output is not None:
-        suffix = "txt" if format == "text" else format
-        name = "stdin" if clip.clip == "-" else clip.clip.strip("/").replace("/", "_")
-        write_bytes_atomic(output / f"{name}.{suffix}", text.encode())
-    elif format == "text" and not alone:
-        print(f"{clip.clip}\t{clip.text}", flush=True)
-    else:
-        print(text, end="", flush=True)
+    if format == "text":
+        return f"{clip.text}\n"
+    if format == "textgrid":
+        tiers = {"segments": [(each.start_s, each.end_s, each.transcript.text) for each in clip.segments]}
+        words = [word for each in clip.segments for word in each.words or ()]
+        if any(each.words is not None for each in clip.segments):
+            tiers["words"] = [(word.start_s, word.end_s, word.text) for word in words]
+        return textgrid(tiers, clip.seconds)
+    cues = [cue for each in clip.segments for cue in _cues(each)]
+    return srt(cues) if format == "srt" else vtt(cues)
+
+
+def _cues(segment: HeardSegment) -> list[tuple[float, float, str]]:
+    """Subtitles of a segment: by its words, where their times are known."""
+    from lst_cli.inference.subtitles import cues_of_words
+
+    if segment.words is None:
+        return [(segment.start_s, segment.end_s, segment.transcript.text)]
+    return list(cues_of_words(segment.words))
 
 
 def _as_dict(clip: Heard) -> dict[str, Any]:
@@ -103,34 +155,52 @@ def _as_dict(clip: Heard) -> dict[str, Any]:
         "text": clip.text,
         "seconds": clip.seconds,
         "problem": clip.problem,
-        "segments": [
-            {
-                "start_s": start,
-                "end_s": end,
-                "text": transcript.text,
-                "log_prob": transcript.log_prob,
-                "ended": transcript.ended,
-            }
-            for start, end, transcript in clip.segments
+        "segments": [_segment_as_dict(segment) for segment in clip.segments],
+    }
+
+
+def _segment_as_dict(segment: HeardSegment) -> dict[str, Any]:
+    words = segment.words
+    return {
+        "start_s": segment.start_s,
+        "end_s": segment.end_s,
+        "text": segment.transcript.text,
+        "log_prob": segment.transcript.log_prob,
+        "ended": segment.transcript.ended,
+        "soundless": segment.soundless,
+        "words": None
+        if words is None
+        else [
+            {"word": word.text, "start_s": round(word.start_s, 3), "end_s": round(word.end_s, 3), "score": word.score}
+            for word in words
         ],
     }
 
 
-def _report(clips: list[Heard]) -> None:
-    """Warn of texts that were cut off, and fail for clips that could not be heard."""
-    cut = [clip.clip for clip in clips if not all(transcript.ended for _, _, transcript in clip.segments)]
+def _report(clips: list[Heard], *, timed: bool) -> None:
+    """Warn of what is no whole transcript, and fail for clips that could not be heard."""
+    cut = [clip.clip for clip in clips if not all(each.transcript.ended for each in clip.segments)]
     if cut:
         warn(
-            f"the text of {len(cut)} clips was cut off ({', '.join(cut[:SHOWN_PROBLEMS])}): the model did not end it; "
-            "was it fine-tuned with 'lst finetune asr', on speech of this length?"
+            f"the text of {len(cut)} clips was cut off ({_some(cut)}): the model did not end it; "
+            "was it fine-tuned on speech like this, of this length?"
         )
+    soundless = [clip.clip for clip in clips if any(each.soundless for each in clip.segments)]
+    if soundless:
+        warn(f"{len(soundless)} clips have stretches without any sound ({_some(soundless)}): no text for these")
+    untimed = [clip.clip for clip in clips if any(each.words is None for each in clip.segments)]
+    if timed and untimed:
+        warn(f"the words of {len(untimed)} clips can't be laid over their sound ({_some(untimed)}): no times for these")
     bad = [clip for clip in clips if clip.problem is not None]
     if bad:
-        shown = "; ".join(f"{clip.clip}: {clip.problem}" for clip in bad[:SHOWN_PROBLEMS])
-        more = f"; and {len(bad) - SHOWN_PROBLEMS} more" if len(bad) > SHOWN_PROBLEMS else ""
         raise UserError(
             f"{len(bad)} of {len(clips)} clips could not be heard",
-            found=shown + more,
+            found=_some([f"{clip.clip}: {clip.problem}" for clip in bad], "; "),
             expected="audio that libsndfile reads, with samples that are finite numbers",
             fix="mend or remove these files; all others were transcribed",
         )
+
+
+def _some(names: list[str], between: str = ", ") -> str:
+    more = f" and {len(names) - SHOWN_PROBLEMS} more" if len(names) > SHOWN_PROBLEMS else ""
+    return between.join(names[:SHOWN_PROBLEMS]) + more

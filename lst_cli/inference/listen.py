@@ -1,12 +1,13 @@
 """What to transcribe: from the user's arguments to segments of audio or speech tokens, in bounded memory.
 
-Legend: T samples at 16 kHz.
+Legend: N samples at a file's own rate, T samples at 16 kHz, C channels.
 """
 
 from __future__ import annotations
 
-import io
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +19,25 @@ from numpy.typing import NDArray
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.audio.corpus import CORPUS, Corpus
 from lst_cli.audio.decode import RATE_HZ as SAMPLE_RATE
-from lst_cli.audio.decode import read_samples, read_utterance, resample
+from lst_cli.audio.decode import resampled_length
 from lst_cli.audio.layouts.listing import AUDIO_SUFFIXES, FOREIGN_SUFFIXES, files_below
+from lst_cli.audio.layouts.manifest import is_manifest, read_manifest
 from lst_cli.errors import UserError
 from lst_cli.inference.silence import quietest_cut
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.tokens import TOKENS, Tokens
 
 if TYPE_CHECKING:
-    from lst_cli.audio.corpus import Utterance
+    import soundfile
 
-BLOCK_S = 600
-"""Seconds of a file that are in memory at one time; whole frames at every rate."""
+BLOCK_S = 60
+"""Seconds of a file that are read at one time."""
+
+RATES_HZ = range(4_000, 768_001)
+"""Rates that a recording of speech may have."""
+
+OVERRUN_S = 0.02
+"""A clip may end so much after its file: manifests round."""
 
 STANDARD_INPUT = "-"
 
@@ -57,90 +65,175 @@ class Unheard:
     reason: str
 
 
-def segments(arguments: Sequence[str], store: Store, longest_s: float) -> Iterator[Segment | Unheard]:
-    """All segments of files, folders, artifacts and standard input (``-``), in order.
+@dataclass(frozen=True, kw_only=True)
+class _Clip:
+    """A stretch of a file, or why there is none."""
+
+    name: str
+    path: Path | None
+    """None is standard input."""
+    start_s: float = 0.0
+    end_s: float | None = None
+    """None for the file's end."""
+    rate: int | None = None
+    """Of the file in Hz, as far as it is known."""
+    problem: str | None = None
+
+
+def is_one_file(arguments: Sequence[str]) -> bool:
+    """Whether all there is to transcribe is one recording."""
+    (first, *others) = arguments
+    path = Path(first)
+    return not others and (first == STANDARD_INPUT or (path.is_file() and not is_manifest(path)))
+
+
+def segments(
+    arguments: Sequence[str], store: Store, longest_s: float, *, with_audio: bool = False
+) -> Iterator[Segment | Unheard]:
+    """All segments of files, folders, manifests, artifacts and standard input (``-``), in order.
 
     :param longest_s: audio longer than this is cut where it is quietest. Speech tokens are taken whole.
+    :param with_audio: refuse what has no audio.
     :raises UserError: an argument is neither a file, a folder with audio nor a corpus or tokens artifact.
     """
-    for source in [_source(argument, store) for argument in arguments]:
-        if isinstance(source, list):
-            for name, path in source:
-                yield from _of_file(name, path, longest_s)
+    for source in [_source(argument, store, with_audio) for argument in arguments]:
+        if not isinstance(source, Artifact):
+            for clip in source:
+                yield from _of_clip(clip, longest_s)
         elif source.kind == TOKENS.name:
             for name, units in Tokens(source):
                 yield Segment(clip=name, start_s=0.0, end_s=len(units) / RATE_HZ, last=True, units=units)
         else:
             for utterance in Corpus(source):
-                yield from _of_utterance(utterance, longest_s)
+                rate = utterance.sample_rate
+                start, end = utterance.offset / rate, (utterance.offset + utterance.samples) / rate
+                clip = _Clip(name=utterance.id, path=utterance.path, start_s=start, end_s=end, rate=rate)
+                yield from _of_clip(clip, longest_s)
 
 
-def _source(argument: str, store: Store) -> list[tuple[str, Path | None]] | Artifact:
-    """Named files to read (None is standard input), or an artifact."""
+def _source(argument: str, store: Store, with_audio: bool) -> list[_Clip] | Artifact:
     path = Path(argument)
     if argument == STANDARD_INPUT:
-        return [(STANDARD_INPUT, None)]
+        return [_Clip(name=STANDARD_INPUT, path=None)]
+    if is_manifest(path):
+        return [
+            _Clip(name=entry.id, path=entry.path, start_s=entry.start_s, end_s=entry.end_s, problem=entry.problem)
+            for entry in read_manifest(path, with_text=False).entries
+        ]
     if path.is_file():
-        return [(argument, path)]
+        return [_Clip(name=argument, path=path)]
     if path.is_dir() and not (path / "artifact.json").is_file():
-        files = [each for each in files_below(path) if each.suffix.lower() in AUDIO_SUFFIXES | FOREIGN_SUFFIXES]
-        if not files:
-            raise UserError(
-                f"{path}: no audio in this folder",
-                expected=f"files that end in {', '.join(sorted(AUDIO_SUFFIXES))}",
-            )
-        return [(str(each), each) for each in files]
+        return _in_folder(path)
     kind = argument.strip("/").split("/")[0]
     if path.is_dir() or kind in (TOKENS.name, CORPUS.name):
         artifact = store.find_any(argument)
+        if artifact.kind == TOKENS.name and with_audio:
+            raise UserError(
+                f"{argument}: speech tokens have no sound, which an aligner needs",
+                fix="give the corpus that they were made from, or leave out --aligner",
+            )
         return store.find(argument, TOKENS if artifact.kind == TOKENS.name else CORPUS)
     raise UserError(
         f"{argument}: no such file or folder",
-        expected="audio files, folders, a corpus or tokens artifact, or - for standard input",
+        expected="audio files, folders, a manifest (.tsv, .jsonl, .parquet), a corpus or tokens artifact, "
+        "or - for standard input",
     )
 
 
-def _of_utterance(utterance: Utterance, longest_s: float) -> Iterator[Segment | Unheard]:
+def _in_folder(folder: Path) -> list[_Clip]:
+    files = [each for each in files_below(folder) if each.suffix.lower() in AUDIO_SUFFIXES | FOREIGN_SUFFIXES]
+    if not files:
+        raise UserError(
+            f"{folder}: no audio in this folder",
+            expected=f"files that end in {', '.join(sorted(AUDIO_SUFFIXES))}",
+        )
+    return [_Clip(name=str(each), path=each) for each in files]
+
+
+def _of_clip(clip: _Clip, longest_s: float) -> Iterator[Segment | Unheard]:
+    """Segments of a clip. One that breaks off has its segments up to there, and the reason."""
     try:
-        wave_T = read_utterance(utterance)
+        if clip.problem is not None:
+            raise UserError(clip.problem)
+        yield from _cut(clip.name, _blocks(clip), longest_s)
     except UserError as error:
-        yield Unheard(clip=utterance.id, reason=_reason(error))
-        return
-    yield from _cut(utterance.id, iter([wave_T]), longest_s)
+        reason = f"{error.what} (found: {error.found})" if error.found else error.what
+        yield Unheard(clip=clip.name, reason=reason)
 
 
-def _of_file(name: str, path: Path | None, longest_s: float) -> Iterator[Segment | Unheard]:
-    """Segments of a file. One that breaks off has its segments up to there, and the reason."""
-    try:
-        yield from _cut(name, _blocks(name, path), longest_s)
-    except UserError as error:
-        yield Unheard(clip=name, reason=_reason(error))
-
-
-def _reason(error: UserError) -> str:
-    return f"{error.what} (found: {error.found})" if error.found else error.what
-
-
-def _blocks(name: str, path: Path | None) -> Iterator[NDArray[np.float32]]:
-    """Mono audio at 16 kHz, in blocks of :data:`BLOCK_S`."""
+def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:
+    """Mono audio at 16 kHz, in blocks of :data:`BLOCK_S`; the same samples as if it were read at once."""
     import soundfile
 
+    if clip.path is None:
+        # A pipe can't be searched for the length and format of what comes through it; a file can.
+        with tempfile.NamedTemporaryFile(prefix="lst-") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+            yield from _blocks(_Clip(name=clip.name, path=Path(copy.name)))
+        return
     try:
-        if path is None:
-            samples_NC, rate = soundfile.read(io.BytesIO(sys.stdin.buffer.read()), dtype="float32", always_2d=True)
-            yield resample(samples_NC.mean(axis=1), rate)
-            return
-        info = soundfile.info(path)
+        with soundfile.SoundFile(clip.path) as audio:
+            rate = int(audio.samplerate)
+            if rate not in RATES_HZ:
+                raise UserError(f"{clip.name}: no recording of speech", found=f"{rate:,} samples a second")
+            if clip.rate not in (None, rate):
+                raise UserError(f"{clip.name}: the file was changed after the corpus was made", found=f"{rate:,} Hz")
+            start = round(clip.start_s * rate)
+            stop = None if clip.end_s is None else round(clip.end_s * rate)
+            if start and start >= audio.frames:
+                raise UserError(f"{clip.name}: the file ends at {audio.frames / rate:g} s, before the clip begins")
+            audio.seek(start)
+            yield from _resampled(_samples(clip.name, audio, None if stop is None else stop - start), rate)
+    except FileNotFoundError:
+        raise UserError(f"{clip.name}: the audio file is gone") from None
     except soundfile.LibsndfileError as error:
-        raise UserError(f"{name}: no audio that can be read", found=error.error_string) from None
-    if info.frames == 0:
-        raise UserError(f"{name}: no samples in the file")
-    step = BLOCK_S * info.samplerate
-    for offset in range(0, info.frames, step):
-        samples_N, rate = read_samples(path, offset, min(step, info.frames - offset))
-        if not np.isfinite(samples_N).all():
+        gone = not clip.path.exists()
+        raise UserError(
+            f"{clip.name}: {'the audio file is gone' if gone else 'no audio that can be read'}",
+            found=None if gone else error.error_string,
+        ) from None
+
+
+def _samples(name: str, audio: soundfile.SoundFile, limit: int | None) -> Iterator[NDArray[np.float32]]:
+    """Mono samples at the file's own rate, up to ``limit`` of them; what a header says of the length is not relied on.
+
+    :raises UserError: there are none, or fewer than ``limit``, or one is no finite number.
+    """
+    step = BLOCK_S * int(audio.samplerate)
+    read = 0
+    while limit is None or read < limit:
+        block_NC = audio.read(step if limit is None else min(step, limit - read), dtype="float32", always_2d=True)
+        if not len(block_NC):
+            break
+        read += len(block_NC)
+        block_N = block_NC[:, 0] if block_NC.shape[1] == 1 else block_NC.mean(axis=1, dtype=np.float32)
+        if not np.isfinite(block_N).all():
             raise UserError(f"{name}: samples that are not finite numbers")
-        yield resample(samples_N, rate)
+        yield block_N
+    if not read:
+        raise UserError(f"{name}: no samples in the file")
+    if limit is not None and read < limit - OVERRUN_S * audio.samplerate:
+        raise UserError(f"{name}: the file ends {(limit - read) / audio.samplerate:.2f} s before the clip does")
+
+
+def _resampled(blocks: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:
+    """Blocks at 16 kHz; their lengths add up to :func:`~lst_cli.audio.decode.resampled_length`."""
+    if rate == SAMPLE_RATE:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
+    read = made = 0
+    for block_N in blocks:
+        read += len(block_N)
+        block_T = stream.resample_chunk(block_N)
+        made += len(block_T)
+        yield block_T
+    rest_T = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    missing = max(resampled_length(read, rate) - made, 0)
+    yield np.pad(rest_T[:missing], (0, max(missing - len(rest_T), 0)))
 
 
 def _cut(name: str, blocks: Iterator[NDArray[np.float32]], longest_s: float) -> Iterator[Segment]:

@@ -1,4 +1,4 @@
-"""Cutting long audio where it is quietest.
+"""Where audio is quiet: cutting long recordings there, and telling what has no sound at all.
 
 Legend: T samples at 16 kHz, F frames of 40 ms.
 """
@@ -12,6 +12,15 @@ from lst_cli.units.frames import FRAME_SAMPLES, RATE_HZ
 
 QUIET_FRAMES = 5
 """A cut is made in the middle of the quietest stretch of this many frames: 0.2 s."""
+
+
+SOUNDLESS = 10.0**-7
+"""Mean square below which a frame is no sound that one could hear: -70 dB of full scale."""
+
+
+def has_sound(wave_T: NDArray[np.float32]) -> bool:
+    """Whether any whole frame can be heard; what is shorter than a frame holds no word."""
+    return bool((loudness(wave_T) > SOUNDLESS).any())
 
 
 def loudness(wave_T: NDArray[np.float32]) -> NDArray[np.float64]:

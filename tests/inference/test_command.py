@@ -8,12 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+from safetensors.torch import save
 from typer.testing import CliRunner
 
-from lst_cli.artifacts import Store
+from lst_cli.alignment.config import AlignerConfig, NetworkConfig
+from lst_cli.alignment.fit import WEIGHTS
+from lst_cli.alignment.kinds import ALIGNER
+from lst_cli.alignment.network import LetterNetwork
+from lst_cli.alignment.textgrid import read_textgrid
+from lst_cli.alignment.timed import TimedWord
+from lst_cli.artifacts import Draft, Request, Store
+from lst_cli.config import to_dict
 from lst_cli.errors import UserError
-from lst_cli.inference.subtitles import srt, vtt
+from lst_cli.inference.subtitles import cues_of_words, srt, vtt
 from lst_cli.main import app
+from lst_cli.training.model_artifact import MODEL
 from tests.inference.models import quantizer_artifact, tokens_artifact
 from tests.inference.reciting import recited_text, reciting_artifact
 
@@ -78,11 +88,114 @@ def test_bad_files_are_named_and_the_others_transcribed(root: Path, wav: Path) -
     assert "1 of 2 clips" in str(caught.value) and "b.wav" in str(caught.value)
 
 
-def test_silence_and_one_sample_do_no_harm(root: Path, tmp_path: Path) -> None:
-    for name, samples in [("silent", np.zeros(RATE)), ("one", np.zeros(1))]:
-        soundfile.write(tmp_path / f"{name}.wav", samples, RATE)
-        text = run(root, str(tmp_path / f"{name}.wav")).strip()
-        assert text and recited_text().startswith(text)
+def test_what_has_no_sound_has_no_text(root: Path, wav: Path) -> None:
+    silent, one = wav.parent / "silent.wav", wav.parent / "single.wav"
+    soundfile.write(silent, np.zeros(2 * RATE), RATE)
+    soundfile.write(one, np.full(1, 0.5), RATE)
+    result = CliRunner().invoke(app, ["--root", str(root), "transcribe", "model/reciting", str(silent), str(one)])
+    assert result.exit_code == 0 and result.stdout == f"{silent}\t\n{one}\t\n"
+    assert "2 clips have stretches without any sound" in result.stderr
+    # Beside other clips, and in the middle of one, only the silence is passed over.
+    wave, _ = soundfile.read(wav)
+    soundfile.write(wav.parent / "middle.wav", np.concatenate([wave[: 2 * RATE], np.zeros(2 * RATE)]), RATE)
+    data = json.loads(run(root, str(wav.parent / "middle.wav"), str(wav), "--segment-s", "2", "--json"))
+    middle, whole = data["clips"]
+    sounding = [each for each in middle["segments"] if not each["soundless"]]
+    assert middle["segments"][-1]["soundless"] and len(sounding) < len(middle["segments"])
+    assert middle["text"] == " ".join([recited_text()] * len(sounding))
+    assert whole["text"] == f"{recited_text()} {recited_text()}"
+
+
+def test_a_model_that_learnt_something_else_is_refused(root: Path, wav: Path) -> None:
+    store = Store(root)
+    reciting = store.find("model/reciting", MODEL)
+
+    def copy(draft: Draft) -> None:
+        for record in reciting.files:
+            (draft.path / record.path).write_bytes(reciting.file(record.path).read_bytes())
+
+    for task, found in [("pretrain", "pretrained only"), ("tts", "learnt tts")]:
+        store.build(Request(kind=MODEL, name=task, config={"task": task}), copy)
+        with pytest.raises(UserError, match="does not transcribe") as caught:
+            app(["--root", str(root), "transcribe", f"model/{task}", str(wav)], standalone_mode=False)
+        assert found in str(caught.value) and f"lst finetune asr CONFIG --model model/{task}" in str(caught.value)
+    store.build(Request(kind=MODEL, name="both", config={"task": "asr,tts"}), copy)
+    app(["--root", str(root), "transcribe", "model/both", str(wav)], standalone_mode=False)
+
+
+def test_manifests(root: Path, wav: Path) -> None:
+    table = wav.parent / "clips.tsv"
+    table.write_text("path\tid\tstart\tend\na.wav\tfirst\t0\t1.5\na.wav\trest\t1.5\t\ngone.wav\tgone\t\t\n")
+    with pytest.raises(UserError, match="1 of 3 clips could not be heard") as caught:
+        run(root, str(table), "--output", str(wav.parent / "out"))
+    assert "gone: gone: the audio file is gone" in str(caught.value)
+    written = {path.name: path.read_text() for path in (wav.parent / "out").iterdir()}
+    assert written == {"first.txt": recited_text() + "\n", "rest.txt": recited_text() + "\n"}
+    with pytest.raises(UserError, match="--output"):
+        run(root, str(table), "--format", "srt")
+
+
+def test_clips_of_one_name_get_a_file_each(root: Path, wav: Path) -> None:
+    table, out = wav.parent / "twice.jsonl", wav.parent / "out"
+    table.write_text("".join(json.dumps({"path": "a.wav", "id": name}) + "\n" for name in ("x/y", "x_y")))
+    run(root, str(table), "--output", str(out))
+    assert sorted(path.name for path in out.iterdir()) == ["x_y-2.txt", "x_y.txt"]
+
+
+@pytest.fixture(scope="module")
+def aligner(root: Path) -> str:
+    """An aligner that never learnt anything: its times are times, not right ones."""
+
+    def make(draft: Draft) -> None:
+        torch.manual_seed(0)
+        network = LetterNetwork(config.network)
+        network.log_prior_V.zero_()
+        (draft.path / WEIGHTS).write_bytes(save(dict(network.state_dict())))
+
+    config = AlignerConfig(network=NetworkConfig(width=8, layers=1))
+    Store(root).build(Request(kind=ALIGNER, name="untaught", config=to_dict(config)), make)
+    return "aligner/untaught"
+
+
+def test_words_have_times(root: Path, wav: Path, aligner: str) -> None:
+    data = json.loads(run(root, str(wav), "--aligner", aligner, "--segment-s", "2", "--json"))
+    assert data["aligner"] == aligner
+    for segment in data["clips"][0]["segments"]:
+        words = segment["words"]
+        assert [word["word"] for word in words] == recited_text().split()
+        edges = [edge for word in words for edge in (word["start_s"], word["end_s"])]
+        assert edges == sorted(edges) and segment["start_s"] <= edges[0] and edges[-1] <= segment["end_s"]
+        assert all(word["start_s"] < word["end_s"] for word in words)
+
+
+def test_textgrids_are_what_praat_reads(root: Path, wav: Path, aligner: str) -> None:
+    for options, tier in [((), "segments"), (("--aligner", aligner), "words")]:
+        out = wav.parent / tier
+        run(root, str(wav), "--format", "textgrid", "--output", str(out), *options)
+        (path,) = out.iterdir()
+        assert path.suffix == ".TextGrid"
+        text = path.read_text()
+        assert f'name = "{tier}"' in text and "xmax = 3.000" in text
+        (words,) = read_textgrid(path).values()
+        assert " ".join(word.text for word in words) == recited_text()
+
+
+def test_subtitles_follow_the_words(root: Path, wav: Path, aligner: str) -> None:
+    text = run(root, str(wav), "--format", "srt", "--aligner", aligner)
+    spoken = [line for line in text.splitlines() if line and not line.isdigit() and "-->" not in line]
+    assert " ".join(spoken) == recited_text()
+
+
+def test_tokens_have_no_sound_to_align(root: Path, aligner: str) -> None:
+    with pytest.raises(UserError, match="no sound"):
+        run(root, "tokens/two", "--aligner", aligner)
+
+
+def test_a_rate_at_which_nobody_speaks(root: Path, wav: Path) -> None:
+    soundfile.write(wav.parent / "slow.wav", np.full(500, 0.5), 100)
+    with pytest.raises(UserError) as caught:
+        run(root, str(wav.parent / "slow.wav"))
+    assert "no recording of speech (found: 100 samples a second)" in str(caught.value)
 
 
 def test_formats() -> None:
@@ -91,3 +204,11 @@ def test_formats() -> None:
     assert vtt(cues) == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\na &lt;b&gt;\n\n01:00:00.000 --> 01:01:01.250\nc &amp; d\n"
     )
+
+
+def test_cues_end_at_pauses_and_before_they_get_long() -> None:
+    words = [TimedWord("one", 0.0, 0.5), TimedWord("two", 0.6, 1.0), TimedWord("three", 1.8, 2.0)]
+    assert list(cues_of_words(words)) == [(0.0, 1.0, "one two"), (1.8, 2.0, "three")]
+    steady = [TimedWord("word", i * 0.5, i * 0.5 + 0.4) for i in range(40)]
+    assert all(end - start <= 7 and len(text) <= 84 for start, end, text in cues_of_words(steady))
+    assert " ".join(text for _, _, text in cues_of_words(steady)).split() == ["word"] * 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 import soundfile
 
 from lst_cli.artifacts import Store
+from lst_cli.audio.decode import resample
 from lst_cli.errors import UserError
 from lst_cli.inference import listen
 from lst_cli.inference.listen import Segment, Unheard, segments
-from lst_cli.inference.silence import loudness, quietest_cut
+from lst_cli.inference.silence import has_sound, loudness, quietest_cut
+from lst_cli.main import app
 from tests.inference.models import quantizer_artifact, tokens_artifact
 
 RATE = 16_000
@@ -44,6 +47,13 @@ def test_loudness_is_per_frame() -> None:
     assert loudness(np.full(1500, 0.5, np.float32)).tolist() == [0.25, 0.25]
 
 
+def test_sound_is_what_can_be_heard() -> None:
+    wave = np.zeros(2 * RATE, np.float32)
+    assert not has_sound(wave) and not has_sound(np.ones(1, np.float32))
+    wave[RATE : RATE + 640] = 0.002
+    assert has_sound(wave)
+
+
 def test_a_short_file_is_one_segment(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, noise(2.5), RATE)
@@ -51,7 +61,7 @@ def test_a_short_file_is_one_segment(tmp_path: Path) -> None:
     assert (only.clip, only.start_s, only.end_s, only.last) == (str(path), 0.0, 2.5, True)
 
 
-@pytest.mark.parametrize("block_s", [600, 7])
+@pytest.mark.parametrize("block_s", [60, 7])
 def test_long_files_are_cut_without_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_s: int) -> None:
     monkeypatch.setattr(listen, "BLOCK_S", block_s)
     wave = noise(31, quiet=(4.0, 8.5, 13.0, 17.0, 22.0, 26.0))
@@ -70,6 +80,60 @@ def test_rates_and_channels(tmp_path: Path) -> None:
     soundfile.write(path, np.stack([noise(1, rate=44_100)] * 2, axis=1), 44_100)
     (only,) = heard(list(segments([str(path)], Store(tmp_path), 30)))
     assert only.wave_T is not None and only.wave_T.shape == (RATE,)
+
+
+def test_blocks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = noise(5.3, rate=44_100)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, wave, 44_100, subtype="FLOAT")
+    monkeypatch.setattr(listen, "BLOCK_S", 1)
+    (only,) = heard(list(segments([str(path)], Store(tmp_path), 30)))
+    assert only.wave_T is not None and np.array_equal(only.wave_T, resample(wave, 44_100))
+
+
+def test_memory_is_that_of_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "long.flac"
+    with soundfile.SoundFile(path, "w", 8_000, 1) as file:
+        for _ in range(60):
+            file.write(noise(10, rate=8_000))
+    monkeypatch.setattr(listen, "BLOCK_S", 10)
+    tracemalloc.start()
+    seconds = sum(each.end_s - each.start_s for each in segments([str(path)], Store(tmp_path), 10) if heard([each]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds == 600
+    # Ten minutes at 16 kHz in float32 are 38 MB.
+    assert peak < 12e6
+
+
+def test_a_pipe_that_does_not_know_its_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, noise(2), RATE, format="WAV")
+    data = bytearray(buffer.getvalue())
+    # As ffmpeg writes to a pipe: lengths of the file and of the data are left open.
+    data[4:8] = data[40:44] = b"\xff" * 4
+
+    class Input:
+        buffer = io.BytesIO(bytes(data))
+
+    monkeypatch.setattr("sys.stdin", Input)
+    (only,) = heard(list(segments(["-"], Store(tmp_path), 30)))
+    assert only.end_s == 2.0
+
+
+def test_a_corpus_whose_files_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        soundfile.write(folder / f"{name}.wav", noise(2), RATE)
+    app(["--root", str(tmp_path), "corpus", "add", str(folder), "--name", "c", "--no-text"], standalone_mode=False)
+    soundfile.write(folder / "a.wav", noise(1), RATE)
+    soundfile.write(folder / "b.wav", noise(4, rate=8_000), 8_000)
+    found = list(segments(["corpus/c"], Store(tmp_path), 30))
+    bad = {each.clip: each.reason for each in found if isinstance(each, Unheard)}
+    assert "ends 1.00 s before the clip" in bad["a"] and "was changed" in bad["b"]
+    (good,) = [each for each in found if isinstance(each, Segment) and each.last]
+    assert (good.clip, good.end_s) == ("c", 2.0)
 
 
 def test_folders_and_bad_files(tmp_path: Path) -> None:
