@@ -7,11 +7,16 @@ BIN := $(abspath $(VENV))/bin
 # Tests that run side by side; each is single-threaded.
 JOBS ?= 2
 
-.PHONY: help env demo test check clean
+# Tables and figures of the paper; see recipes/tables.mk.
+SCALE ?= tiny
+TABLES := table3 table4 table5 table6 table8 table9 table10 table12 table13 fig1 fig4 fig5 fig6 boundary-noise
+
+.PHONY: help env demo test check clean $(TABLES)
 
 help:
 	@echo "make env    set up $(VENV)"
 	@echo "make demo   the whole path on a small world, about 20 minutes on 2 cores; again: nothing to do"
+	@echo "make table3 SCALE=tiny   a table of the paper, ours beside the paper's: $(TABLES)"
 	@echo "make test   all checks and tests"
 	@echo "make check  ruff, mypy and the layers' import contracts"
 	@echo "make clean  remove caches (artifacts and $(VENV) stay)"
@@ -24,6 +29,9 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 
 demo: $(READY)
 	$(MAKE) --no-print-directory -f recipes/tiny/Makefile BIN=$(BIN)
+
+$(TABLES): $(READY)
+	$(MAKE) --no-print-directory -f recipes/tables.mk $@ SCALE=$(SCALE) BIN=$(BIN)
 
 check: $(READY)
 	$(BIN)/ruff check .

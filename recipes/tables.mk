@@ -1,4 +1,4 @@
-# The paper's tables at one scale. From the repository's root:
+# The paper's tables and figures at one scale. From the repository's root:
 #
 #   make table3 SCALE=tiny                                     the same as
 #   make -f recipes/tables.mk table3 SCALE=tiny SEEDS="0 1 2"  a table, over three seeds
@@ -6,38 +6,85 @@
 #   make -f recipes/tables.mk model-curriculum-data-seed1 SCALE=tiny
 #
 # A model is called ROW, ROW-data (budget.mode=data), ROW-seed1, ROW-data-seed1: rows.mk says what a row is, and
-# recipes/SCALE/scale.mk what it is trained and scored on.
+# recipes/SCALE/scale.mk what it is trained and scored on. Tables are written to RESULTS.
 
 SCALE ?= tiny
-SEEDS ?= 0
+# Table 9 is about seeds; one says nothing there.
+SEEDS ?= $(if $(filter table9,$(MAKECMDGOALS)),0 1 2,0)
 BUDGETS ?= compute
+RESULTS ?= docs/results/$(SCALE)
 
 .PHONY: all models scores
 all: models
 
 include recipes/$(SCALE)/scale.mk recipes/rows.mk
 
-ROWS ?= baseline bpe static aligned mixed curriculum
+# What each table is made of: ROWS.TABLE under the same steps, DATA_ROWS.TABLE under the same data, and its tasks.
+ROWS.table3 := baseline bpe static aligned mixed curriculum
+ROWS.table4 := static
+DATA_ROWS.table4 := baseline bpe curriculum
+ROWS.table6 := static static6 static9 aligned aligned-merged curriculum curriculum-merged
+ROWS.table8 := $(call at_sizes,$(SIZES.table8))
+ROWS.table9 := baseline static curriculum
+ROWS.table10 := aligned aligned-piece curriculum curriculum-piece
+ROWS.table12 := baseline curriculum
+ROWS.fig1 := $(foreach row,baseline curriculum,$(row)-quarter $(row)-half $(row))
+ROWS.fig4 := $(call at_sizes,$(SIZES.fig4))
+ROWS.fig6 := $(call with_mixtures,1to3 1to2 1to1)
+ROWS.boundary-noise := aligned aligned-noise20 aligned-noise40
+STORIES := hellaswag storycloze topicstorycloze
+TASKS.table3 := $(STORIES)
+TASKS.table12 := swuggy sblimp
+SCORED := $(sort $(patsubst ROWS.%,%,$(filter ROWS.%,$(.VARIABLES))))
 
-# $(call names,ROWS,BUDGETS): the models of these rows and budgets, with all SEEDS.
-names = $(foreach row,$(1),$(foreach budget,$(2),$(foreach seed,$(SEEDS),$(call model_name,$(row),$(budget),$(seed)))))
-
-# $(call model_rules,NAME,ROW,BUDGET,SEED)
-define model_rules
-.PHONY: model-$(1) scores-$(1)
-model-$(1): shards $(NEEDS.$(2))
-	@$$(STAGE) pretrain-$(1) $$(LST) pretrain $$(CONFIG) $$(PRETRAIN) --name $(1) $$(call row_options,$(2),$(3),$(4))
-
-scores-$(1): model-$(1)
-	@$$(foreach task,$$(TASKS),$$(STAGE) eval-$(1)-$$(task) $$(LST) --quiet eval $$(task) model/$(1) \
-		--items $$(call items_file,$$(task)) --tokens $$(SPOKEN_ITEMS) --directions s-s,t-t --name $(1)-$$(task) &&) true
-endef
-
-$(foreach row,$(ROW_NAMES),$(foreach budget,compute data,$(foreach seed,$(SEEDS),\
-	$(eval $(call model_rules,$(call model_name,$(row),$(budget),$(seed)),$(row),$(budget),$(seed))))))
-
+ROWS ?= $(ROWS.table3)
 unknown := $(filter-out $(ROW_NAMES),$(ROWS))
 $(if $(unknown),$(error no such row: $(unknown). There are: $(sort $(ROW_NAMES))))
 
+# $(call names,ROWS,BUDGETS): the models of these rows and budgets, with all SEEDS.
+names = $(foreach row,$(1),$(foreach budget,$(2),$(foreach seed,$(SEEDS),$(call model_name,$(row),$(budget),$(seed)))))
+# $(call table_names,TABLE): its models. $(call table_tasks,TABLE): its tasks.
+table_names = $(call names,$(ROWS.$(1)),compute) $(call names,$(DATA_ROWS.$(1)),data)
+table_tasks = $(or $(TASKS.$(1)),hellaswag)
+
+# $(call model_rule,NAME,ROW,BUDGET,SEED)
+define model_rule
+.PHONY: model-$(1)
+model-$(1): shards $(NEEDS.$(2))
+	@$$(STAGE) pretrain-$(1) $$(LST_TRAIN) pretrain $$(CONFIG) $$(call pretrain_inputs,$(2)) --name $(1) \
+		$$(call row_options,$(2),$(3),$(4))
+
+endef
+# $(call scores_rule,NAME,TASK)
+define scores_rule
+.PHONY: scores-$(1)-$(2)
+scores-$(1)-$(2): model-$(1) items-$(2)
+	@$$(STAGE) eval-$(1)-$(2) $$(LST) --quiet eval $(2) model/$(1) --items $$(call items_file,$(2)) \
+		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) --name $(1)-$(2)
+
+endef
+# $(call table_rule,TABLE)
+define table_rule
+.PHONY: $(1)
+$(1): $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),scores-$(name)-$(task)))
+	@$$(STAGE) $(1) $$(LST) report $(1) --name $(1) --out $$(RESULTS) \
+		$(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),--scores scores/$(name)-$(task)))
+	@$$(BIN)/python recipes/results.py $$(RESULTS) --scale $$(SCALE)
+
+endef
+directions = $(if $(filter swuggy sblimp,$(1)),s-s,s-s$(comma)t-t)
+comma := ,
+
+$(eval $(foreach row,$(ROW_NAMES),$(foreach budget,compute data,$(foreach seed,$(SEEDS),\
+	$(call model_rule,$(call model_name,$(row),$(budget),$(seed)),$(row),$(budget),$(seed))))))
+ALL_NAMES := $(call names,$(ROW_NAMES),compute data)
+$(eval $(foreach name,$(ALL_NAMES),$(foreach task,$(STORIES) swuggy sblimp,$(call scores_rule,$(name),$(task)))))
+$(eval $(foreach table,$(SCORED),$(call table_rule,$(table))))
+
 models: $(addprefix model-,$(call names,$(ROWS),$(BUDGETS)))
-scores: $(addprefix scores-,$(call names,$(ROWS),$(BUDGETS)))
+scores: $(foreach name,$(call names,$(ROWS),$(BUDGETS)),$(foreach task,$(STORIES),scores-$(name)-$(task)))
+
+.PHONY: table13
+table13: shards
+	@$(STAGE) table13 $(LST) report table13 --shards $(firstword $(COUNTED)) --name table13 --out $(RESULTS)
+	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)

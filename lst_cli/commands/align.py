@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, build, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
 from lst_cli.console import print_json, print_table, say
 from lst_cli.errors import UserError
 
@@ -98,6 +98,29 @@ def import_(
         max_reject_rate=max_reject_rate,
     )
     build(ctx, *plan_import(options))
+
+
+@app.command()
+def noise(
+    ctx: typer.Context,
+    alignment: Annotated[str, typer.Argument(help="alignment/NAME")],
+    ms: Annotated[float, typer.Option(min=0.0, help="How far each boundary moves, on average.")],
+    name: Annotated[str, typer.Option(help="Name of the new alignment.")],
+    seed: Seed = 0,
+) -> None:
+    """Move word boundaries at random, to see what exact ones are worth (Lu et al. 2025, A.11)."""
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.alignment.noise import plan_noise
+    from lst_cli.artifacts.manifest import MANIFEST
+
+    artifacts = store(ctx)
+    found = artifacts.find(alignment, ALIGNMENT)
+    parents = {
+        role: artifacts.find_any(parent.reference)
+        for role, parent in found.parents.items()
+        if role in ("corpus", "tokens") and (artifacts.root / parent.reference / MANIFEST).is_file()
+    }
+    build(ctx, *plan_noise(found, parents, name, ms, seed))
 
 
 @app.command()

@@ -1,9 +1,9 @@
-"""``lst report``: one HTML page of scores, curves, patches, recordings and lineage."""
+"""``lst report``: one HTML page of scores, curves, patches, recordings and lineage; or one of the paper's tables."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,19 @@ from lst_cli.commands.common import Json, build, store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
 
+if TYPE_CHECKING:
+    from lst_cli.artifacts import Store
+
+PAGE_WORD = "page"
+
+What = Annotated[
+    str,
+    typer.Argument(
+        help="page, or a table or figure of the paper: table3 to table6, table8 to table10, table12, table13, fig1, "
+        "fig4, fig6, boundary-noise."
+    ),
+]
+Shards = Annotated[str | None, typer.Option(help="Speech shards that table13 counts: shards/NAME.")]
 Scores = Annotated[list[str] | None, typer.Option(help="scores/NAME; may be repeated. The tables keep this order.")]
 Models = Annotated[
     list[str] | None, typer.Option(help="model/NAME whose training is shown beside those behind the scores.")
@@ -23,22 +36,31 @@ Alignments = Annotated[
 
 def report(
     ctx: typer.Context,
+    what: What = PAGE_WORD,
     scores: Scores = None,
     models: Models = None,
     alignment: Alignments = None,
     utterances: Annotated[int, typer.Option(min=0, help="Recordings to draw with their words and patches.")] = 6,
     examples: Annotated[int, typer.Option(min=0, help="Benchmark items to show with their recordings.")] = 4,
-    name: Annotated[str, typer.Option(help="Name of the report.")] = "report",
-    out: Annotated[Path | None, typer.Option(help="Folder to copy the page and its tables to.")] = None,
+    shards: Shards = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the report; by default report, or that of the table.", show_default=False),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to copy what was written to.")] = None,
     json: Json = False,
 ) -> None:
     """Write one HTML page with tables, curves, recordings and lineage, and its tables as Markdown and CSV.
 
-    Without --scores, --models and --alignment: on the newest version of everything below the root.
+    Without --scores, --models and --alignment: on the current version of everything below the root. With the name of a
+    table or figure of the paper: that one, ours beside the paper's, as Markdown, CSV and SVG.
     """
+    if what != PAGE_WORD:
+        _table(ctx, what, scores or [], shards, name or what, out, json=json)
+        return
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.evaluation.scores import SCORES
-    from lst_cli.reports.report import PAGE, plan_report
+    from lst_cli.reports.report import FILES, PAGE, plan_report
     from lst_cli.reports.rows import json_rows
     from lst_cli.reports.subject import Subject, everything
     from lst_cli.training.model_artifact import MODEL
@@ -52,26 +74,64 @@ def report(
         )
     else:
         subject = everything(artifacts)
-    made = build(ctx, *plan_report(artifacts, subject, name, utterances=utterances, examples=examples))
-    page = _copied(made, out) if out is not None else made.file(PAGE)
+    made = build(ctx, *plan_report(artifacts, subject, name or "report", utterances=utterances, examples=examples))
+    page = (_copied(made, FILES, out) if out is not None else made.path) / PAGE
     if json:
         print_json({"report": made.reference, "page": str(page), **json_rows(subject.rows(artifacts))})
     else:
         say(f"page: {page}")
 
 
-def _copied(made: Artifact, folder: Path) -> Path:
-    """Copy the page and its tables into a folder; return the page."""
-    import shutil
+def _table(
+    ctx: typer.Context,
+    what: str,
+    scores: list[str],
+    shards: str | None,
+    name: str,
+    out: Path | None,
+    *,
+    json: bool,
+) -> None:
+    """Make a table of the paper."""
+    from lst_cli.reports.paper_table import files_of, plan_table
+    from lst_cli.reports.specs import SPECS
 
-    from lst_cli.reports.report import FILES, PAGE
+    if what not in SPECS:
+        raise UserError(f"lst report {what}", expected=f"{PAGE_WORD}, {', '.join(SPECS)}")
+    artifacts = store(ctx)
+    made = build(ctx, *plan_table(artifacts, what, _inputs(artifacts, what, scores, shards), name))
+    files = files_of(what)
+    folder = _copied(made, files, out) if out is not None else made.path
+    if json:
+        print_json({"report": made.reference, "files": [str(folder / file) for file in files]})
+    else:
+        say(f"{what}: {folder / files[0]}")
+
+
+def _inputs(artifacts: Store, what: str, scores: list[str], shards: str | None) -> list[Artifact]:
+    from lst_cli.evaluation.scores import SCORES
+    from lst_cli.reports.subject import everything
+    from lst_cli.shards.schema import SHARDS
+
+    if what == "table13":
+        if shards is None:
+            raise UserError("lst report table13 counts units of shards", fix="name speech shards with --shards")
+        return [artifacts.find(shards, SHARDS)]
+    if scores:
+        return [artifacts.find(reference, SCORES) for reference in dict.fromkeys(scores)]
+    return list(everything(artifacts).scores)
+
+
+def _copied(made: Artifact, files: tuple[str, ...], folder: Path) -> Path:
+    """Copy files of a report into a folder; return the folder."""
+    import shutil
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UserError(f"--out {folder}: not a folder", found="a file", fix="give another folder") from None
-    for file in FILES:
+    for file in files:
         part = folder / f".{file}.part"
         shutil.copyfile(made.file(file), part)
         part.replace(folder / file)
-    return folder / PAGE
+    return folder

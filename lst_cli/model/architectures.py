@@ -3,7 +3,8 @@
 ``lst_1b`` is Table 7 of Lu et al. 2025. The paper names the other sizes without their shapes: those here are
 ours, with the same proportions (global width twice the local one, one encoder layer, decoder about a third as deep
 as the global transformer). ``baseline_X`` is the global transformer of ``lst_X``. ``lst_tiny`` is for CPUs and little
-data: its cross-attention reaches one patch only, which a short run learns to use where 512 at once are too many.
+data, ``lst_micro`` the smaller one beside it: their cross-attention reaches one patch only, which a short run learns to
+use where 512 at once are too many.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def _lst(
 
 
 _LST = {
+    "micro": _lst(layers=2, dim=128, heads=4, decoder_layers=1, local_heads=4, cross_window=1),
     "tiny": _lst(layers=4, dim=256, heads=4, decoder_layers=2, local_heads=4, cross_window=1),
     "420m": _lst(layers=24, dim=1024, heads=16, decoder_layers=8, local_heads=8),
     "1b": _lst(layers=25, dim=2048, heads=16, decoder_layers=9, local_heads=16),

@@ -58,3 +58,59 @@ def gain(strategy: str, task: str, direction: str) -> float | None:
     """What the paper's model of this patching gains over its baseline; None where Table 3 has no such cell."""
     ours, base = (TABLE_3.get((name, task, direction)) for name in (strategy, BASELINE))
     return None if ours is None or base is None else ours - base
+
+TABLE_4 = {
+    "baseline": (None, 0.402, 0.496),
+    "bpe": (0.082, 0.394, 0.484),
+    "static": (0.193, 0.443, 0.511),
+    "curriculum": (0.197, 0.455, 0.522),
+}
+"""Row → compute saved, HellaSwag S->S and T->T; 1B, data-controlled."""
+
+TABLE_5_TTS = {"baseline": (0.141, 0.151), "curriculum": (0.141, 0.162)}
+"""Row → character error rate of what is heard in the speech, after 20k steps, on test-clean and test-other."""
+
+TABLE_6 = {
+    "static": 0.405,
+    "static6": 0.394,
+    "static9": 0.372,
+    "aligned": 0.399,
+    "aligned-merged": 0.385,
+    "curriculum": 0.413,
+    "curriculum-merged": 0.403,
+}
+"""Row → HellaSwag S->S."""
+
+TABLE_8 = {
+    ("baseline", "1B"): (0.368, 0.471),
+    ("curriculum", "1B"): (0.413, 0.492),
+    ("baseline", "7B"): (0.420, 0.548),
+    ("curriculum", "7B"): (0.442, 0.553),
+}
+"""(row, size) → HellaSwag S->S and T->T."""
+
+TABLE_9 = {"baseline": (0.365, 0.0022), "static": (0.409, 0.0067), "curriculum": (0.414, 0.0013)}
+"""Row → HellaSwag S->S: mean and standard deviation of three runs."""
+
+TABLE_10 = {"aligned": 0.400, "aligned-piece": 0.392, "curriculum": 0.415, "curriculum-piece": 0.413}
+"""Row → HellaSwag S->S; patches of words and of text pieces."""
+
+TABLE_12 = {"baseline": (0.725, 0.589), "curriculum": (0.728, 0.590)}
+"""Row → sWUGGY and sBLIMP."""
+
+TABLE_13 = {"baseline": (0.77, 0.23, 2.00, 3.00), "static": (0.19, 0.23, 2.00, 2.42)}
+"""Row → units of speech, of text beside it, of text data, and in all, for the same data."""
+
+FIGURE_4 = {
+    ("baseline", "420M"): 0.284,
+    ("curriculum", "420M"): 0.292,
+    ("baseline", "1.8B"): 0.353,
+    ("curriculum", "1.8B"): 0.390,
+}
+"""(row, size) → HellaSwag S->S, compute-optimal training."""
+
+FIGURE_5 = {"cosine within words": 0.87, "cosine between words": 0.43, "silhouette": (0.65, 0.68)}
+"""Embeddings of word patches; the silhouette is given as a range."""
+
+BOUNDARY_NOISE_COST = 0.01
+"""A.11: what moving aligned boundaries by 20 to 40 ms costs at most, about, with pure aligned patching."""

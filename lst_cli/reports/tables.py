@@ -48,12 +48,12 @@ def markdown(title: str, rows: Rows, verdicts: Sequence[Verdict], remarks: Seque
     if cells := paper_cells(rows):
         columns = [f"{task} {direction_name(direction)}" for task, direction in cells[0]]
         note = f"{paper.SOURCE}, Table 3: 1B models on the paper's own data. Not our numbers."
-        parts += ["## The paper's numbers", note, _table(("model of the paper", *columns), cells[1])]
+        parts += ["## The paper's numbers", note, markdown_table(("model of the paper", *columns), cells[1])]
     if rows.asr:
         note = f"{paper.SOURCE}, Table 5: LibriSpeech. Not our numbers."
         body = [(model, steps, percent(clean), percent(other)) for model, steps, clean, other in paper.TABLE_5]
         header = ("model of the paper", "fine-tuning steps", "WER test-clean", "WER test-other")
-        parts += ["## The paper's word error rates", note, _table(header, body)]
+        parts += ["## The paper's word error rates", note, markdown_table(header, body)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -84,7 +84,7 @@ def _scores(rows: Rows, verdicts: Sequence[Verdict]) -> str:
         *("model", "patching", "task", "direction", "n", "accuracy", "95% interval", "chance"),
         *("less the baseline, points", "positions trained", "speech tokens read"),
     )
-    return _table(header, body)
+    return markdown_table(header, body)
 
 
 def _asr(rows: Rows) -> str:
@@ -99,7 +99,7 @@ def _asr(rows: Rows) -> str:
         )
         for row in rows.asr
     ]
-    return _table(("model", "patching", "words", "WER", "95% interval", "CER"), body)
+    return markdown_table(("model", "patching", "words", "WER", "95% interval", "CER"), body)
 
 
 def paper_cells(rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, ...]]] | None:
@@ -130,6 +130,7 @@ def count(number: int | None) -> str:
     return str(number)
 
 
-def _table(header: Sequence[str], body: Sequence[Sequence[Any]]) -> str:
+def markdown_table(header: Sequence[str], body: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table."""
     lines = [header, ["---"] * len(header), *body]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

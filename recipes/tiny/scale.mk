@@ -26,11 +26,18 @@ LST = $(BIN)/lst --root $(ROOT)
 
 # What the rows of recipes/rows.mk are trained from, and what they are scored on.
 SIZE := tiny
+SIZES.table8 := micro tiny
+SIZES.fig4 := micro tiny
+MIXTURE := 8to1
+STEPS.half := 300
+STEPS.quarter := 150
 CONFIG := $(TINY)/pretrain.yaml
-PRETRAIN = --shards shards/spoken --text-shards shards/written
+LST_TRAIN = $(LST)
+PRETRAIN = --shards shards/spoken$(1) --text-shards shards/written
+COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
 items_file = $(WORLD)/$(1).$(if $(filter hellaswag,$(1)),jsonl,csv)
-SPOKEN_ITEMS := tokens/items
+items_tokens = tokens/$(if $(filter swuggy sblimp,$(1)),$(1),items)
 
 .PHONY: world corpus units tokens text alignment shards speech-bpe
 
@@ -70,6 +77,19 @@ shards: alignment text
 		--corpus corpus/librivox --tokenizer text_tokenizer/stories --name librivox
 	@$(STAGE) shards-written $(LST) shards text $(WORLD)/written.txt --tokenizer text_tokenizer/stories --name written
 
-# For the BPE baseline of the tables only.
+# What only tables need: speech pieces for the BPE baseline, alignments with moved boundaries, stand-ins for sWUGGY and
+# sBLIMP.
+.PHONY: noise20 noise40 $(addprefix items-,$(TASKS) swuggy sblimp)
 speech-bpe: shards
 	@$(STAGE) speech-bpe $(LST) shards bpe shards/spoken --pieces 1000 --name spoken
+
+noise20 noise40: noise%: alignment text
+	@$(STAGE) alignment-$@ $(LST) align noise alignment/spoken --ms $* --name spoken-$@
+	@$(STAGE) shards-$@ $(LST) shards speech --tokens tokens/spoken --alignment alignment/spoken-$@ \
+		--corpus corpus/spoken --tokenizer text_tokenizer/stories --name spoken-$@
+
+$(addprefix items-,$(TASKS)): tokens
+
+items-swuggy items-sblimp: items-%: units
+	@$(STAGE) corpus-$* $(LST) corpus synth --name $* --voice $(VOICE) --rate $(ITEMS_RATE) --items $*:$(call items_file,$*)
+	@$(STAGE) tokens-$* $(LST) tokenize corpus/$* --units quantizer/mfcc --name $*

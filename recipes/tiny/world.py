@@ -19,6 +19,10 @@ writes, in the benchmarks' published file formats,
                               activity label, which readers of HellaSwag put before the context ("Dog: Anna had …");
                               every sixth training story has such a title too
 
+    swuggy.csv                a word of the stories, and the word with one letter changed (stand-in for sWUGGY)
+    sblimp.csv                a sentence of the stories, and the sentence with two words swapped or a verb that does not
+                              agree (stand-in for sBLIMP); both in the columns of ZeroSpeech 2021's gold.csv
+
 Held out: a combination of person, thing and need belongs either to training or to evaluation, for good. So no
 evaluation prompt, and no pair of a prompt with its ending, is ever read or heard in training.
 """
@@ -271,6 +275,78 @@ def hellaswag(items: Sequence[tuple[int, Story]], seed: int) -> str:
     return "".join(lines)
 
 
+GOLD = ("id", "filename", "voice", "correct")
+_SWAPS = (set("aeiou"), set("bcdfgklmnprstvwz"))
+"""A letter is changed for another one of its set, so that the word can still be said."""
+_VERBS = {"was": "were", "had": "have", "is": "are", "smelled": "smelling", "needed": "needing", "wanted": "wanting"}
+"""What no sentence of the world's can have after its subject."""
+
+
+def words() -> list[str]:
+    """The words that stories are told with, names and little words apart."""
+    texts = [sign for topic in TOPICS for need in topic.needs for sign in (*need.signs, *need.endings)]
+    found = {word.strip(".").lower() for text in texts for word in text.split() if "{" not in word}
+    return sorted({word for word in found if len(word) >= 4} | {thing for topic in TOPICS for thing in topic.things})
+
+
+def changed(word: str, rng: random.Random) -> str:
+    """The word with a letter changed, no word of the world."""
+    known = set(words())
+    while True:
+        place = rng.randrange(len(word))
+        letters = next((letters for letters in _SWAPS if word[place] in letters), set())
+        others = sorted(letters - {word[place]})
+        if others and (made := word[:place] + rng.choice(others) + word[place + 1 :]) not in known:
+            return made
+
+
+def swuggy(seed: int) -> str:
+    """Pairs of a word and a made-up word, in the columns of the lexical gold.csv."""
+    rows = []
+    for index, word in enumerate(words()):
+        made = changed(word, generator(seed, "swuggy", word))
+        rows += [(index, f"word-{index:03d}-{right}.wav", "joe", right, text) for right, text in ((1, word), (0, made))]
+    return gold((*GOLD, "word"), rows)
+
+
+def sentences() -> list[str]:
+    """Every sentence about what is wrong."""
+    return sorted({s.format(thing=thing) for t in TOPICS for thing in t.things for need in t.needs for s in need.signs})
+
+
+def broken(sentence: str, rng: random.Random) -> tuple[str, str]:
+    """How a sentence was made ungrammatical, and the sentence: a verb that does not agree, or two words swapped."""
+    parts = sentence.rstrip(".").split()
+    verbs = [place for place, part in enumerate(parts) if part in _VERBS]
+    if verbs:
+        parts[verbs[0]] = _VERBS[parts[verbs[0]]]
+        return "agreement", " ".join(parts) + "."
+    place = rng.randrange(len(parts) - 1)
+    parts[place], parts[place + 1] = parts[place + 1], parts[place]
+    return "order", " ".join(parts) + "."
+
+
+def sblimp(seed: int) -> str:
+    """Pairs of a sentence and an ungrammatical one, in the columns of the syntactic gold.csv."""
+    rows = []
+    for index, sentence in enumerate(sentences()):
+        kind, wrong = broken(sentence, generator(seed, "sblimp", sentence))
+        rows += [
+            (index, f"sentence-{index:03d}-{right}.wav", "joe", right, text, kind, kind)
+            for right, text in ((1, sentence), (0, wrong))
+        ]
+    return gold((*GOLD, "transcription", "type", "subtype"), rows)
+
+
+def gold(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A gold.csv."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    return out.getvalue()
+
+
 def check_held_out(training: Sequence[Story], evaluation: Sequence[Story]) -> None:
     """Fail when anything of the evaluation was also made for training: combination, prompt, or prompt and ending."""
     combinations = {story.combination for story in training} & {story.combination for story in evaluation}
@@ -299,6 +375,8 @@ def world(*, seed: int, spoken: int, written: int, items: int, hellaswag_items: 
         "heldout.tsv": "".join(f"heldout-{index:04d}\t{story.text()}\n" for index, story in enumerate(heard)),
         "storycloze.csv": storycloze(need, seed),
         "topicstorycloze.csv": storycloze(topic, seed),
+        "swuggy.csv": swuggy(seed),
+        "sblimp.csv": sblimp(seed),
         "hellaswag.jsonl": hellaswag(list(enumerate(kept[:hellaswag_items])), seed),
     }
 

@@ -1,0 +1,322 @@
+"""The tables and figures of the paper that are made of scores: their rows, their columns, the paper's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lst_cli.reports import paper
+
+Measure = Literal["accuracy", "wer", "cer", "saved", "units"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One measured quantity."""
+
+    label: str
+    measure: Measure = "accuracy"
+    task: str = ""
+    direction: str = ""
+
+    @property
+    def compared(self) -> bool:
+        """Whether a row's number less another row's says something."""
+        return self.measure in ("accuracy", "wer", "cer")
+
+    def text(self, value: float) -> str:
+        """A number of this column."""
+        return f"{value:.2f}" if self.measure == "units" else f"{100 * value:.1f}%"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row: the models that it stands for, over all seeds, and what the paper says of it."""
+
+    row: str
+    """Name of the row in recipes/rows.mk."""
+    label: str
+    facts: Mapping[str, Any]
+    """Facts of its models (:class:`lst_cli.reports.facts.Facts`) that differ from the usual ones."""
+    rank: int | None = None
+    """Which of the sizes (or of the numbers of fine-tuning steps) that were scored, from the smallest."""
+    paper: Sequence[float | None] = ()
+    paper_std: Sequence[float | None] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A table."""
+
+    name: str
+    title: str
+    about: str
+    """What is compared, in one sentence, and the source of the paper's numbers."""
+    columns: Sequence[Column]
+    lines: Sequence[Line]
+    against: Mapping[str, str] = field(default_factory=dict)
+    """Line → line that it is compared with, by label."""
+    ranked: Literal["", "shape", "steps", "tuned_steps"] = ""
+    """Which fact :attr:`Line.rank` counts."""
+    over: Literal["", "parameters", "operations"] = ""
+    """Drawn as curves over this figure of the training; else as a table."""
+
+
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "baseline": ("Base", {"kind": "baseline"}),
+    "bpe": ("BPE", {"kind": "bpe"}),
+    "static": ("LST static", {"kind": "static"}),
+    "static6": ("LST static, 6 tokens", {"kind": "static", "size": 6}),
+    "static9": ("LST static, 9 tokens", {"kind": "static", "size": 9}),
+    "aligned": ("LST aligned", {"kind": "aligned"}),
+    "aligned-merged": ("LST aligned, sil merged", {"kind": "aligned", "silence": "merged"}),
+    "aligned-piece": ("LST aligned by text pieces", {"kind": "aligned", "spans": "piece"}),
+    "aligned-noise20": ("LST aligned, boundaries moved by 20 ms", {"kind": "aligned", "noise_ms": 20.0}),
+    "aligned-noise40": ("LST aligned, boundaries moved by 40 ms", {"kind": "aligned", "noise_ms": 40.0}),
+    "mixed": ("LST mixed", {"kind": "mixed"}),
+    "curriculum": ("LST curriculum", {"kind": "curriculum"}),
+    "curriculum-merged": ("LST curriculum, sil merged", {"kind": "curriculum", "silence": "merged"}),
+    "curriculum-piece": ("LST curriculum by text pieces", {"kind": "curriculum", "spans": "piece"}),
+}
+"""Row of recipes/rows.mk → label, facts."""
+
+_HELLASWAG = (
+    Column(label="HellaSwag S→S", task="hellaswag", direction="s-s"),
+    Column(label="HellaSwag T→T", task="hellaswag", direction="t-t"),
+)
+_STORIES = tuple(
+    Column(label=f"{paper.TASKS[task]} {direction.upper().replace('-', '→')}", task=task, direction=direction)
+    for task in ("hellaswag", "storycloze", "topicstorycloze")
+    for direction in ("s-s", "t-t")
+)
+
+
+def _line(row: str, values: Sequence[float | None] = (), std: Sequence[float | None] = (), **facts: Any) -> Line:
+    label, own = ROWS[row]
+    return Line(row=row, label=label, facts={**own, **facts}, paper=values, paper_std=std)
+
+
+def _to_baseline(lines: Sequence[Line], baseline: str = "Base") -> dict[str, str]:
+    return {line.label: baseline for line in lines if line.label != baseline}
+
+
+def _table3() -> Spec:
+    key = {"baseline": "none"}
+    cells = [(column.task, column.direction) for column in _STORIES]
+    rows = ("baseline", "bpe", "static", "aligned", "mixed", "curriculum")
+    lines = [_line(row, [paper.TABLE_3.get((key.get(row, row), *cell)) for cell in cells]) for row in rows]
+    return Spec(
+        name="table3",
+        title="Table 3: story completion, compute-controlled",
+        about="Same number of steps and of positions a step for every model.",
+        columns=_STORIES,
+        lines=lines,
+        against=_to_baseline(lines),
+    )
+
+
+def _table4() -> Spec:
+    # LST with static patches of 4 is what the budget is counted in: both budgets give it the same steps.
+    lines = [
+        _line(row, values, **({} if row == "static" else {"budget": "data"})) for row, values in paper.TABLE_4.items()
+    ]
+    return Spec(
+        name="table4",
+        title="Table 4: story completion, data-controlled",
+        about="Same number of tokens for every model; LST needs fewer operations for them.",
+        columns=(Column(label="compute saved", measure="saved"), *_HELLASWAG),
+        lines=lines,
+        against=_to_baseline(lines),
+    )
+
+
+_SHARES = ("25%", "50%", "100%")
+_PAIR = (("baseline", "Base"), ("curriculum", "LST"))
+
+
+def _shares_of_steps(papers: Mapping[tuple[str, int], Sequence[float | None]]) -> tuple[list[Line], dict[str, str]]:
+    """Baseline and LST after each share of the steps; which line is compared with which."""
+    lines = [
+        Line(
+            row=row,
+            label=f"{model}, {share} of the steps",
+            facts=ROWS[row][1],
+            rank=rank,
+            paper=papers.get((row, rank), ()),
+        )
+        for row, model in _PAIR
+        for rank, share in enumerate(_SHARES)
+    ]
+    return lines, {f"LST, {share} of the steps": f"Base, {share} of the steps" for share in _SHARES}
+
+
+def _figure1() -> Spec:
+    lines, against = _shares_of_steps({})
+    return Spec(
+        name="fig1",
+        title="Figure 1: story completion as training goes on",
+        about="Every point is a run of its own with a whole schedule, of 25%, 50% or 100% of the steps. The paper's "
+        "numbers of this figure are not known to us.",
+        columns=_HELLASWAG,
+        lines=lines,
+        against=against,
+        ranked="steps",
+        over="operations",
+    )
+
+
+def _table5() -> Spec:
+    papers: dict[tuple[str, int], Sequence[float | None]] = {}
+    for model, steps, clean, _ in paper.TABLE_5:
+        papers["curriculum" if model == "LST" else "baseline", ("1k", "2k", "4k").index(steps)] = (clean, None)
+    for row, (clean, _) in paper.TABLE_5_TTS.items():
+        papers[row, 2] = (*papers.get((row, 2), (None,))[:1], clean)
+    lines, against = _shares_of_steps(papers)
+    return Spec(
+        name="table5",
+        title="Table 5: recognition and synthesis after fine-tuning",
+        about="Fine-tuned for 25%, 50% and 100% of the steps. The paper: 1k, 2k and 4k steps for recognition, "
+        "20k for synthesis, LibriSpeech test-clean.",
+        columns=(
+            Column(label="ASR, WER", measure="wer", task="asr"),
+            Column(label="TTS, CER", measure="cer", task="tts"),
+        ),
+        lines=lines,
+        against=against,
+        ranked="tuned_steps",
+    )
+
+
+def _ladder(name: str, title: str, columns: Sequence[Column], numbers: Mapping[tuple[str, str], Any]) -> Spec:
+    sizes = list(dict.fromkeys(size for _, size in numbers))
+    lines = []
+    for (row, size), values in numbers.items():
+        rank = sizes.index(size)
+        lines.append(
+            Line(
+                row=row,
+                label=f"{'Base' if row == 'baseline' else 'LST'}, {('smaller', 'larger')[rank]} (paper: {size})",
+                facts=ROWS[row][1],
+                rank=rank,
+                paper=values if isinstance(values, tuple) else (values,),
+            )
+        )
+    labels = [line.label for line in lines]
+    return Spec(
+        name=name,
+        title=title,
+        about="Two sizes of the global transformer, each with and without patches.",
+        columns=columns,
+        lines=lines,
+        against=dict(zip(labels[1::2], labels[::2], strict=True)),
+        ranked="shape",
+        over="parameters" if name == "fig4" else "",
+    )
+
+
+def _ablation(name: str, title: str, about: str, numbers: Mapping[str, float], base: str) -> Spec:
+    lines = [_line(row, (value,)) for row, value in numbers.items()]
+    against = _to_baseline(lines, ROWS[base][0])
+    return Spec(name=name, title=title, about=about, columns=_HELLASWAG[:1], lines=lines, against=against)
+
+
+def _table9() -> Spec:
+    lines = [_line(row, (mean,), (std,)) for row, (mean, std) in paper.TABLE_9.items()]
+    return Spec(
+        name="table9",
+        title="Table 9: spread over runs",
+        about="The same runs from several seeds, which change weights and order of the data. The paper: three runs.",
+        columns=_HELLASWAG[:1],
+        lines=lines,
+        against=_to_baseline(lines),
+    )
+
+
+def _table12() -> Spec:
+    lines = [_line(row, values) for row, values in paper.TABLE_12.items()]
+    columns = [Column(label=label, task=label.lower(), direction="s-s") for label in ("sWUGGY", "sBLIMP")]
+    about = "Which of two utterances is a word; which of two is grammatical; both spoken."
+    title = "Table 12: lexicon and syntax"
+    return Spec(name="table12", title=title, about=about, columns=columns, lines=lines, against=_to_baseline(lines))
+
+
+def _figure6() -> Spec:
+    lines, against = [], {}
+    for share in (3, 2, 1):
+        for row, model in _PAIR:
+            label = f"{model}, speech to text 1:{share}"
+            facts = {**ROWS[row][1], "text_per_speech": float(share)}
+            lines.append(Line(row=row, label=label, facts=facts))
+        against[f"LST, speech to text 1:{share}"] = f"Base, speech to text 1:{share}"
+    return Spec(
+        name="fig6",
+        title="Figure 6: mixtures of speech and text data",
+        about="Tokens of speech data to tokens of text data. The paper's numbers of this figure are not known to us.",
+        columns=_HELLASWAG,
+        lines=lines,
+        against=against,
+    )
+
+
+def _table13() -> Spec:
+    labels = ("speech", "text beside it", "text data", "all", "of the baseline's")
+    total = paper.TABLE_13["baseline"][-1]
+    names = {"baseline": "Base", "static": "LST static"}
+    lines = [
+        Line(row=row, label=names[row], facts={}, paper=(*units, units[-1] / total))
+        for row, units in paper.TABLE_13.items()
+    ]
+    return Spec(
+        name="table13",
+        title="Table 13: units for the same data",
+        about="Positions of the global transformer for each token of the baseline's interleaved data, with two "
+        "tokens of text data for each of them.",
+        columns=[Column(label=label, measure="units") for label in labels],
+        lines=lines,
+    )
+
+
+def _boundary_noise() -> Spec:
+    lines = [_line(row) for row in ("aligned", "aligned-noise20", "aligned-noise40")]
+    return Spec(
+        name="boundary-noise",
+        title="A.11: noise on the boundaries of aligned patches",
+        about="Word boundaries moved before training, pure aligned patching. The paper: at most about 1 point lost.",
+        columns=_HELLASWAG,
+        lines=lines,
+        against=_to_baseline(lines, "LST aligned"),
+    )
+
+
+SPECS: dict[str, Spec] = {
+    spec.name: spec
+    for spec in (
+        _table3(),
+        _table4(),
+        _table5(),
+        _ablation(
+            "table6",
+            "Table 6: patches",
+            "Length of static patches; silence apart or in the words.",
+            paper.TABLE_6,
+            "static",
+        ),
+        _ladder("table8", "Table 8: a larger model", _HELLASWAG, paper.TABLE_8),
+        _table9(),
+        _ablation(
+            "table10",
+            "Table 10: what is aligned",
+            "A patch for a word, or for a text piece.",
+            paper.TABLE_10,
+            "aligned",
+        ),
+        _table12(),
+        _table13(),
+        _figure1(),
+        _ladder("fig4", "Figure 4: growing models", _HELLASWAG[:1], paper.FIGURE_4),
+        _figure6(),
+        _boundary_noise(),
+    )
+}
+"""Every table made of scores, by name."""

@@ -1,0 +1,191 @@
+"""Tables of the paper from scores: which model is which row, means over seeds, refusals, the files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lst_cli.artifacts import Artifact, Request, Store
+from lst_cli.errors import UserError
+from lst_cli.main import app
+from lst_cli.reports.measured import fill, read_scored
+from lst_cli.reports.runs import spread
+from lst_cli.reports.specs import SPECS
+from lst_cli.training.model_artifact import MODEL
+from tests.reports.making import make_items, make_scores, make_spoken, run, spoken_texts
+
+STRATEGIES = {"baseline": "none", "static": "static", "curriculum": "curriculum", "bpe": "none"}
+
+
+def _model(store: Store, name: str, row: str, seed: int = 0, **changes: Any) -> Artifact:
+    """A pretrained model with the config that pretraining would leave; ``changes`` by section."""
+    config: dict[str, Any] = {
+        "task": "pretrain",
+        "seed": seed,
+        "optimizer": {"lr": 0.002},
+        "budget": {"steps": 600, "mode": "compute"},
+        "model": {"architecture": "x", "config": {"layers": 4, "dim": 256}},
+        "patching": {
+            "strategy": STRATEGIES[row],
+            "size": 4,
+            "silence": "separate",
+            "spans": "word",
+            "boundaries": "causal",
+        },
+        "data": {"positions": 256, "speech_weight": 8.0, "text_weight": 1.0},
+    }
+    for section, values in changes.items():
+        config[section] = {**config[section], **values}
+
+    def make(draft: Any) -> None:
+        flops = 2e12 if row == "baseline" else 1.5e12
+        line = {"step": 600, "split": "train", "loss": 1.0, "flops": flops, "positions": 307_200, "tokens": 900_000}
+        (draft.path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+        draft.statistics.update(parameters=4_000_000, steps=600)
+
+    parents = {}
+    if row == "bpe":
+        parents["speech_bpe"] = store.build(
+            Request(kind=_kind("speech_bpe"), name="b", config={}), lambda d: None
+        ).artifact
+    return store.build(Request(kind=MODEL, name=name, config=config, parents=parents), make).artifact
+
+
+def _kind(name: str) -> Any:
+    from lst_cli.artifacts import Kind
+
+    return Kind(name, 1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "root")
+
+
+def _scored(store: Store, model: Artifact, share: float, task: str = "hellaswag") -> Artifact:
+    items = make_items("storycloze", 40)
+    tokens, _ = make_spoken(store, "items", spoken_texts(items))
+    return make_scores(store, f"{model.name}-{task}", model, tokens, items, {"s-s": share, "t-t": 0.9}, task=task)
+
+
+def test_rows_are_found_by_what_the_models_are_not_by_their_names(store: Store) -> None:
+    scores = [
+        _scored(store, _model(store, "one", "static"), 0.7),
+        _scored(store, _model(store, "two", "baseline"), 0.5),
+        _scored(store, _model(store, "three", "bpe"), 0.4),
+    ]
+    table = fill(SPECS["table3"], read_scored(store, scores))
+    found = {row.line.row: [each.model.name for each in row.models] for row in table.rows if row.models}
+    assert found == {"baseline": ["two"], "bpe": ["three"], "static": ["one"]}
+    assert any("Not run: LST aligned, LST mixed, LST curriculum" in remark for remark in table.remarks)
+
+
+def test_seeds_become_a_mean_with_their_spread(store: Store) -> None:
+    scores = [
+        _scored(store, _model(store, f"{row}-{seed}", row, seed), share)
+        for row, shares in (("baseline", (0.4, 0.5, 0.6)), ("static", (0.6, 0.7, 0.8)))
+        for seed, share in enumerate(shares)
+    ]
+    table = fill(SPECS["table9"], read_scored(store, scores))
+    static = table.row("LST static")
+    values = [run.value for run in static.cells[0]]
+    assert [run.seed for run in static.cells[0]] == [0, 1, 2] and static.spread(0) == spread(values)
+    found = static.spread(0)
+    assert found is not None and found.runs == 3 and found.low < min(values) < found.high
+
+
+def test_students_interval_of_three_runs() -> None:
+    found = spread([0.40, 0.41, 0.42])
+    assert found.mean == pytest.approx(0.41) and found.std == pytest.approx(0.01)
+    assert found.high - found.mean == pytest.approx(4.303 * 0.01 / 3**0.5)
+
+
+def test_compute_saved_is_of_the_baseline_of_the_same_seed(store: Store) -> None:
+    data = {"budget": {"mode": "data"}}
+    scores = [
+        _scored(store, _model(store, "base", "baseline", **data), 0.5),
+        _scored(store, _model(store, "static", "static"), 0.6),
+        _scored(store, _model(store, "curriculum", "curriculum", **data), 0.6),
+    ]
+    table = fill(SPECS["table4"], read_scored(store, scores))
+    assert table.row("LST static").cells[0][0].value == pytest.approx(0.25)
+    assert table.row("LST curriculum").cells[0][0].value == pytest.approx(0.25)
+    assert not table.row("Base").cells[0]
+
+
+def test_sizes_are_told_apart_and_compared_within_a_size(store: Store) -> None:
+    small = {"model": {"config": {"layers": 2, "dim": 128}}, "budget": {"steps": 300}}
+    scores = [
+        _scored(store, _model(store, f"{row}-{size}", row, **changes), share)
+        for size, changes in (("small", small), ("large", {}))
+        for row, share in (("baseline", 0.5), ("curriculum", 0.7))
+    ]
+    table = fill(SPECS["fig4"], read_scored(store, scores))
+    assert [row.models[0].model.name for row in table.rows] == [
+        *("baseline-small", "curriculum-small", "baseline-large", "curriculum-large")
+    ]
+
+
+def test_runs_that_differ_in_more_than_the_table_is_about_are_refused(store: Store) -> None:
+    scores = [
+        _scored(store, _model(store, "base", "baseline"), 0.5),
+        _scored(store, _model(store, "static", "static", optimizer={"lr": 0.1}), 0.6),
+    ]
+    with pytest.raises(UserError, match=r"can't be compared[\s\S]*optimizer"):
+        fill(SPECS["table3"], read_scored(store, scores))
+
+
+def test_two_models_that_could_be_one_row_are_refused(store: Store) -> None:
+    scores = [
+        _scored(store, _model(store, "a", "static"), 0.5),
+        _scored(store, _model(store, "b", "static", optimizer={"lr": 0.1}), 0.6),
+    ]
+    with pytest.raises(UserError, match=r"two models could be the row 'LST static'[\s\S]*optimizer"):
+        fill(SPECS["table3"], read_scored(store, scores))
+
+
+def test_scores_of_no_row_are_refused(store: Store) -> None:
+    score = _scored(store, _model(store, "s", "static", patching={"size": 7}), 0.5)
+    with pytest.raises(UserError, match="none of the scores"):
+        fill(SPECS["table3"], read_scored(store, [score]))
+
+
+def test_the_command_writes_markdown_csv_and_svg(store: Store, tmp_path: Path) -> None:
+    for row, share in (("baseline", 0.4), ("static", 0.8)):
+        _scored(store, _model(store, row, row), share)
+    out = tmp_path / "out"
+    files = json.loads(run(store, "table6", "--out", str(out), "--json"))["files"]
+    assert [Path(file).name for file in files] == ["table6.md", "table6.csv", "table6.svg"]
+    page = (out / "table6.md").read_text(encoding="utf-8")
+    assert "## Ours" in page and "## The paper's" in page and "| LST static, 6 tokens | 39.4% |" in page
+    rows = list(csv.DictReader((out / "table6.csv").read_text(encoding="utf-8").splitlines()))
+    static = next(row for row in rows if row["row"] == "static")
+    assert static["runs"] == "1" and float(static["paper"]) == 0.405 and 0.6 < float(static["mean"]) <= 1
+    svg = (out / "table6.svg").read_text(encoding="utf-8")
+    assert svg.startswith("<?xml") and "LST static" in svg
+    before = {file: Path(file).read_bytes() for file in files}
+    run(store, "table6", "--out", str(out))
+    assert before == {file: Path(file).read_bytes() for file in files}
+
+
+def test_a_single_run_is_compared_item_by_item(store: Store) -> None:
+    from lst_cli.reports.table_text import all_gains
+
+    scores = [_scored(store, _model(store, row, row), share) for row, share in (("baseline", 0.3), ("static", 0.9))]
+    table = fill(SPECS["table3"], read_scored(store, scores))
+    gains = all_gains(store, table)
+    gain = gains["LST static", 0]
+    row, base = table.row("LST static"), table.row("Base")
+    assert gain.mean == pytest.approx(row.cells[0][0].value - base.cells[0][0].value)
+    assert gain.low > 0 and gain.runs == 1
+
+
+@pytest.mark.parametrize(("table", "said"), [("table11", "table12"), ("table13", "--shards")])
+def test_what_can_not_be_made_is_refused_with_what_would_help(store: Store, table: str, said: str) -> None:
+    result = CliRunner().invoke(app, ["--root", str(store.root), "report", table])
+    assert isinstance(result.exception, UserError) and said in str(result.exception)
