@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from lst_cli.training.model_artifact import LoadedModel
 
+MARKERS = 2
+"""``<s>`` before the speech, ``<t>`` behind it: positions of every prompt beside those of the speech."""
+
 WORST = 20
 """Utterances with most errors that the result lists."""
 
@@ -96,6 +99,7 @@ def summarise(recognised: Sequence[Recognised]) -> dict[str, Any]:
         "not_ended": sum(not each.transcript.ended for each in recognised),
         "speech_tokens": sum(each.units for each in recognised),
         "context_positions": sum(each.context for each in recognised),
+        "context_ratio": sum(each.context for each in recognised) / sum(each.units + MARKERS for each in recognised),
         "worst": [
             {
                 "id": each.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -12,9 +13,13 @@ from lst_cli.artifacts import Request, Store
 from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.audio.corpus import CORPUS, write_utterances
 from lst_cli.errors import UserError
+from lst_cli.evaluation.asr import recognise, summarise
 from lst_cli.evaluation.scores import SCORES
+from lst_cli.inference.transcribe import asr_prompt
 from lst_cli.main import app
-from tests.inference.models import quantizer_artifact, tokens_artifact
+from lst_cli.model.decoding import DecodingState
+from lst_cli.training.model_artifact import load_model
+from tests.inference.models import latent_config, model_artifact, quantizer_artifact, random_model, tokens_artifact
 from tests.inference.reciting import recited_text, reciting_artifact
 
 
@@ -74,7 +79,21 @@ def test_counts(root: Path) -> None:
     scores = Store(root).find("scores/reciting-asr", SCORES)
     table = read_parquet(scores.file("items.parquet"))
     assert table["id"].to_pylist() == ["same", "less", "more"]
-    assert "WER" in run(root)
+    assert data["context_ratio"] == 1
+    shown = run(root, "--worst", "1")
+    assert "WER" in shown and "less" in shown and "more" not in shown
+
+
+@pytest.mark.parametrize("units", [1, 4, 7, 40])
+def test_context_positions_are_those_that_decoding_computes(tmp_path: Path, units: int) -> None:
+    config = latent_config()
+    loaded = load_model(model_artifact(Store(tmp_path), "lst", config, random_model(config)))
+    spoken = np.arange(units) % 12
+    (recognised,) = recognise(loaded, {"u": spoken}, {"u": "the cat"}, rows=1, beams=1)
+    state = DecodingState(loaded.model, loaded.card.vocabulary, loaded.card.patching.size, 1)
+    state.feed(np.arange(1), [asr_prompt(loaded.speech, spoken).tokens])
+    assert recognised.context == state.global_positions == 2 + -(-units // 4)
+    assert summarise([recognised])["context_ratio"] == pytest.approx(recognised.context / (units + 2))
 
 
 def test_missing_tokens_and_empty_references_are_rejects(root: Path) -> None:
