@@ -84,6 +84,32 @@ $(eval $(foreach table,$(SCORED),$(call table_rule,$(table))))
 models: $(addprefix model-,$(call names,$(ROWS),$(BUDGETS)))
 scores: $(foreach name,$(call names,$(ROWS),$(BUDGETS)),$(foreach task,$(STORIES),scores-$(name)-$(task)))
 
+# Table 5: each of these pretrained models is fine-tuned for each task, for a quarter, half and all of the steps.
+TUNED := baseline curriculum
+TUNED_TASKS := asr tts
+SHARES := -quarter -half all
+# $(call tuned_name,NAME,TASK,SHARE)
+tuned_name = $(1)-$(2)$(filter-out all,$(3))
+tuned_names = $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASKS),$(foreach share,$(SHARES),\
+	$(call tuned_name,$(name),$(task),$(share)))))
+# $(call tuned_rule,NAME,TASK,SHARE,TUNED NAME)
+define tuned_rule
+.PHONY: model-$(4) scores-$(4)
+model-$(4): model-$(1)
+	@$$(STAGE) finetune-$(4) $$(LST_TRAIN) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS) --name $(4) \
+		$(if $(filter -%,$(3)),--set budget.steps=$$(STEPS.$(2)$(3)))
+scores-$(4): model-$(4) items-$(2)
+	@$$(STAGE) eval-$(4) $$(LST) eval $(2) model/$(4) $$(call eval_inputs,$(2)) --name $(4)
+
+endef
+$(eval $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASKS),$(foreach share,$(SHARES),\
+	$(call tuned_rule,$(name),$(task),$(share),$(call tuned_name,$(name),$(task),$(share)))))))
+
+.PHONY: table5
+table5: $(addprefix scores-,$(tuned_names))
+	@$(STAGE) table5 $(LST) report table5 --name table5 --out $(RESULTS) $(addprefix --scores scores/,$(tuned_names))
+	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
+
 .PHONY: table13
 table13: shards
 	@$(STAGE) table13 $(LST) report table13 --shards $(firstword $(COUNTED)) --name table13 --out $(RESULTS)

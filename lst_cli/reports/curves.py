@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,22 @@ QUANTITIES: Mapping[str, str] = {
 STORIES = "stories "
 """Before the task and direction of stories that were completed while a model was trained."""
 
+RUN_QUANTITIES: Mapping[str, str] = {
+    "loss": "loss, nats a token",
+    **QUANTITIES,
+    "aligned_share": "share of sequences cut by alignment",
+    "grad_norm": "gradient norm",
+    "positions_per_second": "positions a second",
+    "data_wait_share": "share of time that waits for data",
+    "utilisation": "share of the devices' peak",
+}
+"""The same for a run that is looked into: also how the work went."""
+
 AXES: Mapping[str, str] = {"step": "steps", "positions": "positions"}
 """Figure of a log line that a panel runs over → its name."""
+
+RUN_AXES: Mapping[str, str] = {"step": "steps", "tokens": "tokens"}
+"""The same for runs that are compared: as many steps, or as much data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +49,16 @@ class Line:
     y: list[float]
     valid: bool = False
     """Measured on held-out data beside the training curve; drawn dotted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A training curve, and how it is drawn."""
+
+    label: str
+    colour: int
+    points: Sequence[Mapping[str, Any]]
+    """From :func:`with_stories`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,54 +97,51 @@ def read_curves(models: Sequence[Artifact], labels: Mapping[str, str]) -> list[C
     :raises UserError: a curve is damaged.
     """
     colours = {fingerprint: number for number, fingerprint in enumerate(labels)}
-    groups: dict[str, list[tuple[Artifact, list[dict[str, Any]]]]] = {}
+    groups: dict[str, list[Drawn]] = {}
     for model in sorted(models, key=lambda model: (training_task(model) != "pretrain", colours[model.fingerprint])):
         lines = with_stories(read_metrics(model))
         if lines:
-            groups.setdefault(training_task(model), []).append((model, lines))
+            drawn = Drawn(label=labels[model.fingerprint], colour=colours[model.fingerprint], points=lines)
+            groups.setdefault(training_task(model), []).append(drawn)
     return [
         Curves(
             task=task,
-            labels=[(labels[model.fingerprint], colours[model.fingerprint]) for model, _ in members],
-            panels=_panels(members, labels, colours),
+            labels=[(drawn.label, drawn.colour) for drawn in members],
+            panels=panels_of(members, QUANTITIES, AXES),
         )
         for task, members in groups.items()
     ]
 
 
-def with_stories(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines of a curve, with what panels need: a quantity for each kind of stories, and positions everywhere."""
-    positions = {line["step"]: line["positions"] for line in lines if "positions" in line}
+def with_stories(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of a curve, with what panels need: a quantity for each kind of stories, and every axis everywhere."""
+    axes = ("positions", "tokens")
+    reached = {line["step"]: {key: line[key] for key in axes if key in line} for line in lines if "tokens" in line}
     found = []
     for line in lines:
-        more = {"positions": positions[line["step"]]} if line["step"] in positions else {}
+        more = dict(reached.get(line["step"], {}))
         if "story_accuracy" in line:
             more[f"{STORIES}{line['source']}"] = line["story_accuracy"]
         found.append({**line, **more})
     return found
 
 
-def _stories(members: Sequence[tuple[Artifact, list[dict[str, Any]]]]) -> list[str]:
-    return sorted({key for _, lines in members for line in lines for key in line if key.startswith(STORIES)})
-
-
 def title(quantity: str) -> str:
     """What a panel is called."""
     if quantity.startswith(STORIES):
         return f"{quantity.removeprefix(STORIES)}, accuracy"
-    return QUANTITIES[quantity]
+    return RUN_QUANTITIES[quantity]
 
 
-def _panels(
-    members: Sequence[tuple[Artifact, list[dict[str, Any]]]], labels: Mapping[str, str], colours: Mapping[str, int]
-) -> list[Panel]:
+def panels_of(curves: Sequence[Drawn], quantities: Iterable[str], axes: Iterable[str]) -> list[Panel]:
+    """Panels of these quantities, and of all stories, over each axis; none where no curve has the quantity."""
+    stories = {key for curve in curves for point in curve.points for key in point if key.startswith(STORIES)}
+    chosen = [*quantities, *sorted(stories)]
     panels = []
-    for axis in AXES:
-        for quantity in (*QUANTITIES, *_stories(members)):
+    for axis in axes:
+        for quantity in chosen:
             lines = [
-                line
-                for model, points in members
-                for line in _lines(points, axis, quantity, labels[model.fingerprint], colours[model.fingerprint])
+                line for curve in curves for line in _lines(curve.points, axis, quantity, curve.label, curve.colour)
             ]
             if lines:
                 panels.append(Panel(quantity=quantity, axis=axis, lines=lines))

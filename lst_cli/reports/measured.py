@@ -118,8 +118,7 @@ def _of_line(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
         if bool(each.facts.tuned) == tuned and all(getattr(each.facts, key) == value for key, value in wanted.items())
     ]
     if line.rank is not None:
-        ranks = sorted({_rank_fact(spec, each) for each in scored if bool(each.facts.tuned) == tuned})
-        found = [each for each in found if ranks.index(_rank_fact(spec, each)) == line.rank]
+        found = [each for each in found if _ranks(spec, scored, each.facts.tuned).index(_rank(spec, each)) == line.rank]
     by_seed: dict[tuple[int, str], Scored] = {}
     for each in found:
         other = by_seed.setdefault((each.facts.seed, each.facts.tuned), each)
@@ -132,7 +131,12 @@ def _of_line(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
     return sorted(by_seed.values(), key=lambda each: each.facts.seed)
 
 
-def _rank_fact(spec: Spec, scored: Scored) -> int:
+def _ranks(spec: Spec, scored: Sequence[Scored], task: str) -> list[int]:
+    """All sizes, or all numbers of steps of a task, from the smallest."""
+    return sorted({_rank(spec, each) for each in scored if each.facts.tuned == task})
+
+
+def _rank(spec: Spec, scored: Scored) -> int:
     facts = scored.facts
     return {"shape": facts.order, "steps": facts.steps, "tuned_steps": facts.tuned_steps}[spec.ranked or "shape"]
 
@@ -146,11 +150,15 @@ def _why(a: Facts, b: Facts) -> str:
 
 def _check_shared(spec: Spec, models: Sequence[Scored]) -> None:
     """Refuse to compare runs that differ in more than the table is about."""
-    if spec.ranked == "shape":  # sizes have their own batches and steps: only what is of one size is compared
-        for order in sorted({each.facts.order for each in models}):
-            of_size = dataclasses.replace(spec, ranked="")
-            _check_shared(of_size, [each for each in models if each.facts.order == order])
-        return
+    # Sizes have their own batches and steps, tasks their own fine-tuning: each is compared with its like.
+    likes: dict[tuple[int, str], list[Scored]] = {}
+    for each in models:
+        likes.setdefault((each.facts.order if spec.ranked == "shape" else 0, each.facts.tuned), []).append(each)
+    for group in likes.values():
+        _check_alike(spec, group)
+
+
+def _check_alike(spec: Spec, models: Sequence[Scored]) -> None:
     first = models[0]
     varied = {key for line in spec.lines for key in line.facts} | ({spec.ranked} if spec.ranked else set())
     for other in models[1:]:
@@ -186,9 +194,12 @@ def _runs(column: Column, scored: Scored) -> list[Run]:
             ]
         elif column.measure == "wer" and "wer" in result:
             found.append(_run(scored, artifact, result["wer"], result, result["n_words"], None))
-        elif column.measure == "cer" and isinstance(result.get("cer"), dict):
-            rate = result["cer"]
-            found.append(_run(scored, artifact, rate["value"], rate, result.get("n_characters", result["n"]), None))
+        elif column.measure == "cer" and "character_errors" in result:
+            rate = result["character_errors"]
+            found.append(_run(scored, artifact, rate["value"], rate, result["n_characters"], None))
+        elif column.measure in ("context", "generation"):
+            units = result[f"{column.measure}_positions"] / max(result["speech_tokens"], 1)
+            found.append(_run(scored, artifact, units, {"low": units, "high": units}, 1, None))
     if len(found) > 1:
         raise UserError(
             f"{column.label}: {scored.model.reference} was scored twice",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lst_cli.reports.curves import AXES, Panel, title
+from lst_cli.reports.curves import AXES, RUN_AXES, Panel, title
 from lst_cli.reports.drawing import INK, colour, dash, panel
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ def draw_curves(shown: Panel, name: str) -> str:
     """One quantity of all models over steps or positions, as SVG."""
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    name_shown = title(shown.quantity)
+    name_shown, axis = title(shown.quantity), {**AXES, **RUN_AXES}[shown.axis]
     labels = ", ".join(dict.fromkeys(line.label for line in shown.lines))
-    with panel(name, f"{name_shown}, over {AXES[shown.axis]}: {labels}") as drawing:
+    with panel(name, f"{name_shown}, over {axis}: {labels}") as drawing:
         axes = drawing.axes
         for line in shown.lines:
             style = (0, (1, 2)) if line.valid else dash(line.colour)
             axes.plot(line.x, line.y, color=colour(line.colour), linestyle=style)
         axes.set_title(name_shown)
-        axes.set_xlabel(AXES[shown.axis])
+        axes.set_xlabel(axis)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set_xlim(left=0)

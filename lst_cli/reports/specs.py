@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lst_cli.reports import paper
 
-Measure = Literal["accuracy", "wer", "cer", "saved", "units"]
+Measure = Literal["accuracy", "wer", "cer", "saved", "units", "context", "generation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,14 @@ class Column:
         """Whether a row's number less another row's says something."""
         return self.measure in ("accuracy", "wer", "cer")
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it is given in percent."""
+        return self.measure in ("accuracy", "wer", "cer", "saved")
+
     def text(self, value: float) -> str:
         """A number of this column."""
-        return f"{value:.2f}" if self.measure == "units" else f"{100 * value:.1f}%"
+        return f"{100 * value:.1f}%" if self.is_share else f"{value:.2f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +124,8 @@ def _table3() -> Spec:
 def _table4() -> Spec:
     # LST with static patches of 4 is what the budget is counted in: both budgets give it the same steps.
     lines = [
-        _line(row, values, **({} if row == "static" else {"budget": "data"})) for row, values in paper.TABLE_4.items()
+        _line(row, values) if row == "static" else _line(row, values, budget="data")
+        for row, values in paper.TABLE_4.items()
     ]
     return Spec(
         name="table4",
@@ -169,9 +175,10 @@ def _figure1() -> Spec:
 def _table5() -> Spec:
     papers: dict[tuple[str, int], Sequence[float | None]] = {}
     for model, steps, clean, _ in paper.TABLE_5:
-        papers["curriculum" if model == "LST" else "baseline", ("1k", "2k", "4k").index(steps)] = (clean, None)
+        row = "curriculum" if model == "LST" else "baseline"
+        papers[row, ("1k", "2k", "4k").index(steps)] = (clean, paper.TABLE_5_UNITS[row], None, None)
     for row, (clean, _) in paper.TABLE_5_TTS.items():
-        papers[row, 2] = (*papers.get((row, 2), (None,))[:1], clean)
+        papers[row, 2] = (*papers.get((row, 2), (None, None))[:2], clean, paper.TABLE_5_UNITS[row])
     lines, against = _shares_of_steps(papers)
     return Spec(
         name="table5",
@@ -180,7 +187,9 @@ def _table5() -> Spec:
         "20k for synthesis, LibriSpeech test-clean.",
         columns=(
             Column(label="ASR, WER", measure="wer", task="asr"),
+            Column(label="context units for a speech token", measure="context", task="asr"),
             Column(label="TTS, CER", measure="cer", task="tts"),
+            Column(label="generated units for a speech token", measure="generation", task="tts"),
         ),
         lines=lines,
         against=against,

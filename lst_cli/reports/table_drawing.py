@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -62,9 +63,9 @@ def draw_table(table: Table) -> bytes:
     width = _LABELS_IN + _COLUMN_IN * len(spec.columns)
     with figure(width, _AROUND_IN + _ROW_IN * len(rows), len(spec.columns)) as (drawn, axes, stream):
         for number, (column, panel) in enumerate(zip(spec.columns, axes, strict=True)):
-            panel.set_title(column.label)
-            panel.set_xlabel("units" if column.measure == "units" else "%")
-            scale = 1 if column.measure == "units" else 100
+            panel.set_title(textwrap.fill(column.label, 24))
+            panel.set_xlabel("%" if column.is_share else "units")
+            scale = 100 if column.is_share else 1
             chances = {run.chance for row in rows for run in row.cells[number] if run.chance is not None}
             for chance in chances:
                 panel.axvline(100 * chance, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))

@@ -34,6 +34,15 @@ STEPS.quarter := 150
 CONFIG := $(TINY)/pretrain.yaml
 LST_TRAIN = $(LST)
 PRETRAIN = --shards shards/spoken$(1) --text-shards shards/written
+TUNE_CONFIG.asr := $(TINY)/asr.yaml
+TUNE_CONFIG.tts := $(TINY)/tts.yaml
+TUNE_SHARDS = --shards shards/spoken
+# A quarter and half of the steps that those files name.
+STEPS.asr-quarter := 50
+STEPS.asr-half := 100
+STEPS.tts-quarter := 60
+STEPS.tts-half := 120
+eval_inputs = --corpus corpus/heldout $(if $(filter asr,$(1)),--tokens tokens/heldout,--vocoder vocoder/small)
 COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
 items_file = $(WORLD)/$(1).$(if $(filter hellaswag,$(1)),jsonl,csv)
@@ -89,6 +98,11 @@ noise20 noise40: noise%: alignment text
 		--corpus corpus/spoken --tokenizer text_tokenizer/stories --name spoken-$@
 
 $(addprefix items-,$(TASKS)): tokens
+
+.PHONY: items-asr items-tts
+items-asr: tokens
+items-tts: tokens
+	@$(STAGE) vocoder $(LST) vocoder fit corpus/spoken --tokens tokens/spoken --name small
 
 items-swuggy items-sblimp: items-%: units
 	@$(STAGE) corpus-$* $(LST) corpus synth --name $* --voice $(VOICE) --rate $(ITEMS_RATE) --items $*:$(call items_file,$*)

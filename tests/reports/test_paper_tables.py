@@ -7,17 +7,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from lst_cli.artifacts import Artifact, Request, Store
 from lst_cli.errors import UserError
+from lst_cli.evaluation.scores import SCORES, write_scores
 from lst_cli.main import app
 from lst_cli.reports.measured import fill, read_scored
 from lst_cli.reports.runs import spread
 from lst_cli.reports.specs import SPECS
 from lst_cli.training.model_artifact import MODEL
-from tests.reports.making import make_items, make_scores, make_spoken, run, spoken_texts
+from tests.reports.making import entry, make_items, make_scores, make_spoken, run, spoken_texts
 
 STRATEGIES = {"baseline": "none", "static": "static", "curriculum": "curriculum", "bpe": "none"}
 
@@ -129,6 +131,39 @@ def test_sizes_are_told_apart_and_compared_within_a_size(store: Store) -> None:
     assert [row.models[0].model.name for row in table.rows] == [
         *("baseline-small", "curriculum-small", "baseline-large", "curriculum-large")
     ]
+
+
+def _tuned(store: Store, base: Artifact, task: str, steps: int, result: dict[str, Any]) -> Artifact:
+    """Scores of a model that was fine-tuned from another one."""
+    config = {"task": task, "budget": {"steps": steps}, "optimizer": {"lr": 0.001}}
+    request = Request(kind=MODEL, name=f"{base.name}-{task}-{steps}", config=config, parents={"model": base})
+    model = store.build(request, lambda draft: None).artifact
+    whole = {
+        "task": task,
+        "n": 9,
+        "n_words": 100,
+        "n_characters": 400,
+        "speech_tokens": 800,
+        "model": entry(base),
+        **result,
+    }
+    request = Request(kind=SCORES, name=model.name, config={"task": task}, parents={"model": model})
+    return store.build(request, lambda draft: write_scores(draft, whole, pa.table({"id": ["u"]}))).artifact
+
+
+def test_fine_tuned_models_are_rows_by_their_steps_and_their_base(store: Store) -> None:
+    scores = []
+    for row, units in (("baseline", 800), ("curriculum", 200)):
+        base = _model(store, row, row)
+        for steps, rate in ((50, 0.9), (100, 0.5), (200, 0.2)):
+            errors = {"wer": rate, "low": rate - 0.1, "high": rate + 0.1, "context_positions": units}
+            scores.append(_tuned(store, base, "asr", steps, errors))
+        heard = {"character_errors": {"value": 0.3, "low": 0.2, "high": 0.4}, "generation_positions": units}
+        scores += [_tuned(store, base, "tts", steps, heard) for steps in (60, 120, 240)]
+    table = fill(SPECS["table5"], read_scored(store, scores))
+    half = table.row("LST, 50% of the steps")
+    assert [cell[0].value for cell in half.cells] == [0.5, 0.25, 0.3, 0.25]
+    assert table.row("Base, 100% of the steps").cells[0][0].value == 0.2
 
 
 def test_runs_that_differ_in_more_than_the_table_is_about_are_refused(store: Store) -> None:
