@@ -24,6 +24,7 @@ from lst_cli.commands import (
     pretrain,
     report,
     shards,
+    speak,
     text,
     tokenize,
     transcribe,
@@ -54,6 +55,7 @@ app.command("pretrain")(pretrain.pretrain)
 app.command("finetune")(finetune.finetune)
 app.add_typer(vocoder.app, name="vocoder")
 app.command("transcribe")(transcribe.transcribe)
+app.command("speak")(speak.speak)
 app.command("continue")(continuing.continue_)
 app.add_typer(evaluate.app, name="eval")
 app.command("report")(report.report)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.commands import evaluate_speech
 from lst_cli.commands.common import Json, MaxRejectRate, build, store
 from lst_cli.console import print_json, print_table
 from lst_cli.evaluation.tasks import TASKS, Task
@@ -186,6 +187,10 @@ def _show_asr(scores: Artifact, json: bool) -> None:
             )
         ],
     )
+
+
+app.command("tts")(evaluate_speech.tts)
+app.command("vocoder")(evaluate_speech.vocoder)
 
 
 @app.command()

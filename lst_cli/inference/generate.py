@@ -50,6 +50,10 @@ class Continuation:
     """Sum over the tokens and the end, under the model itself (before temperature and filters)."""
     ended: bool = False
     """By the end of the document; False where the limit stopped it."""
+    context_positions: int = 0
+    """Positions that the global transformer computed for the prompt (Table 5 of the paper: context units)."""
+    new_positions: int = 0
+    """Those that it computed for what was added (generation units); what closed no patch took none."""
 
 
 def allowed_tokens(vocabulary: Vocabulary, modality: Modality) -> NDArray[np.bool_]:
@@ -134,6 +138,8 @@ def _decode(
     state = DecodingState(loaded.model, card.vocabulary, card.patching.size, len(going))
     place_R = np.arange(len(going))  # the row of the state that each row still going has
     logits_RV = state.feed(place_R, [row.prompt.tokens for row in going])
+    for row, positions in zip(going, state.positions, strict=True):
+        row.done.context_positions = int(positions)
     while True:
         chosen_R, log_p_R = _choose(logits_RV, allowed_V, going, sampling)
         keeps_R = np.zeros(len(going), dtype=np.bool_)
@@ -148,6 +154,8 @@ def _decode(
         if 2 * len(going) <= state.rows:
             state, place_R = state.select(place_R), np.arange(len(going))
         logits_RV = state.feed(place_R, [np.array([row.done.tokens[-1]]) for row in going])
+        for row, positions in zip(going, state.positions[place_R], strict=True):
+            row.done.new_positions = int(positions) - row.done.context_positions
 
 
 def _choose(

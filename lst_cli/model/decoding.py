@@ -79,7 +79,12 @@ class DecodingState:
         """Tokens fed to each row so far."""
         return np.array(self._tokens_B)
 
-    @torch.no_grad()
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """Positions that the global transformer has computed of each row so far, those it was copied with included."""
+        return np.array(self._patches_B)
+
+    @torch.inference_mode()
     def feed(self, rows: NDArray[np.integer], tokens: Sequence[NDArray[np.integer]]) -> Tensor:
         """Append tokens (at least one each) to some rows, named in rising order; return logits (R, V) of what follows.
 
@@ -89,7 +94,7 @@ class DecodingState:
         logits_RV: Tensor = self.model.head(states_NL[final_R])
         return logits_RV
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def score(self, rows: NDArray[np.integer], tokens: Sequence[NDArray[np.integer]]) -> list[Tensor]:
         """Append tokens to some rows and return, row by row, the log-probability of each.
 

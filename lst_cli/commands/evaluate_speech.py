@@ -1,0 +1,166 @@
+"""``lst eval tts`` and ``lst eval vocoder``: spoken answers before a judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.vocoder import Device, Speaker
+from lst_cli.console import print_json, print_table
+from lst_cli.training.model_artifact import Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lst_cli.evaluation.judge import JudgeFiles
+
+JudgeName = Annotated[
+    str, typer.Option(help="Whisper for faster-whisper: a folder, tiny.en (packaged), or a name it has downloaded.")
+]
+Language = Annotated[str, typer.Option(help="Language that the judge listens for.")]
+CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the texts, and with the original audio.")]
+
+
+def tts(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for TTS.")],
+    corpus: CorpusReference,
+    vocoder: Annotated[str, typer.Option(help="vocoder/NAME, fitted on tokens of the model's quantizer.")],
+    judge: JudgeName = "tiny.en",
+    language: Language = "en",
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL's name and tts]")] = None,
+    speaker: Speaker = None,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.0,
+    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 1.0,
+    seed: Seed = 0,
+    precision: Annotated[Precision, typer.Option(help="Of the model's arithmetic; part of the result.")] = "float32",
+    rows: Annotated[int, typer.Option(min=1, help="Texts spoken side by side.")] = 32,
+    max_reject_rate: MaxRejectRate = 0.01,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Error rate of a recogniser on what a model says, beside that on the original audio."""
+    from lst_cli.audio.corpus import CORPUS
+    from lst_cli.evaluation.error_rates import NORMALISER
+    from lst_cli.evaluation.judge import find_judge
+    from lst_cli.evaluation.scores import SCORES
+    from lst_cli.inference.speak import check_speaks
+    from lst_cli.training.model_artifact import MODEL
+    from lst_cli.vocoder.files import VOCODER
+
+    place, files = store(ctx), find_judge(judge, language)
+    parents = {
+        "model": place.find(model, MODEL),
+        "vocoder": place.find(vocoder, VOCODER),
+        "corpus": place.find(corpus, CORPUS),
+    }
+    check_speaks(parents["model"])
+    parents["original"] = _original(ctx, parents["corpus"], files, max_reject_rate)
+    config = {
+        "task": "tts",
+        "task_version": 1,
+        "normaliser": NORMALISER,
+        "judge": dict(files.config),
+        "speaker": speaker,
+        "temperature": temperature,
+        "top_p": top_p,
+        "seed": seed,
+        "precision": precision,
+    }
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.tts import make_tts
+
+        make_tts(draft, config, parents, files, rows, max_reject_rate, device)
+
+    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-tts", config=config, parents=parents)
+    _show(build(ctx, request, make), parents["original"], json)
+
+
+def vocoder(
+    ctx: typer.Context,
+    vocoder: Annotated[str, typer.Argument(help="vocoder/NAME")],
+    corpus: CorpusReference,
+    tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the vocoder's quantizer.")],
+    judge: JudgeName = "tiny.en",
+    language: Language = "en",
+    name: Annotated[str | None, typer.Option(help="Name of the transcripts.  [default: VOCODER-CORPUS]")] = None,
+    speaker: Speaker = None,
+    max_reject_rate: MaxRejectRate = 0.01,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Error rate of a recogniser on audio made again of its own speech tokens, beside that on the original."""
+    from lst_cli.audio.corpus import CORPUS
+    from lst_cli.evaluation.error_rates import NORMALISER
+    from lst_cli.evaluation.heard import TRANSCRIPTS
+    from lst_cli.evaluation.judge import find_judge
+    from lst_cli.units.tokens import TOKENS
+    from lst_cli.vocoder.files import VOCODER
+
+    place, files = store(ctx), find_judge(judge, language)
+    parents = {
+        "vocoder": place.find(vocoder, VOCODER),
+        "corpus": place.find(corpus, CORPUS),
+        "tokens": place.find(tokens, TOKENS),
+    }
+    parents["original"] = _original(ctx, parents["corpus"], files, max_reject_rate)
+    config = {
+        "task": "resynthesis",
+        "task_version": 1,
+        "normaliser": NORMALISER,
+        "judge": dict(files.config),
+        "speaker": speaker,
+    }
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.tts import make_resynthesis
+
+        make_resynthesis(draft, config, parents, files, max_reject_rate, device)
+
+    made = name or f"{parents['vocoder'].name}-{parents['corpus'].name}"
+    request = Request(kind=TRANSCRIPTS, name=made, config=config, parents=parents)
+    _show(build(ctx, request, make), parents["original"], json)
+
+
+def _original(ctx: typer.Context, corpus: Artifact, files: JudgeFiles, max_reject_rate: float) -> Artifact:
+    """What the judge hears in the original audio, judged once for all that is set beside it."""
+    from lst_cli.evaluation.error_rates import NORMALISER
+    from lst_cli.evaluation.heard import TRANSCRIPTS
+
+    config = {"task": "original", "task_version": 1, "normaliser": NORMALISER, "judge": dict(files.config)}
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.tts import make_floor
+
+        make_floor(draft, config, corpus, files, max_reject_rate)
+
+    request = Request(kind=TRANSCRIPTS, name=f"{corpus.name}-original", config=config, parents={"corpus": corpus})
+    return build(ctx, request, make)
+
+
+def _show(made: Artifact, original: Artifact, json: bool) -> None:
+    """Print the error rates, those on the original audio first."""
+    from lst_cli.evaluation.scores import read_scores
+
+    result = read_scores(made)
+    if json:
+        print_json({"scores": made.reference, **result})
+        return
+    rows = [_row("original audio", read_scores(original)), _row(made.name, result)]
+    columns = ("audio", "CER", "95% interval", "WER", "95% interval", "n", "units differ", "context", "generated")
+    print_table(f"{result['task']} · judged by {result['judge']['name']}", columns, rows)
+
+
+def _row(label: str, result: Mapping[str, Any]) -> tuple[str, ...]:
+    shown = [label]
+    for key in ("character_errors", "word_errors"):
+        errors = result[key]
+        shown += [f"{errors['value']:.1%}", f"{errors['low']:.1%} to {errors['high']:.1%}"]
+    shown.append(f"{result['n']:,}")
+    shown.append(f"{result['unit_error_rate']:.1%}" if "unit_error_rate" in result else "")
+    shown += [f"{result[key]:,}" if key in result else "" for key in ("context_positions", "generation_positions")]
+    return tuple(shown)
