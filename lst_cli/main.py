@@ -23,6 +23,7 @@ from lst_cli.commands import (
     finetune,
     pretrain,
     report,
+    runs,
     shards,
     speak,
     text,
@@ -53,6 +54,7 @@ app.add_typer(text.app, name="text")
 app.add_typer(shards.app, name="shards")
 app.command("pretrain")(pretrain.pretrain)
 app.command("finetune")(finetune.finetune)
+app.add_typer(runs.app, name="runs")
 app.add_typer(vocoder.app, name="vocoder")
 app.command("transcribe")(transcribe.transcribe)
 app.command("speak")(speak.speak)

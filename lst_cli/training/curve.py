@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from fairseq2.metrics.recorders import MetricRecorder
 from torch import Tensor
 
 from lst_cli.artifacts.parquet import write_bytes_atomic
+from lst_cli.training.lines import Line, read_curve
 from lst_cli.training.stories import ACCURACY as STORY_ACCURACY
 from lst_cli.training.tally import ERROR_RATES, FIGURES
 
@@ -23,9 +23,6 @@ REPRODUCIBLE = frozenset(
     }
 )
 """What every run of the same config has alike; the rest depends on the machine and the moment."""
-
-Line = dict[str, Any]
-
 
 class CurveRecorder(MetricRecorder):
     """Appends to a JSONL file, and shows the line to the user."""
@@ -57,19 +54,6 @@ class CurveRecorder(MetricRecorder):
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
-
-
-def read_curve(path: Path) -> list[Line]:
-    """The lines of a curve; a line that a crash cut off is left out."""
-    if not path.is_file():
-        return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    return lines
 
 
 def reproducible(line: Line) -> Line:

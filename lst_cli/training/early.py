@@ -12,7 +12,7 @@ from fairseq2.early_stopper import EarlyStopper
 from fairseq2.trainer import Trainer
 
 from lst_cli.console import say
-from lst_cli.training.curve import read_curve
+from lst_cli.training.lines import read_curve
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from lst_cli.patching.strategies import PatchingConfig
     from lst_cli.shards.forms import Source, Split
     from lst_cli.text.speech_codec import SpeechCodec
-    from lst_cli.training.curve import Line
     from lst_cli.training.data import StepReader
+    from lst_cli.training.lines import Line
     from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.session import Folders
     from lst_cli.training.stopping import StopRequest
@@ -94,12 +94,12 @@ def make(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> Callable[[
 
     def fill(draft: Draft) -> None:
         from lst_cli.training.session import Show, train_to_the_end, write_model
-        from lst_cli.training.unfinished import note
+        from lst_cli.training.unfinished import noted
 
         with Show(f"finetune {inputs.task}", config.budget.steps) as show:
             job, card = _job(config, inputs, folders, show)
-            note(folders.request, folders.work)
-            train_to_the_end(job)
+            with noted(folders.request, folders.work, job.steps):
+                train_to_the_end(job)
         base = inputs.model
         write_model(
             draft,

@@ -49,14 +49,14 @@ def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[
     def fill(draft: Draft) -> None:
         from lst_cli.training.sampling import with_budget
         from lst_cli.training.session import Show, train_to_the_end, write_model
-        from lst_cli.training.unfinished import note
+        from lst_cli.training.unfinished import noted
 
         sources, speech = open_sources(config, inputs)
         planned = with_budget(config, sources, speech)
         with Show(f"pretrain {config.model.architecture}", planned.budget.steps) as show:
             job = _job(planned, inputs, sources, speech, folders, show)
-            note(folders.request, folders.work)
-            train_to_the_end(job)
+            with noted(folders.request, folders.work, job.steps):
+                train_to_the_end(job)
         write_model(
             draft,
             job,

@@ -39,11 +39,12 @@ from fairseq2.task import Task, TaskStopException
 
 from lst_cli.console import say, warn
 from lst_cli.training.checkpoints import last_step, remove_unfinished, set_aside_damaged, sync
-from lst_cli.training.curve import CurveRecorder, Line
+from lst_cli.training.curve import CurveRecorder
 from lst_cli.training.disk import check_room, full_disk
 from lst_cli.training.early import Patience, over, stop_early
 from lst_cli.training.families import CONFIGURED, FamilyConfig, count_parameters, register_families
 from lst_cli.training.flops import peak_of
+from lst_cli.training.lines import Line
 from lst_cli.training.logs import log_to_user, tidy_logs
 from lst_cli.training.processes import rank, world_size
 from lst_cli.training.reshard import Layout, accept_local_state, recover, refit

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Draft, Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.console import progress
-from lst_cli.errors import LstError
 from lst_cli.training.model_artifact import ModelCard, save_model
 from lst_cli.training.processes import world_size
+from lst_cli.training.unfinished import Stopped
 
 if TYPE_CHECKING:
     from fairseq2.datasets import DataReader
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from lst_cli.training.batches import TrainBatch
     from lst_cli.training.config import TrainConfig
-    from lst_cli.training.curve import Line
     from lst_cli.training.families import FamilyConfig
+    from lst_cli.training.lines import Line
     from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.watch import Watch
 
@@ -87,13 +87,14 @@ def make_job(
 def train_to_the_end(job: Job) -> None:
     """Train, or go on.
 
-    :raises LstError: the run was stopped before its last step, or failed.
+    :raises Stopped: the run was stopped before its last step.
+    :raises LstError: it failed.
     """
     from lst_cli.training.recipe import train
 
     step = train(job)
     if not job.done(step):
-        raise LstError(
+        raise Stopped(
             f"training stopped at step {step} of {job.steps}, as it was asked to",
             fix="run the same command again: it goes on from there",
         )
@@ -127,7 +128,7 @@ def write_model(
 
 def _lines(job: Job) -> list[Line]:
     """The curve. A clean stop in between may have left a validation that an undisturbed run does not have."""
-    from lst_cli.training.curve import read_curve
+    from lst_cli.training.lines import read_curve
 
     every = job.validation.every if job.validation else 1
     return [

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lst_cli.artifacts import Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
-from lst_cli.errors import UserError
+from lst_cli.errors import LstError, UserError
 from lst_cli.training.checkpoints import last_step
 
 _FILE = "run.json"
+_ENDED = "ended.json"
 _SHOWN = 12
 
 
@@ -29,24 +31,47 @@ class Unfinished:
     steps: int
     identity: Mapping[str, Any]
     """Config and parents."""
+    ended: Mapping[str, str]
+    """``how`` the run ended (``stopped``, ``failed``) and ``why``; empty while it runs, and when it was killed."""
+
+    @property
+    def work(self) -> Path:
+        """The run's checkpoints and its curve."""
+        return self.folder / "parts"
 
 
-def note(request: Request, work: Path) -> None:
-    """Leave beside the checkpoints what the run is of."""
-    text = json.dumps({"version": request.version, **_identity(request)}, indent=2, ensure_ascii=False)
-    write_bytes_atomic(work / _FILE, text.encode())
+class Stopped(LstError):
+    """A run that ended before its last step because it was asked to."""
+
+
+@contextmanager
+def noted(request: Request, work: Path, steps: int) -> Iterator[None]:
+    """Leave beside the checkpoints what the run is of, and how it ended, unless it is killed or done."""
+    told = {"version": request.version, "steps": steps, **_identity(request)}
+    write_bytes_atomic(work / _FILE, json.dumps(told, indent=2, ensure_ascii=False).encode())
+    (work / _ENDED).unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException as error:
+        how = "stopped" if isinstance(error, Stopped) else "failed"
+        why = error.what if isinstance(error, LstError) else f"{type(error).__name__}: {error}"
+        with suppress(OSError):  # the disk may be full: what went wrong matters more
+            write_bytes_atomic(work / _ENDED, json.dumps({"how": how, "why": why}).encode())
+        raise
 
 
 def unfinished(folder: Path) -> Iterator[Unfinished]:
     """The unfinished runs below ``ROOT/model/NAME``."""
     for path in sorted(folder.glob(f".*.partial/parts/{_FILE}")):
         data = json.loads(path.read_text(encoding="utf-8"))
+        ended = path.with_name(_ENDED)
         yield Unfinished(
             folder=path.parents[1],
             version=data.pop("version"),
             step=last_step(path.parent / "checkpoints"),
-            steps=data["config"]["budget"]["steps"],
+            steps=data.pop("steps", data["config"]["budget"]["steps"]),
             identity=data,
+            ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
         )
 
 
@@ -63,7 +88,7 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
         if fresh:
             shutil.rmtree(run.folder)
             continue
-        changes = list(differences(run.identity, _identity(request)))
+        changes = [f"{key}: {old} -> {new}" for key, old, new in differences(run.identity, _identity(request))]
         more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
         raise UserError(
             f"model/{request.name}: an unfinished run of another config stands at step {run.step} of {run.steps}",
@@ -73,13 +98,17 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
         )
 
 
-def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """What differs between two trees of plain data, as ``path: old -> new``."""
+def differences(old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two trees of plain data: key with dots, old and new value."""
+    yield from _differences(old, new, "")
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys((*old, *new)):
-            yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+            yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
     elif old != new:
-        yield f"{path}: {old} -> {new}"
+        yield path, old, new
 
 
 def _identity(request: Request) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from lst_cli.reports.curves import title, with_stories
 
 def test_stories_have_a_panel_of_their_own() -> None:
     lines = [
-        {"step": 10, "split": "train", "positions": 640, "loss_text_only": 3.0},
+        {"step": 10, "split": "train", "positions": 640, "tokens": 900, "loss_text_only": 3.0},
         {"step": 10, "split": "valid", "source": "storycloze-s-s", "story_accuracy": 0.5},
         {"step": 10, "split": "valid", "source": "storycloze-t-t", "story_accuracy": 0.6},
-        {"step": 20, "split": "train", "positions": 1280, "loss_text_only": 2.0},
+        {"step": 20, "split": "train", "positions": 1280, "tokens": 1800, "loss_text_only": 2.0},
         {"step": 20, "split": "valid", "source": "storycloze-s-s", "story_accuracy": 0.7},
     ]
     found = with_stories(lines)

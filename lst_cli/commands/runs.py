@@ -1,0 +1,129 @@
+"""``lst runs``: training runs, how far they are, their curves, and how two of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lst_cli.commands.common import Json, store
+from lst_cli.console import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from lst_cli.training.runs import Run
+
+app = typer.Typer(no_args_is_help=True, help="Training runs: how far they are, their curves, how they differ.")
+
+Page = Annotated[
+    Path | None, typer.Option(help="HTML file with the curves.  [default: in ROOT/runs/NAME/VERSION]", dir_okay=False)
+]
+Reference = Annotated[str, typer.Argument(help="NAME or NAME/VERSION, as 'lst runs ls' prints it.")]
+
+
+@app.command("ls")
+def ls(ctx: typer.Context, json: Json = False) -> None:
+    """List all runs: running, done, stopped or failed."""
+    from lst_cli.training.runs import runs
+
+    found = runs(store(ctx))
+    if json:
+        print_json([run.to_json() for run in found])
+        return
+    columns = ("run", "task", "state", "step", "loss", "speech", "text", "positions/s", "last seen (UTC)")
+    print_table("", columns, [_row(run) for run in found])
+    for run in found:
+        if run.why:
+            say(f"{run.label}: {run.why}")
+
+
+@app.command()
+def show(ctx: typer.Context, run: Reference, page: Page = None, json: Json = False) -> None:
+    """Show a run's settings and its curve, and draw it."""
+    from lst_cli.training.runs import find_run, runs, settings
+
+    found = find_run(runs(store(ctx)), run)
+    if json:
+        print_json({**found.to_json(), "settings": dict(settings(found)), "curve": list(found.lines)})
+        return
+    state = f"{found.state}, step {found.step:,} of {found.steps:,}" + (f": {found.why}" if found.why else "")
+    print_table(f"{found.label} ({state})", ("setting", "value"), [(key, value) for key, value in settings(found)])
+    print_table("", *_summary(found))
+    _write(page or _folder(ctx, found) / "curves.html", [found])
+
+
+@app.command()
+def compare(
+    ctx: typer.Context,
+    first: Reference,
+    second: Reference,
+    page: Page = None,
+    json: Json = False,
+) -> None:
+    """Show in what two runs' settings differ, and draw their curves over steps and over tokens."""
+    from lst_cli.training.runs import find_run, runs
+    from lst_cli.training.unfinished import differences
+
+    all_runs = runs(store(ctx))
+    a, b = find_run(all_runs, first), find_run(all_runs, second)
+    differing = [
+        (key.removeprefix("config.").removeprefix("parents."), old, new)
+        for key, old, new in differences(a.identity, b.identity)
+    ]
+    if json:
+        changed = {key: [old, new] for key, old, new in differing}
+        print_json({"a": a.to_json(), "b": b.to_json(), "differences": changed})
+        return
+    print_table("settings that differ", ("setting", a.label, b.label), differing)
+    ours, theirs = a.to_json(), b.to_json()
+    figures = [(key, _number(ours[key]), _number(theirs[key])) for key in ours if key not in _NO_FIGURE]
+    print_table("last line of each curve", ("figure", a.label, b.label), figures)
+    _write(page or _folder(ctx, a) / f"against-{b.name}-{b.version}.html", [a, b])
+
+
+_NO_FIGURE = ("name", "version", "why", "when")
+
+
+def _row(run: Run) -> tuple[Any, ...]:
+    return (
+        run.label,
+        run.task,
+        run.state,
+        f"{run.step:,}/{run.steps:,}",
+        *(_number(run.last(key)) for key in ("loss", "loss_speech", "loss_text_only", "positions_per_second")),
+        run.when,
+    )
+
+
+def _summary(run: Run) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Five lines of the curve, evenly spread."""
+    lines = [line for line in run.lines if line["split"] == "train"]
+    chosen = sorted({round(part * (len(lines) - 1) / 4) for part in range(5)}) if lines else []
+    keys = ("step", "tokens", "loss", "loss_speech", "loss_text_with_speech", "loss_text_only", "grad_norm", "lr")
+    rates = ("positions_per_second", "data_wait_share", "padding_share", "utilisation")
+    shown = [key for key in (*keys, *rates) if any(key in line for line in lines)]
+    rows = [tuple(_number(lines[number].get(key)) for key in shown) for number in chosen]
+    return tuple(key.replace("_", " ") for key in shown), rows
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+
+
+def _folder(ctx: typer.Context, run: Run) -> Path:
+    return store(ctx).root / "runs" / run.name / run.version
+
+
+def _write(path: Path, shown: Sequence[Run]) -> None:
+    from lst_cli.artifacts.parquet import write_bytes_atomic
+    from lst_cli.reports.runs_page import render
+
+    if not any(run.lines for run in shown):
+        say("no curve yet: nothing was drawn")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomic(path, render(shown).encode())
+    say(f"curves: {path}")
