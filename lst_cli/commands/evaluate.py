@@ -136,6 +136,7 @@ def asr(
     precision: PrecisionOption = "float32",
     beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
     rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
+    worst: Annotated[int, typer.Option(min=0, max=20, help="Utterances with most errors to list.")] = 3,
     max_reject_rate: MaxRejectRate = 0.01,
     device: Device = "auto",
     json: Json = False,
@@ -161,11 +162,11 @@ def asr(
 
     config = {"task": "asr", "task_version": 1, "normaliser": NORMALISER, "beams": beams, "precision": precision}
     request = Request(kind=SCORES, name=name or f"{parents['model'].name}-asr", config=config, parents=parents)
-    _show_asr(build(ctx, request, make), json)
+    _show_asr(build(ctx, request, make), worst, json)
 
 
-def _show_asr(scores: Artifact, json: bool) -> None:
-    """Print the error rates."""
+def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
+    """Print the error rates, the share of positions that the prompts take, and the worst utterances."""
     from lst_cli.evaluation.scores import read_scores
 
     result = read_scores(scores)
@@ -175,7 +176,7 @@ def _show_asr(scores: Artifact, json: bool) -> None:
     parts, cer = result["words"], result["cer"]
     print_table(
         f"asr · {result['model']['reference']}",
-        ("WER", "95% interval", "S", "D", "I", "words", "CER", "utterances"),
+        ("WER", "95% interval", "S", "D", "I", "words", "CER", "utterances", "context positions"),
         [
             (
                 f"{result['wer']:.1%}",
@@ -184,9 +185,19 @@ def _show_asr(scores: Artifact, json: bool) -> None:
                 f"{result['n_words']:,}",
                 f"{cer['value']:.1%}",
                 f"{result['n']:,}",
+                f"{result['context_positions']:,} ({result['context_ratio']:.2f} of the tokens)",
             )
         ],
     )
+    if shown := result["worst"][:worst]:
+        print_table(
+            "worst",
+            ("id", "errors", "reference", "transcript"),
+            [
+                (each["id"], f"{each['errors']} in {each['words']} words", each["reference"], each["transcript"])
+                for each in shown
+            ],
+        )
 
 
 app.command("tts")(evaluate_speech.tts)
