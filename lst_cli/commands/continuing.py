@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from lst_cli.commands.common import Json, Seed, store
-from lst_cli.console import print_json
+from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lst_cli.inference.generate import Continuation, Prompt
     from lst_cli.inference.sampling import Sampling
     from lst_cli.training.model_artifact import LoadedModel
+    from lst_cli.vocoder.vocoder import Vocoder
 
 Into = Literal["text", "speech"]
 
@@ -33,6 +38,10 @@ def continue_(
     top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 0.95,
     repetition_penalty: Annotated[float, typer.Option(help="Above 1: tokens that came before come less.")] = 1.0,
     seed: Seed = 0,
+    vocoder: Annotated[str | None, typer.Option(help="vocoder/NAME that speaks a continuation in speech.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="With --vocoder: a wav file; samples are numbered as NAME-1.wav and on.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
     json: Json = False,
 ) -> None:
@@ -48,19 +57,63 @@ def continue_(
     sampling = Sampling(
         temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty, seed=seed
     )
-    loaded = load_model(store(ctx).find(model, MODEL), pick_device(device))
+    where = pick_device(device)
+    artifact = store(ctx).find(model, MODEL)
+    loaded = load_model(artifact, where)
     said = text if text is not None else hear(loaded, audio or "", store(ctx))
     chosen = into or ("text" if isinstance(said, str) else "speech")
+    voice = _voice(ctx, vocoder, output, chosen, loaded, artifact.reference)
     prompts = [make_prompt(loaded, said, chosen, tokens, key) for key in range(samples)]
     if samples == 1 and chosen == "text" and not json:
         _stream(loaded, prompts[0], sampling)
         return
     found = generate(loaded, prompts, chosen, sampling)
+    if voice is not None and output is not None:
+        _speak(loaded, voice, found, said, output)
     if json:
         print_json([_as_dict(loaded, continuation, chosen) for continuation in found])
         return
     for continuation in found:
         print(_written(loaded, continuation, chosen))
+
+
+def _voice(
+    ctx: typer.Context, vocoder: str | None, output: Path | None, into: Into, loaded: LoadedModel, model: str
+) -> Vocoder | None:
+    """The vocoder that was asked for, if it fits the model and the direction."""
+    from lst_cli.vocoder.files import VOCODER, check_quantizer
+    from lst_cli.vocoder.vocoder import load_vocoder
+
+    if (vocoder is None) != (output is None):
+        raise UserError("audio needs both --vocoder and --output", fix="give both, or neither for speech tokens")
+    if vocoder is None:
+        return None
+    if into == "text":
+        raise UserError("--vocoder speaks speech tokens", found="a continuation in text", fix="add --into speech")
+    found = store(ctx).find(vocoder, VOCODER)
+    check_quantizer(found, loaded.card.quantizer["fingerprint"], model)
+    return load_vocoder(found, loaded.device.type)
+
+
+def _speak(
+    loaded: LoadedModel,
+    vocoder: Vocoder,
+    found: list[Continuation],
+    said: str | NDArray[np.uint16],
+    output: Path,
+) -> None:
+    """Write each continuation to a wav file; a spoken prompt is heard before it, made again by the same vocoder."""
+    import numpy as np
+
+    from lst_cli.vocoder.hearing import write_wav
+
+    for number, continuation in enumerate(found, start=1):
+        units_U = np.array(_units(loaded, continuation), np.uint16)
+        if not isinstance(said, str):
+            units_U = np.concatenate([said, units_U])
+        path = output if len(found) == 1 else output.with_name(f"{output.stem}-{number}{output.suffix}")
+        write_wav(path, vocoder.speak(units_U), vocoder.sample_rate)
+        say(f"wrote {path}")
 
 
 def _stream(loaded: LoadedModel, prompt: Prompt, sampling: Sampling) -> None:
