@@ -54,6 +54,14 @@ def pretrain(
     speech_bpe: Annotated[
         str | None, typer.Option(help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).")
     ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     fresh: Fresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train and write nothing.")] = False,
     gpu: Annotated[str, typer.Option(help="With --dry-run: GPU to reckon time for.")] = "H100",
@@ -78,6 +86,7 @@ def pretrain(
     from lst_cli.training.processes import rank
     from lst_cli.training.session import Folders
     from lst_cli.training.unfinished import check_unchanged
+    from lst_cli.training.warm_start import read_text_model
     from lst_cli.units.codebook import QUANTIZER
 
     resolved = resolve(load_config(PretrainConfig, config, set_ or []))
@@ -92,6 +101,7 @@ def pretrain(
         quantizer=named_or_inherited(artifacts, quantizer, QUANTIZER, speech, "--quantizer"),
         speech_bpe=artifacts.find(speech_bpe, SPEECH_BPE) if speech_bpe is not None else None,
         stories=_read_stories(artifacts, stories, stories_tokens),
+        init=read_text_model(init) if init is not None else None,
     )
     if inputs.speech_bpe is not None:
         check_speech_bpe(artifacts, inputs.speech_bpe, inputs.quantizer)
@@ -112,13 +122,14 @@ def pretrain(
 
 def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | None) -> Stories | None:
     from lst_cli.errors import UserError
-    from lst_cli.evaluation.in_training import read_stories
-    from lst_cli.units.tokens import TOKENS
 
     if not stories:
         if tokens is not None:
             raise UserError("--stories-tokens without --stories", fix="name the stories with --stories TASK:FILE")
         return None
+    from lst_cli.evaluation.in_training import read_stories
+    from lst_cli.units.tokens import TOKENS
+
     return read_stories(stories, artifacts.find(tokens, TOKENS) if tokens is not None else None)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
-from lst_cli.training.config import check_every, refuse
+from lst_cli.training.config import check_every, refuse, resolve_model
 from lst_cli.training.pretrain_config import PretrainConfig
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_bpe import SpeechBpe
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.stories import Stories
+    from lst_cli.training.warm_start import TextModel
 
 CENTROIDS_FILE = "centroids.safetensors"
 TOKENIZER_FILE = "tokenizer.model"
@@ -40,6 +41,8 @@ class Inputs:
     """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
     stories: Stories | None = None
     """Stories to complete at every validation."""
+    init: TextModel | None = None
+    """A text model to begin from."""
 
     @property
     def validates(self) -> bool:
@@ -184,6 +187,10 @@ def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
             expected="a baseline",
             fix="set model.architecture to a baseline, or leave out --speech-bpe",
         )
+    if inputs.init is not None:
+        from lst_cli.training.warm_start import check_text_model
+
+        check_text_model(inputs.init, resolve_model(config.model), inputs.tokenizer_file)
     if inputs.validates:
         refuse(check_every("validation.every", config.validation.every, config.log_every))
     needs = config.patching.strategy in ("aligned", "mixed", "curriculum")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Draft, Request
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from lst_cli.patching.packed import Packed
     from lst_cli.shards.forms import Source
     from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.text.vocabulary import Vocabulary
     from lst_cli.training.data import StepReader
     from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.session import Folders
     from lst_cli.training.stopping import StopRequest
     from lst_cli.training.stories import Scorer
     from lst_cli.training.validation import OnceReader
+    from lst_cli.training.warm_start import TextModel
     from lst_cli.training.watch import Watch
 
 
@@ -38,6 +41,8 @@ def request(config: PretrainConfig, inputs: Inputs, name: str) -> Request:
         del identity["validation"]
     if inputs.stories is not None:
         identity["stories"] = dict(inputs.stories.identity)
+    if inputs.init is not None:
+        identity["init"] = inputs.init.identity
     identity["task"] = "pretrain"
     identity["model"] = {"architecture": config.model.architecture, "config": to_dict(resolve_model(config.model))}
     return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
@@ -55,6 +60,8 @@ def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[
         planned = with_budget(config, sources, speech)
         with Show(f"pretrain {config.model.architecture}", planned.budget.steps) as show:
             job = _job(planned, inputs, sources, speech, folders, show)
+            if inputs.init is not None:
+                _write_initial(config, inputs.init, speech.vocabulary, folders)
             with noted(folders.request, folders.work, job.steps):
                 train_to_the_end(job)
         write_model(
@@ -77,6 +84,29 @@ def follow(config: PretrainConfig, inputs: Inputs, folders: Folders) -> None:
     sources, speech = open_sources(config, inputs)
     planned = with_budget(config, sources, speech)
     train_to_the_end(_job(planned, inputs, sources, speech, folders, show=lambda line: None))
+
+
+def _initial_file(folders: Folders) -> Path:
+    """The first process reads it, where there is no checkpoint yet."""
+    return folders.work / "initial.safetensors"
+
+
+def _write_initial(config: PretrainConfig, text: TextModel, vocabulary: Vocabulary, folders: Folders) -> None:
+    """Put a text model's weights among fresh ones, and say which went where."""
+    from safetensors.torch import save_file
+
+    from lst_cli.artifacts.parquet import atomic_path
+    from lst_cli.console import print_table
+    from lst_cli.training.warm_start import initial_weights, table_rows
+
+    path = _initial_file(folders)
+    if path.is_file():
+        return
+    weights, table = initial_weights(text, resolve_model(config.model), vocabulary, config.seed)
+    print_table(f"weights of {text.folder}", ("here", "there", "numbers", ""), table_rows(table))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as unfinished:
+        save_file({name: value.contiguous() for name, value in weights.items()}, unfinished)
 
 
 def _card(config: PretrainConfig, inputs: Inputs, speech: SpeechCodec) -> ModelCard:
@@ -136,6 +166,7 @@ def _job(
         show,
         make_reader,
         accumulate=batches_of_step(share, config.run.sequences_per_batch),
+        weights=_initial_file(folders) if inputs.init is not None else None,
         validation=_validation(config, inputs, family.model, speech, share) if inputs.validates else None,
     )
 
