@@ -45,7 +45,7 @@ $(if $(unknown),$(error no such row: $(unknown). There are: $(sort $(ROW_NAMES))
 names = $(foreach row,$(1),$(foreach budget,$(2),$(foreach seed,$(SEEDS),$(call model_name,$(row),$(budget),$(seed)))))
 # $(call table_names,TABLE): its models. $(call table_tasks,TABLE): its tasks.
 table_names = $(call names,$(ROWS.$(1)),compute) $(call names,$(DATA_ROWS.$(1)),data)
-table_tasks = $(or $(TASKS.$(1)),hellaswag)
+table_tasks = $(filter $(HAVE),$(or $(TASKS.$(1)),hellaswag))
 
 # $(call model_rule,NAME,ROW,BUDGET,SEED)
 define model_rule
@@ -67,6 +67,7 @@ endef
 define table_rule
 .PHONY: $(1)
 $(1): $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),scores-$(name)-$(task)))
+	$(if $(call table_tasks,$(1)),,@echo "$(1): no benchmark file of $(TASKS.$(1)) (docs/reproduce.md)" >&2; exit 2)
 	@$$(STAGE) $(1) $$(LST) report $(1) --name $(1) --out $$(RESULTS) \
 		$(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),--scores scores/$(name)-$(task)))
 	@$$(BIN)/python recipes/results.py $$(RESULTS) --scale $$(SCALE)
@@ -82,7 +83,7 @@ $(eval $(foreach name,$(ALL_NAMES),$(foreach task,$(STORIES) swuggy sblimp,$(cal
 $(eval $(foreach table,$(SCORED),$(call table_rule,$(table))))
 
 models: $(addprefix model-,$(call names,$(ROWS),$(BUDGETS)))
-scores: $(foreach name,$(call names,$(ROWS),$(BUDGETS)),$(foreach task,$(STORIES),scores-$(name)-$(task)))
+scores: $(foreach name,$(call names,$(ROWS),$(BUDGETS)),$(foreach task,$(filter $(HAVE),$(STORIES)),scores-$(name)-$(task)))
 
 # Table 5: each of these pretrained models is fine-tuned for each task, for a quarter, half and all of the steps.
 TUNED := baseline curriculum

@@ -31,6 +31,7 @@ def _lst(
 _LST = {
     "micro": _lst(layers=2, dim=128, heads=4, decoder_layers=1, local_heads=4, cross_window=1),
     "tiny": _lst(layers=4, dim=256, heads=4, decoder_layers=2, local_heads=4, cross_window=1),
+    "110m": _lst(layers=12, dim=768, heads=12, decoder_layers=4, local_heads=6),
     "420m": _lst(layers=24, dim=1024, heads=16, decoder_layers=8, local_heads=8),
     "1b": _lst(layers=25, dim=2048, heads=16, decoder_layers=9, local_heads=16),
     "1_8b": _lst(layers=28, dim=2304, heads=18, decoder_layers=9, local_heads=18),

@@ -45,6 +45,7 @@ STEPS.tts-half := 120
 eval_inputs = --corpus corpus/heldout $(if $(filter asr,$(1)),--tokens tokens/heldout,--vocoder vocoder/small)
 COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
+HAVE := $(TASKS) swuggy sblimp
 items_file = $(WORLD)/$(1).$(if $(filter hellaswag,$(1)),jsonl,csv)
 items_tokens = tokens/$(if $(filter swuggy sblimp,$(1)),$(1),items)
 

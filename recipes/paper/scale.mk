@@ -1,0 +1,33 @@
+# The paper's scale: a cluster under Slurm. `make` runs on a login node and waits for each job; docs/reproduce.md says
+# what has to be asked for, and what of this was never run.
+
+SCALE := paper
+ROOT ?= artifacts-paper
+CORPORA := mls librispeech-clean
+LAYOUT.mls := mls
+FOLDER.mls := mls_english_opus/train
+FETCH.mls := mls-english
+LAYOUT.librispeech-clean := librispeech
+FOLDER.librispeech-clean := LibriSpeech/train-clean-360
+FETCH.librispeech-clean := librispeech-train-clean-360
+# Llama 2's SentencePiece model and web text: yours to provide.
+LLAMA_TOKENIZER ?= $(DATA)/tokenizer.model
+TEXT ?= $(DATA)/text
+TEXT_TOKENIZER = import $(LLAMA_TOKENIZER)
+
+SIZE := 1b
+SIZES.table8 := 1b 7b
+SIZES.fig4 := 420m 1_8b
+# 7B: 4 M positions a step, 25k steps (Lu et al. 2025, A.3).
+SIZE_SET.7b := budget.steps=25000 data.sequences_per_step=1024
+STEPS.half := 100000
+STEPS.quarter := 50000
+STEPS.asr-quarter := 1000
+STEPS.asr-half := 2000
+STEPS.tts-quarter := 5000
+STEPS.tts-half := 10000
+# Options of sbatch, such as --nodes=8 --partition=gpu.
+SBATCH ?=
+LST_TRAIN = sbatch --wait $(SBATCH) $(RECIPES)/paper/train.sbatch $(BIN)/lst --root $(ROOT)
+
+include recipes/public.mk

@@ -1,0 +1,87 @@
+# What the scales small and paper share: public corpora to shards, benchmark files to spoken items. Included by their
+# scale.mk after CORPORA (names of what lies in DATA: corpus names with LAYOUT.NAME, FOLDER.NAME and FETCH.NAME), TEXT and
+# QUANTIZER are set. HuBERT units and alignment want a GPU; nothing here has been run on one by us (docs/reproduce.md).
+
+RECIPES := recipes
+BIN ?= $(abspath .venv)/bin
+DATA ?= data
+STAGE = $(BIN)/python $(RECIPES)/stage.py --root $(ROOT)
+LST = $(BIN)/lst --root $(ROOT)
+FETCH = $(BIN)/python $(RECIPES)/fetch.py --to $(DATA)
+
+# mHuBERT at 25 Hz, layer 11, and 501 clusters of our own; alignment by a wav2vec2 CTC model.
+UNITS_FROM ?= hubert:slprl/mhubert-base-25hz
+UNITS_LAYER ?= 11
+ALIGN_WITH ?= torchaudio:WAV2VEC2_ASR_BASE_960H
+# Voices of the spoken benchmarks; the paper's are Kokoro's.
+VOICE ?= kokoro:af_heart
+
+CONFIG = $(RECIPES)/$(SCALE)/pretrain.yaml
+PRETRAIN = $(foreach corpus,$(CORPORA),--shards shards/$(corpus)$(1)) --text-shards shards/text
+COUNTED = $(addprefix shards/,$(CORPORA))
+MIXTURE := 1to2
+
+# Benchmarks whose files have to be asked for (docs/reproduce.md) count where they lie in DATA.
+FILE.hellaswag := $(DATA)/hellaswag_val.jsonl
+FILE.storycloze := $(DATA)/storycloze.csv
+FILE.topicstorycloze := $(DATA)/topicstorycloze.csv
+FILE.swuggy := $(DATA)/sLM21-dataset/lexical/dev/gold.csv
+FILE.sblimp := $(DATA)/sLM21-dataset/syntactic/dev/gold.csv
+HAVE = hellaswag $(foreach task,storycloze topicstorycloze swuggy sblimp,$(if $(wildcard $(FILE.$(task))),$(task)))
+items_file = $(FILE.$(1))
+items_tokens = tokens/items-$(1)
+
+TUNE_CONFIG.asr = $(RECIPES)/$(SCALE)/asr.yaml
+TUNE_CONFIG.tts = $(RECIPES)/$(SCALE)/tts.yaml
+TUNE_SHARDS = --shards shards/librispeech-clean
+eval_inputs = --corpus corpus/test-clean $(if $(filter asr,$(1)),--tokens tokens/test-clean,--vocoder vocoder/librispeech)
+
+.PHONY: fetch units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,hellaswag storycloze \
+	topicstorycloze swuggy sblimp) $(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
+
+fetch:
+	@$(FETCH) hellaswag librispeech-test-clean $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
+
+$(addprefix corpus-,$(CORPORA)): corpus-%: fetch
+	@$(STAGE) $@ $(LST) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
+
+units: corpus-$(firstword $(CORPORA))
+	@$(STAGE) units $(LST) units fit corpus/$(firstword $(CORPORA)) --features $(UNITS_FROM) --layer $(UNITS_LAYER) \
+		--clusters 501 --name hubert
+
+text: fetch
+	@$(STAGE) text $(LST) text $(TEXT_TOKENIZER) --name text
+
+$(addprefix shards-,$(CORPORA)): shards-%: corpus-% units text
+	@$(STAGE) tokens-$* $(LST) tokenize corpus/$* --units quantizer/hubert --name $*
+	@$(STAGE) alignment-$* $(LST) align run corpus/$* --tokens tokens/$* --model $(ALIGN_WITH) --name $*
+	@$(STAGE) shards-$* $(LST) shards speech --tokens tokens/$* --alignment alignment/$* --corpus corpus/$* \
+		--tokenizer text_tokenizer/text --name $*
+
+shards: $(addprefix shards-,$(CORPORA))
+	@$(STAGE) shards-text $(LST) shards text $(TEXT) --tokenizer text_tokenizer/text --name text
+
+speech-bpe: shards
+	@$(STAGE) speech-bpe $(LST) shards bpe shards/$(firstword $(CORPORA)) --pieces 1000 --sequences 100000 --name spoken
+
+noise20 noise40: noise%: shards
+	@$(foreach corpus,$(CORPORA),\
+		$(STAGE) alignment-$(corpus)-$@ $(LST) align noise alignment/$(corpus) --ms $* --name $(corpus)-$@ && \
+		$(STAGE) shards-$(corpus)-$@ $(LST) shards speech --tokens tokens/$(corpus) --alignment alignment/$(corpus)-$@ \
+			--corpus corpus/$(corpus) --tokenizer text_tokenizer/text --name $(corpus)-$@ &&) true
+
+# Story completion is spoken by text-to-speech; ZeroSpeech's items come as recordings.
+items-hellaswag items-storycloze items-topicstorycloze: items-%: units
+	@$(STAGE) corpus-items-$* $(LST) corpus synth --items $*:$(FILE.$*) --voice $(VOICE) --name items-$*
+	@$(STAGE) tokens-items-$* $(LST) tokenize corpus/items-$* --units quantizer/hubert --name items-$*
+
+items-swuggy items-sblimp: items-%: units
+	@$(STAGE) corpus-items-$* $(LST) corpus add $(dir $(FILE.$*)) --layout folder --no-text --name items-$*
+	@$(STAGE) tokens-items-$* $(LST) tokenize corpus/items-$* --units quantizer/hubert --name items-$*
+
+items-asr: units
+	@$(STAGE) corpus-test-clean $(LST) corpus add $(DATA)/LibriSpeech/test-clean --layout librispeech --name test-clean
+	@$(STAGE) tokens-test-clean $(LST) tokenize corpus/test-clean --units quantizer/hubert --name test-clean
+
+items-tts: items-asr shards
+	@$(STAGE) vocoder $(LST) vocoder fit corpus/librispeech-clean --tokens tokens/librispeech-clean --name librispeech

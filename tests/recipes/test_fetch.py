@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import sys
+import tarfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("recipes_fetch", RECIPES / "fetch.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+fetch = _load()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    (tmp_path / "clip.txt").write_text("ONE TWO")
+    path = tmp_path / "clips.tar.gz"
+    with tarfile.open(path, "w:gz") as file:
+        file.add(tmp_path / "clip.txt", arcname="Corpus/clip.txt")
+    return path
+
+
+def _source(path: Path, sha256: str | None) -> object:
+    return fetch.Source("clips", "1 kB", sha256, path.as_uri())
+
+
+def test_an_archive_is_fetched_checked_and_unpacked_once(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    source = _source(archive, hashlib.sha256(archive.read_bytes()).hexdigest())
+    fetch.fetch(source, out)
+    assert (out / "Corpus" / "clip.txt").read_text() == "ONE TWO"
+    archive.unlink()
+    fetch.fetch(source, out)
+
+
+def test_a_file_with_another_sum_is_refused_and_leaves_nothing(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    with pytest.raises(SystemExit, match="not the published file"):
+        fetch.fetch(_source(archive, "0" * 64), out)
+    assert not list(out.iterdir())
+
+
+def test_the_list_is_whole_and_its_librispeech_sums_are_those_that_torchaudio_knows() -> None:
+    from torchaudio.datasets.librispeech import _CHECKSUMS
+
+    known = {address.rsplit("/", 1)[-1]: digest for address, digest in _CHECKSUMS.items()}
+    found = fetch.sources()
+    assert {"hellaswag", "librispeech-train-clean-360", "mls-english"} <= set(found)
+    for source in found.values():
+        assert source.address.startswith("https://")
+        if source.file in known:
+            assert source.sha256 == known[source.file]
+
+
+def test_the_scales_name_sources_that_are_there() -> None:
+    for scale in ("small", "paper"):
+        text = (RECIPES / scale / "scale.mk").read_text(encoding="utf-8")
+        named = [name for line in re.findall(r"^FETCH\S* :?= (.*)$", text, re.MULTILINE) for name in line.split()]
+        assert named and set(named) <= set(fetch.sources())

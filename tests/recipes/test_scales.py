@@ -1,0 +1,144 @@
+"""The scales that are not run here: every command of theirs exists, every config is planned, the job script works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from lst_cli.config import load_config
+from lst_cli.model.cost import parameters
+from lst_cli.training import finetune_config, pretrain_config
+from lst_cli.training.config import resolve_model
+from tests.docs.command_lines import parse
+
+REPOSITORY = Path(__file__).parents[2]
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+TABLES = (
+    *("table3", "table4", "table5", "table6", "table8", "table9", "table10", "table13"),
+    *("fig1", "fig4", "fig6", "boundary-noise"),
+)
+
+
+def _planned(scale: str, *arguments: str) -> list[str]:
+    done = subprocess.run(
+        ["make", "-n", "-f", "recipes/tables.mk", f"SCALE={scale}", *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [part.strip() for part in re.split(r"\n|&&", done.stdout.replace("\\\n", " "))]
+
+
+@needs_make
+@pytest.mark.parametrize("scale", ["small", "paper"])
+def test_every_command_of_every_table_exists_with_its_options(scale: str) -> None:
+    lines = {f"lst {line.rsplit('/lst ', 1)[1]}" for line in _planned(scale, *TABLES) if "/lst " in line}
+    assert len(lines) > 60
+    # One line of each kind: the same command with the same options.
+    kinds = {(*line.split()[3:5], *sorted(set(re.findall(r" --[a-z-]+", line)))): line for line in lines}
+    for line in kinds.values():
+        parse(line)
+
+
+@needs_make
+@pytest.mark.parametrize(("scale", "smallest", "largest"), [("small", 90e6, 500e6), ("paper", 300e6, 8e9)])
+def test_every_row_is_a_model_of_the_scale(scale: str, smallest: float, largest: float) -> None:
+    lines = [line for line in _planned(scale, "models", "ROWS=$(ROW_NAMES)") if " pretrain " in line]
+    assert len(lines) > 20
+    for line in lines:
+        words = line.split()
+        changes = [after for word, after in pairwise(words) if word == "--set"]
+        path = REPOSITORY / f"recipes/{scale}/pretrain.yaml"
+        config = pretrain_config.resolve(load_config(pretrain_config.PretrainConfig, path, changes))
+        assert smallest < sum(parameters(resolve_model(config.model), 32_500).values()) < largest, line
+        assert config.data.positions == 4096 and config.data.text_weight / config.data.speech_weight in (1, 2, 3)
+
+
+@pytest.mark.parametrize("scale", ["small", "paper"])
+@pytest.mark.parametrize("task", ["asr", "tts"])
+def test_fine_tuning_is_batch_4_of_4096(scale: str, task: str) -> None:
+    path = REPOSITORY / "recipes" / scale / f"{task}.yaml"
+    config = finetune_config.resolve(load_config(finetune_config.FinetuneConfig, path, []), [task])
+    assert (config.data.positions, config.data.sequences_per_step) == (4096, 4)
+
+
+def test_the_papers_run_is_half_a_million_units_a_step_on_32_gpus() -> None:
+    path = REPOSITORY / "recipes/paper/pretrain.yaml"
+    config = pretrain_config.resolve(load_config(pretrain_config.PretrainConfig, path, []))
+    assert config.data.positions * config.data.sequences_per_step == 2**19
+    assert config.data.sequences_per_step % 32 == config.data.streams % 32 == 0
+    assert (config.budget.steps, config.optimizer.lr, config.schedule.warmup) == (200_000, 4e-4, 2000)
+    assert (config.optimizer.weight_decay, config.optimizer.betas, config.optimizer.clip) == (0.1, (0.9, 0.95), 1.0)
+
+
+_SRUN = """#!/bin/bash
+trap 'exit 1' USR1
+echo "$@" > "$STATE/arguments"
+echo $$ > "$STATE/pid"
+if [[ -n "${FINISH:-}" ]]; then
+    shift; SLURM_PROCID=3 SLURM_LOCALID=3 "$@"; exit $?
+fi
+echo ready > "$STATE/ready"
+while :; do read -t 1 <> "$STATE/never"; done
+"""
+
+
+_SCONTROL = """#!/bin/bash
+if [[ $1 == show ]]; then echo node1; echo node2; else echo "$@" >> "$STATE/control"; fi
+"""
+
+
+def _slurm(folder: Path) -> dict[str, str]:
+    """A machine that has Slurm's commands, as far as the job script uses them."""
+    commands = {
+        "srun": _SRUN,
+        "scancel": '#!/bin/bash\necho "$@" >> "$STATE/cancelled"\nkill -USR1 "$(cat "$STATE/pid")"\n',
+        "scontrol": _SCONTROL,
+    }
+    for name, text in commands.items():
+        path = folder / name
+        path.write_text(text)
+        path.chmod(0o755)
+    os.mkfifo(folder / "ready")
+    os.mkfifo(folder / "never")
+    slurm = {
+        "SLURM_JOB_ID": "42",
+        "SLURM_JOB_NODELIST": "node[1-2]",
+        "SLURM_NTASKS": "16",
+        "SLURM_NTASKS_PER_NODE": "8",
+    }
+    return {**os.environ, **slurm, "STATE": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+SCRIPT = REPOSITORY / "recipes/paper/train.sbatch"
+
+
+def test_a_job_that_is_stopped_before_its_end_is_queued_again(tmp_path: Path) -> None:
+    job = subprocess.Popen(["bash", str(SCRIPT), "lst", "pretrain"], env=_slurm(tmp_path))
+    assert (tmp_path / "ready").read_text() == "ready\n"
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait() == 1
+    assert (tmp_path / "cancelled").read_text() == "--signal=USR1 42\n"
+    assert (tmp_path / "control").read_text() == "requeue 42\n"
+
+
+def test_every_process_knows_its_place_and_a_job_that_ends_is_not_queued_again(tmp_path: Path) -> None:
+    environment = {**_slurm(tmp_path), "FINISH": "yes"}
+    said = 'echo "$RANK $LOCAL_RANK $WORLD_SIZE $MASTER_ADDR $MASTER_PORT $1"; exit 5'
+    job = subprocess.run(
+        ["bash", str(SCRIPT), "bash", "-c", said, "x", "pretrain"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert job.stdout.split() == ["3", "3", "16", "node1", "20042", "pretrain"]
+    assert job.returncode == 5 and not (tmp_path / "control").exists()
