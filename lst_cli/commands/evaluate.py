@@ -166,14 +166,15 @@ def asr(
 
 
 def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
-    """Print the error rates, the share of positions that the prompts take, and the worst utterances."""
-    from lst_cli.evaluation.scores import read_scores
+    """Print the error rates, the positions that the prompts take, and the worst utterances."""
+    from lst_cli.evaluation.scores import context_ratio, read_scores
 
     result = read_scores(scores)
     if json:
         print_json({"scores": scores.reference, **result})
         return
     parts, cer = result["words"], result["cer"]
+    share = context_ratio(result["context_positions"], result["speech_tokens"], result["n"])
     print_table(
         f"asr · {result['model']['reference']}",
         ("WER", "95% interval", "S", "D", "I", "words", "CER", "utterances", "context positions"),
@@ -185,7 +186,7 @@ def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
                 f"{result['n_words']:,}",
                 f"{cer['value']:.1%}",
                 f"{result['n']:,}",
-                f"{result['context_positions']:,} ({result['context_ratio']:.2f} of the tokens)",
+                f"{result['context_positions']:,} ({share:.2f} of the tokens)",
             )
         ],
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
+from lst_cli.evaluation.scores import context_ratio
 from lst_cli.inference.transcribe import Transcript, asr_prompt, transcribe_units
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.training.model_artifact import LoadedModel
-
-MARKERS = 2
-"""``<s>`` before the speech, ``<t>`` behind it: positions of every prompt beside those of the speech."""
 
 WORST = 20
 """Utterances with most errors that the result lists."""
@@ -99,7 +97,9 @@ def summarise(recognised: Sequence[Recognised]) -> dict[str, Any]:
         "not_ended": sum(not each.transcript.ended for each in recognised),
         "speech_tokens": sum(each.units for each in recognised),
         "context_positions": sum(each.context for each in recognised),
-        "context_ratio": sum(each.context for each in recognised) / sum(each.units + MARKERS for each in recognised),
+        "context_ratio": context_ratio(
+            sum(each.context for each in recognised), sum(each.units for each in recognised), len(recognised)
+        ),
         "worst": [
             {
                 "id": each.id,

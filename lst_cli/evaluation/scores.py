@@ -71,3 +71,12 @@ def read_scores(artifact: Artifact) -> dict[str, Any]:
             fix=f"remove it with 'lst artifact rm {artifact.reference}' and score again",
         ) from None
     return result
+
+
+_MARKERS = 2
+"""``<s>`` before the speech, ``<t>`` behind it: positions of every prompt for a transcript beside those of its speech."""
+
+
+def context_ratio(positions: int, speech_tokens: int, prompts: int) -> float:
+    """Positions that prompts for transcripts take, as a share of what they take without patches (Table 5)."""
+    return positions / (speech_tokens + _MARKERS * prompts)
