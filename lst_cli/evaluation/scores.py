@@ -74,7 +74,7 @@ def read_scores(artifact: Artifact) -> dict[str, Any]:
 
 
 _MARKERS = 2
-"""``<s>`` before the speech, ``<t>`` behind it: positions of every prompt for a transcript beside those of its speech."""
+"""``<s>`` before the speech, ``<t>`` behind it: positions of a prompt for a transcript beside its speech."""
 
 
 def context_ratio(positions: int, speech_tokens: int, prompts: int) -> float:
