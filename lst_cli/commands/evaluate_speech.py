@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,6 +21,7 @@ JudgeName = Annotated[
     str, typer.Option(help="Whisper for faster-whisper: a folder, tiny.en (packaged), or a name it has downloaded.")
 ]
 Language = Annotated[str, typer.Option(help="Language that the judge listens for.")]
+By = Annotated[Literal["line", "sentence"], typer.Option(help="What the model is asked to say at once.")]
 CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the texts, and with the original audio.")]
 
 
@@ -32,6 +33,7 @@ def tts(
     judge: JudgeName = "tiny.en",
     language: Language = "en",
     name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL's name and tts]")] = None,
+    by: By = "line",
     speaker: Speaker = None,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.0,
     top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 1.0,
@@ -64,6 +66,7 @@ def tts(
         "task_version": 1,
         "normaliser": NORMALISER,
         "judge": dict(files.config),
+        "by": by,
         "speaker": speaker,
         "temperature": temperature,
         "top_p": top_p,

@@ -82,6 +82,27 @@ def speech(
 
 
 @app.command()
+def cut(
+    ctx: typer.Context,
+    shards: Annotated[str, typer.Argument(help="Speech shards with words: shards/NAME.")],
+    name: Name,
+    max_reject_rate: MaxRejectRate = 0.01,
+) -> None:
+    """Cut utterances where sentences end, so that a model learns to speak from sentences."""
+    from lst_cli.shards.schema import SHARDS
+
+    found = store(ctx).find(shards, SHARDS)
+
+    def make(draft: Draft) -> None:
+        from lst_cli.shards.cutting import cut_shards
+
+        cut_shards(draft, found, max_reject_rate)
+
+    config = {"modality": "speech", "cut": "sentences", "cut_version": 1}
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents={"shards": found}), make)
+
+
+@app.command()
 def text(
     ctx: typer.Context,
     files: TextFiles,

@@ -22,7 +22,7 @@ from lst_cli.evaluation.judge import Judge, JudgeFiles
 from lst_cli.evaluation.scores import model_entry, read_scores, write_scores
 from lst_cli.inference.devices import pick_device
 from lst_cli.inference.sampling import Sampling
-from lst_cli.inference.speak import Said, speak_texts, speakable
+from lst_cli.inference.speak import Said, joined, sentences, speak_texts, speakable
 from lst_cli.inference.speech_tokens import read_units
 from lst_cli.training.model_artifact import LoadedModel, load_model
 from lst_cli.units.frames import SAMPLE_RATE
@@ -171,9 +171,13 @@ def _spoken_texts(
 
 
 def _say(loaded: LoadedModel, texts: Sequence[str], config: Mapping[str, Any], rows: int) -> list[Said]:
+    """What the model says for each text, asked for at once or sentence by sentence."""
     sampling = Sampling(temperature=config["temperature"], top_p=config["top_p"], seed=config["seed"])
-    with progress("speaking", len(texts), "texts") as bar:
-        return speak_texts(loaded, texts, sampling, rows=rows, on_done=lambda index, said: bar.advance())
+    parts = [sentences(text) if config["by"] == "sentence" else [text] for text in texts]
+    asked = [part for of_text in parts for part in of_text]
+    with progress("speaking", len(asked), f"{config['by']}s") as bar:
+        said = iter(speak_texts(loaded, asked, sampling, rows=rows, on_done=lambda index, said: bar.advance()))
+    return [joined([next(said) for _ in of_text]) for of_text in parts]
 
 
 def _at_16k(wave_T: NDArray[np.float32], vocoder: Vocoder) -> NDArray[np.float32]:

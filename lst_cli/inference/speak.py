@@ -47,6 +47,18 @@ class Said:
     """Of the global transformer, for the speech: the generation units of Table 5."""
 
 
+def joined(parts: Sequence[Said]) -> Said:
+    """What was said part by part, as one; at least one part."""
+    return Said(
+        units=np.concatenate([part.units for part in parts]),
+        pieces=sum(part.pieces for part in parts),
+        ended=all(part.ended for part in parts),
+        log_prob=sum(part.log_prob for part in parts),
+        context_positions=sum(part.context_positions for part in parts),
+        new_positions=sum(part.new_positions for part in parts),
+    )
+
+
 def check_speaks(model: Artifact) -> None:
     """Refuse a model that was fine-tuned for other tasks only.
 

@@ -101,6 +101,14 @@ def test_tts_is_judged_beside_the_original(root: Path) -> None:
     assert result["worst"][0]["errors"] > 0
 
 
+def test_sentences_may_be_asked_for_one_by_one(root: Path) -> None:
+    _corpus(Store(root), ["the cat sat. birds sang. a dog ran.", *TEXTS[1:]])
+    result = json.loads(run(root, *_tts(root, "--by", "sentence", "--json")))
+    # Ten units for each of five sentences; two markers around each.
+    assert result["n"] == 3 and result["speech_tokens"] == 50
+    assert result["context_positions"] == result["text_pieces"] + 2 * 5
+
+
 def test_the_floor_is_judged_once_for_all(root: Path) -> None:
     run(root, *_tts(root))
     assert RuleJudge.heard == 6
