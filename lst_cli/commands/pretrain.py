@@ -56,11 +56,7 @@ def pretrain(
     ] = None,
     init: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them.",
-            exists=True,
-            file_okay=False,
-        ),
+        typer.Option(help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them."),
     ] = None,
     fresh: Fresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train and write nothing.")] = False,

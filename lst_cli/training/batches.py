@@ -27,16 +27,19 @@ class TrainBatch(SupportsDeviceTransfer):
         speech: SpeechCodec,
         *,
         sequences: Sequence[int] = (0,),
+        sums: Sequence[int] = (),
         aligned: int = 0,
     ) -> None:
         """Wrap a packed batch.
 
         :param speech: tells how many speech tokens an id stands for.
         :param sequences: which sequences of the step these are; named when something goes wrong.
+        :param sums: CRC32 of each sequence's tokens, for the log of the order.
         :param aligned: how many of them are cut by alignment.
         """
         self.packed = packed
         self.sequences = tuple(sequences)
+        self.sums = tuple(sums)
         self.targets = int(np.count_nonzero(packed.targets_T != IGNORE))
         self.counts = _counts(packed, config, speech, len(self.sequences), aligned)
         self._config = config
@@ -69,6 +72,7 @@ def _counts(packed: Packed, config: ModelConfig, speech: SpeechCodec, sequences:
         "predicted_speech_tokens": speech.count(packed.targets_T),
         "aligned": aligned,
         "sequences": sequences,
+        "padding": int(np.count_nonzero(packed.document_P == PADDING)),
         "flops": step_flops(packed, config, vocabulary.size),
     }
     return torch.tensor([counts[name] for name in COUNTS], dtype=torch.float64)

@@ -96,6 +96,13 @@ class RunSection:
     keep_checkpoints: int = Field(default=2, ge=1)
     """How many of the newest checkpoints stay on disk while the run goes on."""
 
+    peak_flops: float | None = Field(default=None, gt=0)
+    """Operations a second that one device could do, for ``utilisation`` in the curve; by default that of its maker's
+    data sheet, where the GPU is known."""
+
+    log_order: bool = False
+    """Note the number and the checksum of every sequence that each process trains on, in the run's folder ``order``."""
+
     tensorboard: bool = True
     """Write TensorBoard event files beside the log."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import torch.distributed as dist
 from fairseq2.datasets import DataReader
@@ -57,6 +58,7 @@ class StepReader(DataReader[TrainBatch]):
                 self._config,
                 self._speech,
                 sequences=data.numbers[first:last],
+                sums=[crc32(sequence.tokens_T.tobytes()) for sequence in data.sequences[first:last]],
                 aligned=data.cuts[first:last].count("aligned"),
             )
             batches.append(batch)

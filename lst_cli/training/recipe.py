@@ -46,6 +46,7 @@ from lst_cli.training.families import CONFIGURED, FamilyConfig, count_parameters
 from lst_cli.training.flops import peak_of
 from lst_cli.training.lines import Line
 from lst_cli.training.logs import log_to_user, tidy_logs
+from lst_cli.training.order import OrderLog, forget_after
 from lst_cli.training.processes import rank, world_size
 from lst_cli.training.reshard import Layout, accept_local_state, recover, refit
 from lst_cli.training.stopping import NothingLeft, StoppableTask, StopRequest
@@ -157,6 +158,11 @@ class Job:
         return self.work / "checkpoints"
 
     @property
+    def order(self) -> Path:
+        """Folder of the log of what was trained on."""
+        return self.logs / "order"
+
+    @property
     def curve(self) -> Path:
         """The training curve, with timing."""
         return self.work / "curve.jsonl"
@@ -244,10 +250,11 @@ def _recipe_config(job: Job) -> _RecipeConfig:
     )
 
 
-def _peak_flops(gangs: Gangs) -> float | None:
-    if gangs.device.type != "cuda":
-        return None
-    peak = peak_of(torch.cuda.get_device_name(gangs.device))
+def _peak_flops(run_: config.RunSection, gangs: Gangs) -> float | None:
+    """Of all devices together."""
+    peak = run_.peak_flops
+    if peak is None and gangs.device.type == "cuda":
+        peak = peak_of(torch.cuda.get_device_name(gangs.device))
     return peak * gangs.root.size if peak is not None else None
 
 
@@ -274,7 +281,7 @@ class _TrainingRecipe(Recipe):
         def curve(resolver: DependencyResolver) -> MetricRecorder:
             gangs = resolver.resolve(Gangs)
             resumed_from = last_step(self._job.checkpoints)
-            return CurveRecorder(self._job.curve, resumed_from, self._job.show, _peak_flops(gangs))
+            return CurveRecorder(self._job.curve, resumed_from, self._job.show, _peak_flops(self._job.run, gangs))
 
         container.collection.register(MetricRecorder, curve)  # type: ignore[type-abstract]
         container.collection.register_instance(MetricDescriptor, CER)
@@ -287,7 +294,8 @@ class _TrainingRecipe(Recipe):
         if job.done(last):
             return NothingLeft(last)
         stop = StopRequest(job.checkpoint_every if job.keeps_best else job.log_every)
-        watch = Watch(job.checkpoints, job.logs / "not_finite", gangs.root.rank)
+        order = OrderLog(job.order, gangs.root.rank) if job.run.log_order else None
+        watch = Watch(job.checkpoints, job.logs / "not_finite", gangs.root.rank, order)
         model = context.get_data_parallel_model()
         unit = SpeechTextUnit(model, gangs, job.steps, stop, watch)
         held_out = job.validation.units(model, gangs, stop) if job.validation else []
@@ -313,6 +321,7 @@ class _TrainingRecipe(Recipe):
                     f"the checkpoint of step {damaged.step} is damaged ({damaged.reason}); "
                     f"going back to the one of step {last_step(folder)}"
                 )
+            forget_after(self._job.order, last_step(folder))
             if last := last_step(folder):
                 say(f"going on from the checkpoint of step {last} of {self._job.steps}")
                 layout = Layout(gangs.root.size, gangs.sdp.size if self._job.run.parallel == "fsdp" else 1)

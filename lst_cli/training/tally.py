@@ -24,7 +24,7 @@ MODALITIES = {
 
 COUNTS = (
     *("tokens", "positions", "speech_tokens", "speech_patches", "predicted_speech_tokens"),
-    *("aligned", "sequences", "flops"),
+    *("aligned", "sequences", "flops", "padding"),
 )
 """What is counted of a batch before the model sees it."""
 
@@ -32,7 +32,7 @@ SUMS = tuple(f"{what}_{name}" for name in MODALITIES.values() for what in ("nll"
 """Every sum, in the order of the vector."""
 
 FIGURES = (
-    *("loss", "accuracy", "speech_bits_per_second", "patch_length", "aligned_share"),
+    *("loss", "accuracy", "speech_bits_per_second", "patch_length", "aligned_share", "padding_share"),
     *(f"{what}_{name}" for name in MODALITIES.values() for what in ("loss", "accuracy")),
 )
 """Every name that :func:`figures` may give."""
@@ -106,6 +106,8 @@ def figures(sums: Mapping[str, float]) -> dict[str, float]:
         out["patch_length"] = sums["speech_tokens"] / sums["speech_patches"]
     if sums["sequences"]:
         out["aligned_share"] = sums["aligned"] / sums["sequences"]
+    if places := sums["positions"] + sums["padding"]:
+        out["padding_share"] = sums["padding"] / places
     return out
 
 

@@ -191,7 +191,8 @@ def _put_layer(put: Any, theirs: _Tensors, at: str, to: str, config: ModelConfig
 
     def repeated(name: str) -> Tensor:
         """Heads of keys or values that several heads of queries share, once for each of these."""
-        return theirs[name].unflatten(0, (config.heads // groups, -1)).repeat_interleave(groups, 0).flatten(0, 1)
+        rows = theirs[name]
+        return rows.view(config.heads // groups, -1, rows.shape[1]).repeat_interleave(groups, 0).flatten(0, 1)
 
     query, key, value = (f"{at}self_attn.{part}_proj.weight" for part in "qkv")
     qkv = torch.cat([theirs[query], repeated(key), repeated(value)])
@@ -240,7 +241,8 @@ class _Tensors:
                 file = safe_open(path, framework="pt")
             except SafetensorError as error:
                 raise UserError(f"{path}: not a whole file", found=str(error)) from None
-            self._file_of.update(dict.fromkeys(file.keys(), file))
+            names: list[str] = file.keys()  # type: ignore[no-untyped-call]
+            self._file_of.update(dict.fromkeys(names, file))
 
     def __contains__(self, name: str) -> bool:
         return name in self._file_of

@@ -12,21 +12,24 @@ from torch import Tensor
 from lst_cli.errors import LstError
 from lst_cli.training.batches import TrainBatch
 from lst_cli.training.checkpoints import last_step
+from lst_cli.training.order import OrderLog
 
 
 class Watch:
     """Knows the step and its batches, so that it can name them."""
 
-    def __init__(self, checkpoints: Path, evidence: Path, rank: int) -> None:
+    def __init__(self, checkpoints: Path, evidence: Path, rank: int, order: OrderLog | None = None) -> None:
         """Watch one process.
 
         :param checkpoints: folder of the checkpoints.
         :param evidence: folder that a bad batch is written to.
+        :param order: notes every batch; None where the run keeps no log of them.
         """
         self.step = 0
         self._checkpoints = checkpoints
         self._evidence = evidence
         self._rank = rank
+        self._order = order
         self._norm: Mean | None = None
         self._batches: list[TrainBatch] = []
         self._batches_step = 0
@@ -41,6 +44,8 @@ class Watch:
             self.check()
             self._batches, self._batches_step = [], self.step
         self._batches.append(batch)
+        if self._order is not None:
+            self._order.add(self.step, batch.sequences, batch.sums)
 
     def check(self, norm: float | None = None) -> None:
         """Stop when the gradient of the last step was not finite: its weights must not be saved.

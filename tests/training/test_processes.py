@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.training.model_artifact import MODEL
+from lst_cli.training.order import read_order
 from tests.training.runs import arguments, pretrain
 from tests.training.world import make_world
 
-CHANGES = ("budget.steps=25", "run.sequences_per_batch=1")
+CHANGES = ("budget.steps=25", "run.sequences_per_batch=1", "run.log_order=true")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,13 @@ def curve(artifact: Artifact) -> list[dict[str, float]]:
     return [json.loads(line) for line in artifact.file("metrics.jsonl").read_text().splitlines()]
 
 
+def order(root: Path, artifact: Artifact) -> dict[tuple[int, int], int]:
+    """Every sequence of every step, by its number, with the sum of its tokens."""
+    found = read_order(root / "runs" / artifact.name / artifact.version / "order")
+    assert sorted(found) == [(1 + number // 4, number) for number in range(25 * 4)]
+    return found
+
+
 def check_same(one: Artifact, other: Artifact) -> None:
     for a, b in zip(curve(one), curve(other), strict=True):
         assert {key: b[key] for key in ("step", "tokens", "positions", "speech_tokens")} == {
@@ -56,6 +64,7 @@ def check_same(one: Artifact, other: Artifact) -> None:
 
 def test_the_number_of_processes_may_change_at_any_stop(root: Path, alone: Artifact) -> None:
     model, told = stages(root, "changing", "1:ddp:4,2:ddp:9,2:fsdp:14,4:fsdp:19,1:ddp:")
+    assert order(root, model) == order(root, alone)
     assert told.count("training stopped at step") == 1 + 2 + 2 + 4
     assert "rewritten for 2 processes" in told
     check_same(alone, model)
