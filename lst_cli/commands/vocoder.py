@@ -49,6 +49,25 @@ def fit(
     build(ctx, *plan_fit(options, artifacts))
 
 
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder with config.json and g_00000000 of a unit HiFi-GAN.")],
+    quantizer: Annotated[str, typer.Option(help="quantizer/NAME whose units it speaks.")],
+    name: Annotated[str, typer.Option(help="Name of the vocoder.")],
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Load a checkpoint that holds more than tensors: runs its code.")
+    ] = False,
+) -> None:
+    """Take a published unit HiFi-GAN (textless, 25 units a second)."""
+    from lst_cli.units.codebook import QUANTIZER
+    from lst_cli.vocoder.importing import ImportOptions, plan_import
+
+    found = store(ctx).find(quantizer, QUANTIZER)
+    options = ImportOptions(name=name, folder=folder, quantizer=found, trust_pickle=trust_pickle)
+    build(ctx, *plan_import(options))
+
+
 @app.command()
 def hear(
     ctx: typer.Context,

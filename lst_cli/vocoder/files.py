@@ -67,6 +67,13 @@ def save_vocoder(folder: Path, network: UnitToMel, card: Card) -> None:
         "spectrum": to_dict(card.spectrum),
         "network": to_dict(card.network),
     }
+    write_card(folder, data)
+
+
+def write_card(folder: Path, data: Mapping[str, Any]) -> None:
+    """Write ``vocoder.json`` into a draft's folder."""
+    from lst_cli.artifacts.parquet import write_bytes_atomic
+
     write_bytes_atomic(folder / CARD_FILE, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
 
 

@@ -97,7 +97,26 @@ def load_vocoder(artifact: Artifact, device: str = "cpu") -> Vocoder:
 
     :raises UserError: a file is missing or damaged.
     """
-    return _load_mel(artifact, read_card(artifact), device)
+    card = read_card(artifact)
+    return _load_mel(artifact, card, device) if card["form"] == "mel" else _load_hifigan(artifact, card, device)
+
+
+def _load_hifigan(artifact: Artifact, card: dict[str, Any], device: str) -> Vocoder:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from lst_cli.vocoder.unit_hifigan import HifiGanVocoder, UnitHifiGan
+
+    try:
+        network = UnitHifiGan(card["config"])
+        speakers: list[str] = card["speakers"]
+    except (KeyError, TypeError) as error:
+        raise damaged(artifact, CARD_FILE, error) from None
+    try:
+        network.load_state_dict(load_file(artifact.file(WEIGHTS_FILE), device=device))
+    except (SafetensorError, RuntimeError) as error:
+        raise damaged(artifact, WEIGHTS_FILE, error) from None
+    return HifiGanVocoder(network.to(device), card["config"], speakers)
 
 
 def _load_mel(artifact: Artifact, card: dict[str, Any], device: str) -> MelVocoder:

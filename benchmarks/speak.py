@@ -1,0 +1,189 @@
+"""Wall time of speaking, for each second of speech: LST against the baseline with the same global transformer.
+
+Three parts: reading the text, writing the speech tokens, and the vocoder (the same for both). The weights are random, so
+every text gets a fixed number of speech tokens; with `--root` two fine-tuned models speak the texts of a corpus as
+`lst speak` does. Prints rows and, as the last line, JSON with ``speedup``: the baseline's seconds over LST's, one text at
+a time (``speedup_batched``: many side by side), and ``positions``: LST's positions of the global transformer for the
+speech, as a share of the baseline's (0.25x in Table 5 of Lu et al. 2025).
+
+    python benchmarks/speak.py                 # proportions of the 420m architectures
+    python benchmarks/speak.py --quick
+    python benchmarks/speak.py --root artifacts --lst model/tts --baseline model/tts-base --vocoder vocoder/light
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lst_cli.hashing import integers
+from lst_cli.model.architectures import architecture
+from lst_cli.model.decoding import DecodingState
+from lst_cli.model.model import build_model
+from lst_cli.text.vocabulary import Vocabulary
+from lst_cli.units.frames import RATE_HZ
+from lst_cli.vocoder.config import VocoderConfig
+from lst_cli.vocoder.network import new_network
+from lst_cli.vocoder.spectrum import Spectrum
+from lst_cli.vocoder.vocoder import MelVocoder
+
+VOCABULARY = Vocabulary(pieces=32_000, units=501)
+PIECES_PER_S = 4.0
+"""Text pieces of a second of read speech: 2.7 words, 1.4 pieces each."""
+
+
+def vocoder_s(seconds: float) -> float:
+    """Time of the light vocoder, for each second of speech."""
+    config = VocoderConfig()
+    spectrum = Spectrum(config.spectrum)
+    network = new_network(
+        config.network, 0, units=501, speakers=1, bands=config.spectrum.bands, frames_per_unit=spectrum.frames_per_unit
+    )
+    vocoder = MelVocoder(network, spectrum, ["one"])
+    units = integers(0, 500, 2, np.arange(int(RATE_HZ * seconds)))
+    vocoder.speak(units[:RATE_HZ])
+    start = time.perf_counter()
+    vocoder.speak(units)
+    return (time.perf_counter() - start) / seconds
+
+
+def measure(model: Any, name: str, seconds: float, batch: int, patch: int) -> dict[str, Any]:
+    """Read some texts, and write a fixed number of speech tokens for each."""
+    pieces = int(PIECES_PER_S * seconds)
+    prompts = [
+        np.concatenate([[VOCABULARY.t_marker], integers(3, 31_999, 1, row, np.arange(pieces)), [VOCABULARY.s_marker]])
+        for row in range(batch)
+    ]
+    state = DecodingState(model, VOCABULARY, patch, batch)
+    rows = np.arange(batch)
+    start = time.perf_counter()
+    logits = state.feed(rows, prompts)
+    _wait()
+    read = time.perf_counter()
+    context = state.global_positions
+    for _ in range(int(RATE_HZ * seconds)):
+        best = logits[:, VOCABULARY.speech_start :].argmax(-1).cpu().numpy()
+        logits = state.feed(rows, list(best[:, None] + VOCABULARY.speech_start))
+    _wait()
+    spoken = seconds * batch
+    return {
+        "model": name,
+        "batch": batch,
+        "prompt_s": (read - start) / spoken,
+        "speech_s": (time.perf_counter() - read) / spoken,
+        "generation_positions_per_s": (state.global_positions - context) / spoken,
+    }
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def random_weights(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows of both families at both batches."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    voice = vocoder_s(options.seconds)
+    rows = []
+    for family in ("baseline", "lst"):
+        config = architecture(f"{family}_{options.size}")
+        if options.quick:
+            local = config.local
+            if local is not None:
+                local = dataclasses.replace(local, decoder_layers=max(1, local.decoder_layers // 8))
+            config = dataclasses.replace(config, layers=max(1, config.layers // 8), local=local)
+        torch.manual_seed(0)
+        with device:
+            model = build_model(config, VOCABULARY.size).eval()
+        measure(model, family, 1.0, 1, options.patch)
+        for batch in (1, options.batch):
+            row = measure(model, family, options.seconds, batch, options.patch)
+            rows.append({**row, "vocoder_s": voice, "total_s": row["prompt_s"] + row["speech_s"] + voice})
+    return rows
+
+
+def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows of two models that speak the texts of a corpus, from text to samples."""
+    from lst_cli.artifacts import Store
+    from lst_cli.audio.corpus import CORPUS, Corpus
+    from lst_cli.inference.devices import pick_device
+    from lst_cli.inference.voicing import voice
+    from lst_cli.training.model_artifact import MODEL, load_model
+    from lst_cli.vocoder.files import VOCODER
+    from lst_cli.vocoder.vocoder import load_vocoder
+
+    store = Store(options.root)
+    texts = [utterance.text or "" for utterance in Corpus(store.find(options.corpus, CORPUS))][: options.texts]
+    vocoder = load_vocoder(store.find(options.vocoder, VOCODER))
+    rows = []
+    for family in ("baseline", "lst"):
+        loaded = load_model(store.find(getattr(options, family), MODEL), pick_device("auto"))
+        list(voice(loaded, vocoder, texts[:1], None, rows=1))
+        for batch in (1, options.batch):
+            start = time.perf_counter()
+            spoken = list(voice(loaded, vocoder, texts, None, rows=batch))
+            took = time.perf_counter() - start
+            seconds = sum(len(each.wave_T) for each in spoken) / vocoder.sample_rate
+            positions = sum(each.said.new_positions for each in spoken)
+            rows.append(
+                {
+                    "model": family,
+                    "batch": batch,
+                    "generation_positions_per_s": positions / seconds,
+                    "total_s": took / seconds,
+                }
+            )
+    return rows
+
+
+def summary(rows: Sequence[dict[str, Any]], batch: int) -> dict[str, Any]:
+    """What the last line says."""
+    total = {(row["model"], row["batch"]): row["total_s"] for row in rows}
+    positions = {row["model"]: row["generation_positions_per_s"] for row in rows}
+    return {
+        "speedup": round(total["baseline", 1] / total["lst", 1], 2),
+        "speedup_batched": round(total["baseline", batch] / total["lst", batch], 2),
+        "real_time_factor": round(total["lst", batch], 4),
+        "positions": round(positions["lst"] / positions["baseline"], 3),
+        "threads": torch.get_num_threads(),
+        "rows": [{key: _rounded(value) for key, value in row.items()} for row in rows],
+    }
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="an eighth of the layers, shorter speech: under a minute")
+    parser.add_argument("--size", default="420m", help="architectures baseline_SIZE and lst_SIZE")
+    parser.add_argument("--seconds", type=float, default=10.0, help="speech of a text")
+    parser.add_argument("--batch", type=int, default=16, help="the larger of the two batches")
+    parser.add_argument("--patch", type=int, default=4, help="tokens of a static patch")
+    parser.add_argument("--root", type=Path, help="artifacts: measure fine-tuned models instead of random weights")
+    parser.add_argument("--lst", default="model/tts")
+    parser.add_argument("--baseline", default="model/tts-base")
+    parser.add_argument("--vocoder", default="vocoder/light")
+    parser.add_argument("--corpus", default="corpus/heldout")
+    parser.add_argument("--texts", type=int, default=16, help="texts of the corpus to speak")
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds, options.batch = 3.0, 4
+    rows = fine_tuned(options) if options.root else random_weights(options)
+    for row in rows:
+        print(*(f"{key}={_rounded(value)}" for key, value in row.items()), flush=True)
+    print(json.dumps(summary(rows, options.batch)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""A unit HiFi-GAN with published weights: an embedding of units, and the generator of Kong et al. 2020.
+
+The layout is that of fairseq's textless checkpoints (Polyak et al. 2021): ``config.json`` beside ``g_00000000``,
+whose ``generator`` holds ``dict.weight``, ``conv_pre``, ``ups``, ``resblocks`` and ``conv_post``, under weight norm.
+The generator itself is transformers' ``SpeechT5HifiGan``, which is the same network under other names.
+Legend: U units, T samples, D channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lst_cli.errors import UserError
+from lst_cli.units.frames import RATE_HZ
+from lst_cli.vocoder.vocoder import check_units, limited, speaker_number
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GENERATOR_KEYS = (
+    "upsample_initial_channel",
+    "upsample_rates",
+    "upsample_kernel_sizes",
+    "resblock_kernel_sizes",
+    "resblock_dilation_sizes",
+)
+
+_RENAMED = {"ups.": "upsampler."}
+_NOT_OURS = ("dur_predictor.",)
+"""Weights that lengthen units without repetitions; ours keep theirs."""
+
+
+class UnitHifiGan(nn.Module):
+    """Embeddings of unit and, where there are several, speaker, and the generator."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Make the network of a checked config (:func:`check_config`)."""
+        from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
+
+        super().__init__()
+        width = int(config["embedding_dim"])
+        speakers = int(config["num_speakers"])
+        self.dict = nn.Embedding(int(config["num_embeddings"]), width)
+        self.spkr = nn.Embedding(speakers, width) if speakers else None
+        self.generator = SpeechT5HifiGan(
+            SpeechT5HifiGanConfig(
+                model_in_dim=width * (2 if speakers else 1),
+                sampling_rate=int(config["sampling_rate"]),
+                normalize_before=False,
+                **{key: config[key] for key in GENERATOR_KEYS},
+            )
+        )
+
+    @torch.no_grad()
+    def forward(self, units_U: Tensor, speaker: int) -> Tensor:
+        """Samples [T] of one clip."""
+        x_UD = self.dict(units_U)
+        if self.spkr is not None:
+            voice_D = self.spkr(torch.tensor(speaker, device=units_U.device))
+            x_UD = torch.cat([x_UD, voice_D.expand(len(x_UD), -1)], dim=1)
+        wave_T: Tensor = self.generator(x_UD)
+        return wave_T
+
+
+def check_config(config: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """What of a published config the network needs.
+
+    :raises UserError: a key is missing, the vocoder needs more than units, or its units are not of 40 ms.
+    """
+    needed = ("num_embeddings", "embedding_dim", "sampling_rate", *GENERATOR_KEYS)
+    missing = [key for key in needed if key not in config]
+    problems = [f"no {key}" for key in missing]
+    if config.get("f0"):
+        problems.append("f0: pitch that has to be given beside units")
+    if config.get("embedder_params"):
+        problems.append("embedder_params: speakers by embeddings of their audio")
+    if str(config.get("resblock", "1")) != "1":
+        problems.append(f"resblock {config['resblock']}")
+    if not missing:
+        samples = int(np.prod(config["upsample_rates"]))
+        if samples * RATE_HZ != config["sampling_rate"]:
+            problems.append(f"{samples} samples a unit at {config['sampling_rate']} Hz")
+    if problems:
+        raise UserError(
+            f"{source}: a vocoder that lst does not speak with",
+            found="; ".join(problems),
+            expected=f"a HiFi-GAN over units, {RATE_HZ} a second, with resblocks of kind 1",
+        )
+    found = {key: config[key] for key in needed}
+    found["num_speakers"] = int(config.get("num_speakers", 200)) if config.get("multispkr") else 0
+    return found
+
+
+def from_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A published generator's weights under our names, weight norm taken out."""
+    found: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if name.startswith(_NOT_OURS) or name.endswith("weight_v"):
+            continue
+        if name.endswith("weight_g"):
+            direction = weights[name.removesuffix("g") + "v"]
+            dims = tuple(range(1, direction.dim()))
+            value = value * direction / torch.linalg.vector_norm(direction, dim=dims, keepdim=True)
+            name = name.removesuffix("_g")
+        for old, new in _RENAMED.items():
+            name = new + name.removeprefix(old) if name.startswith(old) else name
+        ours = name if name.startswith(("dict.", "spkr.")) else f"generator.{name}"
+        found[ours] = value.detach().float().contiguous()
+    return found
+
+
+class HifiGanVocoder:
+    """Units to samples by a unit HiFi-GAN."""
+
+    def __init__(self, network: UnitHifiGan, config: Mapping[str, Any], speakers: Sequence[str]) -> None:
+        self._network = network.eval()
+        self.sample_rate = int(config["sampling_rate"])
+        self.speakers = speakers
+
+    def speak(self, units_U: NDArray[np.integer], speaker: str | None = None) -> NDArray[np.float32]:
+        """Samples [T] in [-1, 1], 40 ms for each unit.
+
+        :raises UserError: a speaker that the vocoder does not know, or a unit that it has not.
+        """
+        number = speaker_number(self.speakers, speaker)
+        check_units(units_U, self._network.dict.num_embeddings)
+        if not len(units_U):
+            return np.zeros(0, np.float32)
+        device = self._network.dict.weight.device
+        wave_T = self._network(torch.from_numpy(units_U.astype(np.int64)).to(device), number)
+        samples: NDArray[np.float32] = wave_T.cpu().numpy()[: len(units_U) * self.sample_rate // RATE_HZ]
+        return limited(samples)
