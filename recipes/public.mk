@@ -18,6 +18,7 @@ VOICE ?= kokoro:af_heart
 
 CONFIG = $(RECIPES)/$(SCALE)/pretrain.yaml
 PRETRAIN = $(foreach corpus,$(CORPORA),--shards shards/$(corpus)$(1)) --text-shards shards/text
+WORDS_OF = shards/librispeech-clean
 COUNTED = $(addprefix shards/,$(CORPORA))
 MIXTURE := 1to2
 

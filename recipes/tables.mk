@@ -111,6 +111,12 @@ table5: $(addprefix scores-,$(tuned_names))
 	@$(STAGE) table5 $(LST) report table5 --name table5 --out $(RESULTS) $(addprefix --scores scores/,$(tuned_names))
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
 
+.PHONY: fig5
+fig5: $(foreach name,$(call names,curriculum,compute),model-$(name))
+	@$(STAGE) fig5 $(LST) report fig5 --models model/$(firstword $(call names,curriculum,compute)) \
+		--shards $(WORDS_OF) --name fig5 --out $(RESULTS)
+	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
+
 .PHONY: table13
 table13: shards
 	@$(STAGE) table13 $(LST) report table13 --shards $(firstword $(COUNTED)) --name table13 --out $(RESULTS)

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from lst_cli.artifacts import Store
 
 PAGE_WORD = "page"
+FIG5 = "fig5"
 
 What = Annotated[
     str,
     typer.Argument(
         help="page, or a table or figure of the paper: table3 to table6, table8 to table10, table12, table13, fig1, "
-        "fig4, fig6, boundary-noise."
+        "fig4, fig5, fig6, boundary-noise."
     ),
 ]
-Shards = Annotated[str | None, typer.Option(help="Speech shards that table13 counts: shards/NAME.")]
+Shards = Annotated[
+    str | None, typer.Option(help="Speech shards, shards/NAME: those that table13 counts, or whose words fig5 shows.")
+]
 Scores = Annotated[list[str] | None, typer.Option(help="scores/NAME; may be repeated. The tables keep this order.")]
 Models = Annotated[
     list[str] | None, typer.Option(help="model/NAME whose training is shown beside those behind the scores.")
@@ -56,7 +59,10 @@ def report(
     table or figure of the paper: that one, ours beside the paper's, as Markdown, CSV and SVG.
     """
     if what != PAGE_WORD:
-        _table(ctx, what, scores or [], shards, name or what, out, json=json)
+        if what == FIG5:
+            _figure5(ctx, models or [], shards, name or what, out, json=json)
+        else:
+            _table(ctx, what, scores or [], shards, name or what, out, json=json)
         return
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.evaluation.scores import SCORES
@@ -97,10 +103,33 @@ def _table(
     from lst_cli.reports.specs import SPECS
 
     if what not in SPECS:
-        raise UserError(f"lst report {what}", expected=f"{PAGE_WORD}, {', '.join(SPECS)}")
+        raise UserError(f"lst report {what}", expected=f"{PAGE_WORD}, {FIG5}, {', '.join(SPECS)}")
     artifacts = store(ctx)
     made = build(ctx, *plan_table(artifacts, what, _inputs(artifacts, what, scores, shards), name))
-    files = files_of(what)
+    _tell(made, what, files_of(what), out, json=json)
+
+
+def _figure5(
+    ctx: typer.Context, models: list[str], shards: str | None, name: str, out: Path | None, *, json: bool
+) -> None:
+    """Make the figure of word patches."""
+    from lst_cli.shards.schema import SHARDS
+    from lst_cli.training.model_artifact import MODEL
+
+    if len(models) != 1 or shards is None:
+        raise UserError(
+            "lst report fig5 shows the patches of one model on one set of shards",
+            fix="name an LST with --models and speech shards with --shards",
+        )
+    from lst_cli.reports.word_patches import FILES, plan_figure
+
+    artifacts = store(ctx)
+    model, words = artifacts.find(models[0], MODEL), artifacts.find(shards, SHARDS)
+    _tell(build(ctx, *plan_figure(model, words, name)), FIG5, FILES, out, json=json)
+
+
+def _tell(made: Artifact, what: str, files: tuple[str, ...], out: Path | None, *, json: bool) -> None:
+    """Copy what was made where it is wanted, and say where it is."""
     folder = _copied(made, files, out) if out is not None else made.path
     if json:
         print_json({"report": made.reference, "files": [str(folder / file) for file in files]})

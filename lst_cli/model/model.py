@@ -73,19 +73,26 @@ class Latent(SpeechTextModel):
         self.decoder = PatchDecoder(local, config.queries, config.rope_theta)
         self.local = local
 
-    def states(self, batch: Batch) -> Tensor:
-        """Token states (T, L)."""
+    def encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Token states (T, L) and patch vectors (P, D) as they leave the patch encoder."""
         local = batch.local
         assert local is not None, "the batch was made for a baseline"
-        over_tokens = over(local.tokens_T)
         token_TL, patch_PD = self.encoder(
             self.embedding(batch.tokens_T),
             local.patch_T,
             local.position_T,
             batch.position_P.shape[0],
-            [over_tokens] * self.local.encoder_layers,
+            [over(local.tokens_T)] * self.local.encoder_layers,
             [over(local.patch_to_tokens_Q)] * self.local.encoder_layers,
         )
+        return token_TL, patch_PD
+
+    def states(self, batch: Batch) -> Tensor:
+        """Token states (T, L)."""
+        local = batch.local
+        assert local is not None, "the batch was made for a baseline"
+        token_TL, patch_PD = self.encoded(batch)
+        over_tokens = over(local.tokens_T)
         global_PD = self.global_transformer(patch_PD, batch.position_P, [over(batch.positions_P)] * self.config.layers)
         x_TL = self.decoder(
             token_TL,

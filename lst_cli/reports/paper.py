@@ -112,8 +112,8 @@ FIGURE_4 = {
 }
 """(row, size) → HellaSwag S->S, compute-optimal training."""
 
-FIGURE_5 = {"cosine within words": 0.87, "cosine between words": 0.43, "silhouette": (0.65, 0.68)}
-"""Embeddings of word patches; the silhouette is given as a range."""
+FIGURE_5_WITHIN, FIGURE_5_BETWEEN, FIGURE_5_SILHOUETTE = 0.87, 0.43, (0.65, 0.68)
+"""Embeddings of word patches: cosine within and between words, and the silhouette, which is given as a range."""
 
 BOUNDARY_NOISE_COST = 0.01
 """A.11: what moving aligned boundaries by 20 to 40 ms costs at most, about, with pure aligned patching."""

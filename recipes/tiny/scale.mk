@@ -43,6 +43,7 @@ STEPS.asr-half := 100
 STEPS.tts-quarter := 60
 STEPS.tts-half := 120
 eval_inputs = --corpus corpus/heldout $(if $(filter asr,$(1)),--tokens tokens/heldout,--vocoder vocoder/small)
+WORDS_OF := shards/spoken
 COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
 HAVE := $(TASKS) swuggy sblimp
