@@ -84,7 +84,7 @@ class DecodingState:
         """Positions that the global transformer has computed of each row so far, those it was copied with included."""
         return np.array(self._patches_B)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def feed(self, rows: NDArray[np.integer], tokens: Sequence[NDArray[np.integer]]) -> Tensor:
         """Append tokens (at least one each) to some rows, named in rising order; return logits (R, V) of what follows.
 
@@ -94,7 +94,7 @@ class DecodingState:
         logits_RV: Tensor = self.model.head(states_NL[final_R])
         return logits_RV
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def score(self, rows: NDArray[np.integer], tokens: Sequence[NDArray[np.integer]]) -> list[Tensor]:
         """Append tokens to some rows and return, row by row, the log-probability of each.
 
@@ -194,6 +194,8 @@ class DecodingState:
 
     def _global_step(self, x_MD: Tensor, feed: _Feed, device: torch.device) -> Tensor:
         """Run the global transformer over newly closed patches."""
+        if not len(feed.row_M):
+            return x_MD
         places = Places.of(feed.row_M, feed.patch_M, device)
         queries = Queries.of(feed.row_M, np.zeros_like(feed.patch_M), feed.patch_M, device)
         attends = [cache.over(places, queries) for cache in self._global]
