@@ -1,10 +1,10 @@
 """Wall time of speaking, for each second of speech: LST against the baseline with the same global transformer.
 
-Three parts: reading the text, writing the speech tokens, and the vocoder (the same for both). The weights are random, so
-every text gets a fixed number of speech tokens; with `--root` two fine-tuned models speak the texts of a corpus as
-`lst speak` does. Prints rows and, as the last line, JSON with ``speedup``: the baseline's seconds over LST's, one text at
-a time (``speedup_batched``: many side by side), and ``positions``: LST's positions of the global transformer for the
-speech, as a share of the baseline's (0.25x in Table 5 of Lu et al. 2025).
+Three parts: reading the text, writing the speech tokens, and the vocoder (the same for both). The weights are
+random, so every text gets a fixed number of speech tokens; with `--root` two fine-tuned models speak the texts of a
+corpus as `lst speak` does. Prints rows and, as the last line, JSON with ``speedup``: the baseline's seconds over
+LST's, one text at a time (``speedup_batched``: many side by side), and ``positions``: LST's positions of the global
+transformer for the speech, as a share of the baseline's (0.25x in Table 5 of Lu et al. 2025).
 
     python benchmarks/speak.py                 # proportions of the 420m architectures
     python benchmarks/speak.py --quick
