@@ -90,6 +90,34 @@ def test_a_damaged_newest_checkpoint_is_set_aside(
     assert sums(model) == sums(undisturbed)
 
 
+def test_with_no_whole_checkpoint_it_begins_anew(
+    root: Path, undisturbed: Artifact, at_step: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_step(13, crash)
+    with pytest.raises(RuntimeError):
+        pretrain(root, "none-whole")
+    for folder in (parts(root, "none-whole") / "checkpoints").glob("step_*"):
+        next((folder / "model").rglob("*.pt")).unlink()
+    model = pretrain(root, "none-whole")
+    told = capsys.readouterr().err
+    assert told.count("is damaged (no model); going back to the one of step") == 2 and "of step 0" in told
+    assert sums(model) == sums(undisturbed)
+
+
+def test_a_damaged_shard_stops_the_run_or_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shard = make_world(tmp_path).find_any("shards/speech").file("shard-00000.parquet")
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    shard.write_bytes(data)
+    with pytest.raises(UserError, match=r"row group \d+: damaged") as error:
+        pretrain(tmp_path, "damaged-shard")
+    assert "--set run.skip_corrupt=true" in (error.value.fix or "")
+    assert pretrain(tmp_path, "damaged-shard", "run.skip_corrupt=true").statistics["steps"] == 20
+    assert "passed over" in capsys.readouterr().err
+
+
 def test_flipped_bits_are_noticed(root: Path, undisturbed: Artifact, at_step: Any) -> None:
     at_step(13, crash)
     with pytest.raises(RuntimeError):

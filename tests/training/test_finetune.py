@@ -58,6 +58,7 @@ def test_the_answer_is_learnt(root: Path, base: str, task: str) -> None:
     model = finetune(root, task, base, f"{base}-{task}")
     train, valid = curve(model, "train"), curve(model, "valid")
     assert [line["step"] for line in valid] == [10, 20, 30]
+    assert all(0 < line["padding_share"] < 1 for line in train)
     assert train[-1]["loss"] < train[0]["loss"] and all(math.isfinite(line["loss"]) for line in valid)
     asked = "loss_text_with_speech" if task == "asr" else "loss_speech"
     assert asked in valid[0] and "loss_text_only" not in valid[0]
