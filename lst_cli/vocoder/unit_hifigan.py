@@ -48,7 +48,7 @@ class UnitHifiGan(nn.Module):
         self.dict = nn.Embedding(int(config["num_embeddings"]), width)
         self.spkr = nn.Embedding(speakers, width) if speakers else None
         self.generator = SpeechT5HifiGan(
-            SpeechT5HifiGanConfig(
+            SpeechT5HifiGanConfig(  # type: ignore[no-untyped-call]
                 model_in_dim=width * (2 if speakers else 1),
                 sampling_rate=int(config["sampling_rate"]),
                 normalize_before=False,
