@@ -103,6 +103,7 @@ def memory(folder: Path, seconds: int) -> dict[str, Any]:
 def clips(folder: Path, count: int) -> dict[str, Any]:
     """CPU milliseconds for each one-second clip: of adding it, and of tokenizing it beyond its features."""
     import soundfile
+    import torch
 
     from lst_cli.artifacts import Store
     from lst_cli.units.codebook import QUANTIZER
@@ -116,6 +117,7 @@ def clips(folder: Path, count: int) -> dict[str, Any]:
     lst(folder, "units", "fit", "corpus/clips", "--features", "mfcc", "--clusters", "64", "--name", "mfcc")
     whole, _ = lst(folder, "tokenize", "corpus/clips", "--units", "quantizer/mfcc", "--name", "clips")
     quantizer = Quantizer.load(Store(folder).find("quantizer/mfcc", QUANTIZER).path, "cpu", "float32")
+    torch.set_num_threads(1)  # as the command's threads do
     quantizer.tokenize(waves[:60])
     started = time.process_time()
     for first in range(0, count, 60):
