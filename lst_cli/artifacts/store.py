@@ -136,12 +136,11 @@ class Store:
 
     def find_any(self, reference: str) -> Artifact:
         """Like :meth:`find`, for any kind and schema."""
-        as_path = Path(reference)
-        if (as_path / MANIFEST).is_file():
-            return read_manifest(as_path)
         parts = reference.strip("/").split("/")
-        if len(parts) == 3 and (self.root / reference / MANIFEST).is_file():
-            return read_manifest(self.root / reference)
+        for folder in (Path(reference), *([self.root / reference] if len(parts) == 3 else [])):
+            if (folder / MANIFEST).is_file():
+                # Of a link, as "current" is one, the version behind it: what removes an artifact must not find the link.
+                return read_manifest(folder.resolve() if folder.is_symlink() else folder)
         if len(parts) == 2:
             found = self._current(self.root / parts[0] / parts[1])
             if found is not None:
@@ -171,13 +170,14 @@ class Store:
     def _current(self, folder: Path) -> Artifact | None:
         """The version that was asked for last; the newest where no link says it, as after its removal."""
         link = folder / CURRENT
-        if (link / MANIFEST).is_file():
+        if link.is_symlink() and (link / MANIFEST).is_file():
             return read_manifest(folder / link.readlink())
         return max(self._versions(folder), key=lambda artifact: artifact.created, default=None)
 
     def _versions(self, folder: Path) -> Iterator[Artifact]:
         for version in sorted(_folders(folder)):
-            if (version / MANIFEST).is_file():
+            # A tool that copies links as what they point to leaves a second copy of a version under the link's name.
+            if version.name != CURRENT and (version / MANIFEST).is_file():
                 yield read_manifest(version)
 
 

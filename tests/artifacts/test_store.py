@@ -85,6 +85,26 @@ def test_a_copied_root_keeps_what_is_current(tmp_path):
     assert found.version == one.version and found.path.is_relative_to(tmp_path / "copy")
 
 
+def test_a_root_copied_without_links_reads_the_newest_versions(tmp_path):
+    store = Store(tmp_path / "root")
+    one = store.build(request(x=1), write).artifact
+    shutil.copytree(tmp_path / "root", tmp_path / "copy")
+    copy = Store(tmp_path / "copy")
+    assert copy.find("thing/a", KIND).version == one.version
+    assert [item.path.name for item in copy.all()] == [one.version]
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_current_names_a_version_that_can_be_removed_whole(tmp_path, by_path):
+    store = Store(tmp_path)
+    one = store.build(request(x=1), write).artifact
+    two = store.build(request(x=2), write).artifact
+    reference = str(tmp_path / "thing/a/current") if by_path else "thing/a/current"
+    assert store.find(reference, KIND) == two
+    assert remove(store, reference, force=False) == [two.reference]
+    assert not two.path.exists() and store.find("thing/a", KIND) == one
+
+
 def test_a_failure_leaves_nothing_but_finished_parts(tmp_path):
     store = Store(tmp_path)
 
