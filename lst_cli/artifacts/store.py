@@ -139,7 +139,7 @@ class Store:
         parts = reference.strip("/").split("/")
         for folder in (Path(reference), *([self.root / reference] if len(parts) == 3 else [])):
             if (folder / MANIFEST).is_file():
-                # Of a link, as "current" is one, the version behind it: what removes an artifact must not find the link.
+                # Of a link, as "current" is one, the version behind it: what removes an artifact must not see the link.
                 return read_manifest(folder.resolve() if folder.is_symlink() else folder)
         if len(parts) == 2:
             found = self._current(self.root / parts[0] / parts[1])
