@@ -45,7 +45,9 @@ def make_model(name: str, pieces: int, device: str) -> LoadedModel:
     card = ModelCard(architecture=config, vocabulary=vocabulary, patching=patching, quantizer={})
     torch.manual_seed(0)
     model = build_model(config, vocabulary.size).to(device).eval()
-    return LoadedModel(model=model, card=card, tokenizer=tokenizer, speech=SpeechCodec(vocabulary), folder=Path(), device=torch.device(device))
+    speech = SpeechCodec(vocabulary)
+    on = torch.device(device)
+    return LoadedModel(model=model, card=card, tokenizer=tokenizer, speech=speech, folder=Path(), device=on)
 
 
 def make_questions(vocabulary: Vocabulary, count: int, direction: str) -> list[Question]:
