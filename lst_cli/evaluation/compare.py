@@ -19,6 +19,9 @@ from lst_cli.evaluation.scores import ITEMS_FILE, read_scores
 SAME = ("task", "task_version", "scorer_version", "items_sha256", "normaliser", "corpus")
 """What two results must share to be compared (those that the task has)."""
 
+_SAME_EAR = ("judge", "vocoder")
+"""What two results of spoken answers must share beside it."""
+
 BOOTSTRAP_DRAWS = 2000
 
 
@@ -27,12 +30,12 @@ class Comparison:
     """B against A in one direction of a task."""
 
     direction: str
-    """Modality of prompt and endings, or ``asr``."""
+    """Modality of prompt and endings, ``asr`` or ``tts``."""
     metric: str
     n: int
     """Items, or utterances."""
     a: float
-    """Accuracy of A; for ``asr`` its word error rate."""
+    """Accuracy of A; for ``asr`` its word error rate, for ``tts`` its character error rate."""
     b: float
     difference: float
     """b - a, with its 95% interval ``low`` to ``high``."""
@@ -53,7 +56,7 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
     :raises UserError: the two are of other items, of another version of the task, or share no direction.
     """
     result_a, result_b = read_scores(first), read_scores(second)
-    differing = [key for key in SAME if result_a.get(key) != result_b.get(key)]
+    differing = [key for key in (*SAME, *_SAME_EAR) if result_a.get(key) != result_b.get(key)]
     if differing:
         raise UserError(
             f"{first.reference} and {second.reference} can't be compared",
@@ -63,6 +66,8 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
         )
     if result_a["task"] == "asr":
         return [paired_rates(_errors(first), _errors(second))]
+    if result_a["task"] == "tts":
+        return [paired_rates(_misheard(first), _misheard(second), direction="tts", metric="cer")]
     rows_a, rows_b = ({row["direction"]: row for row in result["results"]} for result in (result_a, result_b))
     shared = [direction for direction in rows_a if direction in rows_b]
     if not shared:
@@ -101,6 +106,14 @@ def _errors(scores: Artifact) -> dict[str, tuple[int, int]]:
     return {row["id"]: (sum(row[name] for name in names), row["words"]) for row in table.to_pylist()}
 
 
+def _misheard(scores: Artifact) -> dict[str, tuple[int, int]]:
+    """Id → character errors and characters of the reference."""
+    from lst_cli.artifacts.parquet import read_parquet
+
+    table = read_parquet(scores.file(ITEMS_FILE), ["id", "characters", "character_errors"])
+    return {row["id"]: (row["character_errors"], row["characters"]) for row in table.to_pylist()}
+
+
 def paired(direction: str, metric: str, a: Mapping[str, float], b: Mapping[str, float]) -> Comparison:
     """Compare the credits of the same items, by id. The interval is that of the mean of paired differences."""
     n = len(a)
@@ -125,9 +138,16 @@ def paired(direction: str, metric: str, a: Mapping[str, float], b: Mapping[str, 
     )
 
 
-def paired_rates(a: Mapping[str, tuple[int, int]], b: Mapping[str, tuple[int, int]]) -> Comparison:
+def paired_rates(
+    a: Mapping[str, tuple[int, int]],
+    b: Mapping[str, tuple[int, int]],
+    *,
+    direction: str = "asr",
+    metric: str = "wer",
+) -> Comparison:
     """Compare errors on the same utterances, by id. The interval is a bootstrap over utterances.
 
+    :param a: errors and length of the reference, in words or characters, of each utterance.
     :raises UserError: the utterances are not the same.
     """
     import numpy as np
@@ -142,19 +162,19 @@ def paired_rates(a: Mapping[str, tuple[int, int]], b: Mapping[str, tuple[int, in
             fix="score both models on tokens of the same utterances",
         )
     errors_2U = np.array([[scores[name][0] for name in a] for scores in (a, b)], dtype=np.int64)
-    words_U = np.array([words for _, words in a.values()], dtype=np.int64)
-    rates_2 = errors_2U.sum(1) / words_U.sum()
+    length_U = np.array([length for _, length in a.values()], dtype=np.int64)
+    rates_2 = errors_2U.sum(1) / length_U.sum()
     n = len(a)
     drawn = []
     for draw in range(BOOTSTRAP_DRAWS):
         chosen = integers(0, n - 1, 0, draw, np.arange(n))
-        drawn.append((errors_2U[1, chosen] - errors_2U[0, chosen]).sum() / words_U[chosen].sum())
+        drawn.append((errors_2U[1, chosen] - errors_2U[0, chosen]).sum() / length_U[chosen].sum())
     low, high = np.quantile(drawn, [0.025, 0.975])
     gained = [name for name in a if b[name][0] < a[name][0]]
     lost = [name for name in a if b[name][0] > a[name][0]]
     return Comparison(
-        direction="asr",
-        metric="wer",
+        direction=direction,
+        metric=metric,
         n=n,
         a=float(rates_2[0]),
         b=float(rates_2[1]),

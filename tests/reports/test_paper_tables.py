@@ -18,6 +18,7 @@ from lst_cli.main import app
 from lst_cli.reports.measured import fill, read_scored
 from lst_cli.reports.runs import spread
 from lst_cli.reports.specs import SPECS
+from lst_cli.reports.table_text import all_gains
 from lst_cli.training.model_artifact import MODEL
 from tests.reports.making import entry, make_items, make_scores, make_spoken, run, spoken_texts
 
@@ -148,7 +149,9 @@ def _tuned(store: Store, base: Artifact, task: str, steps: int, result: dict[str
         **result,
     }
     request = Request(kind=SCORES, name=model.name, config={"task": task}, parents={"model": model})
-    return store.build(request, lambda draft: write_scores(draft, whole, pa.table({"id": ["u"]}))).artifact
+    counts = ("substitutions", "deletions", "insertions", "character_errors")
+    items = {"id": ["u"], "words": [100], "characters": [400], **{name: [steps % 7] for name in counts}}
+    return store.build(request, lambda draft: write_scores(draft, whole, pa.table(items))).artifact
 
 
 def test_fine_tuned_models_are_rows_by_their_steps_and_their_base(store: Store) -> None:
@@ -164,6 +167,8 @@ def test_fine_tuned_models_are_rows_by_their_steps_and_their_base(store: Store) 
     half = table.row("LST, 50% of the steps")
     assert [cell[0].value for cell in half.cells] == [0.5, 0.25, 0.3, 0.25]
     assert table.row("Base, 100% of the steps").cells[0][0].value == 0.2
+    gains = all_gains(store, table)
+    assert {column for _, column in gains} == {0, 2} and len(gains) == 6
 
 
 def test_runs_that_differ_in_more_than_the_table_is_about_are_refused(store: Store) -> None:
@@ -209,8 +214,6 @@ def test_the_command_writes_markdown_csv_and_svg(store: Store, tmp_path: Path) -
 
 
 def test_a_single_run_is_compared_item_by_item(store: Store) -> None:
-    from lst_cli.reports.table_text import all_gains
-
     scores = [_scored(store, _model(store, row, row), share) for row, share in (("baseline", 0.3), ("static", 0.9))]
     table = fill(SPECS["table3"], read_scored(store, scores))
     gains = all_gains(store, table)
