@@ -83,6 +83,7 @@ def fill(spec: Spec, scored: Sequence[Scored]) -> Table:
 
     :raises UserError: two models claim one cell, or models of the table differ in what it does not compare.
     """
+    _check_ranks(spec, scored)
     chosen = [(line, _of_line(spec, line, scored)) for line in spec.lines]
     models = [each for _, group in chosen for each in group]
     if not models:
@@ -132,8 +133,24 @@ def _of_line(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
 
 
 def _ranks(spec: Spec, scored: Sequence[Scored], task: str) -> list[int]:
-    """All sizes, or all numbers of steps of a task, from the smallest."""
-    return sorted({_rank(spec, each) for each in scored if each.facts.tuned == task})
+    """All sizes, or all numbers of steps of a task, of the kinds of model that the table has, from the smallest."""
+    kinds = {line.facts["kind"] for line in spec.lines}
+    return sorted({_rank(spec, each) for each in scored if each.facts.tuned == task and each.facts.kind in kinds})
+
+
+def _check_ranks(spec: Spec, scored: Sequence[Scored]) -> None:
+    """Refuse to call the only size the smaller one, or half of the steps a quarter of them."""
+    wanted = len({line.rank for line in spec.lines})
+    tuned = spec.ranked == "tuned_steps"
+    for task in sorted({each.facts.tuned for each in scored if bool(each.facts.tuned) == tuned}):
+        found = _ranks(spec, scored, task)
+        if spec.ranked and found and len(found) != wanted:
+            raise UserError(
+                f"{spec.name}: its rows are told apart by {'size' if spec.ranked == 'shape' else 'steps'}",
+                found=f"{len(found)} of them{f' for {task}' if task else ''}: {', '.join(map(str, found))}",
+                expected=f"{wanted}",
+                fix=f"'make {spec.name}' trains and scores them all; name the scores that belong to it with --scores",
+            )
 
 
 def _rank(spec: Spec, scored: Scored) -> int:

@@ -134,6 +134,12 @@ def test_sizes_are_told_apart_and_compared_within_a_size(store: Store) -> None:
     ]
 
 
+def test_the_only_size_is_not_called_the_smaller_one(store: Store) -> None:
+    scores = [_scored(store, _model(store, row, row), 0.5) for row in ("baseline", "curriculum")]
+    with pytest.raises(UserError, match=r"told apart by size[\s\S]*1 of them[\s\S]*expected: 2"):
+        fill(SPECS["fig4"], read_scored(store, scores))
+
+
 def _tuned(store: Store, base: Artifact, task: str, steps: int, result: dict[str, Any]) -> Artifact:
     """Scores of a model that was fine-tuned from another one."""
     config = {"task": task, "budget": {"steps": steps}, "optimizer": {"lr": 0.001}}
