@@ -57,7 +57,10 @@ def sha256_of(path: Path) -> str:
 
 
 def download(source: Source, part: Path) -> None:
-    """Download into a part, behind what it holds already."""
+    """Download into a part, behind what it holds already.
+
+    :raises SystemExit: the connection ended before the file did; the part stays.
+    """
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(source.address, headers={"Range": f"bytes={have}-"} if have else {})
     with urllib.request.urlopen(request) as answer:
@@ -65,6 +68,11 @@ def download(source: Source, part: Path) -> None:
         with part.open("ab" if goes_on else "wb") as file:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
+    # A connection that is cut looks like the end of the file.
+    length = answer.headers.get("Content-Length")
+    whole = (have if goes_on else 0) + int(length) if length is not None else None
+    if whole is not None and part.stat().st_size < whole:
+        sys.exit(f"{source.name}: broke off at {part.stat().st_size:,} of {whole:,} bytes; fetch it again to go on")
 
 
 def fetch(source: Source, folder: Path) -> Path:

@@ -34,7 +34,8 @@ items_tokens = tokens/items-$(1)
 
 TUNE_CONFIG.asr = $(RECIPES)/$(SCALE)/asr.yaml
 TUNE_CONFIG.tts = $(RECIPES)/$(SCALE)/tts.yaml
-TUNE_SHARDS = --shards shards/librispeech-clean
+TUNE_SHARDS.asr = --shards shards/librispeech-clean
+TUNE_SHARDS.tts = $(TUNE_SHARDS.asr)
 eval_inputs = --corpus corpus/test-clean $(if $(filter asr,$(1)),--tokens tokens/test-clean,--vocoder vocoder/librispeech)
 
 .PHONY: fetch units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,hellaswag storycloze \

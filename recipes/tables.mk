@@ -96,8 +96,8 @@ tuned_names = $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUN
 # $(call tuned_rule,NAME,TASK,SHARE,TUNED NAME)
 define tuned_rule
 .PHONY: model-$(4) scores-$(4)
-model-$(4): model-$(1)
-	@$$(STAGE) finetune-$(4) $$(LST_TRAIN) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS) --name $(4) \
+model-$(4): model-$(1) items-$(2)
+	@$$(STAGE) finetune-$(4) $$(LST_TRAIN) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS.$(2)) --name $(4) \
 		$(if $(filter -%,$(3)),--set budget.steps=$$(STEPS.$(2)$(3)))
 scores-$(4): model-$(4) items-$(2)
 	@$$(STAGE) eval-$(4) $$(LST) eval $(2) model/$(4) $$(call eval_inputs,$(2)) --name $(4)

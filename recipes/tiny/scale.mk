@@ -36,13 +36,15 @@ LST_TRAIN = $(LST)
 PRETRAIN = --shards shards/spoken$(1) --text-shards shards/written
 TUNE_CONFIG.asr := $(TINY)/asr.yaml
 TUNE_CONFIG.tts := $(TINY)/tts.yaml
-TUNE_SHARDS = --shards shards/spoken
+TUNE_SHARDS.asr = --shards shards/spoken
+# Of whole stories a model soon knows the speech by heart and listens little to the text.
+TUNE_SHARDS.tts = --shards shards/sentences
 # A quarter and half of the steps that those files name.
 STEPS.asr-quarter := 50
 STEPS.asr-half := 100
-STEPS.tts-quarter := 60
-STEPS.tts-half := 120
-eval_inputs = --corpus corpus/heldout $(if $(filter asr,$(1)),--tokens tokens/heldout,--vocoder vocoder/small)
+STEPS.tts-quarter := 80
+STEPS.tts-half := 160
+eval_inputs = --corpus corpus/heldout $(if $(filter asr,$(1)),--tokens tokens/heldout,--vocoder vocoder/small --by sentence)
 WORDS_OF := shards/spoken
 COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
@@ -103,7 +105,8 @@ $(addprefix items-,$(TASKS)): tokens
 
 .PHONY: items-asr items-tts
 items-asr: tokens
-items-tts: tokens
+items-tts: tokens shards
+	@$(STAGE) shards-sentences $(LST) shards cut shards/spoken --name sentences
 	@$(STAGE) vocoder $(LST) vocoder fit corpus/spoken --tokens tokens/spoken --name small
 
 items-swuggy items-sblimp: items-%: units
