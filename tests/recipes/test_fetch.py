@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import re
 import sys
 import tarfile
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import pytest
 
@@ -52,6 +54,22 @@ def test_a_file_with_another_sum_is_refused_and_leaves_nothing(archive: Path, tm
     with pytest.raises(SystemExit, match="not the published file"):
         fetch.fetch(_source(archive, "0" * 64), out)
     assert not list(out.iterdir())
+
+
+class _CutOff(io.BytesIO):
+    """An answer that ends before the length that it has told."""
+
+    status = 206
+    headers: ClassVar = {"Content-Length": "9"}
+
+
+def test_a_download_that_breaks_off_is_kept_to_go_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = tmp_path / ".clips.part"
+    part.write_bytes(b"abc")
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", lambda request: _CutOff(b"def"))
+    with pytest.raises(SystemExit, match="broke off at 6 of 12 bytes"):
+        fetch.download(_source(part, None), part)
+    assert part.read_bytes() == b"abcdef"
 
 
 def test_the_list_is_whole_and_its_librispeech_sums_are_those_that_torchaudio_knows() -> None:
