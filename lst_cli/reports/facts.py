@@ -106,7 +106,11 @@ def _kind(model: Artifact, patching: Mapping[str, Any]) -> str:
 def _inputs(model: Artifact) -> dict[str, str]:
     """What models of a table share: tokenizer, quantizer and text. Speech shards may differ in their boundaries."""
     shared = ("text_tokenizer", "quantizer")
-    return {role: parent.fingerprint[:12] for role, parent in model.parents.items() if parent.kind in shared}
+    return {
+        role: parent.fingerprint[:12]
+        for role, parent in model.parents.items()
+        if parent.kind in shared or role.startswith("text_shards")
+    }
 
 
 def _noise(store: Store, model: Artifact) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
+from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import SCORES, read_scores
 from lst_cli.reports.budget import read_budget, read_metrics
 from lst_cli.reports.facts import Facts, differences, read_facts
@@ -94,6 +95,7 @@ def fill(spec: Spec, scored: Sequence[Scored]) -> Table:
             fix=f"'make {spec.name}' trains and scores them",
         )
     _check_shared(spec, models)
+    _check_items(spec, models)
     baseline = {line.label: group for line, group in chosen}
     rows = tuple(
         Row(
@@ -173,6 +175,22 @@ def _check_shared(spec: Spec, models: Sequence[Scored]) -> None:
         likes.setdefault((each.facts.order if spec.ranked == "shape" else 0, each.facts.tuned), []).append(each)
     for group in likes.values():
         _check_alike(spec, group)
+
+
+def _check_items(spec: Spec, models: Sequence[Scored]) -> None:
+    """Refuse to set scores of different items beside each other."""
+    asked: dict[str, tuple[str, dict[str, Any]]] = {}
+    tasks = {column.task for column in spec.columns}
+    for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
+        own = {key: result.get(key) for key in (*SAME, "judge")}
+        other, theirs = asked.setdefault(str(result.get("task")), (artifact.reference, own))
+        unequal = [key for key in own if own[key] != theirs[key]]
+        if unequal:
+            raise UserError(
+                f"{spec.name}: {other} and {artifact.reference} can't be compared",
+                found="; ".join(f"{key} {theirs[key]} and {own[key]}" for key in unequal),
+                fix="score all models on the same items with this lst, and name those scores with --scores",
+            )
 
 
 def _check_alike(spec: Spec, models: Sequence[Scored]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from lst_cli.artifacts import Artifact, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, write_scores
 from lst_cli.main import app
-from lst_cli.reports.measured import fill, read_scored
+from lst_cli.reports.facts import differences, read_facts
+from lst_cli.reports.measured import _check_items, fill, read_scored
 from lst_cli.reports.runs import spread
 from lst_cli.reports.specs import SPECS
 from lst_cli.reports.table_text import all_gains
@@ -132,6 +134,26 @@ def test_sizes_are_told_apart_and_compared_within_a_size(store: Store) -> None:
     assert [row.models[0].model.name for row in table.rows] == [
         *("baseline-small", "curriculum-small", "baseline-large", "curriculum-large")
     ]
+
+
+def test_models_of_other_text_data_are_not_compared(store: Store) -> None:
+    models = [_model(store, "base", "baseline"), _model(store, "static", "static")]
+    texts = [store.build(Request(kind=_kind("shards"), name=name, config={"x": name}), lambda d: None) for name in "ab"]
+    found = [
+        read_facts(store, dataclasses.replace(model, parents={"text_shards": text.artifact.as_parent()}))
+        for model, text in zip(models, texts, strict=True)
+    ]
+    assert any("text_shards" in said for said in differences(*found)) and not differences(found[0], found[0])
+
+
+def test_scores_of_other_items_are_refused(store: Store) -> None:
+    base, static = (
+        _tuned(store, _model(store, row, row), "asr", 50, {"wer": 0.5, "low": 0.4, "high": 0.6, "corpus": corpus})
+        for row, corpus in (("baseline", "corpus/a"), ("curriculum", "corpus/b"))
+    )
+    scored = read_scored(store, [base, static])
+    with pytest.raises(UserError, match=r"can't be compared[\s\S]*corpus/a and corpus/b"):
+        _check_items(SPECS["table5"], scored)
 
 
 def test_the_only_size_is_not_called_the_smaller_one(store: Store) -> None:
