@@ -61,7 +61,7 @@ def test_another_option_makes_another_version(root: Path) -> None:
     for seed in (0, 1):
         run(root, "units", "fit", "corpus/c", "--name", "q", "--clusters", 5, "--seed", seed)
     run(root, "units", "fit", "corpus/c", "--name", "q", "--clusters", 5, "--seed", 0, "--workers", 1)
-    assert len(list((root / "quantizer" / "q").glob("[!.]*"))) == 2
+    assert len([path for path in (root / "quantizer" / "q").glob("[!.]*") if not path.is_symlink()]) == 2
 
 
 @pytest.mark.parametrize(

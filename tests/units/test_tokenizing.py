@@ -59,7 +59,7 @@ def _run(root: Path, options: TokenizeOptions, rank: Rank = ALONE) -> None:
 
 
 def _data(root: Path) -> dict[str, bytes]:
-    (folder,) = (root / "tokens" / "t").glob("[!.]*")
+    folder = root / "tokens" / "t" / "current"
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "artifact.json"}
 
 
