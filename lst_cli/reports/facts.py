@@ -71,7 +71,9 @@ def read_facts(store: Store, model: Artifact) -> Facts:
     kind = _kind(model, patching)
     aligned = kind in _ALIGNED
     left = {
-        key: config[key] for key in config if key not in ("patching", "data", "model", "budget", "seed", "validation")
+        key: config[key]
+        for key in config
+        if key not in ("patching", "data", "model", "budget", "seed", "validation", "stories")
     }
     rest |= {**left, "data": data, "made from": _inputs(model)}
     return Facts(
