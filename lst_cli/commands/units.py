@@ -15,9 +15,12 @@ app = typer.Typer(no_args_is_help=True, help="Speech units: features and the k-m
 
 Name = Annotated[str, typer.Option(help="Name of the quantizer.")]
 Features = Annotated[
-    str, typer.Option(help="mfcc, or hubert:PATH with a folder in transformers format or a name on the hub.")
+    str,
+    typer.Option(
+        help="mfcc, hubert:PATH with a folder in transformers format or a name on the hub, or torchaudio:BUNDLE."
+    ),
 ]
-Layer = Annotated[int | None, typer.Option(help="Which transformer layer's output (hubert only), from 1.")]
+Layer = Annotated[int | None, typer.Option(help="Which transformer layer's output (of a HuBERT), from 1.")]
 Precision = Annotated[Literal["float32", "bfloat16"], typer.Option(help="What the model computes in.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
 Workers = Annotated[

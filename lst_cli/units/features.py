@@ -73,9 +73,13 @@ def describe_features(spec: str, layer: int | None) -> dict[str, Any]:
         from lst_cli.units.hubert_files import describe_hubert
 
         return describe_hubert(argument, layer)
+    if kind == "torchaudio" and argument:
+        from lst_cli.units.hubert_files import describe_hubert
+
+        return describe_hubert(spec, layer)
     raise UserError(
         f"--features {spec}: no such features",
-        expected="mfcc, or hubert:PATH with a folder or a name on the Hugging Face hub",
+        expected="mfcc, hubert:PATH with a folder or a name on the Hugging Face hub, or torchaudio:HUBERT_BASE",
     )
 
 

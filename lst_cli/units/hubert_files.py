@@ -10,6 +10,7 @@ from typing import Any
 
 from lst_cli.errors import UserError
 from lst_cli.units.frames import FRAME_SAMPLES
+from lst_cli.units.hubert_bundles import PREFIX, find_bundle
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
@@ -58,10 +59,12 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
 
 
 def find_model(path: str) -> Path:
-    """The folder of a model given as a folder or as a name on the Hugging Face hub (fetched if need be).
+    """The folder of a model given as a folder, a name on the Hugging Face hub (fetched if need be), or a bundle's name.
 
     :raises UserError: there is no such folder, and the hub has no such model or can't be reached.
     """
+    if path.startswith(PREFIX):
+        return find_bundle(path.removeprefix(PREFIX))
     folder = Path(path)
     if folder.is_dir():
         return folder
