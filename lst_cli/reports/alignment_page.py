@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.reports.rows import parent_of_kind
+from lst_cli.reports.templates import templates
 
 if TYPE_CHECKING:
     from lst_cli.patching.strategies import PatchingConfig
@@ -57,7 +58,6 @@ def render(choice: Choice, config: PatchingConfig) -> str:
 
     :raises UserError: the audio is gone.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     from lst_cli import __version__
@@ -69,14 +69,7 @@ def render(choice: Choice, config: PatchingConfig) -> str:
         raise UserError(f"{reference}: its corpus is gone, and with it the audio", fix="name it with --corpus")
     corpus = Corpus(choice.source.corpus)
     words = [zip(row.words, row.starts_W, row.ends_W, row.scores_W, strict=True) for row in choice.rows]
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("alignment_page.html.j2").render(
+    return templates().get_template("alignment_page.html.j2").render(
         reference=reference,
         version=__version__,
         utterances=[

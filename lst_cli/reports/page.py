@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lst_cli import __version__
@@ -20,6 +19,7 @@ from lst_cli.reports.patches import MOST_UTTERANCES, Lengths
 from lst_cli.reports.remarks import direction_name, interval, points
 from lst_cli.reports.rows import AsrRow, Rows, ScoreRow
 from lst_cli.reports.tables import count, paper_cells, percent
+from lst_cli.reports.templates import templates
 from lst_cli.reports.utterances import Source
 from lst_cli.reports.verdicts import Verdict
 
@@ -70,13 +70,7 @@ def render(contents: Contents, name: str, reference: str) -> str:
     :param name: of the report; the page's heading.
     :param reference: of the report.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters.update(
         percent=percent,
         count=count,

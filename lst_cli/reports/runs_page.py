@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lst_cli.reports.curves import RUN_AXES, RUN_QUANTITIES, Drawn, panels_of, with_stories
+from lst_cli.reports.templates import templates
 from lst_cli.training.runs import Run, settings
 from lst_cli.training.unfinished import differences
 
@@ -14,7 +15,6 @@ _FOLDER = Path(__file__).parent
 
 def render(runs: Sequence[Run]) -> str:
     """One HTML file with everything inside: of one run all settings, of two those that differ."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     from lst_cli import __version__
@@ -25,14 +25,7 @@ def render(runs: Sequence[Run]) -> str:
         Drawn(label=run.label, colour=number, points=with_stories(run.lines)) for number, run in enumerate(runs)
     ]
     panels = panels_of(drawn, RUN_QUANTITIES, RUN_AXES)
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("runs_page.html.j2").render(
+    return templates().get_template("runs_page.html.j2").render(
         version=__version__,
         runs=runs,
         strokes=[_stroke(dash(number)) for number in range(len(runs))],

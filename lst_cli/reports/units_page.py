@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.reports.report import PAGE, REPORT
+from lst_cli.reports.templates import templates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,20 +107,13 @@ def render(
     :param tokens: reference of the tokens artifact.
     :param sounds: of each unit that can be heard, as a ``data:`` address.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     from lst_cli import __version__
     from lst_cli.units.kmeans import perplexity
 
     folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     rows, explained = _rows(codebook, usage)
     total = int(usage.counts_K.sum())
     page: str = environment.get_template("units_page.html.j2").render(
