@@ -145,6 +145,7 @@ def asr(
     from lst_cli.audio.corpus import CORPUS
     from lst_cli.evaluation.error_rates import NORMALISER
     from lst_cli.evaluation.scores import SCORES
+    from lst_cli.inference.learnt import check_learnt
     from lst_cli.training.model_artifact import MODEL
     from lst_cli.units.tokens import TOKENS
 
@@ -154,6 +155,7 @@ def asr(
         "tokens": place.find(tokens, TOKENS),
         "corpus": place.find(corpus, CORPUS),
     }
+    check_learnt(parents["model"], "asr")
 
     def make(draft: Draft) -> None:
         from lst_cli.evaluation.stages import make_asr

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.artifacts import Artifact, Draft, Kind, Request
 from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
 from lst_cli.commands.vocoder import Device, Speaker
 from lst_cli.console import print_json, print_table
+from lst_cli.evaluation.scores import SCORES
+from lst_cli.evaluation.transcripts import TRANSCRIPTS
 from lst_cli.training.model_artifact import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lst_cli.evaluation.judge import JudgeFiles
 
 JudgeName = Annotated[
@@ -45,42 +47,21 @@ def tts(
     json: Json = False,
 ) -> None:
     """Error rate of a recogniser on what a model says, beside that on the original audio."""
-    from lst_cli.audio.corpus import CORPUS
-    from lst_cli.evaluation.error_rates import NORMALISER
-    from lst_cli.evaluation.judge import find_judge
-    from lst_cli.evaluation.scores import SCORES
-    from lst_cli.inference.speak import check_speaks
+    from lst_cli.inference.learnt import check_learnt
     from lst_cli.training.model_artifact import MODEL
-    from lst_cli.vocoder.files import VOCODER
 
-    place, files = store(ctx), find_judge(judge, language)
-    parents = {
-        "model": place.find(model, MODEL),
-        "vocoder": place.find(vocoder, VOCODER),
-        "corpus": place.find(corpus, CORPUS),
-    }
-    check_speaks(parents["model"])
-    parents["original"] = _original(ctx, parents["corpus"], files, max_reject_rate)
-    config = {
-        "task": "tts",
-        "task_version": 1,
-        "normaliser": NORMALISER,
-        "judge": dict(files.config),
-        "by": by,
-        "speaker": speaker,
-        "temperature": temperature,
-        "top_p": top_p,
-        "seed": seed,
-        "precision": precision,
-    }
+    found = store(ctx).find(model, MODEL)
+    check_learnt(found, "tts")
+    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"model": found})
+    sampling = {"temperature": temperature, "top_p": top_p, "seed": seed}
+    config = {**judged.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision}
 
     def make(draft: Draft) -> None:
         from lst_cli.evaluation.tts import make_tts
 
-        make_tts(draft, config, parents, files, rows, max_reject_rate, device)
+        make_tts(draft, config, judged.parents, judged.files, rows, max_reject_rate, device)
 
-    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-tts", config=config, parents=parents)
-    _show(build(ctx, request, make), parents["original"], json)
+    _show(judged.build(SCORES, name or f"{found.name}-tts", config, make), judged.original, json)
 
 
 def vocoder(
@@ -97,49 +78,80 @@ def vocoder(
     json: Json = False,
 ) -> None:
     """Error rate of a recogniser on audio made again of its own speech tokens, beside that on the original."""
-    from lst_cli.audio.corpus import CORPUS
-    from lst_cli.evaluation.error_rates import NORMALISER
-    from lst_cli.evaluation.heard import TRANSCRIPTS
-    from lst_cli.evaluation.judge import find_judge
     from lst_cli.units.tokens import TOKENS
-    from lst_cli.vocoder.files import VOCODER
 
-    place, files = store(ctx), find_judge(judge, language)
-    parents = {
-        "vocoder": place.find(vocoder, VOCODER),
-        "corpus": place.find(corpus, CORPUS),
-        "tokens": place.find(tokens, TOKENS),
-    }
-    parents["original"] = _original(ctx, parents["corpus"], files, max_reject_rate)
-    config = {
-        "task": "resynthesis",
-        "task_version": 1,
-        "normaliser": NORMALISER,
-        "judge": dict(files.config),
-        "speaker": speaker,
-    }
+    found = store(ctx).find(tokens, TOKENS)
+    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"tokens": found})
+    config = {**judged.config("resynthesis"), "speaker": speaker}
 
     def make(draft: Draft) -> None:
-        from lst_cli.evaluation.tts import make_resynthesis
+        from lst_cli.evaluation.resynthesis import make_resynthesis
 
-        make_resynthesis(draft, config, parents, files, max_reject_rate, device)
+        make_resynthesis(draft, config, judged.parents, judged.files, max_reject_rate, device)
 
-    made = name or f"{parents['vocoder'].name}-{parents['corpus'].name}"
-    request = Request(kind=TRANSCRIPTS, name=made, config=config, parents=parents)
-    _show(build(ctx, request, make), parents["original"], json)
+    of = judged.parents
+    made = name or f"{of['vocoder'].name}-{of['corpus'].name}"
+    _show(judged.build(TRANSCRIPTS, made, config, make), judged.original, json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What both commands have: a vocoder's audio for the texts of a corpus, and a judge of it."""
+
+    ctx: typer.Context
+    files: JudgeFiles
+    parents: Mapping[str, Artifact]
+    """``corpus``, ``vocoder``, ``original`` and the command's own."""
+
+    @classmethod
+    def find(
+        cls,
+        ctx: typer.Context,
+        corpus: str,
+        vocoder: str,
+        judge: str,
+        language: str,
+        max_reject_rate: float,
+        more: Mapping[str, Artifact],
+    ) -> _Judged:
+        """Find the artifacts and the judge, and have the judge hear the original audio."""
+        from lst_cli.audio.corpus import CORPUS
+        from lst_cli.evaluation.judge import find_judge
+        from lst_cli.vocoder.files import VOCODER
+
+        place, files = store(ctx), find_judge(judge, language)
+        found = {**more, "vocoder": place.find(vocoder, VOCODER), "corpus": place.find(corpus, CORPUS)}
+        found["original"] = _original(ctx, found["corpus"], files, max_reject_rate)
+        return cls(ctx=ctx, files=files, parents=found)
+
+    @property
+    def original(self) -> Artifact:
+        """What the judge hears in the original audio."""
+        return self.parents["original"]
+
+    def config(self, task: str) -> dict[str, Any]:
+        """What any judged result was made with."""
+        return _config(task, self.files)
+
+    def build(self, kind: Kind, name: str, config: Mapping[str, Any], make: Callable[[Draft], None]) -> Artifact:
+        """Judge, unless it was done already."""
+        return build(self.ctx, Request(kind=kind, name=name, config=config, parents=self.parents), make)
+
+
+def _config(task: str, files: JudgeFiles) -> dict[str, Any]:
+    from lst_cli.evaluation.error_rates import NORMALISER
+
+    return {"task": task, "task_version": 1, "normaliser": NORMALISER, "judge": dict(files.config)}
 
 
 def _original(ctx: typer.Context, corpus: Artifact, files: JudgeFiles, max_reject_rate: float) -> Artifact:
     """What the judge hears in the original audio, judged once for all that is set beside it."""
-    from lst_cli.evaluation.error_rates import NORMALISER
-    from lst_cli.evaluation.heard import TRANSCRIPTS
-
-    config = {"task": "original", "task_version": 1, "normaliser": NORMALISER, "judge": dict(files.config)}
+    config = _config("original", files)
 
     def make(draft: Draft) -> None:
-        from lst_cli.evaluation.tts import make_floor
+        from lst_cli.evaluation.resynthesis import make_original
 
-        make_floor(draft, config, corpus, files, max_reject_rate)
+        make_original(draft, config, corpus, files, max_reject_rate)
 
     request = Request(kind=TRANSCRIPTS, name=f"{corpus.name}-original", config=config, parents={"corpus": corpus})
     return build(ctx, request, make)

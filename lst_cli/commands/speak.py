@@ -44,8 +44,9 @@ def speak(
 ) -> None:
     """Speak a text with a model that was fine-tuned for it."""
     from lst_cli.inference.devices import pick_device
+    from lst_cli.inference.learnt import check_learnt
     from lst_cli.inference.sampling import Sampling
-    from lst_cli.inference.speak import check_speaks, sentences, speakable
+    from lst_cli.inference.speak import sentences, speakable
     from lst_cli.inference.voicing import voice
     from lst_cli.training.model_artifact import MODEL, load_model
     from lst_cli.vocoder.files import VOCODER, check_quantizer
@@ -54,7 +55,7 @@ def speak(
     if json and output == STANDARD_STREAM:
         raise UserError("--json and --output - both write to standard output", fix="give a file with --output")
     artifact, found = store(ctx).find(model, MODEL), store(ctx).find(vocoder, VOCODER)
-    check_speaks(artifact)
+    check_learnt(artifact, "tts")
     lines = _lines(text, file)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     where = pick_device(device)

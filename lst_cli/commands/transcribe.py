@@ -48,8 +48,9 @@ def transcribe(
 ) -> None:
     """Transcribe speech with a model that was fine-tuned for it."""
     from lst_cli.inference.devices import pick_device
+    from lst_cli.inference.learnt import check_learnt
     from lst_cli.inference.listen import is_one_file, segments
-    from lst_cli.inference.transcribe import check_transcribes, transcribe_segments
+    from lst_cli.inference.transcribe import transcribe_segments
     from lst_cli.inference.word_times import WordTimer
     from lst_cli.training.model_artifact import MODEL, load_model
 
@@ -62,7 +63,7 @@ def transcribe(
         )
     place = store(ctx)
     artifact = place.find(model, MODEL)
-    check_transcribes(artifact)
+    check_learnt(artifact, "asr")
     loaded = load_model(artifact, pick_device(device))
     timer = WordTimer.load(aligner, place) if aligner is not None else None
     files = _Files(output, SUFFIXES[format])

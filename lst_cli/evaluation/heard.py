@@ -2,36 +2,33 @@
 
 One form for all that is judged: the original recordings (the floor: no voice can do better by this judge), audio made
 again of their own speech tokens (what the vocoder loses), and what a model said.
+
+Legend: T samples at 16 kHz.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lst_cli.artifacts import Kind
 from lst_cli.console import progress
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
+from lst_cli.evaluation.judge import Judge, JudgeFiles
 from lst_cli.hashing import mix, text_id
+from lst_cli.units.frames import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from lst_cli.evaluation.judge import Judge
-
-TRANSCRIPTS = Kind("transcripts", 1)
-"""What a judge hears in a corpus, or in its audio made again by a vocoder: ``scores.json``, ``items.parquet`` and a
-few recordings, as in ``scores``."""
+    from lst_cli.audio.corpus import Utterance
 
 EXAMPLES = 6
 """Recordings that a result keeps; which ones is drawn by a hash of their ids, so nobody chose them."""
 
-AUDIO_FOLDER = "audio"
 WORST = 20
+"""Utterances with most errors that a result lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +42,32 @@ class Heard:
     """Of the audio that was judged."""
     words: Errors
     characters: Errors
+    recording_T: NDArray[np.float32] | None
+    """The audio that was judged; None where it is not kept."""
 
 
-def hear(judge: Judge, clips: Iterable[tuple[str, str, NDArray[np.float32]]], total: int) -> list[Heard]:
-    """Judge clips: id, what was to be said, samples at 16 kHz."""
+def hear(files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]) -> list[Heard]:
+    """Judge one clip for each utterance, in the same order.
+
+    :param waves: samples [T] at 16 kHz of each clip; taken one by one, and only :data:`EXAMPLES` of them are kept.
+    """
+    judge = Judge(files)
+    kept = set(example_ids([utterance.id for utterance in utterances]))
     found = []
-    with progress("judging", total, "utterances") as bar:
-        for name, reference, wave_T in clips:
+    with progress("judging", len(utterances), "utterances") as bar:
+        for utterance, wave_T in zip(utterances, waves, strict=True):
             transcript = judge.hear(wave_T) if len(wave_T) else ""
+            reference = utterance.text or ""
             said, heard = normalise(reference), normalise(transcript)
             found.append(
                 Heard(
-                    id=name,
+                    id=utterance.id,
                     reference=reference,
                     transcript=transcript,
-                    seconds=len(wave_T) / 16_000,
+                    seconds=len(wave_T) / SAMPLE_RATE,
                     words=count_errors(said, heard, "words"),
                     characters=count_errors(said, heard, "characters"),
+                    recording_T=wave_T if utterance.id in kept else None,
                 )
             )
             bar.advance()
@@ -110,17 +116,3 @@ def example_ids(ids: Sequence[str]) -> list[str]:
     """The utterances whose recordings are kept, in their own order."""
     drawn = set(sorted(ids, key=lambda name: int(mix(0, text_id(name))))[:EXAMPLES])
     return [name for name in ids if name in drawn]
-
-
-def keep_audio(folder: Path, waves: Mapping[str, NDArray[np.float32]]) -> dict[str, str]:
-    """Write recordings at 16 kHz as FLAC; the file of each id, relative to ``folder``."""
-    import soundfile
-
-    from lst_cli.artifacts.parquet import atomic_path
-
-    files = {}
-    for number, (name, wave_T) in enumerate(waves.items()):
-        files[name] = f"{AUDIO_FOLDER}/{number:02d}.flac"
-        with atomic_path(folder / files[name]) as temporary:
-            soundfile.write(temporary, wave_T, 16_000, format="FLAC", subtype="PCM_16")
-    return files

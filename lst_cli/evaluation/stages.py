@@ -14,7 +14,7 @@ from lst_cli.audio.corpus import Corpus
 from lst_cli.console import progress
 from lst_cli.evaluation import asr, choice
 from lst_cli.evaluation.directions import check_spoken
-from lst_cli.evaluation.error_rates import normalise
+from lst_cli.evaluation.references import with_words
 from lst_cli.evaluation.scores import model_entry, write_scores
 from lst_cli.evaluation.tasks import Item, Task
 from lst_cli.inference.devices import pick_device
@@ -84,17 +84,12 @@ def make_asr(
     """
     loaded = load_model(parents["model"], pick_device(device), config["precision"])
     check_quantizer(parents["tokens"], loaded.card.quantizer["fingerprint"], parents["model"].reference)
-    utterances = list(Corpus(parents["corpus"]))
-    units = read_units(parents["tokens"], [utterance.id for utterance in utterances])
-    references: dict[str, str] = {}
-    for utterance in utterances:
-        if utterance.id not in units:
-            draft.reject(utterance.id, f"no speech tokens in {parents['tokens'].reference}")
-        elif not normalise(utterance.text or ""):
-            draft.reject(utterance.id, "no words in the transcript")
-        else:
-            references[utterance.id] = utterance.text or ""
-    draft.check_rejects(len(utterances), max_reject_rate)
+    units = read_units(parents["tokens"], [utterance.id for utterance in Corpus(parents["corpus"])])
+    missing = f"no speech tokens in {parents['tokens'].reference}"
+    utterances = with_words(
+        draft, parents["corpus"], max_reject_rate, lambda each: None if each.id in units else missing
+    )
+    references = {utterance.id: utterance.text or "" for utterance in utterances}
     start = time.monotonic()
     recognised = asr.recognise(loaded, units, references, rows=rows, beams=config["beams"])
     seconds = time.monotonic() - start

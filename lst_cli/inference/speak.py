@@ -16,7 +16,6 @@ from lst_cli.inference.continuing import make_prompt
 from lst_cli.inference.generate import ROWS, Continuation, Prompt, generate
 
 if TYPE_CHECKING:
-    from lst_cli.artifacts import Artifact
     from lst_cli.inference.sampling import Sampling
     from lst_cli.text.tokenizer import TextTokenizer
     from lst_cli.training.model_artifact import LoadedModel
@@ -57,21 +56,6 @@ def joined(parts: Sequence[Said]) -> Said:
         context_positions=sum(part.context_positions for part in parts),
         new_positions=sum(part.new_positions for part in parts),
     )
-
-
-def check_speaks(model: Artifact) -> None:
-    """Refuse a model that was fine-tuned for other tasks only.
-
-    :raises UserError: it was.
-    """
-    task = model.config.get("task")
-    if isinstance(task, str) and "tts" not in task.split(","):
-        raise UserError(
-            f"{model.reference}: this model does not speak",
-            found=f"a model that was fine-tuned for {task}",
-            expected="a model that was fine-tuned for tts",
-            fix="make one: lst finetune tts CONFIG --model model/NAME --shards shards/NAME --name NAME",
-        )
 
 
 def unspeakable(tokenizer: TextTokenizer, text: str) -> list[str]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.errors import UserError
 from lst_cli.inference.beam import beam_search
 from lst_cli.inference.generate import ROWS, Continuation, Prompt, generate
 from lst_cli.inference.listen import Segment, Unheard
@@ -18,7 +17,6 @@ from lst_cli.units.quantizer import Quantizer, tokenize_waveforms
 
 if TYPE_CHECKING:
     from lst_cli.alignment.timed import TimedWord
-    from lst_cli.artifacts import Artifact
     from lst_cli.inference.word_times import WordTimer
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.model_artifact import LoadedModel
@@ -46,21 +44,6 @@ class Transcript:
     """Text tokens, without the end."""
     ended: bool
     """False where the text was cut off: such a model does not transcribe, or the speech is none."""
-
-
-def check_transcribes(model: Artifact) -> None:
-    """Refuse a model that was trained for other things only.
-
-    :raises UserError: it was.
-    """
-    task = model.config.get("task")
-    if isinstance(task, str) and "asr" not in task.split(","):
-        raise UserError(
-            f"{model.reference}: this model does not transcribe",
-            found="a model that was pretrained only" if task == "pretrain" else f"a model that learnt {task}",
-            expected="a model that was fine-tuned for asr",
-            fix=f"make one: lst finetune asr CONFIG --model {model.kind}/{model.name} --shards shards/NAME --name NAME",
-        )
 
 
 def asr_prompt(speech: SpeechCodec, units: NDArray[np.integer]) -> Prompt:

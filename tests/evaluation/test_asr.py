@@ -20,7 +20,7 @@ from lst_cli.main import app
 from lst_cli.model.decoding import DecodingState
 from lst_cli.training.model_artifact import load_model
 from tests.inference.models import latent_config, model_artifact, quantizer_artifact, random_model, tokens_artifact
-from tests.inference.reciting import recited_text, reciting_artifact
+from tests.inference.reciting import recited_text, reciting_artifact, taught_artifact
 
 
 def make_corpus(store: Store, texts: dict[str, str | None]) -> None:
@@ -105,3 +105,14 @@ def test_missing_tokens_and_empty_references_are_rejects(root: Path) -> None:
     run(root, "--max-reject-rate", "0.8")
     scores = Store(root).find("scores/reciting-asr", SCORES)
     assert read_parquet(scores.file("rejects.parquet"))["id"].to_pylist() == ["gone", "less", "more"]
+
+
+@pytest.mark.parametrize(("task", "found"), [("tts", "learnt tts"), ("pretrain", "pretrained only")])
+def test_a_model_that_does_not_transcribe_is_not_scored(root: Path, task: str, found: str) -> None:
+    make_corpus(Store(root), {"same": recited_text()})
+    taught_artifact(Store(root), task)
+    arguments = ["--root", str(root), "eval", "asr", "model/taught", "--tokens", "tokens/t", "--corpus", "corpus/c"]
+    with pytest.raises(UserError, match="does not transcribe") as caught:
+        app(arguments, standalone_mode=False)
+    assert caught.value.exit_code == 2 and found in str(caught.value)
+    assert not list((root / "scores").glob("*"))

@@ -16,8 +16,8 @@ from lst_cli.artifacts import Artifact, Request, Store
 from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.audio.corpus import CORPUS, write_utterances
 from lst_cli.errors import UserError
+from lst_cli.evaluation import heard as hearing
 from lst_cli.evaluation import judge as judging
-from lst_cli.evaluation import tts as stage
 from lst_cli.evaluation.heard import EXAMPLES, example_ids
 from lst_cli.evaluation.scores import ITEMS_FILE
 from lst_cli.main import app
@@ -64,7 +64,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     tokens_artifact(store, "held", units, quantizer_artifact(store), corpus)
     (tmp_path / "whisper").mkdir()
     (tmp_path / "whisper" / "model.bin").write_bytes(b"weights")
-    monkeypatch.setattr(stage, "Judge", RuleJudge)
+    monkeypatch.setattr(hearing, "Judge", RuleJudge)
     RuleJudge.heard = 0
     yield store.root
 

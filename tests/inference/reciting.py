@@ -6,8 +6,9 @@ import itertools
 
 import numpy as np
 
-from lst_cli.artifacts import Artifact, Store
+from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.text.tokenizer import TextTokenizer
+from lst_cli.training.model_artifact import MODEL
 from tests.inference.models import TEXT, bigram, model_artifact, tokenizer_bytes, vocabulary
 
 
@@ -28,3 +29,14 @@ def reciting_artifact(store: Store) -> Artifact:
         for before, after in itertools.pairwise(chain):
             p_VV[before, after] = 0.9
     return model_artifact(store, "reciting", *bigram(np.log(p_VV).astype(np.float32)))
+
+
+def taught_artifact(store: Store, task: str) -> Artifact:
+    """The same model, called ``taught``, whose artifact says that it learnt a task."""
+    reciting = store.find("model/reciting", MODEL)
+
+    def copy(draft: Draft) -> None:
+        for record in reciting.files:
+            (draft.path / record.path).write_bytes(reciting.file(record.path).read_bytes())
+
+    return store.build(Request(kind=MODEL, name="taught", config={"task": task}), copy).artifact

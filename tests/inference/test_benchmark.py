@@ -38,9 +38,14 @@ def last_line(*options: str) -> dict[str, Any]:
     spec = importlib.util.spec_from_file_location("benchmark_transcribe", TRANSCRIBE)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     printed = io.StringIO()
-    with mock.patch("sys.argv", ["transcribe.py", *options]), redirect_stdout(printed):
+    # A script's folder comes first on Python's path.
+    with (
+        mock.patch("sys.path", [str(TRANSCRIBE.parent), *sys.path]),
+        mock.patch("sys.argv", ["transcribe.py", *options]),
+        redirect_stdout(printed),
+    ):
+        spec.loader.exec_module(module)
         module.main()
     line: dict[str, Any] = json.loads(printed.getvalue().splitlines()[-1])
     return line

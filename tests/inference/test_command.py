@@ -23,9 +23,8 @@ from lst_cli.config import to_dict
 from lst_cli.errors import UserError
 from lst_cli.inference.subtitles import cues_of_words, srt, vtt
 from lst_cli.main import app
-from lst_cli.training.model_artifact import MODEL
 from tests.inference.models import quantizer_artifact, tokens_artifact
-from tests.inference.reciting import recited_text, reciting_artifact
+from tests.inference.reciting import recited_text, reciting_artifact, taught_artifact
 
 RATE = 16_000
 
@@ -107,20 +106,13 @@ def test_what_has_no_sound_has_no_text(root: Path, wav: Path) -> None:
 
 
 def test_a_model_that_learnt_something_else_is_refused(root: Path, wav: Path) -> None:
-    store = Store(root)
-    reciting = store.find("model/reciting", MODEL)
-
-    def copy(draft: Draft) -> None:
-        for record in reciting.files:
-            (draft.path / record.path).write_bytes(reciting.file(record.path).read_bytes())
-
     for task, found in [("pretrain", "pretrained only"), ("tts", "learnt tts")]:
-        store.build(Request(kind=MODEL, name=task, config={"task": task}), copy)
+        taught_artifact(Store(root), task)
         with pytest.raises(UserError, match="does not transcribe") as caught:
-            app(["--root", str(root), "transcribe", f"model/{task}", str(wav)], standalone_mode=False)
-        assert found in str(caught.value) and f"lst finetune asr CONFIG --model model/{task}" in str(caught.value)
-    store.build(Request(kind=MODEL, name="both", config={"task": "asr,tts"}), copy)
-    app(["--root", str(root), "transcribe", "model/both", str(wav)], standalone_mode=False)
+            app(["--root", str(root), "transcribe", "model/taught", str(wav)], standalone_mode=False)
+        assert found in str(caught.value) and "lst finetune asr CONFIG --model model/taught" in str(caught.value)
+    taught_artifact(Store(root), "asr,tts")
+    app(["--root", str(root), "transcribe", "model/taught", str(wav)], standalone_mode=False)
 
 
 def test_manifests(root: Path, wav: Path) -> None:
