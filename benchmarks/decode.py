@@ -11,22 +11,15 @@ LST's tokens/s of TTS-like decoding over the baseline's, at batch 1 (``speech_sp
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import time
 from typing import Any
 
 import numpy as np
 import torch
+from families import FAMILIES, VOCABULARY, add_options, print_result, random_model, set_threads
 
 from lst_cli.hashing import integers
-from lst_cli.model.architectures import architecture
-from lst_cli.model.config import ModelConfig
 from lst_cli.model.decoding import DecodingState
-from lst_cli.model.model import build_model
-from lst_cli.text.vocabulary import Vocabulary
-
-VOCABULARY = Vocabulary(pieces=32_000, units=501)
 
 
 def prompt(task: str, row: int) -> np.ndarray:
@@ -64,45 +57,28 @@ def measure(model: Any, name: str, task: str, batch: int, tokens: int, patch: in
     }
 
 
-def shrunk(config: ModelConfig, layers: int) -> ModelConfig:
-    """Fewer global layers, for a quick run; the decoder shrinks in proportion."""
-    local = config.local
-    if local is not None:
-        local = dataclasses.replace(local, decoder_layers=max(1, round(local.decoder_layers * layers / config.layers)))
-    return dataclasses.replace(config, layers=layers, local=local)
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a quarter of the layers, fewer tokens: under a minute")
-    parser.add_argument("--size", default="420m", help="architectures baseline_SIZE and lst_SIZE")
+    add_options(parser, batch=32)
     parser.add_argument("--tokens", type=int, default=96, help="tokens that each row writes")
-    parser.add_argument("--batch", type=int, default=32, help="the larger of the two batches")
-    parser.add_argument("--patch", type=int, default=4, help="tokens of a static patch")
     options = parser.parse_args()
     if options.quick:
         options.tokens, options.batch = 16, 4
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    set_threads(options)
     rows = []
-    for family in ("baseline", "lst"):
-        config = architecture(f"{family}_{options.size}")
-        if options.quick:
-            config = shrunk(config, config.layers // 4)
-        torch.manual_seed(0)
-        with device:
-            model = build_model(config, VOCABULARY.size).eval()
+    for family in FAMILIES:
+        model = random_model(family, options)
         for task in ("tts", "asr"):
             for batch in (1, options.batch):
                 tokens = options.tokens if task == "tts" else options.tokens // 4
                 rows.append(measure(model, f"{family}_{options.size}", task, batch, tokens, options.patch))
-                print(*(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
-    rate = {(r["model"].split("_")[0], r["task"], r["batch"]): r["tokens_per_s"] for r in rows}
-    speedups = {
+    rate = {(row["model"].split("_")[0], row["task"], row["batch"]): row["tokens_per_s"] for row in rows}
+    figures = {
         "speech_speedup": rate["lst", "tts", 1] / rate["baseline", "tts", 1],
         "speech_speedup_batched": rate["lst", "tts", options.batch] / rate["baseline", "tts", options.batch],
     }
-    print(json.dumps({**{key: round(value, 2) for key, value in speedups.items()}, "rows": rows}))
+    print_result(rows, {key: round(value, 2) for key, value in figures.items()})
 
 
 if __name__ == "__main__":

@@ -211,14 +211,14 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if arguments.read:
-        print(json.dumps(read_folder(arguments.read), indent=2))
+        print(json.dumps(read_folder(arguments.read)))
         return
     if arguments.memory:
-        print(json.dumps(benchmark_memory(n_shards=32, megabytes=100), indent=2))
+        print(json.dumps(benchmark_memory(n_shards=32, megabytes=100)))
         return
     utterances = read_utterances(arguments.utterances) if arguments.utterances else make_utterances()
     n, tokens = (4_000, 2_000_000) if arguments.quick else (40_000, 20_000_000)
-    print(json.dumps(benchmark(utterances, n, tokens), indent=2))
+    print(json.dumps(benchmark(utterances, n, tokens)))
 
 
 if __name__ == "__main__":

@@ -14,30 +14,30 @@ transformer for the speech, as a share of the baseline's (0.25x in Table 5 of Lu
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from families import (
+    FAMILIES,
+    PIECES_PER_S,
+    VOCABULARY,
+    add_options,
+    print_result,
+    random_model,
+    set_threads,
+    speedups,
+    wait_for_gpu,
+)
 
 from lst_cli.hashing import integers
-from lst_cli.model.architectures import architecture
 from lst_cli.model.decoding import DecodingState
-from lst_cli.model.model import build_model
-from lst_cli.text.vocabulary import Vocabulary
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.vocoder.config import VocoderConfig
 from lst_cli.vocoder.network import new_network
 from lst_cli.vocoder.spectrum import Spectrum
 from lst_cli.vocoder.vocoder import MelVocoder
-
-VOCABULARY = Vocabulary(pieces=32_000, units=501)
-PIECES_PER_S = 4.0
-"""Text pieces of a second of read speech: 2.7 words, 1.4 pieces each."""
 
 
 def vocoder_s(seconds: float) -> float:
@@ -66,13 +66,13 @@ def measure(model: Any, name: str, seconds: float, batch: int, patch: int) -> di
     rows = np.arange(batch)
     start = time.perf_counter()
     logits = state.feed(rows, prompts)
-    _wait()
+    wait_for_gpu()
     read = time.perf_counter()
     context = state.global_positions
     for _ in range(int(RATE_HZ * seconds)):
         best = logits[:, VOCABULARY.speech_start :].argmax(-1).cpu().numpy()
         logits = state.feed(rows, list(best[:, None] + VOCABULARY.speech_start))
-    _wait()
+    wait_for_gpu()
     spoken = seconds * batch
     return {
         "model": name,
@@ -83,26 +83,12 @@ def measure(model: Any, name: str, seconds: float, batch: int, patch: int) -> di
     }
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 def random_weights(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of both families at both batches."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     voice = vocoder_s(options.seconds)
     rows = []
-    for family in ("baseline", "lst"):
-        config = architecture(f"{family}_{options.size}")
-        if options.quick:
-            local = config.local
-            if local is not None:
-                local = dataclasses.replace(local, decoder_layers=max(1, local.decoder_layers // 8))
-            config = dataclasses.replace(config, layers=max(1, config.layers // 8), local=local)
-        torch.manual_seed(0)
-        with device:
-            model = build_model(config, VOCABULARY.size).eval()
+    for family in FAMILIES:
+        model = random_model(family, options)
         measure(model, family, 1.0, 1, options.patch)
         for batch in (1, options.batch):
             row = measure(model, family, options.seconds, batch, options.patch)
@@ -124,7 +110,7 @@ def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
     texts = [utterance.text or "" for utterance in Corpus(store.find(options.corpus, CORPUS))][: options.texts]
     vocoder = load_vocoder(store.find(options.vocoder, VOCODER))
     rows = []
-    for family in ("baseline", "lst"):
+    for family in FAMILIES:
         loaded = load_model(store.find(getattr(options, family), MODEL), pick_device("auto"))
         list(voice(loaded, vocoder, texts[:1], None, rows=1))
         for batch in (1, options.batch):
@@ -144,32 +130,17 @@ def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def summary(rows: Sequence[dict[str, Any]], batch: int) -> dict[str, Any]:
-    """What the last line says."""
-    total = {(row["model"], row["batch"]): row["total_s"] for row in rows}
+def position_share(rows: list[dict[str, Any]]) -> float:
+    """LST's positions of the global transformer for the speech, as a share of the baseline's."""
     positions = {row["model"]: row["generation_positions_per_s"] for row in rows}
-    return {
-        "speedup": round(total["baseline", 1] / total["lst", 1], 2),
-        "speedup_batched": round(total["baseline", batch] / total["lst", batch], 2),
-        "real_time_factor": round(total["lst", batch], 4),
-        "positions": round(positions["lst"] / positions["baseline"], 3),
-        "threads": torch.get_num_threads(),
-        "rows": [{key: _rounded(value) for key, value in row.items()} for row in rows],
-    }
-
-
-def _rounded(value: Any) -> Any:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    return round(positions["lst"] / positions["baseline"], 3)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="an eighth of the layers, shorter speech: under a minute")
-    parser.add_argument("--size", default="420m", help="architectures baseline_SIZE and lst_SIZE")
+    add_options(parser, batch=16)
     parser.add_argument("--seconds", type=float, default=10.0, help="speech of a text")
-    parser.add_argument("--batch", type=int, default=16, help="the larger of the two batches")
-    parser.add_argument("--patch", type=int, default=4, help="tokens of a static patch")
     parser.add_argument("--root", type=Path, help="artifacts: measure fine-tuned models instead of random weights")
     parser.add_argument("--lst", default="model/tts")
     parser.add_argument("--baseline", default="model/tts-base")
@@ -178,11 +149,10 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=16, help="texts of the corpus to speak")
     options = parser.parse_args()
     if options.quick:
-        options.seconds, options.batch = 3.0, 4
+        options.seconds, options.batch = 2.0, 4
+    set_threads(options)
     rows = fine_tuned(options) if options.root else random_weights(options)
-    for row in rows:
-        print(*(f"{key}={_rounded(value)}" for key, value in row.items()), flush=True)
-    print(json.dumps(summary(rows, options.batch)))
+    print_result(rows, {**speedups(rows, options.batch), "positions": position_share(rows)})
 
 
 if __name__ == "__main__":

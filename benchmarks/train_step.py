@@ -170,7 +170,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under a minute on two cores")
+    parser.add_argument("--quick", action="store_true", help="short sequences, one step, one thread: under a minute")
     parser.add_argument("--size", default="tiny", help="architectures baseline_SIZE and lst_SIZE")
     parser.add_argument(
         "--positions", type=int, default=1024, help="positions (or, at equal data, tokens) of a sequence"
@@ -188,12 +188,13 @@ def main() -> None:
     options.dtype = getattr(torch, options.dtype)
     options.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if options.quick:
-        options.positions, options.steps, options.pieces = 256, 2, 1000
+        options.positions, options.steps, options.pieces = 128, 1, 1000
+        torch.set_num_threads(1)  # on busy cores several threads wait for each other at every layer
     vocabulary = Vocabulary(pieces=options.pieces, units=501)
     peak_rate = matmul_flops_per_s(options.device, options.dtype, options.quick)
     rows = [measure(case, options, peak_rate, vocabulary) for case in cases(options)]
     if options.device.type == "cpu":
-        options.positions, options.sequences, options.speech = (256 if options.quick else 1024), 2, 0.74
+        options.positions, options.sequences, options.speech = (128 if options.quick else 1024), 2, 0.74
         small = Vocabulary(pieces=1090, units=501)
         rows.append(measure(Case("peer shape", "static", PEER, "tokens"), options, peak_rate, small))
     for row in rows:

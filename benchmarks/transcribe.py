@@ -14,26 +14,26 @@ the global ones, so it can gain in reading the prompt only.
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from families import (
+    FAMILIES,
+    PIECES_PER_S,
+    VOCABULARY,
+    add_options,
+    print_result,
+    random_model,
+    set_threads,
+    speedups,
+    wait_for_gpu,
+)
 
 from lst_cli.hashing import integers
-from lst_cli.model.architectures import architecture
-from lst_cli.model.config import ModelConfig
 from lst_cli.model.decoding import DecodingState
-from lst_cli.model.model import build_model
-from lst_cli.text.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary(pieces=32_000, units=501)
-PIECES_PER_S = 4.0
-"""Text pieces of a second of read speech: 2.7 words, 1.4 pieces each."""
 RATE = 16_000
 
 
@@ -69,12 +69,12 @@ def measure(model: Any, name: str, seconds: float, batch: int, patch: int) -> di
     rows = np.arange(batch)
     start = time.perf_counter()
     logits = state.feed(rows, prompts)
-    _wait()
+    wait_for_gpu()
     read = time.perf_counter()
     context = state.global_positions
     for _ in range(int(PIECES_PER_S * seconds)):
         logits = state.feed(rows, list(logits[:, 3 : VOCABULARY.pieces].argmax(-1).cpu().numpy()[:, None] + 3))
-    _wait()
+    wait_for_gpu()
     end = time.perf_counter()
     spoken = seconds * batch
     return {
@@ -86,31 +86,12 @@ def measure(model: Any, name: str, seconds: float, batch: int, patch: int) -> di
     }
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def shrunk(config: ModelConfig, layers: int) -> ModelConfig:
-    """Fewer global layers, for a quick run; the decoder shrinks in proportion."""
-    local = config.local
-    if local is not None:
-        local = dataclasses.replace(local, decoder_layers=max(1, round(local.decoder_layers * layers / config.layers)))
-    return dataclasses.replace(config, layers=layers, local=local)
-
-
 def random_weights(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of both families at both batches."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sound = {batch: tokenize_s(options.seconds, batch) / options.seconds / batch for batch in (1, options.batch)}
     rows = []
-    for family in ("baseline", "lst"):
-        config = architecture(f"{family}_{options.size}")
-        if options.quick:
-            config = shrunk(config, config.layers // 8)
-        torch.manual_seed(0)
-        with device:
-            model = build_model(config, VOCABULARY.size).eval()
+    for family in FAMILIES:
+        model = random_model(family, options)
         measure(model, family, 1.0, 1, options.patch)
         for batch in (1, options.batch):
             row = measure(model, family, options.seconds, batch, options.patch)
@@ -128,7 +109,7 @@ def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
 
     store = Store(options.root)
     rows = []
-    for family in ("baseline", "lst"):
+    for family in FAMILIES:
         loaded = load_model(store.find(getattr(options, family), MODEL), pick_device("auto"))
         # Sound is read and cut beforehand: how fast the disk is does not matter here.
         found = list(segments([options.corpus], store, 30.0))
@@ -140,30 +121,11 @@ def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def summary(rows: Sequence[dict[str, Any]], batch: int) -> dict[str, Any]:
-    """What the last line says."""
-    total = {(row["model"], row["batch"]): row["total_s"] for row in rows}
-    return {
-        "speedup": round(total["baseline", 1] / total["lst", 1], 2),
-        "speedup_batched": round(total["baseline", batch] / total["lst", batch], 2),
-        "real_time_factor": round(total["lst", batch], 4),
-        "threads": torch.get_num_threads(),
-        "rows": [{key: _rounded(value) for key, value in row.items()} for row in rows],
-    }
-
-
-def _rounded(value: Any) -> Any:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="an eighth of the layers, shorter clips: under a minute")
-    parser.add_argument("--size", default="420m", help="architectures baseline_SIZE and lst_SIZE")
+    add_options(parser, batch=16)
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a clip")
-    parser.add_argument("--batch", type=int, default=16, help="the larger of the two batches")
-    parser.add_argument("--patch", type=int, default=4, help="tokens of a static patch")
     parser.add_argument("--root", type=Path, help="artifacts: measure fine-tuned models instead of random weights")
     parser.add_argument("--lst", default="model/asr")
     parser.add_argument("--baseline", default="model/asr-baseline")
@@ -171,10 +133,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.seconds, options.batch = 5.0, 4
+    set_threads(options)
     rows = fine_tuned(options) if options.root else random_weights(options)
-    for row in rows:
-        print(*(f"{key}={_rounded(value)}" for key, value in row.items()), flush=True)
-    print(json.dumps(summary(rows, options.batch)))
+    print_result(rows, speedups(rows, options.batch))
 
 
 if __name__ == "__main__":
