@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,20 @@ def write_parquet(path: Path, table: pa.Table, *, row_group_size: int = 4096) ->
     """Write a table as zstd Parquet. The same table always gives the same bytes."""
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", row_group_size=row_group_size, write_page_checksum=True)
+
+
+def write_row_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
+    """Write tables as the row groups of one file, as :func:`write_parquet` does, with one in memory at a time.
+
+    Empty tables are left out.
+    """
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for table in groups:
+            if len(table):
+                writer.write_table(table, row_group_size=len(table))
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -98,7 +98,7 @@ def cut(
 
         cut_shards(draft, found, max_reject_rate)
 
-    config = {"modality": "speech", "cut": "sentences", "cut_version": 1}
+    config = {"modality": "speech", "cut": "sentences", "cut_version": 2}
     build(ctx, Request(kind=SHARDS, name=name, config=config, parents={"shards": found}), make)
 
 

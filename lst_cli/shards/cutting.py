@@ -7,51 +7,65 @@ and it is asked for sentences by ``lst speak --by sentence``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from lst_cli.artifacts import Artifact, Draft
-from lst_cli.artifacts.parquet import read_parquet, write_parquet
+from lst_cli.artifacts.parquet import write_row_groups
+from lst_cli.console import progress
 from lst_cli.errors import UserError
-from lst_cli.shards.schema import SPEECH_SCHEMA, read_info, with_info
-from lst_cli.shards.statistics import speech_counts, speech_statistics
+from lst_cli.shards.schema import SPEECH_SCHEMA, sentence_id, with_info
+from lst_cli.shards.shard_set import RowGroup, ShardSet, read_row_group
+from lst_cli.shards.statistics import Counts, add_up, speech_counts, speech_statistics
 
 _ENDS_SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]]*$")
 
 
-def cut_shards(draft: Draft, shards: Artifact, max_reject_rate: float) -> None:
-    """Write shards whose rows are the sentences of the rows of ``shards``, file by file.
+def cut_shards(draft: Draft, artifact: Artifact, max_reject_rate: float) -> None:
+    """Write shards whose rows are the sentences of the rows of ``artifact``, one row group at a time.
 
     :raises UserError: text shards, or too many rows without words.
     """
-    rows = 0
-    made: list[dict[str, Any]] = []
-    for file in shards.data_files("shard-*.parquet"):
-        table = read_parquet(file)
-        info = read_info(file, table.schema)
-        if info.modality != "speech":
-            raise UserError(f"{shards.reference}: sentences are cut in speech shards", found="text shards")
-        rows += len(table)
-        parts = []
-        for row in table.to_pylist():
-            if not row["words"]:
-                draft.reject(row["id"], "no words to tell where sentences end")
-                continue
-            parts += list(sentences_of(row))
-        write_parquet(draft.path / file.name, pa.Table.from_pylist(parts, schema=with_info(SPEECH_SCHEMA, info)))
-        made += parts
-    draft.check_rejects(rows, max_reject_rate)
-    counts = speech_counts(
-        np.array([len(row["units"]) for row in made], np.int64),
-        np.array([len(row["words"]) for row in made], np.int64),
-        np.array([start for row in made for start in row["starts"]], np.int64),
-        np.array([end for row in made for end in row["ends"]], np.int64),
-        sum(len(word) for row in made for word in row["word_pieces"]),
+    shards = ShardSet.of(artifact)
+    if shards.modality != "speech":
+        raise UserError(f"{artifact.reference}: sentences are cut in speech shards", found="text shards")
+    schema = with_info(SPEECH_SCHEMA, shards.info)
+    counts: list[Counts] = []
+
+    def cut(group: RowGroup) -> pa.Table:
+        rows = list(_cut_group(draft, group))
+        counts.append(_count(rows))
+        bar.advance(group.rows)
+        return pa.Table.from_pylist(rows, schema=schema)
+
+    total = sum(group.rows for group in shards.groups)
+    with progress("cutting sentences", total=total, unit="rows") as bar:
+        for path, groups in groupby(shards.groups, key=lambda group: group.path):
+            write_row_groups(draft.path / path.name, schema, map(cut, groups))
+    draft.check_rejects(total, max_reject_rate)
+    draft.statistics.update(speech_statistics(add_up(counts)))
+
+
+def _cut_group(draft: Draft, group: RowGroup) -> Iterator[dict[str, Any]]:
+    for row in read_row_group(group).to_pylist():
+        if row["words"]:
+            yield from sentences_of(row)
+        else:
+            draft.reject(row["id"], "no words to tell where sentences end")
+
+
+def _count(rows: Sequence[Mapping[str, Any]]) -> Counts:
+    return speech_counts(
+        np.array([len(row["units"]) for row in rows], np.int64),
+        np.array([len(row["words"]) for row in rows], np.int64),
+        np.array([start for row in rows for start in row["starts"]], np.int64),
+        np.array([end for row in rows for end in row["ends"]], np.int64),
+        sum(len(word) for row in rows for word in row["word_pieces"]),
     )
-    draft.statistics.update(speech_statistics(counts))
 
 
 def sentences_of(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -65,7 +79,7 @@ def sentences_of(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         stop = len(row["units"]) if last else (ends[place] + starts[place + 1]) // 2
         yield {
             **row,
-            "id": f"{row['id']}/{number}",
+            "id": sentence_id(row["id"], number),
             "units": row["units"][frame:stop],
             "words": words[first : place + 1],
             "word_pieces": row["word_pieces"][first : place + 1],

@@ -61,10 +61,13 @@ class Source:
             raise UserError(f"source {name}: rows of text shards can't be held out", fix="give shards of their own")
 
     def chosen(self, rows: Rows, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of some rows that belong to the split. Which ones do is a hash of their ids, the same in every run."""
+        """Those of some rows that belong to the split.
+
+        Which ones do is a hash of their utterances' ids: the same in every run, and for all sentences of an utterance.
+        """
         if not self.held_out:
             return candidates
-        held_out = uniform(0, Draw.HELD_OUT, rows.key_R[candidates]) < self.held_out
+        held_out = uniform(0, Draw.HELD_OUT, rows.utterance_R[candidates]) < self.held_out
         return candidates[held_out if self.split == "held_out" else ~held_out]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lst_cli.errors import UserError
 from lst_cli.hashing import text_id
+from lst_cli.shards.schema import utterance_id
 from lst_cli.text.vocabulary import Vocabulary
 
 Spans = Literal["word", "piece"]
@@ -41,6 +42,8 @@ class Rows:
     """First and last (exclusive) frame of each word, counted in its row."""
     key_R: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     """Hash of each row's id, for draws."""
+    utterance_R: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    """Hash of the id of the utterance that each row is of: the same for all sentences cut from one."""
 
     def __len__(self) -> int:
         return len(self.word_start_R) - 1
@@ -83,6 +86,7 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: Spans = "word") 
     _check_spans(start_W, end_W, word_start_R, np.diff(unit_start_R))
     pool = np.concatenate([pieces, vocabulary.units_to_ids(units), np.zeros(1, np.int32)])
     silent = np.full(len(pieces), -1, np.int32)
+    ids = table.column("id").to_pylist()
     if spans == "word":
         words = _words_of_units(start_W, end_W, word_start_R, unit_start_R)
     else:
@@ -95,7 +99,8 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: Spans = "word") 
         piece_start_W=piece_start_W,
         start_W=start_W,
         end_W=end_W,
-        key_R=np.fromiter(map(text_id, table.column("id").to_pylist()), np.uint64, len(table)),
+        key_R=_keys(ids),
+        utterance_R=_keys([utterance_id(id) for id in ids]),
     )
 
 
@@ -115,6 +120,10 @@ def text_rows(table: pa.Table, vocabulary: Vocabulary) -> Rows:
         start_W=np.zeros(len(table), np.int32),
         end_W=np.zeros(len(table), np.int32),
     )
+
+
+def _keys(ids: list[str]) -> NDArray[np.uint64]:
+    return np.fromiter(map(text_id, ids), np.uint64, len(ids))
 
 
 def _list(table: pa.Table, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:

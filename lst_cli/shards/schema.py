@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,8 @@ SPEECH_SCHEMA = pa.schema(
 """One utterance a row. ``starts`` and ``ends`` are token frames, end exclusive; frames outside all words are
 silence. Without an alignment ``words``, ``word_pieces``, ``starts`` and ``ends`` are empty."""
 
+_SENTENCE = re.compile(r"#[0-9]+$")
+
 TEXT_SCHEMA = pa.schema([pa.field("id", pa.string()), pa.field("pieces", pa.list_(pa.int32()))])
 """One document a row."""
 
@@ -52,6 +55,19 @@ class ShardInfo:
     tokenizer: str
     """sha256 of the SentencePiece model."""
     schema: int = SHARDS.schema
+
+
+def sentence_id(utterance: str, number: int) -> str:
+    """The id of a sentence that was cut from an utterance: ``story-7#0``."""
+    return f"{utterance}#{number}"
+
+
+def utterance_id(id: str) -> str:
+    """The id of the utterance that a row is of: without a sentence's number, if it has one.
+
+    What is held out is drawn for it, so that the sentences of an utterance are never on both sides.
+    """
+    return _SENTENCE.sub("", id)
 
 
 def with_info(schema: pa.Schema, info: ShardInfo) -> pa.Schema:
