@@ -178,14 +178,21 @@ class Store:
         for version in sorted(_folders(folder)):
             # A tool that copies links as what they point to leaves a second copy of a version under the link's name.
             if version.name != CURRENT and (version / MANIFEST).is_file():
-                yield read_manifest(version)
+                try:
+                    found = read_manifest(version)
+                except UserError:
+                    if (version / MANIFEST).is_file():
+                        raise
+                    continue  # it was removed while this was listed
+                yield found
 
 
-def _folders(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-                yield path
+def _folders(folder: Path) -> list[Path]:
+    try:
+        paths = list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in paths if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")]
 
 
 def _make_current(version: Path) -> None:

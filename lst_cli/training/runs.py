@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -87,15 +88,12 @@ FIGURES = (
 
 
 def runs(store: Store) -> list[Run]:
-    """Every run, the one that last gave a sign of life first."""
-    found: list[Run] = []
-    models = store.root / MODEL.name
-    for artifact in store.all():
-        if artifact.kind == MODEL.name and "budget" in artifact.config:
-            found.append(_done(store, artifact))
-    for name in sorted(path for path in models.glob("*") if path.is_dir()):
-        done = {run.version for run in found if run.name == name.name}
-        found += [_begun(run, name.name) for run in unfinished(name) if run.version not in done]
+    """Every run, the one that last gave a sign of life first; without those that are removed while this looks."""
+    # Runs that have not ended come first: one that is done meanwhile stands among the models then.
+    begun = list(_begun_runs(store.root / MODEL.name))
+    done = list(_done_runs(store))
+    models = {run.label for run in done}
+    found = [*done, *(run for run in begun if run.label not in models)]
     return sorted(found, key=lambda run: (-run.changed, run.label))
 
 
@@ -130,6 +128,20 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
+def _done_runs(store: Store) -> Iterator[Run]:
+    for artifact in store.all():
+        if artifact.kind == MODEL.name and "budget" in artifact.config:
+            with suppress(FileNotFoundError):
+                yield _done(store, artifact)
+
+
+def _begun_runs(models: Path) -> Iterator[Run]:
+    for name in sorted(path for path in models.glob("*") if path.is_dir()):
+        for run in unfinished(name):
+            with suppress(FileNotFoundError):
+                yield _begun(run, name.name)
+
+
 def _done(store: Store, artifact: Artifact) -> Run:
     parents = {role: parent.reference for role, parent in artifact.parents.items()}
     timed = store.root / "runs" / artifact.name / artifact.version / METRICS_FILE
@@ -162,7 +174,7 @@ def _begun(run: Unfinished, name: str) -> Run:
         steps=run.steps,
         identity=run.identity,
         lines=lines,
-        changed=max(path.stat().st_mtime for path in (run.work, curve) if path.exists()),
+        changed=max(path.stat().st_mtime for path in (run.work, *([curve] if lines else []))),
     )
 
 

@@ -61,18 +61,23 @@ def noted(request: Request, work: Path, steps: int) -> Iterator[None]:
 
 
 def unfinished(folder: Path) -> Iterator[Unfinished]:
-    """The unfinished runs below ``ROOT/model/NAME``."""
+    """The unfinished runs below ``ROOT/model/NAME``, without those that end or are removed while this looks."""
     for path in sorted(folder.glob(f".*.partial/parts/{_FILE}")):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        ended = path.with_name(_ENDED)
-        yield Unfinished(
-            folder=path.parents[1],
-            version=data.pop("version"),
-            step=last_step(path.parent / "checkpoints"),
-            steps=data.pop("steps", data["config"]["budget"]["steps"]),
-            identity=data,
-            ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
-        )
+        with suppress(FileNotFoundError):
+            yield _read(path)
+
+
+def _read(path: Path) -> Unfinished:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    ended = path.with_name(_ENDED)
+    return Unfinished(
+        folder=path.parents[1],
+        version=data.pop("version"),
+        step=last_step(path.parent / "checkpoints"),
+        steps=data.pop("steps", data["config"]["budget"]["steps"]),
+        identity=data,
+        ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
+    )
 
 
 def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:

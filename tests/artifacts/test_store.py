@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import lst_cli.artifacts.store as store_module
 from lst_cli.artifacts import Draft, Kind, Request, Store
 from lst_cli.artifacts.care import lineage, remove, verify
 from lst_cli.artifacts.parquet import read_parquet, write_parquet
@@ -206,6 +207,21 @@ def test_lineage_and_removal(tmp_path):
         remove(store, "thing/a", force=False)
     assert remove(store, "thing/a", force=True) == [parent.reference]
     assert [ok for *_, ok in lineage(store, child)] == [True, False]
+
+
+def test_an_artifact_that_is_removed_while_others_are_listed_is_left_out(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    made = [store.build(request(x=x), write).artifact for x in range(2)]
+    read = store_module.read_manifest
+
+    def read_late(folder: Path):
+        if folder == made[0].path:
+            shutil.rmtree(folder)
+        return read(folder)
+
+    monkeypatch.setattr(store_module, "read_manifest", read_late)
+    assert list(store.all()) == [made[1]]
+    assert list(Store(tmp_path / "nothing").all()) == []
 
 
 def test_wrong_references_tell_what_there_is(tmp_path):

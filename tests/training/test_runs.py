@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 from lst_cli.artifacts import Store
 from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
+from lst_cli.training import runs as runs_module
+from lst_cli.training import unfinished
 from lst_cli.training.unit import SpeechTextUnit
 from tests.training.runs import BASELINE, arguments, pretrain
 from tests.training.world import make_world
@@ -88,6 +91,53 @@ def test_killed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     subprocess.run([sys.executable, "-c", script, *arguments(root, "killed")], check=True, capture_output=True)
     assert state_of(root, capsys, "killed") == ("failed", 5, 20, "killed: it left no word")
+
+
+def begun(root: Path, name: str, version: str = "abc") -> Path:
+    """The working folder of a run without a checkpoint."""
+    folder = root / "model" / name / f".{version}.partial"
+    (folder / "parts" / "checkpoints").mkdir(parents=True)
+    told = {"version": version, "steps": 20, "config": {"budget": {"steps": 20}}, "parents": {}}
+    (folder / "parts" / "run.json").write_text(json.dumps(told))
+    return folder
+
+
+@pytest.mark.parametrize("seen", ["last_step", "read_curve", "_locked"])
+def test_a_run_that_is_removed_while_it_is_listed_is_left_out(
+    seen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(tmp_path, "stays")
+    going = begun(tmp_path, "goes")
+    module = unfinished if seen == "last_step" else runs_module
+    look = getattr(module, seen)
+
+    def looked(path: Path) -> Any:
+        if going in (path, *path.parents):
+            shutil.rmtree(going, ignore_errors=True)
+        return look(path)
+
+    monkeypatch.setattr(module, seen, looked)
+    assert [run["name"] for run in asked(tmp_path, capsys, "ls")] == ["stays"]
+    with pytest.raises(UserError, match="goes: no such run"):
+        app(["--root", str(tmp_path), "runs", "show", "goes"], standalone_mode=False)
+
+
+def test_a_run_that_is_done_while_runs_are_listed_is_there_once(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(root / "model" / "lst", tmp_path / "model" / "lst", symlinks=True)
+    model = Store(tmp_path).find_any("model/lst")
+    model.path.rename(tmp_path / "hidden")
+    going = begun(tmp_path, "lst", model.version)
+    locked = runs_module._locked
+
+    def is_locked(folder: Path) -> bool:
+        (tmp_path / "hidden").rename(model.path)
+        shutil.rmtree(going)
+        return locked(folder)
+
+    monkeypatch.setattr(runs_module, "_locked", is_locked)
+    assert [(run["name"], run["state"]) for run in asked(tmp_path, capsys, "ls")] == [("lst", "done")]
 
 
 def test_running(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
