@@ -15,6 +15,8 @@ UNITS_LAYER ?= 11
 ALIGN_WITH ?= torchaudio:WAV2VEC2_ASR_BASE_960H
 # Voices of the spoken benchmarks; the paper's are Kokoro's.
 VOICE ?= kokoro:af_heart
+# A config for the vocoder; without one it is the light vocoder. recipes/small/vocoder.yaml is a HiFi-GAN.
+VOCODER ?=
 
 CONFIG = $(RECIPES)/$(SCALE)/pretrain.yaml
 PRETRAIN = $(foreach corpus,$(CORPORA),--shards shards/$(corpus)$(1)) --text-shards shards/text
@@ -86,4 +88,5 @@ items-asr: units
 	@$(STAGE) tokens-test-clean $(LST) tokenize corpus/test-clean --units quantizer/hubert --name test-clean
 
 items-tts: items-asr shards
-	@$(STAGE) vocoder $(LST) vocoder fit corpus/librispeech-clean --tokens tokens/librispeech-clean --name librispeech
+	@$(STAGE) vocoder $(LST) vocoder fit corpus/librispeech-clean --tokens tokens/librispeech-clean --name librispeech \
+		$(if $(VOCODER),--config $(VOCODER))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+import math
+from dataclasses import field, fields
+from typing import Literal
 
 from pydantic import Field
 
 from lst_cli.config import config_dataclass
+from lst_cli.errors import UserError
+from lst_cli.units.frames import FRAME_SAMPLES
 
 
 @config_dataclass
@@ -44,13 +48,64 @@ class NetworkConfig:
 
 
 @config_dataclass
-class VocoderConfig:
-    """How a vocoder is fitted."""
+class HifiGanConfig:
+    """A unit HiFi-GAN and how it is fitted.
 
+    The generator's keys are named as in published checkpoints. The sizes are those of Kong et al. 2020 (V1), with rates
+    for 640 samples a unit.
+    """
+
+    embedding_dim: int = Field(default=128, ge=1)
+    """Channels for a unit; as many more for a speaker, where there are several."""
+    upsample_initial_channel: int = Field(default=512, ge=2)
+    """Channels of the generator at 25 Hz; half as many after each rise of the rate."""
+    upsample_rates: list[int] = field(default_factory=lambda: [5, 4, 4, 4, 2])
+    """By how much the rate rises each time; they multiply to 640."""
+    upsample_kernel_sizes: list[int] = field(default_factory=lambda: [11, 8, 8, 8, 4])
+    """Of the transposed convolutions; a rate and an even number of samples."""
+    resblock_kernel_sizes: list[int] = field(default_factory=lambda: [3, 7, 11])
+    """Of the residual blocks, which stand side by side after each rise; odd."""
+    resblock_dilation_sizes: list[list[int]] = field(default_factory=lambda: [[1, 3, 5], [1, 3, 5], [1, 3, 5]])
+    """A list for each of these blocks."""
+    discriminator_width: int = Field(default=32, ge=4, multiple_of=4)
+    """Channels of the first layer of a period's discriminator; all others follow from it."""
+    periods: list[int] = field(default_factory=lambda: [2, 3, 5, 7, 11])
+    """Every how many samples a discriminator looks; one for each."""
+    scales: int = Field(default=3, ge=1)
+    """Discriminators over the waveform itself, each at half the rate of the one before."""
+    steps: int = Field(default=200_000, ge=1)
+    """Optimiser steps, of the generator and of the discriminators."""
+    batch: int = Field(default=16, ge=1)
+    """Stretches of speech in a step."""
+    stretch_s: float = Field(default=0.56, gt=0)
+    """Length of each (seconds); a whole number of units is taken. Shorter utterances are left out."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Of both AdamW, at the first step."""
+    decay: float = Field(default=0.99, gt=0, le=1)
+    """What the learning rate is multiplied with over 1,000 steps."""
+    mel_weight: float = Field(default=45.0, ge=0)
+    """Of the mean absolute error of log-mel frames, beside the adversarial loss."""
+    feature_weight: float = Field(default=2.0, ge=0)
+    """Of the mean absolute difference of the discriminators' layers."""
+    max_minutes: float = Field(default=1440.0, gt=0)
+    """Speech that is read at most, and held in memory at 2 MB a minute; of larger corpora a part is drawn."""
+    save_every: int = Field(default=1000, ge=1)
+    """Steps between two states kept for going on after a crash (1 GB each at the defaults)."""
+
+
+@config_dataclass
+class VocoderConfig:
+    """How a vocoder is fitted. ``spectrum``, ``held_out`` and ``seed`` are for both forms."""
+
+    form: Literal["mel", "hifigan"] = "mel"
+    """``mel``: a network to log-mel frames, and phases by Griffin and Lim; minutes on a CPU. ``hifigan``: a network to
+    samples, taught by discriminators (Kong et al. 2020); hours on a GPU."""
     spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
-    """What the network predicts, and how a waveform is made of it."""
+    """Form mel: what the network predicts, and how a waveform is made of it. Form hifigan: what compares samples."""
+    hifigan: HifiGanConfig = field(default_factory=HifiGanConfig)
+    """Everything of form hifigan."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    """Its size."""
+    """Its size. This and all below, but ``held_out`` and ``seed``, is for form mel only."""
     steps: int = Field(default=600, ge=1)
     """Optimiser steps."""
     batch: int = Field(default=16, ge=1)
@@ -69,3 +124,58 @@ class VocoderConfig:
     """Steps between two states kept for going on after a crash."""
     seed: int = 0
     """Of weights and order."""
+
+
+_OF_MEL = ("network", "steps", "batch", "stretch_s", "learning_rate", "warmup_steps", "max_minutes", "save_every")
+_PHASES = ("iterations", "momentum")
+
+
+def check_form(config: VocoderConfig) -> None:
+    """Refuse keys that were changed though the other form reads them, and a generator that can't be.
+
+    :raises UserError: names all of them.
+    """
+    found = _changed(config) if config.form == "hifigan" else _changed_hifigan(config)
+    if found:
+        other = "mel" if config.form == "hifigan" else "hifigan"
+        raise UserError(
+            f"form {config.form}: keys of form {other} were changed, which nothing would read",
+            found=", ".join(found),
+            fix=f"leave them out, or set form={other}" + (", or hifigan.KEY" if other == "mel" else ""),
+        )
+    if config.form == "hifigan":
+        _check_generator(config.hifigan)
+
+
+def _changed(config: VocoderConfig) -> list[str]:
+    default = VocoderConfig()
+    found = [key for key in _OF_MEL if getattr(config, key) != getattr(default, key)]
+    phases = [key for key in _PHASES if getattr(config.spectrum, key) != getattr(default.spectrum, key)]
+    return found + [f"spectrum.{key}" for key in phases]
+
+
+def _changed_hifigan(config: VocoderConfig) -> list[str]:
+    default = HifiGanConfig()
+    keys = [key.name for key in fields(HifiGanConfig)]
+    return [f"hifigan.{key}" for key in keys if getattr(config.hifigan, key) != getattr(default, key)]
+
+
+def _check_generator(config: HifiGanConfig) -> None:
+    rates, kernels = config.upsample_rates, config.upsample_kernel_sizes
+    blocks, dilations = config.resblock_kernel_sizes, config.resblock_dilation_sizes
+    problems = []
+    if math.prod(rates) != FRAME_SAMPLES:
+        problems.append(f"upsample_rates multiply to {math.prod(rates)}, not to the {FRAME_SAMPLES} samples of a unit")
+    if len(kernels) != len(rates):
+        problems.append(f"{len(kernels)} upsample_kernel_sizes for {len(rates)} upsample_rates")
+    elif any(kernel < rate or (kernel - rate) % 2 for kernel, rate in zip(kernels, rates, strict=True)):
+        problems.append(f"upsample_kernel_sizes {kernels} are not the rates {rates} and even numbers")
+    if config.upsample_initial_channel % 2 ** len(rates):
+        width = config.upsample_initial_channel
+        problems.append(f"upsample_initial_channel {width} can't be halved {len(rates)} times")
+    if not blocks or len(blocks) != len(dilations) or any(kernel % 2 == 0 for kernel in blocks):
+        problems.append("resblock_kernel_sizes are not odd numbers, each with a list in resblock_dilation_sizes")
+    if not config.periods or min(config.periods) < 1:
+        problems.append(f"periods {config.periods}")
+    if problems:
+        raise UserError("hifigan: the network can't be", found="; ".join(problems))

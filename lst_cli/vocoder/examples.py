@@ -1,6 +1,6 @@
-"""What a vocoder is fitted on: the units of utterances beside their mel frames.
+"""What a vocoder is fitted on: the units of utterances beside what is to become of them, mel frames or samples.
 
-Legend: U units, J mel frames, M mel bands.
+Legend: U units, T samples, R rows of a target.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from lst_cli.console import progress
 from lst_cli.errors import UserError
 from lst_cli.hashing import text_id, uniform
 from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE, n_frames
-from lst_cli.vocoder.config import VocoderConfig
-from lst_cli.vocoder.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +37,8 @@ class Example:
     id: str
     speaker: str
     units_U: Tensor
-    log_mel_JM: Tensor
-    """In half precision."""
+    target_R: Tensor
+    """Log-mel frames [J, M] or samples [T]: as many rows for each unit."""
 
 
 def chosen_utterances(corpus: Corpus, max_minutes: float, seed: int) -> list[Utterance]:
@@ -51,17 +49,17 @@ def chosen_utterances(corpus: Corpus, max_minutes: float, seed: int) -> list[Utt
 
 
 def read_examples(
-    corpus: Corpus,
+    utterances: Sequence[Utterance],
     units: dict[str, NDArray[np.uint16]],
-    config: VocoderConfig,
-    spectrum: Spectrum,
+    target: Callable[[Tensor, int], Tensor],
     reject: Callable[[str, str], None],
-) -> tuple[list[Example], int]:
-    """The examples of a corpus, and the number of utterances that were looked at.
+) -> list[Example]:
+    """The examples of some utterances.
 
-    Utterances without units, with units of other audio, or that can't be read are rejected.
+    Those without units, with units of other audio, or that can't be read are rejected.
+
+    :param target: makes the target of samples [T] and a number of units.
     """
-    utterances = chosen_utterances(corpus, config.max_minutes, config.seed)
     known = []
     for utterance in utterances:
         if utterance.id in units:
@@ -84,10 +82,10 @@ def read_examples(
                         id=utterance.id,
                         speaker=utterance.speaker or UNNAMED,
                         units_U=torch.from_numpy(units_U.astype(np.int64)),
-                        log_mel_JM=spectrum.log_mel(torch.from_numpy(wave_T), len(units_U)).half(),
+                        target_R=target(torch.from_numpy(wave_T), len(units_U)),
                     )
                 )
-    return found, len(utterances)
+    return found
 
 
 def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
@@ -119,3 +117,11 @@ def stretches(count: int, batch: int, step: int, seed: int) -> list[tuple[int, f
     draws_B = uniform(seed, step, np.arange(batch), 0)
     places_B = uniform(seed, step, np.arange(batch), 1)
     return list(zip((draws_B * count).astype(np.int64).tolist(), places_B.tolist(), strict=True))
+
+
+def stretch(example: Example, place: float, length: int) -> tuple[Tensor, Tensor]:
+    """So many units of an example at most, and the rows of its target that belong to them."""
+    first = round(place * max(0, len(example.units_U) - length))
+    units_U = example.units_U[first : first + length]
+    per_unit = len(example.target_R) // len(example.units_U)
+    return units_U, example.target_R[first * per_unit : (first + len(units_U)) * per_unit]

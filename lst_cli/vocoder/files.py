@@ -6,7 +6,7 @@ The card says which quantizer's units the vocoder speaks; it refuses those of an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from lst_cli.vocoder.config import NetworkConfig, SpectrumConfig
 if TYPE_CHECKING:
     from lst_cli.artifacts.manifest import Parent
     from lst_cli.vocoder.network import UnitToMel
+    from lst_cli.vocoder.unit_hifigan import UnitHifiGan
 
 VOCODER = Kind("vocoder", 1)
 WEIGHTS_FILE = "vocoder.safetensors"
@@ -26,7 +27,7 @@ CARD_FILE = "vocoder.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What ``vocoder.json`` says of a vocoder that ``lst vocoder fit`` made."""
+    """What ``vocoder.json`` says of a vocoder of the mel form."""
 
     quantizer: Mapping[str, str]
     """``reference`` and ``fingerprint`` of the quantizer."""
@@ -68,6 +69,27 @@ def save_vocoder(folder: Path, network: UnitToMel, card: Card) -> None:
         "network": to_dict(card.network),
     }
     write_card(folder, data)
+
+
+def save_hifigan(
+    folder: Path,
+    network: UnitHifiGan,
+    config: Mapping[str, Any],
+    quantizer: Mapping[str, str],
+    speakers: Sequence[str],
+) -> None:
+    """Write weights and card of a unit HiFi-GAN, fitted or imported, into a draft's folder.
+
+    :param config: the network's, as published ones name it.
+    """
+    from safetensors.torch import save
+
+    from lst_cli.artifacts.parquet import write_bytes_atomic
+
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    write_bytes_atomic(folder / WEIGHTS_FILE, save(weights))
+    card = {"form": "hifigan", "quantizer": dict(quantizer), "speakers": list(speakers), "config": dict(config)}
+    write_card(folder, card)
 
 
 def write_card(folder: Path, data: Mapping[str, Any]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.vocoder.files import VOCODER, Card, quantizer_of, save_vocoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -34,11 +34,12 @@ class FitOptions:
 def plan_fit(options: FitOptions, store: Store) -> tuple[Request, Callable[[Draft], None]]:
     """What is to be built, and how.
 
-    :raises UserError: the tokens are not the corpus's, or their quantizer is gone.
+    :raises UserError: the tokens are not the corpus's, their quantizer is gone, or the config is of no form.
     """
-    from lst_cli.config import to_dict
     from lst_cli.units.codebook import QUANTIZER
+    from lst_cli.vocoder.config import check_form
 
+    check_form(options.config)
     made_from = options.tokens.parents.get("corpus")
     if made_from is None or made_from.fingerprint != options.corpus.fingerprint:
         raise UserError(
@@ -47,52 +48,87 @@ def plan_fit(options: FitOptions, store: Store) -> tuple[Request, Callable[[Draf
             fix=f"tokenize the corpus: lst tokenize {options.corpus.kind}/{options.corpus.name}",
         )
     quantizer = store.find(quantizer_of(options.tokens).reference, QUANTIZER)
-    identity = to_dict(options.config)
-    del identity["save_every"]
     request = Request(
         kind=VOCODER,
         name=options.name,
-        config={"form": "mel", **identity},
+        config=_identity(options.config),
         parents={"corpus": options.corpus, "tokens": options.tokens, "quantizer": quantizer},
     )
     return request, lambda draft: _make(draft, options, quantizer)
 
 
+def _identity(config: VocoderConfig) -> dict[str, Any]:
+    """What of a config decides how the vocoder comes out."""
+    from lst_cli.config import to_dict
+
+    found = to_dict(config)
+    if config.form == "mel":
+        return {key: value for key, value in found.items() if key not in ("hifigan", "save_every")}
+    hifigan = {key: value for key, value in found["hifigan"].items() if key != "save_every"}
+    spectrum = {key: value for key, value in found["spectrum"].items() if key not in ("iterations", "momentum")}
+    shared = {key: found[key] for key in ("form", "held_out", "seed")}
+    return {**shared, "spectrum": spectrum, "hifigan": hifigan}
+
+
 def _make(draft: Draft, options: FitOptions, quantizer: Artifact) -> None:
+    """Read the examples and fit a vocoder of the form that is asked for."""
     from lst_cli.audio.corpus import Corpus
     from lst_cli.units.codebook import Codebook
-    from lst_cli.units.frames import RATE_HZ
     from lst_cli.units.tokens import Tokens
-    from lst_cli.vocoder.examples import read_examples, speakers_of, split
-    from lst_cli.vocoder.network import new_network
+    from lst_cli.vocoder.examples import chosen_utterances, read_examples, split
+    from lst_cli.vocoder.hifigan_fit import make_hifigan, pcm
     from lst_cli.vocoder.spectrum import Spectrum
-    from lst_cli.vocoder.train import held_out_loss, train
 
     config = options.config
     spectrum = Spectrum(config.spectrum)
-    units = Codebook.read(quantizer.path).units
-    examples, total = read_examples(
-        Corpus(options.corpus), dict(Tokens(options.tokens)), config, spectrum, draft.reject
-    )
-    draft.check_rejects(total, options.max_reject_rate)
+    mel = config.form == "mel"
+    minutes = config.max_minutes if mel else config.hifigan.max_minutes
+    utterances = chosen_utterances(Corpus(options.corpus), minutes, config.seed)
+    target = (lambda wave_T, units: spectrum.log_mel(wave_T, units).half()) if mel else pcm
+    examples = read_examples(utterances, dict(Tokens(options.tokens)), target, draft.reject)
+    draft.check_rejects(len(utterances), options.max_reject_rate)
     training, held_out = split(examples, config.held_out, config.seed)
+    entry = quantizer_of(options.tokens)
+    make = _make_mel if mel else make_hifigan
+    make(
+        draft,
+        config,
+        training,
+        held_out,
+        quantizer={"reference": entry.reference, "fingerprint": entry.fingerprint},
+        units=Codebook.read(quantizer.path).units,
+        device=options.device,
+    )
+
+
+def _make_mel(
+    draft: Draft,
+    config: VocoderConfig,
+    training: Sequence[Example],
+    held_out: Sequence[Example],
+    *,
+    quantizer: Mapping[str, str],
+    units: int,
+    device: str,
+) -> None:
+    from lst_cli.units.frames import FRAME_SAMPLES, RATE_HZ
+    from lst_cli.vocoder.examples import speakers_of
+    from lst_cli.vocoder.network import new_network
+    from lst_cli.vocoder.train import held_out_loss, train
+
     speakers = speakers_of(training)
-    shape = {"units": units, "speakers": len(speakers), "frames_per_unit": spectrum.frames_per_unit}
+    shape = {"units": units, "speakers": len(speakers), "frames_per_unit": FRAME_SAMPLES // config.spectrum.hop}
     network = new_network(config.network, config.seed, bands=config.spectrum.bands, **shape)
     mean_M, scale_M = _normalisation(training)
     network.mean_M.copy_(mean_M)
     network.scale_M.copy_(scale_M)
-    figures = train(network, training, speakers, config, draft.parts, options.device)
+    figures = train(network, training, speakers, config, draft.parts, device)
     loss = held_out_loss(network, held_out, speakers)
-    entry = quantizer_of(options.tokens)
     card = Card(
-        quantizer={"reference": entry.reference, "fingerprint": entry.fingerprint},
-        units=units,
-        speakers=speakers,
-        spectrum=config.spectrum,
-        network=config.network,
+        quantizer=quantizer, units=units, speakers=speakers, spectrum=config.spectrum, network=config.network
     )
     save_vocoder(draft.path, network, card)
+    examples = [*training, *held_out]
     draft.statistics.update(
         figures,
         **({"held_out_loss": loss} if loss is not None else {}),
@@ -107,11 +143,11 @@ def _normalisation(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each mel band over all frames."""
     import torch
 
-    count = sum(len(example.log_mel_JM) for example in examples)
-    bands = examples[0].log_mel_JM.shape[1]
+    count = sum(len(example.target_R) for example in examples)
+    bands = examples[0].target_R.shape[1]
     sum_M, squares_M = torch.zeros(bands, dtype=torch.float64), torch.zeros(bands, dtype=torch.float64)
     for example in examples:
-        mel_JM = example.log_mel_JM.double()
+        mel_JM = example.target_R.double()
         sum_M += mel_JM.sum(dim=0)
         squares_M += mel_JM.square().sum(dim=0)
     mean_M = sum_M / count

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.errors import UserError
-from lst_cli.vocoder.files import VOCODER, WEIGHTS_FILE, write_card
+from lst_cli.vocoder.files import VOCODER, save_hifigan
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,9 +61,6 @@ def _checkpoint(folder: Path) -> Path:
 
 
 def _make(draft: Draft, options: ImportOptions, published: dict[str, Any], checkpoint: Path) -> None:
-    from safetensors.torch import save
-
-    from lst_cli.artifacts.parquet import write_bytes_atomic
     from lst_cli.units.codebook import Codebook
     from lst_cli.vocoder.unit_hifigan import UnitHifiGan, check_config, from_published
 
@@ -85,11 +82,9 @@ def _make(draft: Draft, options: ImportOptions, published: dict[str, Any], check
         raise UserError(
             f"{checkpoint}: not the weights of the config beside it", found=" ".join(str(error).split())[:300]
         ) from None
-    state = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
-    write_bytes_atomic(draft.path / WEIGHTS_FILE, save(state))
     speakers = [str(number) for number in range(config["num_speakers"])] or ["unnamed"]
     quantizer = {"reference": options.quantizer.reference, "fingerprint": options.quantizer.fingerprint}
-    write_card(draft.path, {"form": "hifigan", "quantizer": quantizer, "speakers": speakers, "config": config})
+    save_hifigan(draft.path, network, config, quantizer, speakers)
     draft.statistics.update(
         parameters=sum(value.numel() for value in weights.values()),
         sample_rate=config["sampling_rate"],

@@ -17,29 +17,34 @@ from lst_cli.vocoder.config import SpectrumConfig
 
 
 class Spectrum:
-    """Between waveforms and log-mel frames, on the CPU.
+    """Between waveforms and log-mel frames.
 
+    :param device: where the waveforms are.
     :raises UserError: settings that do not go together.
     """
 
-    def __init__(self, config: SpectrumConfig) -> None:
+    def __init__(self, config: SpectrumConfig, device: str = "cpu") -> None:
         from torchaudio.functional import melscale_fbanks
 
         _check(config)
         self.config = config
         self.frames_per_unit = FRAME_SAMPLES // config.hop
-        self._window = torch.hann_window(config.window)
-        self._mel_FM: Tensor = melscale_fbanks(
+        self._window = torch.hann_window(config.window).to(device)
+        mel_FM = melscale_fbanks(
             config.fft // 2 + 1, 0.0, SAMPLE_RATE / 2, config.bands, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
         )
-        self._back_MF = torch.linalg.pinv(self._mel_FM)
+        self._mel_FM: Tensor = mel_FM.to(device)
+        self._back_MF = torch.linalg.pinv(mel_FM).to(device)
 
     def log_mel(self, wave_T: Tensor, units: int) -> Tensor:
         """Log of the mel magnitudes [J, M] of a clip's units; what lies beyond its end is silence."""
+        return self.log_mels(F.pad(wave_T, (0, units * FRAME_SAMPLES - len(wave_T))))
+
+    def log_mels(self, wave_T: Tensor) -> Tensor:
+        """Log of the mel magnitudes [J, M] of whole units, or [B, J, M] of [B, T]; gradients go through it."""
         config = self.config
-        fitted_T = F.pad(wave_T, (0, units * FRAME_SAMPLES - len(wave_T)))
         spectrum_FJ = torch.stft(
-            fitted_T,
+            wave_T,
             config.fft,
             config.hop,
             config.window,
@@ -48,7 +53,8 @@ class Spectrum:
             pad_mode="constant",
             return_complex=True,
         )
-        mel_JM = spectrum_FJ.abs().T[: units * self.frames_per_unit] @ self._mel_FM
+        # The frame after the last sample belongs to the next unit.
+        mel_JM = spectrum_FJ.abs().mT[..., :-1, :] @ self._mel_FM
         return mel_JM.clamp(min=config.floor).log()
 
     def waveform(self, log_mel_JM: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fitting the network: mean absolute error of log-mel frames, on stretches of speech.
+"""Fitting the network of the mel form: mean absolute error of log-mel frames, on stretches of speech.
 
 A step's stretches are a pure function of seed and step, so going on from a kept state gives the same weights as never
 having stopped. Legend: B stretches, U units, J mel frames, M mel bands.
@@ -21,7 +21,7 @@ from lst_cli.console import progress, say
 from lst_cli.errors import LstError
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.vocoder.config import VocoderConfig
-from lst_cli.vocoder.examples import Example, stretches
+from lst_cli.vocoder.examples import Example, stretch, stretches
 from lst_cli.vocoder.network import UnitToMel
 
 STATE_FILE = "state.pt"
@@ -51,7 +51,7 @@ def train(
     with progress("fit the vocoder", config.steps - first, "steps") as bar:
         for step in range(first, config.steps):
             chosen = stretches(len(examples), config.batch, step, config.seed)
-            rows = [_stretch(examples[index], place, length, network.frames_per_unit) for index, place in chosen]
+            rows = [stretch(examples[index], place, length) for index, place in chosen]
             speaker_B = torch.tensor([number[examples[index].speaker] for index, _ in chosen])
             loss = _loss(network, rows, speaker_B.to(device))
             value = loss.item()
@@ -79,22 +79,16 @@ def held_out_loss(network: UnitToMel, examples: Sequence[Example], speakers: Seq
         if example.speaker not in speakers:
             continue
         mel_JM = network.log_mel(example.units_U, speakers.index(example.speaker)).cpu()
-        error_JM = (mel_JM - example.log_mel_JM.float()).abs() / network.scale_M.cpu()
+        error_JM = (mel_JM - example.target_R.float()).abs() / network.scale_M.cpu()
         total += float(error_JM.mean(dim=1).sum())
         frames += len(error_JM)
     return total / frames if frames else None
 
 
-def _stretch(example: Example, place: float, length: int, frames_per_unit: int) -> tuple[Tensor, Tensor]:
-    first = round(place * max(0, len(example.units_U) - length))
-    units_U = example.units_U[first : first + length]
-    return units_U, example.log_mel_JM[first * frames_per_unit : (first + len(units_U)) * frames_per_unit].float()
-
-
 def _loss(network: UnitToMel, rows: Sequence[tuple[Tensor, Tensor]], speaker_B: Tensor) -> Tensor:
     device = speaker_B.device
     units_BU = pad_sequence([units_U for units_U, _ in rows], batch_first=True).to(device)
-    mel_BJM = pad_sequence([mel_JM for _, mel_JM in rows], batch_first=True).to(device)
+    mel_BJM = pad_sequence([mel_JM for _, mel_JM in rows], batch_first=True).float().to(device)
     length_B = torch.tensor([len(units_U) for units_U, _ in rows], device=device)
     wanted_BJM = (mel_BJM - network.mean_M) / network.scale_M
     error_BJ = F.l1_loss(network(units_BU, speaker_B, length_B), wanted_BJM, reduction="none").mean(dim=2)

@@ -1,9 +1,10 @@
-"""A unit HiFi-GAN with published weights: an embedding of units, and the generator of Kong et al. 2020.
+"""A unit HiFi-GAN: an embedding of units, and the generator of Kong et al. 2020.
 
-The layout is that of fairseq's textless checkpoints (Polyak et al. 2021): ``config.json`` beside ``g_00000000``,
-whose ``generator`` holds ``dict.weight``, ``conv_pre``, ``ups``, ``resblocks`` and ``conv_post``, under weight norm.
+The layout of published weights is that of fairseq's textless checkpoints (Polyak et al. 2021): ``config.json`` beside
+``g_00000000``, whose ``generator`` holds ``dict.weight``, ``conv_pre``, ``ups``, ``resblocks`` and ``conv_post``, under
+weight norm.
 The generator itself is transformers' ``SpeechT5HifiGan``, which is the same network under other names.
-Legend: U units, T samples, D channels.
+Legend: B clips, U units, T samples, D channels.
 """
 
 from __future__ import annotations
@@ -56,15 +57,14 @@ class UnitHifiGan(nn.Module):
             )
         )
 
-    @torch.no_grad()
-    def forward(self, units_U: Tensor, speaker: int) -> Tensor:
-        """Samples [T] of one clip."""
-        x_UD = self.dict(units_U)
+    def forward(self, units_BU: Tensor, speaker_B: Tensor) -> Tensor:
+        """Samples [B, T] of clips of one length."""
+        x_BUD = self.dict(units_BU)
         if self.spkr is not None:
-            voice_D = self.spkr(torch.tensor(speaker, device=units_U.device))
-            x_UD = torch.cat([x_UD, voice_D.expand(len(x_UD), -1)], dim=1)
-        wave_T: Tensor = self.generator(x_UD)
-        return wave_T
+            voice_B1D = self.spkr(speaker_B)[:, None]
+            x_BUD = torch.cat([x_BUD, voice_B1D.expand(-1, x_BUD.shape[1], -1)], dim=2)
+        wave_BT: Tensor = self.generator(x_BUD)
+        return wave_BT
 
 
 def check_config(config: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -122,6 +122,7 @@ class HifiGanVocoder:
         self.sample_rate = int(config["sampling_rate"])
         self.speakers = speakers
 
+    @torch.no_grad()
     def speak(self, units_U: NDArray[np.integer], speaker: str | None = None) -> NDArray[np.float32]:
         """Samples [T] in [-1, 1], 40 ms for each unit.
 
@@ -132,6 +133,7 @@ class HifiGanVocoder:
         if not len(units_U):
             return np.zeros(0, np.float32)
         device = self._network.dict.weight.device
-        wave_T = self._network(torch.from_numpy(units_U.astype(np.int64)).to(device), number)
+        units_1U = torch.from_numpy(units_U.astype(np.int64))[None].to(device)
+        wave_T = self._network(units_1U, torch.tensor([number], device=device))[0]
         samples: NDArray[np.float32] = wave_T.cpu().numpy()[: len(units_U) * self.sample_rate // RATE_HZ]
         return limited(samples)
