@@ -14,12 +14,15 @@ import argparse
 import hashlib
 import sys
 import tarfile
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).with_name("sources.tsv")
 _CHUNK = 1 << 20
+_NOTHING_BEHIND = 416
+"""HTTP's answer when what is asked for begins at the end of the file, or beyond."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,19 @@ def sha256_of(path: Path) -> str:
 
 
 def download(source: Source, part: Path) -> None:
-    """Download into a part, behind what it holds already.
+    """Download into a part, behind what it holds already; a part that holds all of the file stays as it is.
 
     :raises SystemExit: the connection ended before the file did; the part stays.
     """
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(source.address, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request) as answer:
+    try:
+        answer = urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        if have and error.code == _NOTHING_BEHIND:
+            return  # its sum tells whether it is the file
+        raise
+    with answer:
         goes_on = have and getattr(answer, "status", None) == 206
         with part.open("ab" if goes_on else "wb") as file:
             while chunk := answer.read(_CHUNK):

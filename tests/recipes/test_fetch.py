@@ -6,6 +6,9 @@ import io
 import re
 import sys
 import tarfile
+import urllib.error
+import urllib.request
+from email.message import Message
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -70,6 +73,33 @@ def test_a_download_that_breaks_off_is_kept_to_go_on_with(tmp_path: Path, monkey
     with pytest.raises(SystemExit, match="broke off at 6 of 12 bytes"):
         fetch.download(_source(part, None), part)
     assert part.read_bytes() == b"abcdef"
+
+
+def test_a_part_that_is_the_whole_file_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(request: urllib.request.Request) -> object:
+        assert request.get_header("Range") == "bytes=6-"
+        raise urllib.error.HTTPError(request.full_url, 416, "Range Not Satisfiable", Message(), None)
+
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", refuse)
+    part = tmp_path / ".clips.part"
+    part.write_bytes(b"abcdef")
+    good = _source(tmp_path / "clips", hashlib.sha256(b"abcdef").hexdigest())
+    assert fetch.fetch(good, tmp_path).read_bytes() == b"abcdef"
+    (tmp_path / "clips").unlink()
+    (tmp_path / ".clips.done").unlink()
+    part.write_bytes(b"abcdeX")
+    with pytest.raises(SystemExit, match="not the published file"):
+        fetch.fetch(good, tmp_path)
+    assert not part.exists()
+
+
+def test_another_refusal_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(request: urllib.request.Request) -> object:
+        raise urllib.error.HTTPError(request.full_url, 404, "Not Found", Message(), None)
+
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", refuse)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        fetch.fetch(_source(tmp_path / "clips", None), tmp_path)
 
 
 def test_the_list_is_whole_and_its_librispeech_sums_are_those_that_torchaudio_knows() -> None:
