@@ -8,10 +8,12 @@ token, and nothing moves beyond the first and the last token that the words of t
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
 from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +33,10 @@ def plan_noise(
 
     :param parents: the alignment's own, ``corpus`` and ``tokens``, as far as they are on disk.
     :param ms: how far each boundary moves, on average.
+    :raises UserError: ``ms`` is no length.
     """
+    if not (isfinite(ms) and ms >= 0):
+        raise UserError(f"--ms {ms}", expected="milliseconds, 0 or more", fix="the paper moves boundaries by 20 and 40")
     config = {"made_by": "noise", "noise_ms": float(ms), "seed": seed}
     request = Request(kind=ALIGNMENT, name=name, config=config, parents={**parents, "alignment": alignment})
 

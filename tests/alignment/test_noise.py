@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE
 from lst_cli.alignment.noise import shifted
 from lst_cli.artifacts import Store
 from lst_cli.artifacts.parquet import read_parquet
+from lst_cli.errors import UserError
 from lst_cli.main import app
 from tests.reports.making import make_spoken
 
@@ -48,6 +50,15 @@ def test_words_that_meet_go_on_meeting_and_nothing_moves_without_noise() -> None
     new_starts, new_ends = shifted(starts, ends, 40.0, 3, 9)
     assert (new_starts[1:] == new_ends[:-1]).all() and not np.array_equal(new_starts, starts)
     assert all(np.array_equal(a, b) for a, b in zip(shifted(starts, ends, 0.0, 3, 9), (starts, ends), strict=True))
+
+
+@pytest.mark.parametrize("ms", ["nan", "inf", "-5"])
+def test_what_is_no_length_is_refused(tmp_path: Path, ms: str) -> None:
+    _, alignment = make_spoken(Store(tmp_path), "spoken", {"u": "one two"})
+    line = ["--root", str(tmp_path), "align", "noise", alignment.reference, "--ms", ms, "--name", "noisy"]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 2 or (isinstance(result.exception, UserError) and result.exception.exit_code == 2)
+    assert not (tmp_path / "alignment" / "noisy").exists()
 
 
 def test_the_command_makes_an_alignment_of_the_same_corpus(tmp_path: Path) -> None:
