@@ -35,6 +35,10 @@ Models = Annotated[
 Alignments = Annotated[
     list[str] | None, typer.Option(help="alignment/NAME whose patches and recordings are shown; may be repeated.")
 ]
+Transcripts = Annotated[
+    list[str] | None,
+    typer.Option(help="transcripts/NAME of lst eval vocoder, whose recordings can be heard; may be repeated."),
+]
 
 
 def report(
@@ -43,8 +47,10 @@ def report(
     scores: Scores = None,
     models: Models = None,
     alignment: Alignments = None,
+    transcripts: Transcripts = None,
     utterances: Annotated[int, typer.Option(min=0, help="Recordings to draw with their words and patches.")] = 6,
     examples: Annotated[int, typer.Option(min=0, help="Benchmark items to show with their recordings.")] = 4,
+    spoken: Annotated[int, typer.Option(min=0, help="Utterances of each judged corpus to hear in every voice.")] = 6,
     shards: Shards = None,
     name: Annotated[
         str | None,
@@ -55,8 +61,8 @@ def report(
 ) -> None:
     """Write one HTML page with tables, curves, recordings and lineage, and its tables as Markdown and CSV.
 
-    Without --scores, --models and --alignment: on the current version of everything below the root. With the name of a
-    table or figure of the paper: that one, ours beside the paper's, as Markdown, CSV and SVG.
+    Without --scores, --models, --alignment and --transcripts: on the current version of everything below the root.
+    With the name of a table or figure of the paper: that one, ours beside the paper's, as Markdown, CSV and SVG.
     """
     if what != PAGE_WORD:
         if what == FIG5:
@@ -66,21 +72,24 @@ def report(
         return
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.evaluation.scores import SCORES
+    from lst_cli.evaluation.transcripts import TRANSCRIPTS
     from lst_cli.reports.report import FILES, PAGE, plan_report
     from lst_cli.reports.rows import json_rows
     from lst_cli.reports.subject import Subject, everything
     from lst_cli.training.model_artifact import MODEL
 
     artifacts = store(ctx)
-    if scores or models or alignment:
+    if scores or models or alignment or transcripts:
         subject = Subject(
             scores=[artifacts.find(reference, SCORES) for reference in dict.fromkeys(scores or [])],
             models=[artifacts.find(reference, MODEL) for reference in dict.fromkeys(models or [])],
             alignments=[artifacts.find(reference, ALIGNMENT) for reference in dict.fromkeys(alignment or [])],
+            transcripts=[artifacts.find(reference, TRANSCRIPTS) for reference in dict.fromkeys(transcripts or [])],
         )
     else:
         subject = everything(artifacts)
-    made = build(ctx, *plan_report(artifacts, subject, name or "report", utterances=utterances, examples=examples))
+    counts = {"utterances": utterances, "examples": examples, "spoken": spoken}
+    made = build(ctx, *plan_report(artifacts, subject, name or "report", **counts))
     page = (_copied(made, FILES, out) if out is not None else made.path) / PAGE
     if json:
         print_json({"report": made.reference, "page": str(page), **json_rows(subject.rows(artifacts))})

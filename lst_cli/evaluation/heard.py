@@ -43,7 +43,7 @@ class Heard:
     words: Errors
     characters: Errors
     recording_T: NDArray[np.float32] | None
-    """The audio that was judged; None where it is not kept."""
+    """The audio that was judged; None where it is not kept, or nothing was said."""
 
 
 def hear(files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]) -> list[Heard]:
@@ -67,7 +67,7 @@ def hear(files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDA
                     seconds=len(wave_T) / SAMPLE_RATE,
                     words=count_errors(said, heard, "words"),
                     characters=count_errors(said, heard, "characters"),
-                    recording_T=wave_T if utterance.id in kept else None,
+                    recording_T=wave_T if utterance.id in kept and len(wave_T) else None,
                 )
             )
             bar.advance()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,21 @@ def read_scores(artifact: Artifact) -> dict[str, Any]:
             fix=f"remove it with 'lst artifact rm {artifact.reference}' and score again",
         ) from None
     return result
+
+
+@contextmanager
+def complete(artifact: Artifact) -> Iterator[None]:
+    """Entries of an artifact's result are taken inside; one that is not there is an error of the artifact.
+
+    :raises UserError: an entry is missing.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise UserError(
+            f"{artifact.reference}: the result lacks {error}",
+            fix=f"remove it with 'lst artifact rm {artifact.reference}' and score again",
+        ) from None
 
 
 _MARKERS = 2

@@ -75,7 +75,7 @@ def _keep_audio(folder: Path, heard: Sequence[Heard]) -> dict[str, str]:
     from lst_cli.artifacts.parquet import atomic_path
     from lst_cli.units.frames import SAMPLE_RATE
 
-    files = {}
+    files: dict[str, str] = {}
     for each in heard:
         if each.recording_T is not None:
             files[each.id] = f"{AUDIO_FOLDER}/{len(files):02d}.flac"

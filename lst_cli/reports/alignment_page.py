@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
-from lst_cli.reports.rows import parent_of_kind
+from lst_cli.reports.lineage import parent_of_kind
 from lst_cli.reports.templates import templates
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from lst_cli.reports.patches import Lengths
 from lst_cli.reports.remarks import remarks
 from lst_cli.reports.rows import Rows
 from lst_cli.reports.subject import Subject
+from lst_cli.reports.takes import Speech, read_speech
 from lst_cli.reports.utterances import Shown, Source, read_lengths, read_utterances, sources
 from lst_cli.reports.verdicts import Verdict, judge
 
@@ -32,21 +33,26 @@ class Contents:
     lengths: list[tuple[Source, list[Lengths], int]]
     utterances: list[Shown]
     examples: Examples | None
+    speech: list[Speech]
     lineage: list[Ancestor]
 
 
-def gather(store: Store, subject: Subject, *, utterances: int, examples: int) -> Contents:
+def gather(store: Store, subject: Subject, *, utterances: int, examples: int, spoken: int) -> Contents:
     """Read everything that the page shows.
+
+    :param utterances: recordings to draw with their words and patches.
+    :param examples: benchmark items to show.
+    :param spoken: utterances of each corpus to hear as a judge heard them.
 
     :raises UserError: a file of an artifact is missing or damaged.
     """
     rows = subject.rows(store)
     by_reference = {scores.reference: scores for scores in subject.scores}
-    verdicts = judge([*rows.scores, *rows.asr], by_reference)
+    verdicts = judge([*rows.scores, *rows.asr, *rows.tts], by_reference)
     models = subject.all_models(store)
     patching = _patching(rows)
     found = sources(store, subject.alignments)
-    named: Sequence[Artifact] = [*subject.scores, *subject.models, *subject.alignments]
+    named: Sequence[Artifact] = [*subject.scores, *subject.models, *subject.alignments, *subject.transcripts]
     return Contents(
         rows=rows,
         verdicts=verdicts,
@@ -56,6 +62,7 @@ def gather(store: Store, subject: Subject, *, utterances: int, examples: int) ->
         lengths=read_lengths(found, patching),
         utterances=read_utterances(found, utterances, patching),
         examples=read_examples(store, rows, by_reference, examples),
+        speech=read_speech(store, rows, spoken),
         lineage=ancestors(store, named),
     )
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.evaluation.scores import ITEMS_FILE
-from lst_cli.reports.rows import ModelFacts, Rows, ScoreRow, parent_of_kind
+from lst_cli.reports.lineage import parent_of_kind
+from lst_cli.reports.models import ModelFacts
+from lst_cli.reports.rows import Rows, ScoreRow
 
 if TYPE_CHECKING:
     from lst_cli.audio.corpus import Corpus

@@ -30,6 +30,24 @@ class Ancestor:
         return self.lst_version is not None
 
 
+def on_disk(store: Store, parent: Parent | None) -> Artifact | None:
+    """What something was made from; None where it names none, or where that is gone from disk."""
+    if parent is None or not (store.root / parent.reference / MANIFEST).is_file():
+        return None
+    return store.find_any(parent.reference)
+
+
+def parent_of_kind(store: Store, artifact: Artifact, kind: str) -> Artifact | None:
+    """The parent of this kind, whatever its role; None if there is none, or it is gone from disk."""
+    found = (on_disk(store, parent) for parent in artifact.parents.values() if parent.kind == kind)
+    return next((parent for parent in found if parent is not None), None)
+
+
+def short(reference: str) -> str:
+    """``KIND/NAME`` of a reference, without its version."""
+    return "/".join(reference.split("/")[:2])
+
+
 def ancestors(store: Store, artifacts: Iterable[Artifact]) -> list[Ancestor]:
     """The artifacts and all that they were made from, parents first."""
     found: dict[str, Ancestor] = {}
@@ -42,8 +60,9 @@ def _visit(store: Store, artifact: Artifact, found: dict[str, Ancestor]) -> None
     if artifact.reference in found:
         return
     for parent in artifact.parents.values():
-        if (store.root / parent.reference / MANIFEST).is_file():
-            _visit(store, store.find_any(parent.reference), found)
+        present = on_disk(store, parent)
+        if present is not None:
+            _visit(store, present, found)
         else:
             found.setdefault(parent.reference, _gone(parent))
     found[artifact.reference] = Ancestor(

@@ -13,7 +13,7 @@ from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import SCORES, read_scores
 from lst_cli.reports.budget import read_budget, read_metrics
 from lst_cli.reports.facts import Facts, differences, read_facts
-from lst_cli.reports.rows import parent_of_kind
+from lst_cli.reports.lineage import parent_of_kind
 from lst_cli.reports.runs import Run, Spread, of_runs, spread
 from lst_cli.reports.specs import Column, Line, Spec
 

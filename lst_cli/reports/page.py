@@ -14,6 +14,7 @@ from lst_cli.reports import paper
 from lst_cli.reports.contents import Contents
 from lst_cli.reports.curves import AXES, Curves
 from lst_cli.reports.drawing import DASHES
+from lst_cli.reports.lineage import short
 from lst_cli.reports.panels import draw_curves, draw_lengths
 from lst_cli.reports.patches import MOST_UTTERANCES, Lengths
 from lst_cli.reports.remarks import direction_name, interval, points
@@ -76,6 +77,7 @@ def render(contents: Contents, name: str, reference: str) -> str:
         count=count,
         points=points,
         direction=direction_name,
+        short=short,
         pretty=lambda data: json.dumps(data, indent=2, ensure_ascii=False, default=str),
         anchor=lambda text: "".join(char if char.isalnum() else "-" for char in text),
         stroke=lambda number: _STROKES[number % len(DASHES)],
@@ -88,6 +90,7 @@ def render(contents: Contents, name: str, reference: str) -> str:
         groups=_groups(contents.rows, contents.verdicts),
         asr=_asr(contents.rows, contents.verdicts),
         gains=_gains(contents.verdicts),
+        verdict_of={verdict.row.scores: verdict for verdict in contents.verdicts if verdict.row.task == "tts"},
         paper_cells=paper_cells(contents.rows),
         curves=[_draw(number, curves) for number, curves in enumerate(contents.curves)],
         lengths=[_lengths(number, *counted) for number, counted in enumerate(contents.lengths)],

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lst_cli.reports import paper
-from lst_cli.reports.rows import AsrRow, ModelFacts, Rows, ScoreRow
-from lst_cli.reports.verdicts import Verdict, Word
+from lst_cli.reports.models import ModelFacts
+from lst_cli.reports.rows import Rows
+from lst_cli.reports.verdicts import Scored, Verdict, Word
+
+SPEECH_TASKS = {"asr": "speech recognition", "tts": "speech synthesis"}
 
 _WORDS: tuple[Word, ...] = ("ahead", "behind", "not told apart")
 
@@ -49,12 +52,12 @@ def remarks(rows: Rows, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _name(verdict: Verdict) -> str:
-    if verdict.row.task == "asr":
-        return "speech recognition"
+    if verdict.row.task in SPEECH_TASKS:
+        return SPEECH_TASKS[verdict.row.task]
     return _question(verdict.row)
 
 
-def _question(row: ScoreRow | AsrRow) -> str:
+def _question(row: Scored) -> str:
     return f"{paper.TASKS.get(row.task, row.task)} {direction_name(row.direction)}"
 
 

@@ -15,17 +15,18 @@ REPORT = Kind("report", 1)
 PAGE = "index.html"
 FILES = (PAGE, "tables.md", "tables.csv")
 
-PAGE_VERSION = 1
+PAGE_VERSION = 2
 """Goes up when the same artifacts would give another page."""
 
 
 def plan_report(
-    store: Store, subject: Subject, name: str, *, utterances: int, examples: int
+    store: Store, subject: Subject, name: str, *, utterances: int, examples: int, spoken: int
 ) -> tuple[Request, Callable[[Draft], None]]:
     """What is to be built, and how.
 
     :param utterances: recordings to draw with their words and patches.
     :param examples: benchmark items to show.
+    :param spoken: utterances of each corpus to hear as a judge heard them.
     """
     parents = {
         f"{role}_{number}": artifact
@@ -33,10 +34,11 @@ def plan_report(
             ("scores", subject.scores),
             ("model", subject.models),
             ("alignment", subject.alignments),
+            ("transcripts", subject.transcripts),
         )
         for number, artifact in enumerate(artifacts, start=1)
     }
-    config = {"page_version": PAGE_VERSION, "utterances": utterances, "examples": examples}
+    config = {"page_version": PAGE_VERSION, "utterances": utterances, "examples": examples, "spoken": spoken}
     request = Request(kind=REPORT, name=name, config=config, parents=parents)
 
     def make(draft: Draft) -> None:
@@ -46,7 +48,7 @@ def plan_report(
         from lst_cli.reports.tables import csv_table, markdown
 
         reference = f"{REPORT.name}/{name}/{request.version}"
-        contents = gather(store, subject, utterances=utterances, examples=examples)
+        contents = gather(store, subject, utterances=utterances, examples=examples, spoken=spoken)
         texts = {
             PAGE: render(contents, name, reference),
             "tables.md": markdown(name, contents.rows, contents.verdicts, contents.remarks),
@@ -55,7 +57,7 @@ def plan_report(
         for file, text in texts.items():
             write_bytes_atomic(draft.path / file, text.encode())
         draft.statistics.update(
-            scores=len(contents.rows.scores) + len(contents.rows.asr),
+            scores=len(contents.rows.scores) + len(contents.rows.asr) + len(contents.rows.spoken),
             recordings=len(contents.utterances),
             page_mb=len(texts[PAGE].encode()) / 1e6,
         )

@@ -10,7 +10,9 @@ from lst_cli.artifacts import Artifact, Kind, Store
 from lst_cli.artifacts.manifest import check_kind
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES
-from lst_cli.reports.rows import Rows, parent_of_kind, read_rows
+from lst_cli.evaluation.transcripts import TRANSCRIPTS
+from lst_cli.reports.lineage import parent_of_kind
+from lst_cli.reports.rows import Rows, read_rows
 from lst_cli.training.model_artifact import MODEL
 
 
@@ -22,6 +24,8 @@ class Subject:
     models: Sequence[Artifact]
     """Models whose training is shown; those behind the scores are shown anyway."""
     alignments: Sequence[Artifact]
+    transcripts: Sequence[Artifact] = ()
+    """What a judge heard in recordings, or in audio made again of their tokens."""
 
     def all_models(self, store: Store) -> list[Artifact]:
         """The models behind the scores, as far as they are on disk, and the models named."""
@@ -31,11 +35,11 @@ class Subject:
 
     def rows(self, store: Store) -> Rows:
         """What the tables are made of."""
-        return read_rows(store, self.scores, self.all_models(store))
+        return read_rows(store, self.scores, self.all_models(store), self.transcripts)
 
 
 def everything(store: Store) -> Subject:
-    """The current version of all scores, models and alignments in the store.
+    """The current version of all scores, models, alignments and transcripts in the store.
 
     :raises UserError: there is none of them.
     """
@@ -44,11 +48,11 @@ def everything(store: Store) -> Subject:
     def of(kind: Kind) -> list[Artifact]:
         return [check_kind(found, kind) for found in current if found.kind == kind.name]
 
-    subject = Subject(scores=of(SCORES), models=of(MODEL), alignments=of(ALIGNMENT))
-    if not (subject.scores or subject.models or subject.alignments):
+    subject = Subject(scores=of(SCORES), models=of(MODEL), alignments=of(ALIGNMENT), transcripts=of(TRANSCRIPTS))
+    if not (subject.scores or subject.models or subject.alignments or subject.transcripts):
         raise UserError(
             f"{store.root}: nothing to report on",
-            expected="scores, models or alignments",
+            expected="scores, models, alignments or transcripts",
             fix="make some with 'lst eval', 'lst pretrain' or 'lst align run', or give another --root",
         )
     return subject

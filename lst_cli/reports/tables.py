@@ -9,8 +9,10 @@ from typing import Any
 
 from lst_cli.reports import paper
 from lst_cli.reports.budget import Budget
+from lst_cli.reports.lineage import short
 from lst_cli.reports.remarks import direction_name, interval, points
 from lst_cli.reports.rows import Rows
+from lst_cli.reports.spoken import TtsRow
 from lst_cli.reports.verdicts import Verdict
 
 CSV_COLUMNS = (
@@ -20,7 +22,7 @@ CSV_COLUMNS = (
 
 
 def csv_table(rows: Rows) -> str:
-    """All our numbers, one line each. A word error rate has the metric ``wer`` and counts words in ``n``."""
+    """All our numbers, one line each. A word error rate of recognition counts words in ``n``; of speech, utterances."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -31,6 +33,13 @@ def csv_table(rows: Rows) -> str:
     for asr in rows.asr:
         head = (asr.model.label, asr.model.strategy, "asr", "s-t", "wer", asr.n_words)
         writer.writerow((*head, asr.wer, asr.low, asr.high, None, *_budget(asr.model.budget), asr.scores))
+    for spoken in rows.spoken:
+        model = spoken.model if isinstance(spoken, TtsRow) else None
+        head = (spoken.label, model.strategy if model else None, spoken.voice, "t-s" if model else "s-s")
+        read = _budget(model.budget if model else Budget())
+        for metric, found in (("cer", spoken.cer), ("wer", spoken.wer)):
+            values = (found.value, found.low, found.high, None)
+            writer.writerow((*head, metric, spoken.n, *values, *read, spoken.scores))
     return stream.getvalue()
 
 
@@ -45,6 +54,8 @@ def markdown(title: str, rows: Rows, verdicts: Sequence[Verdict], remarks: Seque
         parts += ["## Accuracy", _scores(rows, verdicts)]
     if rows.asr:
         parts += ["## Word error rate", _asr(rows)]
+    if rows.spoken:
+        parts += ["## Speech, heard by a judge", _spoken(rows, verdicts)]
     if cells := paper_cells(rows):
         columns = [f"{task} {direction_name(direction)}" for task, direction in cells[0]]
         note = f"{paper.SOURCE}, Table 3: 1B models on the paper's own data. Not our numbers."
@@ -92,6 +103,7 @@ def _asr(rows: Rows) -> str:
         (
             row.model.label,
             row.model.patching_label,
+            short(row.corpus),
             row.n_words,
             percent(row.wer),
             f"{percent(row.low)} to {percent(row.high)}",
@@ -99,7 +111,33 @@ def _asr(rows: Rows) -> str:
         )
         for row in rows.asr
     ]
-    return markdown_table(("model", "patching", "words", "WER", "95% interval", "CER"), body)
+    return markdown_table(("model", "patching", "recordings", "words", "WER", "95% interval", "CER"), body)
+
+
+def _spoken(rows: Rows, verdicts: Sequence[Verdict]) -> str:
+    by_scores = {verdict.row.scores: verdict for verdict in verdicts if verdict.row.task == "tts"}
+    body = []
+    for row in rows.spoken:
+        verdict = by_scores.get(row.scores)
+        body.append(
+            (
+                row.label,
+                short(row.corpus),
+                row.judge,
+                row.n,
+                f"{percent(row.cer.value)} ({percent(row.cer.low)} to {percent(row.cer.high)})",
+                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.word}"
+                if verdict is not None
+                else "",
+                f"{percent(row.wer.value)} ({percent(row.wer.low)} to {percent(row.wer.high)})",
+                *((percent(row.unit_error_rate), f"{row.generation:.2f}") if isinstance(row, TtsRow) else ("", "")),
+            )
+        )
+    header = (
+        *("voice", "corpus", "judge", "n", "CER (95%)", "less the baseline, points", "WER (95%)"),
+        *("units that differ", "positions a speech token"),
+    )
+    return markdown_table(header, body)
 
 
 def paper_cells(rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, ...]]] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.reports.rows import parent_of_kind
+from lst_cli.reports.lineage import parent_of_kind
 
 if TYPE_CHECKING:
     from lst_cli.audio.corpus import Corpus

@@ -15,18 +15,23 @@ from lst_cli.artifacts import Artifact
 from lst_cli.evaluation.compare import Comparison, compare
 from lst_cli.evaluation.scores import ITEMS_FILE
 from lst_cli.reports.rows import AsrRow, ScoreRow
+from lst_cli.reports.spoken import TtsRow
 
 Word = Literal["ahead", "behind", "not told apart"]
+
+Scored = ScoreRow | AsrRow | TtsRow
+"""A model's result on a task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """A row against the baseline's row of the same task and direction."""
 
-    row: ScoreRow | AsrRow
-    baseline: ScoreRow | AsrRow
+    row: Scored
+    baseline: Scored
     difference: float
-    """Accuracy (or word error rate) of the row less the baseline's, with its 95% interval."""
+    """Accuracy of the row less the baseline's, with its 95% interval. For recognition: of the word error rates; for
+    synthesis: of the judge's character error rates."""
     low: float
     high: float
     p: float | None
@@ -40,7 +45,7 @@ class Verdict:
     @property
     def word(self) -> Word:
         """What the interval says: more right answers are better, and fewer errors."""
-        low, high = (-self.high, -self.low) if isinstance(self.row, AsrRow) else (self.low, self.high)
+        low, high = (self.low, self.high) if isinstance(self.row, ScoreRow) else (-self.high, -self.low)
         if low > 0:
             return "ahead"
         return "behind" if high < 0 else "not told apart"
@@ -62,21 +67,25 @@ def unpaired(row: ScoreRow, baseline: ScoreRow) -> tuple[float, float, float]:
     return difference, max(-1.0, difference - down), min(1.0, difference + up)
 
 
-def judge(rows: Sequence[ScoreRow | AsrRow], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
-    """Every row against the first baseline of its task, direction and items; rows without one are left out.
+def judge(rows: Sequence[Scored], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
+    """Every row against a baseline of its task, direction and items; rows without one are left out.
+
+    Of several baselines the one that was trained for as many steps is taken, else the first.
 
     :param artifacts: the ``scores`` artifacts by reference.
     """
-    baselines: dict[tuple[Any, ...], ScoreRow | AsrRow] = {}
+    baselines: dict[tuple[Any, ...], list[Scored]] = {}
     for row in rows:
         if row.model.is_baseline:
-            baselines.setdefault((row.direction, *row.identity), row)
+            baselines.setdefault((row.direction, *row.identity), []).append(row)
     comparisons: dict[tuple[str, str], list[Comparison]] = {}
     verdicts = []
     for row in rows:
-        baseline = baselines.get((row.direction, *row.identity))
-        if baseline is None or row.model.is_baseline:
+        found = baselines.get((row.direction, *row.identity), [])
+        if not found or row.model.is_baseline:
             continue
+        steps = row.model.budget.steps
+        baseline = next((each for each in found if each.model.budget.steps == steps), found[0])
         first, second = artifacts[baseline.scores], artifacts[row.scores]
         pair = (first.reference, second.reference)
         if pair not in comparisons:
@@ -86,7 +95,7 @@ def judge(rows: Sequence[ScoreRow | AsrRow], artifacts: Mapping[str, Artifact]) 
     return verdicts
 
 
-def _verdict(row: ScoreRow | AsrRow, baseline: ScoreRow | AsrRow, paired: Sequence[Comparison]) -> Verdict | None:
+def _verdict(row: Scored, baseline: Scored, paired: Sequence[Comparison]) -> Verdict | None:
     direction = "asr" if isinstance(row, AsrRow) else row.direction
     for each in paired:
         if each.direction == direction:

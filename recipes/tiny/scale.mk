@@ -90,6 +90,15 @@ shards: alignment text
 		--corpus corpus/librivox --tokenizer text_tokenizer/stories --name librivox
 	@$(STAGE) shards-written $(LST) shards text $(WORLD)/written.txt --tokenizer text_tokenizer/stories --name written
 
+# From speech tokens back to audio; and the recorded utterances so, as a recogniser hears them.
+.PHONY: vocoder heard
+vocoder: tokens
+	@$(STAGE) vocoder $(LST) vocoder fit corpus/spoken --tokens tokens/spoken --name small
+
+heard: vocoder
+	@$(STAGE) eval-vocoder-librivox $(LST) --quiet eval vocoder vocoder/small --corpus corpus/librivox --tokens tokens/librivox \
+		--name librivox-resynthesis
+
 # What only tables need: speech pieces for the BPE baseline, alignments with moved boundaries, stand-ins for sWUGGY and
 # sBLIMP.
 .PHONY: noise20 noise40 $(addprefix items-,$(TASKS) swuggy sblimp)
@@ -105,9 +114,8 @@ $(addprefix items-,$(TASKS)): tokens
 
 .PHONY: items-asr items-tts
 items-asr: tokens
-items-tts: tokens shards
+items-tts: tokens shards vocoder
 	@$(STAGE) shards-sentences $(LST) shards cut shards/spoken --name sentences
-	@$(STAGE) vocoder $(LST) vocoder fit corpus/spoken --tokens tokens/spoken --name small
 
 items-swuggy items-sblimp: items-%: units
 	@$(STAGE) corpus-$* $(LST) corpus synth --name $* --voice $(VOICE) --rate $(ITEMS_RATE) --items $*:$(call items_file,$*)

@@ -11,7 +11,8 @@ from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, SCORES_FILE
 from lst_cli.reports.budget import Budget, read_budget, read_metrics
-from lst_cli.reports.rows import ModelFacts, model_labels, read_rows
+from lst_cli.reports.models import ModelFacts, model_labels
+from lst_cli.reports.rows import read_rows
 from tests.reports.making import entry, make_asr_scores, make_model
 
 
@@ -84,7 +85,8 @@ def test_unknown_results_are_told(tmp_path_factory: pytest.TempPathFactory) -> N
 
 def test_pretrained_models_and_baselines_come_first(world: Store) -> None:
     rows = read_rows(world, [artifact for artifact in world.all() if artifact.kind == "scores"])
-    assert list(rows.labels.values()) == ["baseline", "curriculum", "static", "asr-baseline", "asr"]
+    pretrained, tuned = ["baseline", "curriculum", "static"], ["asr-baseline", "asr", "tts-baseline", "tts"]
+    assert list(rows.labels.values()) == [*pretrained, *tuned]
     assert [model.label for model in rows.models] == list(rows.labels.values())
 
 

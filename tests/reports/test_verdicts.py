@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from lst_cli.artifacts import Store
 from lst_cli.evaluation.metrics import wilson
 from lst_cli.reports.budget import Budget
+from lst_cli.reports.models import ModelFacts
 from lst_cli.reports.remarks import interval, points, remarks
-from lst_cli.reports.rows import ModelFacts, Rows, ScoreRow, read_rows
+from lst_cli.reports.rows import Rows, ScoreRow, read_rows
 from lst_cli.reports.verdicts import Verdict, judge, unpaired
 
 
