@@ -35,7 +35,7 @@ def prompt(task: str, row: int) -> np.ndarray:
 def measure(model: Any, name: str, task: str, batch: int, tokens: int, patch: int) -> dict[str, Any]:
     """Greedy decoding of a fixed number of tokens, without the prompt."""
     speech = task == "tts"
-    allowed = torch.zeros(VOCABULARY.size, dtype=torch.bool, device=model.head.weight.device)
+    allowed = torch.zeros(VOCABULARY.size, dtype=torch.bool, device=model.embedding.weight.device)
     allowed[VOCABULARY.speech_start :] = speech
     allowed[3 : VOCABULARY.pieces] = not speech
     state = DecodingState(model, VOCABULARY, patch, batch)

@@ -13,6 +13,7 @@ import torch
 from lst_cli.model.architectures import architecture
 from lst_cli.model.config import ModelConfig
 from lst_cli.model.model import SpeechTextModel, build_model
+from lst_cli.model.packing import pack
 from lst_cli.text.vocabulary import Vocabulary
 
 FAMILIES = ("baseline", "lst")
@@ -39,13 +40,15 @@ def set_threads(options: argparse.Namespace) -> None:
 
 
 def random_model(family: str, options: argparse.Namespace) -> SpeechTextModel:
-    """A model of random weights, on the GPU where there is one."""
+    """A model of random weights as inference loads it, on the GPU where there is one."""
     config = architecture(f"{family}_{options.size}")
     if options.quick:
         config = shrunk(config, max(1, config.layers // 8))
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        return build_model(config, VOCABULARY.size).eval()
+        model = build_model(config, VOCABULARY.size).eval()
+    pack(model)
+    return model
 
 
 def shrunk(config: ModelConfig, layers: int) -> ModelConfig:

@@ -25,6 +25,7 @@ from lst_cli.inference.shared_prompt import Question
 from lst_cli.model.architectures import architecture
 from lst_cli.model.batch import make_batch
 from lst_cli.model.model import build_model
+from lst_cli.model.packing import pack
 from lst_cli.patching.packed import Document, pack_documents
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.text.speech_codec import SpeechCodec
@@ -46,6 +47,7 @@ def make_model(name: str, pieces: int, device: str) -> LoadedModel:
     card = ModelCard(architecture=config, vocabulary=vocabulary, patching=patching, quantizer={})
     torch.manual_seed(0)
     model = build_model(config, vocabulary.size).to(device).eval()
+    pack(model)
     speech = SpeechCodec(vocabulary)
     on = torch.device(device)
     return LoadedModel(model=model, card=card, tokenizer=tokenizer, speech=speech, folder=Path(), device=on)

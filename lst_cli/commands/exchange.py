@@ -57,11 +57,13 @@ def import_(
     sums = {name: sync_and_sum(folder / name)[1] for name in files}
 
     def make(draft: Draft) -> None:
+        from lst_cli.model.cost import parameters
         from lst_cli.training.model_artifact import load_folder
 
         for name in files:
             write_bytes_atomic(draft.path / name, (folder / name).read_bytes())
         loaded = load_folder(draft.path, str(folder))
-        draft.statistics["parameters"] = sum(p.numel() for p in loaded.model.parameters())
+        counts = parameters(loaded.card.architecture, loaded.card.vocabulary.size)
+        draft.statistics["parameters"] = sum(counts.values())
 
     build(ctx, Request(kind=MODEL, name=name, config={"imported": sums}), make)

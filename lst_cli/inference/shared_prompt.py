@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lst_cli.model.attention import Spans, attend
 from lst_cli.model.config import ModelConfig
@@ -210,16 +210,16 @@ def score(model: SpeechTextModel, card: ModelCard, questions: Sequence[Question]
     scored = made.full.targets_T[made.second_T] != IGNORE
     states_TL = second.states(model)[torch.from_numpy(scored).to(device)]
     targets_T = torch.from_numpy(made.full.targets_T[made.second_T][scored].astype(np.int64)).to(device)
-    log_p_T = _log_probabilities(states_TL, model.head.weight, targets_T).double().cpu().numpy()
+    log_p_T = _log_probabilities(model.head, states_TL, targets_T).double().cpu().numpy()
     documents = sum(len(question.endings) for question in questions)
     document_T = made.full.document_T[made.second_T][scored]
     return [float(total) for total in np.bincount(document_T, weights=log_p_T, minlength=documents)]
 
 
-def _log_probabilities(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> Tensor:
+def _log_probabilities(head: nn.Module, x_TL: Tensor, targets_T: Tensor) -> Tensor:
     """Log-probability of each target, chunk by chunk, without a normalised copy of the logits."""
     chunks = []
     for x_CL, target_C in zip(torch.split(x_TL, CHUNK), torch.split(targets_T, CHUNK), strict=True):
-        logits_CV = (x_CL @ weight_VL.T).float()
+        logits_CV = head(x_CL).float()
         chunks.append(logits_CV.gather(1, target_C[:, None])[:, 0] - logits_CV.logsumexp(-1))
     return torch.cat(chunks)

@@ -18,9 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
-from torch.nn.functional import scaled_dot_product_attention
 
-_CPU_QUERIES = 64
+_CPU_QUERIES = 128
 """Queries of one call on CPU: a block computes only the keys that some of its queries see. 64 was the fastest of
 64, 128, 256 and 512, with documents of 100 tokens and of 1,000."""
 _CPU_ALIGN = 64
@@ -35,8 +34,9 @@ class CpuBlock:
 
     queries: slice
     keys: slice
-    mask_TS: Tensor
-    """Which keys each query sees; a query that sees none is given its first, to keep softmax finite."""
+    bias_TS: Tensor
+    """0 where a query sees a key, else minus infinity; a query that sees none is given its first, to keep softmax
+    finite."""
     empty_T1: Tensor | None
     """Which queries see no key at all; their output is zero."""
 
@@ -75,18 +75,20 @@ def attend(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor, spans: Spans) -> Tensor:
 
 
 def _attend_cpu(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor, blocks: tuple[CpuBlock, ...]) -> Tensor:
-    q_1HTE, k_1HSE, v_1HSE = (x.transpose(0, 1).unsqueeze(0) for x in (q_THE, k_SHE, v_SHE))
+    # Plain matrix products: torch's fused kernel takes 1.4 times as long in float32 on a CPU, backward included, and
+    # 2.5 times in bfloat16.
+    q_HTE, k_HES, v_HSE = q_THE.transpose(0, 1) * q_THE.shape[-1] ** -0.5, k_SHE.permute(1, 2, 0), v_SHE.transpose(0, 1)
     out = []
     for block in blocks:
-        if block.mask_TS.shape[1] == 0:
+        if block.bias_TS.shape[1] == 0:
             out.append(torch.zeros_like(q_THE[block.queries]))
             continue
-        o_1HTE = scaled_dot_product_attention(
-            q_1HTE[:, :, block.queries], k_1HSE[:, :, block.keys], v_1HSE[:, :, block.keys], attn_mask=block.mask_TS
-        )
+        bias_HTS = block.bias_TS.to(q_HTE.dtype).expand(len(q_HTE), -1, -1)
+        logits_HTS = torch.baddbmm(bias_HTS, q_HTE[:, block.queries], k_HES[:, :, block.keys])
+        o_HTE = logits_HTS.softmax(-1).to(v_HSE.dtype) @ v_HSE[:, block.keys]
         if block.empty_T1 is not None:
-            o_1HTE = o_1HTE.masked_fill(block.empty_T1, 0.0)
-        out.append(o_1HTE[0].transpose(0, 1))
+            o_HTE = o_HTE.masked_fill(block.empty_T1, 0.0)
+        out.append(o_HTE.transpose(0, 1))
     return torch.cat(out)
 
 
@@ -97,17 +99,18 @@ def _cpu_blocks(low_T: Tensor, high_T: Tensor, keys: int) -> list[CpuBlock]:
         low, high = low_T[queries], high_T[queries]
         sees = high >= low
         if not bool(sees.any()):
-            blocks.append(CpuBlock(queries, slice(0, 0), torch.zeros(len(low), 0, dtype=torch.bool), None))
+            blocks.append(CpuBlock(queries, slice(0, 0), torch.zeros(len(low), 0), None))
             continue
         first = int(low[sees].min()) // _CPU_ALIGN * _CPU_ALIGN
         stop = min(-(-(int(high[sees].max()) + 1) // _CPU_ALIGN) * _CPU_ALIGN, keys)
         key_S = torch.arange(first, stop)
-        mask_TS = (key_S >= low[:, None]) & (key_S <= high[:, None])
+        hidden_TS = (key_S < low[:, None]) | (key_S > high[:, None])
         empty_T1 = None
         if not bool(sees.all()):
             empty_T1 = ~sees[:, None]
-            mask_TS[~sees, 0] = True
-        blocks.append(CpuBlock(queries, slice(first, stop), mask_TS, empty_T1))
+            hidden_TS[~sees, 0] = False
+        bias_TS = torch.zeros(hidden_TS.shape).masked_fill_(hidden_TS, float("-inf"))
+        blocks.append(CpuBlock(queries, slice(first, stop), bias_TS, empty_T1))
     return blocks
 
 

@@ -108,7 +108,7 @@ class DecodingState:
         for before_L, stop in zip(before_RL, final_R + 1, strict=True):
             predicting += [before_L[None], states_NL[start : stop - 1]]
             start = stop
-        log_p_NV = log_probabilities(torch.cat(predicting), self.model.head.weight)
+        log_p_NV = log_probabilities(self.model.head(torch.cat(predicting)))
         target_N = torch.from_numpy(np.concatenate(tokens).astype(np.int64)).to(log_p_NV.device)
         chosen_N = log_p_NV.gather(1, target_N[:, None])[:, 0]
         return list(torch.split(chosen_N, [len(row) for row in tokens]))
@@ -133,7 +133,7 @@ class DecodingState:
         if not all(len(row) for row in tokens) or (np.diff(rows) <= 0).any():
             raise ValueError("each row needs at least one token, and rows must be in rising order")
         feed = self._plan(rows, tokens)
-        device = self.model.head.weight.device
+        device = self.model.embedding.weight.device
         ids_N = torch.from_numpy(np.concatenate(tokens).astype(np.int64)).to(device)
         x_NL = self.model.embedding(ids_N)
         states_NL = (

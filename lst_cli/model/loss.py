@@ -44,7 +44,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         for start in range(0, x_TL.shape[0], CHUNK):
             rows = slice(start, start + CHUNK)
             x_CL, target_C = x_TL[rows], targets_T[rows]
-            log_p_CV = log_probabilities(x_CL, weight_VL)
+            log_p_CV = log_probabilities(x_CL @ weight_VL.T)
             counts_C = target_C != IGNORE
             index_C1 = target_C.clamp(min=0)[:, None]
             nlls.append(-log_p_CV.gather(1, index_C1)[:, 0] * counts_C)
@@ -76,9 +76,8 @@ def token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
     return TokenLoss(*apply(x_TL, weight_VL.to(x_TL.dtype), targets_T, needs_grad))
 
 
-def log_probabilities(x_TL: Tensor, weight_VL: Tensor) -> Tensor:
+def log_probabilities(logits_TV: Tensor) -> Tensor:
     """Log-probabilities (T, V) of the next token, in at least float32."""
-    logits_TV = x_TL @ weight_VL.T
     if logits_TV.dtype in (torch.bfloat16, torch.float16):
         logits_TV = logits_TV.float()
     return logits_TV.log_softmax(-1)

@@ -12,9 +12,10 @@ from lst_cli.model.batch import Batch
 from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.global_transformer import GlobalTransformer
 from lst_cli.model.layers import linear, norm, over
-from lst_cli.model.loss import TokenLoss, token_loss
+from lst_cli.model.loss import TokenLoss, log_probabilities, token_loss
 from lst_cli.model.patch_decoder import PatchDecoder
 from lst_cli.model.patch_encoder import PatchEncoder
+from lst_cli.patching.packed import IGNORE
 
 
 class SpeechTextModel(nn.Module):
@@ -45,9 +46,10 @@ class SpeechTextModel(nn.Module):
 
     @torch.no_grad()
     def log_probability(self, batch: Batch) -> Tensor:
-        """Log-probability (T) of each target, 0 where ignored."""
-        loss: TokenLoss = self(batch)
-        return -loss.nll_T
+        """Log-probability (T) of each target, 0 where ignored; as :meth:`logits`."""
+        target_T = batch.targets_T
+        chosen_T = log_probabilities(self.logits(batch)).gather(1, target_T.clamp(min=0)[:, None])[:, 0]
+        return chosen_T.masked_fill(target_T == IGNORE, 0.0)
 
 
 class Baseline(SpeechTextModel):

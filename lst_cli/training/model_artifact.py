@@ -70,7 +70,7 @@ class ModelCard:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A model ready for inference, on its device, in evaluation mode."""
+    """A model ready for inference alone, on its device, in evaluation mode."""
 
     model: SpeechTextModel
     card: ModelCard
@@ -203,6 +203,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
     from safetensors.torch import load_file
 
     from lst_cli.model.model import build_model
+    from lst_cli.model.packing import pack
     from lst_cli.text.tokenizer import TextTokenizer
 
     card = read_card_file(folder / CARD_FILE, name)
@@ -215,6 +216,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         raise _damaged(name, path, error) from None
     if precision is not None:
         model = model.to(getattr(torch, precision))
+    pack(model)
     tokenizer = TextTokenizer.from_file(folder / TOKENIZER_FILE)
     if tokenizer.pieces != card.vocabulary.pieces:
         raise UserError(

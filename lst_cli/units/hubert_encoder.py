@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lst_cli.units.dense import Dense
+from lst_cli.dense import Dense
 
 
 class RaggedEncoder:

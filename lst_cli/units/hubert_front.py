@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lst_cli.units.dense import Dense
+from lst_cli.dense import Dense
 
 _BLOCK_SAMPLES = 64_000
 """Samples that go through the stack at once on a CPU; bounds the memory of the widest layer (26 MB in base)."""

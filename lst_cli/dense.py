@@ -24,14 +24,15 @@ class Dense:
     """
 
     def __init__(self, weight_NM: Tensor, bias_N: Tensor | None = None, *, gelu: bool = False) -> None:
-        self._weight_NM = weight_NM.detach()
+        self._weight_NM: Tensor | None = weight_NM.detach()
         self._bias_N = None if bias_N is None else bias_N.detach()
         self._gelu = gelu
         self.inputs: int = weight_NM.shape[1]
         """M."""
         self._packed: Tensor | None = None
         if weight_NM.device.type == "cpu" and weight_NM.dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(self._weight_NM.contiguous(), _PACK_ROWS)
+            self._packed = torch.ops.mkldnn._reorder_linear_weight(weight_NM.detach().contiguous(), _PACK_ROWS)
+            self._weight_NM = None  # one copy is enough
 
     def __call__(self, x_TM: Tensor, add_TN: Tensor | None = None) -> Tensor:
         """Outputs [T, N], plus ``add_TN`` if given (then without GELU)."""
@@ -46,6 +47,7 @@ class Dense:
                 x_TM, self._packed, self._bias_N, attribute, [], algorithm
             )
             return out_TN
+        assert self._weight_NM is not None
         plain_TN = F.linear(x_TM, self._weight_NM, self._bias_N)
         if add_TN is not None:
             return plain_TN + add_TN

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lst_cli.units.dense import Dense
+from lst_cli.dense import Dense
 
 
 def layer(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
