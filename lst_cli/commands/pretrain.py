@@ -81,8 +81,8 @@ def pretrain(
     from lst_cli.training.pretrain_config import PretrainConfig, resolve
     from lst_cli.training.processes import rank
     from lst_cli.training.session import Folders
+    from lst_cli.training.text_model import read_text_model
     from lst_cli.training.unfinished import check_unchanged
-    from lst_cli.training.warm_start import read_text_model
     from lst_cli.units.codebook import QUANTIZER
 
     resolved = resolve(load_config(PretrainConfig, config, set_ or []))

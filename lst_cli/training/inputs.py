@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_bpe import SpeechBpe
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.stories import Stories
-    from lst_cli.training.warm_start import TextModel
+    from lst_cli.training.text_model import TextModel
 
 CENTROIDS_FILE = "centroids.safetensors"
 TOKENIZER_FILE = "tokenizer.model"
@@ -188,7 +188,7 @@ def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
             fix="set model.architecture to a baseline, or leave out --speech-bpe",
         )
     if inputs.init is not None:
-        from lst_cli.training.warm_start import check_text_model
+        from lst_cli.training.text_model import check_text_model
 
         check_text_model(inputs.init, resolve_model(config.model), inputs.tokenizer_file)
     if inputs.validates:

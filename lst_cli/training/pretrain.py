@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from lst_cli.training.session import Folders
     from lst_cli.training.stopping import StopRequest
     from lst_cli.training.stories import Scorer
+    from lst_cli.training.text_model import TextModel
     from lst_cli.training.validation import OnceReader
-    from lst_cli.training.warm_start import TextModel
     from lst_cli.training.watch import Watch
 
 

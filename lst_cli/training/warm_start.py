@@ -6,43 +6,21 @@ transformer; its token states are narrower, so embeddings and head begin fresh.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.errors import UserError
-from lst_cli.model.config import ModelConfig, ffn_dim
+from lst_cli.model.config import ModelConfig
+from lst_cli.training.text_model import CONFIG_FILE, Tensors, TextModel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lst_cli.text.vocabulary import Vocabulary
 
-CONFIG_FILE = "config.json"
-TOKENIZER_FILE = "tokenizer.model"
-_WEIGHTS = "*.safetensors"
 _BEGIN = 1
 """SentencePiece's ``<s>``, which opens a document of a Llama as ``<t>`` opens one of ours."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextModel:
-    """A folder with a text model."""
-
-    folder: Path
-    config: Mapping[str, Any]
-    files: tuple[Path, ...]
-    sha256: str
-    """Of all weights."""
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What of it is part of a run's identity."""
-        return {"sha256": self.sha256}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,98 +32,6 @@ class Mapped:
     """Empty for what begins fresh."""
     numbers: int
     note: str = ""
-
-
-def read_text_model(folder: Path) -> TextModel:
-    """Find a text model's files and hash its weights.
-
-    :raises UserError: the folder holds no such model.
-    """
-    path = folder / CONFIG_FILE
-    files = tuple(sorted(folder.glob(_WEIGHTS)))
-    missing = [name for name, there in ((CONFIG_FILE, path.is_file()), (_WEIGHTS, bool(files))) if not there]
-    if missing:
-        raise UserError(
-            f"--init {folder}: no text model",
-            found=f"no {' and no '.join(missing)}",
-            expected="config.json, *.safetensors and tokenizer.model, as save_pretrained of transformers writes them",
-        )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not a whole file", found=str(error)) from None
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 24):
-                digest.update(block)
-    return TextModel(folder=folder, config=config, files=files, sha256=digest.hexdigest())
-
-
-def check_text_model(text: TextModel, config: ModelConfig, tokenizer: Path) -> None:
-    """Refuse a text model whose layers or pieces are not those of the model to train.
-
-    :param tokenizer: SentencePiece model of the model to train.
-    :raises UserError: lists all that does not fit.
-    """
-    theirs = text.config
-    heads = theirs.get("num_attention_heads")
-    rope = theirs.get("rope_parameters") or theirs.get("rope_scaling") or {}
-    theta = theirs.get("rope_theta", rope.get("rope_theta", 10_000.0))
-    wanted: list[tuple[str, Any, Any]] = [
-        ("model_type", theirs.get("model_type"), "llama"),
-        ("hidden_size", theirs.get("hidden_size"), config.dim),
-        ("num_hidden_layers", theirs.get("num_hidden_layers"), config.layers),
-        ("num_attention_heads", heads, config.heads),
-        ("head_dim", theirs.get("head_dim") or config.dim // config.heads, config.dim // config.heads),
-        ("intermediate_size", theirs.get("intermediate_size"), ffn_dim(config.dim)),
-        ("rms_norm_eps", theirs.get("rms_norm_eps"), 1e-5),
-        ("rope_theta", theta, config.rope_theta),
-        ("rope_type", rope.get("rope_type", rope.get("type", "default")), "default"),
-        ("hidden_act", theirs.get("hidden_act", "silu"), "silu"),
-        ("attention_bias", bool(theirs.get("attention_bias")), False),
-        ("mlp_bias", bool(theirs.get("mlp_bias")), False),
-    ]
-    differing = [(name, found, ours) for name, found, ours in wanted if found != ours]
-    if differing:
-        raise UserError(
-            f"--init {text.folder}: not the layers of the model to train",
-            found=", ".join(f"{name} {found}" for name, found, _ in differing),
-            expected=", ".join(f"{name} {ours}" for name, _, ours in differing),
-            fix="choose the model.architecture, or set model.overrides (layers, dim, heads, rope_theta), that fits",
-        )
-    _check_pieces(text, tokenizer)
-
-
-def _check_pieces(text: TextModel, tokenizer: Path) -> None:
-    path = text.folder / TOKENIZER_FILE
-    if not path.is_file():
-        raise UserError(
-            f"--init {text.folder}: no {TOKENIZER_FILE}",
-            expected="the SentencePiece model of the text model: its pieces must be those of the shards",
-            fix="put it beside the weights, and make the shards with it ('lst text import')",
-        )
-    ours, theirs = _pieces(tokenizer), _pieces(path)
-    if ours != theirs:
-        first = next((i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
-        where = f"; piece {first} is {theirs[first]!r} for {ours[first]!r}" if first is not None else ""
-        raise UserError(
-            f"--init {text.folder}: other text pieces than the shards",
-            found=f"{len(theirs):,} pieces{where}",
-            expected=f"the {len(ours):,} pieces of {tokenizer}",
-            fix="make the text tokenizer and the shards with the text model's tokenizer.model",
-        )
-
-
-def _pieces(path: Path) -> list[str]:
-    import sentencepiece
-
-    processor = sentencepiece.SentencePieceProcessor()
-    try:
-        processor.Load(str(path))
-    except (RuntimeError, OSError):
-        raise UserError(f"{path}: not a SentencePiece model") from None
-    return [processor.id_to_piece(id) for id in range(processor.get_piece_size())]
 
 
 def initial_weights(
@@ -163,7 +49,7 @@ def initial_weights(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         state = dict(build_model(config, vocabulary.size).state_dict())
-    theirs = _Tensors(text)
+    theirs = Tensors(text)
     table: list[Mapped] = []
 
     def put(ours: str, value: Tensor, names: str, note: str = "") -> None:
@@ -178,15 +64,24 @@ def initial_weights(
 
     groups = config.heads // int(text.config.get("num_key_value_heads") or config.heads)
     for layer in range(config.layers):
-        _put_layer(put, theirs, f"model.layers.{layer}.", f"global_transformer.layers.{layer}.", config, groups)
+        at = f"model.layers.{layer}."
+        try:
+            _put_layer(put, theirs, at, f"global_transformer.layers.{layer}.", config, groups)
+        except RuntimeError as error:  # torch can't put the parts together
+            raise UserError(
+                f"--init {text.folder}: the tensors of {at[:-1]} do not fit together",
+                found=str(error).splitlines()[0],
+                expected=f"the shapes that {CONFIG_FILE} tells",
+            ) from None
     if config.local is None:
         _put_tokens(put, theirs, state, vocabulary)
     placed = {row.ours for row in table}
     fresh = [Mapped(ours=name, theirs="", numbers=value.numel()) for name, value in state.items() if name not in placed]
-    return state, table + fresh + theirs.unused()
+    left = [Mapped(ours="", theirs=name, numbers=n, note="not used") for name, n in theirs.unused().items()]
+    return state, table + fresh + left
 
 
-def _put_layer(put: Any, theirs: _Tensors, at: str, to: str, config: ModelConfig, groups: int) -> None:
+def _put_layer(put: Any, theirs: Tensors, at: str, to: str, config: ModelConfig, groups: int) -> None:
     import torch
 
     def repeated(name: str) -> Tensor:
@@ -209,7 +104,7 @@ def _shared(groups: int) -> str:
     return f"each head of keys and values for {groups} heads of queries" if groups > 1 else ""
 
 
-def _put_tokens(put: Any, theirs: _Tensors, state: Mapping[str, Tensor], vocabulary: Vocabulary) -> None:
+def _put_tokens(put: Any, theirs: Tensors, state: Mapping[str, Tensor], vocabulary: Vocabulary) -> None:
     """Rows of text pieces; those of markers and speech tokens stay fresh, but ``<t>`` is what opens a text there."""
     import torch
 
@@ -225,46 +120,6 @@ def _put_tokens(put: Any, theirs: _Tensors, state: Mapping[str, Tensor], vocabul
             note += ", <t> is its <s>"
         put(ours, value, name, note + (", tied there" if tied and ours == "head.weight" else ""))
     put("norm.weight", theirs["model.norm.weight"], "model.norm.weight")
-
-
-class _Tensors:
-    """The tensors of a text model by name, and which of them were used."""
-
-    def __init__(self, text: TextModel) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        self._text = text
-        self._used: set[str] = set()
-        self._file_of: dict[str, Any] = {}
-        for path in text.files:
-            try:
-                file = safe_open(path, framework="pt")
-            except SafetensorError as error:
-                raise UserError(f"{path}: not a whole file", found=str(error)) from None
-            names: list[str] = file.keys()  # type: ignore[no-untyped-call]
-            self._file_of.update(dict.fromkeys(names, file))
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._file_of
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._file_of:
-            raise UserError(
-                f"--init {self._text.folder}: a tensor is missing",
-                found=f"{len(self._file_of)} tensors in {len(self._text.files)} files, no {name}",
-                fix="give the folder that save_pretrained of transformers wrote, with all its parts",
-            )
-        self._used.add(name)
-        value: Tensor = self._file_of[name].get_tensor(name).float()
-        return value
-
-    def unused(self) -> list[Mapped]:
-        """Rows for what has no place in our model."""
-        return [
-            Mapped(ours="", theirs=name, numbers=prod(self._file_of[name].get_slice(name).get_shape()), note="not used")
-            for name in self._file_of
-            if name not in self._used
-        ]
 
 
 def table_rows(table: list[Mapped]) -> list[tuple[str, str, str, str]]:

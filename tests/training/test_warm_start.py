@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
@@ -23,7 +23,8 @@ from lst_cli.patching.packed import Document, pack_documents
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 from lst_cli.training.model_artifact import MODEL
-from lst_cli.training.warm_start import TextModel, check_text_model, initial_weights, read_text_model, table_rows
+from lst_cli.training.text_model import TextModel, check_text_model, read_text_model
+from lst_cli.training.warm_start import initial_weights, table_rows
 from tests.training.runs import BASELINE, arguments, pretrain
 from tests.training.world import UNITS, _tokenizer_bytes, make_world
 
@@ -145,6 +146,67 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
         initial_weights(read_text_model(tmp_path), CONFIG, VOCABULARY, 0)
     shutil.copy(tmp_path / "config.json", text.files[0])
     with pytest.raises(UserError, match="not a whole file"):
+        initial_weights(read_text_model(tmp_path), CONFIG, VOCABULARY, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[1, 2]", r"no config of a model(.|\n)*a JSON list"),
+        ("null", "no config of a model"),
+        ('{"model_type": "llama"', "not a whole file"),
+        ("\xff", "not a whole file"),
+        ('{"rope_scaling": 5}', r"rope_scaling(.|\n)*5"),
+        ('{"rope_parameters": ["x"]}', "rope_parameters"),
+    ],
+)
+def test_an_odd_config_is_refused(text: str, named: str, tmp_path: Path) -> None:
+    write_llama(tmp_path)
+    (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=named):
+        read_text_model(tmp_path)
+
+
+@pytest.mark.parametrize("heads", [0, 3, "two", [4]])
+def test_heads_that_can_not_be_shared_are_refused(heads: Any, tmp_path: Path) -> None:
+    write_llama(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "num_key_value_heads": heads}))
+    with pytest.raises(UserError, match=r"num_key_value_heads(.|\n)*a divisor of 4"):
+        check_text_model(read_text_model(tmp_path), CONFIG, tokenizer(tmp_path))
+
+
+def test_an_empty_config_is_told_what_it_lacks(tmp_path: Path) -> None:
+    write_llama(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="model_type None, hidden_size None"):
+        check_text_model(read_text_model(tmp_path), CONFIG, tokenizer(tmp_path))
+
+
+def test_weights_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+    write_llama(tmp_path)
+    (tmp_path / "zz.safetensors").mkdir()
+    with pytest.raises(UserError, match=r"zz\.safetensors: the file can't be read"):
+        read_text_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "named"),
+    [
+        ("model.layers.1.self_attn.k_proj.weight", "tensors of model.layers.1 do not fit together"),
+        ("model.layers.0.mlp.up_proj.weight", "tensors of model.layers.0 do not fit together"),
+        ("model.embed_tokens.weight", r"embed_tokens\.weight(.|\n)*2 dimensions"),
+        ("model.norm.weight", r"norm\.weight(.|\n)*1 dimensions"),
+    ],
+)
+def test_tensors_of_other_shapes_are_named(tensor: str, named: str, tmp_path: Path) -> None:
+    write_llama(tmp_path)
+    odd = torch.zeros(3, 5) if "layers" in tensor or "norm" in tensor else torch.zeros(7)
+    for path in tmp_path.glob("*.safetensors"):
+        held = load_file(path)
+        if tensor in held:
+            save_file({**held, tensor: odd}, path)
+    with pytest.raises(UserError, match=named):
         initial_weights(read_text_model(tmp_path), CONFIG, VOCABULARY, 0)
 
 
