@@ -6,12 +6,15 @@ Everything comes from the manifests of the model and of what it was made from, n
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.artifacts.manifest import MANIFEST
+from lst_cli.reports.lineage import on_disk
+
+SPEECH_SHARDS = "speech shards"
+"""Key of :attr:`Facts.rest`: the shards that pretraining read speech from."""
 
 _ALIGNED = ("aligned", "mixed", "curriculum")
 
@@ -27,8 +30,9 @@ class Facts:
     silence: str = "separate"
     spans: str = "word"
     boundaries: str = "causal"
-    noise_ms: float = 0.0
-    """How far the words' boundaries were moved before training."""
+    noise_ms: float | None = 0.0
+    """How far the words' boundaries were moved before training; None where the alignment behind the speech is gone
+    from disk, so that nobody knows."""
     budget: str = "compute"
     """``compute`` or ``data``."""
     text_per_speech: float = 0.0
@@ -59,10 +63,11 @@ def read_facts(store: Store, model: Artifact) -> Facts:
     if config.get("task", "pretrain") != "pretrain" and parent is not None:
         tuning = {"tuned": _task(config), "tuned_steps": int(config.get("budget", {}).get("steps", 0))}
         rest["tuning"] = {key: value for key, value in config.items() if key not in ("budget", "task")}
-        if not (store.root / parent.reference / MANIFEST).is_file():
+        rest["shards of the fine-tuning"] = _fingerprints(model, "shards")
+        base = on_disk(store, parent)
+        if base is None:
             return Facts(kind="unknown", **tuning)
-        model = store.find_any(parent.reference)
-        config = model.config
+        model, config = base, base.config
     patching = config.get("patching", {})
     data = dict(config.get("data", {}))
     weights = float(data.pop("speech_weight", 1.0)), float(data.pop("text_weight", 2.0))
@@ -75,7 +80,7 @@ def read_facts(store: Store, model: Artifact) -> Facts:
         for key in config
         if key not in ("patching", "data", "model", "budget", "seed", "validation", "stories")
     }
-    rest |= {**left, "data": data, "made from": _inputs(model)}
+    rest |= {**left, "data": data, "made from": _inputs(model), SPEECH_SHARDS: _fingerprints(model, "shards")}
     return Facts(
         kind=kind,
         size=int(patching.get("size", 4)) if kind not in ("baseline", "bpe", "aligned") else 4,
@@ -106,34 +111,43 @@ def _kind(model: Artifact, patching: Mapping[str, Any]) -> str:
 
 
 def _inputs(model: Artifact) -> dict[str, str]:
-    """What models of a table share: tokenizer, quantizer and text. Speech shards may differ in their boundaries."""
+    """Tokenizer, quantizer and text of a model, by role."""
     shared = ("text_tokenizer", "quantizer")
+    found = {role: parent.fingerprint[:12] for role, parent in model.parents.items() if parent.kind in shared}
+    return {**found, **_fingerprints(model, "text_shards")}
+
+
+def _fingerprints(model: Artifact, role: str) -> dict[str, str]:
+    """The artifacts that a model was given in a role: ``shards``, ``shards_2`` and so on."""
     return {
-        role: parent.fingerprint[:12]
-        for role, parent in model.parents.items()
-        if parent.kind in shared or role.startswith("text_shards")
+        name: parent.fingerprint[:12]
+        for name, parent in model.parents.items()
+        if name == role or (name.startswith(f"{role}_") and name.removeprefix(f"{role}_").isdecimal())
     }
 
 
-def _noise(store: Store, model: Artifact) -> float:
-    """Of the alignment behind the speech shards; 0 where it was left as it was, or is gone."""
-    reference = model.parents.get("shards")
-    for role in ("alignment", None):
-        if reference is None or not (store.root / reference.reference / MANIFEST).is_file():
-            return 0.0
-        found = store.find_any(reference.reference)
-        if role is None:
-            return float(found.config.get("noise_ms", 0.0))
-        reference = found.parents.get(role)
-    return 0.0
+def _noise(store: Store, model: Artifact) -> float | None:
+    """Of the alignment behind the speech shards: 0 where it was left as it was; None where it is gone from disk."""
+    if "shards" not in model.parents:
+        return 0.0
+    shards = on_disk(store, model.parents["shards"])
+    if shards is None:
+        return None
+    if "alignment" not in shards.parents:
+        return 0.0
+    alignment = on_disk(store, shards.parents["alignment"])
+    return None if alignment is None else float(alignment.config.get("noise_ms", 0.0))
 
 
-def differences(a: Facts, b: Facts) -> list[str]:
-    """What two models do not share beyond the facts that tables vary, in words."""
+def differences(a: Facts, b: Facts, but: Collection[str] = ()) -> list[str]:
+    """What two models do not share beyond the facts that tables vary, in words.
+
+    :param but: keys of what they were given that need not be the same.
+    """
     first, second = (json.loads(facts.rest or "{}") for facts in (a, b))
     return [
         f"{key} ({_short(first.get(key))} and {_short(second.get(key))})"
-        for key in sorted({*first, *second})
+        for key in sorted({*first, *second} - set(but))
         if first.get(key) != second.get(key)
     ]
 

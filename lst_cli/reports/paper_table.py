@@ -51,7 +51,8 @@ def plan_table(
 
 
 def _filled(store: Store, name: str, inputs: Sequence[Artifact]) -> Table:
-    from lst_cli.reports.measured import fill, read_scored
+    from lst_cli.reports.measured import fill
+    from lst_cli.reports.scored import read_scored
     from lst_cli.reports.units_table import fill_units
 
     if name == "table13":

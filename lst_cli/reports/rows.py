@@ -86,7 +86,8 @@ class Rows:
     @property
     def models(self) -> list[ModelFacts]:
         """Every model that was scored, once, in the order of their labels."""
-        found = {row.model.fingerprint: row.model for row in (*self.scores, *self.asr, *self.tts)}
+        rows: list[ScoreRow | AsrRow | TtsRow] = [*self.scores, *self.asr, *self.tts]
+        found = {row.model.fingerprint: row.model for row in rows}
         return [found[fingerprint] for fingerprint in self.labels if fingerprint in found]
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lst_cli.reports.measured import Table, trained
-from lst_cli.reports.specs import ROWS
+from lst_cli.reports.table_form import ROWS
 from lst_cli.reports.table_text import paper_value
 
 INK, MUTED, GRID, OURS, PAPER = "#1c1c1c", "#5f5f5f", "#e2e2e2", "#2563a8", "#b4541a"

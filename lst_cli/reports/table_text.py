@@ -11,7 +11,7 @@ from lst_cli.reports import paper
 from lst_cli.reports.measured import Row, Table, paired_gain, trained
 from lst_cli.reports.remarks import interval, points
 from lst_cli.reports.runs import Spread
-from lst_cli.reports.specs import Column
+from lst_cli.reports.table_form import Column
 from lst_cli.reports.tables import count, markdown_table, percent
 
 CSV_COLUMNS = (

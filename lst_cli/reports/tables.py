@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lst_cli.reports import paper
@@ -12,7 +12,7 @@ from lst_cli.reports.budget import Budget
 from lst_cli.reports.lineage import short
 from lst_cli.reports.remarks import direction_name, interval, points
 from lst_cli.reports.rows import Rows
-from lst_cli.reports.spoken import TtsRow
+from lst_cli.reports.spoken import SpokenRow, TtsRow
 from lst_cli.reports.verdicts import Verdict
 
 CSV_COLUMNS = (
@@ -34,13 +34,16 @@ def csv_table(rows: Rows) -> str:
         head = (asr.model.label, asr.model.strategy, "asr", "s-t", "wer", asr.n_words)
         writer.writerow((*head, asr.wer, asr.low, asr.high, None, *_budget(asr.model.budget), asr.scores))
     for spoken in rows.spoken:
-        model = spoken.model if isinstance(spoken, TtsRow) else None
-        head = (spoken.label, model.strategy if model else None, spoken.voice, "t-s" if model else "s-s")
-        read = _budget(model.budget if model else Budget())
-        for metric, found in (("cer", spoken.cer), ("wer", spoken.wer)):
-            values = (found.value, found.low, found.high, None)
-            writer.writerow((*head, metric, spoken.n, *values, *read, spoken.scores))
+        writer.writerows(_csv_spoken(spoken))
     return stream.getvalue()
+
+
+def _csv_spoken(row: SpokenRow) -> Iterator[tuple[Any, ...]]:
+    model = row.model if isinstance(row, TtsRow) else None
+    head = (row.label, model.strategy if model else None, row.voice, "t-s" if model else "s-s")
+    read = _budget(model.budget if model else Budget())
+    for metric, found in (("cer", row.cer), ("wer", row.wer)):
+        yield (*head, metric, row.n, found.value, found.low, found.high, None, *read, row.scores)
 
 
 def _budget(budget: Budget) -> tuple[int | None, ...]:

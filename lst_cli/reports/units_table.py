@@ -5,7 +5,7 @@ from __future__ import annotations
 from lst_cli.artifacts import Artifact
 from lst_cli.reports.measured import Row, Table
 from lst_cli.reports.runs import Run
-from lst_cli.reports.specs import Spec
+from lst_cli.reports.table_form import Spec
 from lst_cli.shards.accounting import count
 from lst_cli.shards.interleave import InterleaveConfig
 from lst_cli.shards.shard_set import ShardSet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,21 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, write_scores
 from lst_cli.main import app
 from lst_cli.reports.facts import differences, read_facts
-from lst_cli.reports.measured import _check_items, fill, read_scored
+from lst_cli.reports.measured import fill
 from lst_cli.reports.runs import spread
+from lst_cli.reports.scored import check_items, read_scored
 from lst_cli.reports.specs import SPECS
 from lst_cli.reports.table_text import all_gains
 from lst_cli.training.model_artifact import MODEL
 from tests.reports.making import entry, make_items, make_scores, make_spoken, run, spoken_texts
 
-STRATEGIES = {"baseline": "none", "static": "static", "curriculum": "curriculum", "bpe": "none"}
+STRATEGIES = {"baseline": "none", "bpe": "none"}
+"""Rows whose strategy has another name."""
 
 
-def _model(store: Store, name: str, row: str, seed: int = 0, **changes: Any) -> Artifact:
+def _model(
+    store: Store, name: str, row: str, seed: int = 0, *, shards: Artifact | None = None, **changes: Any
+) -> Artifact:
     """A pretrained model with the config that pretraining would leave; ``changes`` by section."""
     config: dict[str, Any] = {
         "task": "pretrain",
@@ -36,7 +41,7 @@ def _model(store: Store, name: str, row: str, seed: int = 0, **changes: Any) -> 
         "budget": {"steps": 600, "mode": "compute"},
         "model": {"architecture": "x", "config": {"layers": 4, "dim": 256}},
         "patching": {
-            "strategy": STRATEGIES[row],
+            "strategy": STRATEGIES.get(row, row),
             "size": 4,
             "silence": "separate",
             "spans": "word",
@@ -53,7 +58,7 @@ def _model(store: Store, name: str, row: str, seed: int = 0, **changes: Any) -> 
         (draft.path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
         draft.statistics.update(parameters=4_000_000, steps=600)
 
-    parents = {}
+    parents = {"shards": shards} if shards is not None else {}
     if row == "bpe":
         parents["speech_bpe"] = store.build(
             Request(kind=_kind("speech_bpe"), name="b", config={}), lambda d: None
@@ -146,6 +151,56 @@ def test_models_of_other_text_data_are_not_compared(store: Store) -> None:
     assert any("text_shards" in said for said in differences(*found)) and not differences(found[0], found[0])
 
 
+def _shards(store: Store, name: str, noise_ms: float = 0.0) -> Artifact:
+    alignment = store.build(Request(kind=_kind("alignment"), name=name, config={"noise_ms": noise_ms}), lambda d: None)
+    request = Request(kind=_kind("shards"), name=name, config={"of": name}, parents={"alignment": alignment.artifact})
+    return store.build(request, lambda draft: None).artifact
+
+
+def test_models_of_other_speech_are_not_compared(store: Store) -> None:
+    scores = [
+        _scored(store, _model(store, "base", "baseline", shards=_shards(store, "a")), 0.5),
+        _scored(store, _model(store, "static", "static", shards=_shards(store, "b")), 0.6),
+    ]
+    with pytest.raises(UserError, match=r"can't be compared[\s\S]*differ in speech shards"):
+        fill(SPECS["table3"], read_scored(store, scores))
+
+
+def test_models_that_were_fine_tuned_on_other_speech_are_not_compared(store: Store) -> None:
+    errors = {"wer": 0.5, "low": 0.4, "high": 0.6, "context_positions": 9}
+    scores = [
+        _tuned(store, _model(store, row, row), "asr", steps, errors, shards=_shards(store, name))
+        for row, name in (("baseline", "a"), ("curriculum", "b"))
+        for steps in (50, 100, 200)
+    ]
+    with pytest.raises(UserError, match=r"can't be compared[\s\S]*shards of the fine-tuning"):
+        fill(SPECS["table5"], read_scored(store, scores))
+
+
+def test_moved_boundaries_are_told_apart_by_the_alignment_behind_the_shards(store: Store) -> None:
+    models = [
+        _model(store, f"m{ms}", "aligned", shards=_shards(store, f"noise{ms}", float(ms))) for ms in (0, 20, 40)
+    ]
+    scores = [_scored(store, model, 0.6) for model in models]
+    rows = fill(SPECS["boundary-noise"], read_scored(store, scores)).rows
+    assert [row.models[0].model.name for row in rows] == ["m0", "m20", "m40"]
+    # Table 3 takes the model of unmoved boundaries only.
+    (row,) = (row for row in fill(SPECS["table3"], read_scored(store, scores)).rows if row.models)
+    assert [each.model.name for each in row.models] == ["m0"]
+
+
+@pytest.mark.parametrize("gone", ["shards", "alignment"])
+def test_noise_is_not_known_where_the_lineage_is_gone(store: Store, gone: str) -> None:
+    model = _model(store, "m", "aligned", shards=_shards(store, "noise20", 20.0))
+    scores = [_scored(store, model, 0.6)]
+    shutil.rmtree(store.root / gone)
+    assert read_facts(store, model).noise_ms is None
+    table = fill(SPECS["table3"], read_scored(store, scores))
+    assert any("moved before training is not known of model/m/" in remark for remark in table.remarks)
+    with pytest.raises(UserError, match="none of the scores"):
+        fill(SPECS["boundary-noise"], read_scored(store, scores))
+
+
 def test_scores_of_other_items_are_refused(store: Store) -> None:
     base, static = (
         _tuned(store, _model(store, row, row), "asr", 50, {"wer": 0.5, "low": 0.4, "high": 0.6, "corpus": corpus})
@@ -153,7 +208,7 @@ def test_scores_of_other_items_are_refused(store: Store) -> None:
     )
     scored = read_scored(store, [base, static])
     with pytest.raises(UserError, match=r"can't be compared[\s\S]*corpus/a and corpus/b"):
-        _check_items(SPECS["table5"], scored)
+        check_items(SPECS["table5"], scored)
 
 
 def test_the_only_size_is_not_called_the_smaller_one(store: Store) -> None:
@@ -162,10 +217,13 @@ def test_the_only_size_is_not_called_the_smaller_one(store: Store) -> None:
         fill(SPECS["fig4"], read_scored(store, scores))
 
 
-def _tuned(store: Store, base: Artifact, task: str, steps: int, result: dict[str, Any]) -> Artifact:
+def _tuned(
+    store: Store, base: Artifact, task: str, steps: int, result: dict[str, Any], *, shards: Artifact | None = None
+) -> Artifact:
     """Scores of a model that was fine-tuned from another one."""
     config = {"task": task, "budget": {"steps": steps}, "optimizer": {"lr": 0.001}}
-    request = Request(kind=MODEL, name=f"{base.name}-{task}-{steps}", config=config, parents={"model": base})
+    parents = {"model": base} | ({"shards": shards} if shards is not None else {})
+    request = Request(kind=MODEL, name=f"{base.name}-{task}-{steps}", config=config, parents=parents)
     model = store.build(request, lambda draft: None).artifact
     whole = {
         "task": task,

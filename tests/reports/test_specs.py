@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lst_cli.reports.specs import ROWS, SPECS
+from lst_cli.reports.specs import SPECS
+from lst_cli.reports.table_form import ROWS
 
 REPOSITORY = Path(__file__).parents[2]
 
