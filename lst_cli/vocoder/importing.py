@@ -42,6 +42,9 @@ def plan_import(options: ImportOptions) -> tuple[Request, Callable[[Draft], None
         raise UserError(f"{file}: the config can't be read", found=error.strerror) from None
     except ValueError as error:
         raise UserError(f"{file}: no JSON", found=str(error)) from None
+    if not isinstance(published, dict):
+        found = f"a JSON {type(published).__name__}"
+        raise UserError(f"{file}: no config of a vocoder", found=found, expected="an object")
     checkpoint = _checkpoint(options.folder)
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     request = Request(

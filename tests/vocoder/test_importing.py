@@ -123,6 +123,17 @@ def test_files_that_are_no_vocoder(tmp_path: Path) -> None:
         _import(store, empty)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "no JSON"), ("\xff", "no JSON"), ("[1]", "a JSON list"), ("3", "a JSON int"), ("{}", "no num_embeddings")],
+)
+def test_configs_that_are_none(tmp_path: Path, text: str, message: str) -> None:
+    folder = _folder(tmp_path, weights={"generator": {}})
+    (folder / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=message):
+        _import(Store(tmp_path / "root"), folder)
+
+
 def test_a_pickle_runs_only_when_it_is_trusted(tmp_path: Path) -> None:
     store = Store(tmp_path / "root")
     folder = _folder(tmp_path, weights={"generator": published(CONFIG), "notes": Path("x")})
