@@ -18,7 +18,6 @@ import numpy as np
 
 from lst_cli.artifacts import Kind
 from lst_cli.errors import UserError
-from lst_cli.units.frames import RATE_HZ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +56,7 @@ class Codebook:
         return len(self.centroids_KD)
 
     def save(self, folder: Path) -> None:
-        """Write ``centroids.safetensors``."""
+        """Write ``centroids.safetensors``. Equal codebooks give the same bytes."""
         from safetensors.numpy import save
 
         from lst_cli.artifacts.parquet import write_bytes_atomic
@@ -65,7 +64,8 @@ class Codebook:
         views = {"centroids": self.centroids_KD, "mean": self.mean_D, "scale": self.scale_D}
         # safetensors writes the memory as it lies, also that of a strided view.
         arrays = {name: np.ascontiguousarray(view, dtype=np.float32) for name, view in views.items()}
-        metadata = {"features": json.dumps(dict(self.features), sort_keys=True), "rate_hz": str(RATE_HZ)}
+        # One entry only: safetensors writes several in an order of chance, and equal codebooks would be unequal files.
+        metadata = {"features": json.dumps(dict(self.features), sort_keys=True)}
         write_bytes_atomic(folder / CENTROIDS_FILE, save(arrays, metadata=metadata))
 
     @classmethod

@@ -77,6 +77,16 @@ def test_unsound_audio_is_refused(codebook: Codebook, wave: NDArray[np.float32],
         tokenize_waveforms(Quantizer(codebook, load_features(MFCC)), [wave])
 
 
+def test_equal_codebooks_are_equal_files(codebook: Codebook, tmp_path: Path) -> None:
+    files = set()
+    for number in range(10):
+        folder = tmp_path / str(number)
+        codebook.save(folder)
+        files.add((folder / "centroids.safetensors").read_bytes())
+    assert len(files) == 1
+    assert Codebook.read(tmp_path / "0").features == codebook.features
+
+
 def test_damaged_quantizers_are_named(codebook: Codebook, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a quantizer"):
         Quantizer.load(tmp_path / "none.safetensors")
