@@ -24,6 +24,11 @@ JudgeName = Annotated[
 ]
 Language = Annotated[str, typer.Option(help="Language that the judge listens for.")]
 By = Annotated[Literal["line", "sentence"], typer.Option(help="What the model is asked to say at once.")]
+SpeakerModel = Annotated[
+    str | None,
+    typer.Option(help="Measure speaker similarity by this model for x-vectors: a folder, or a name downloaded before."),
+]
+Dnsmos = Annotated[bool, typer.Option("--dnsmos", help="Have DNSMOS guess how good the audio sounds.")]
 CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the texts, and with the original audio.")]
 
 
@@ -42,24 +47,28 @@ def tts(
     seed: Seed = 0,
     precision: Annotated[Precision, typer.Option(help="Of the model's arithmetic; part of the result.")] = "float32",
     rows: Annotated[int, typer.Option(min=1, help="Texts spoken side by side.")] = 32,
+    speaker_model: SpeakerModel = None,
+    dnsmos: Dnsmos = False,
     max_reject_rate: MaxRejectRate = 0.01,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Error rate of a recogniser on what a model says, beside that on the original audio."""
+    from lst_cli.evaluation.extras import Extras
     from lst_cli.inference.learnt import check_learnt
     from lst_cli.training.model_artifact import MODEL
 
     found = store(ctx).find(model, MODEL)
     check_learnt(found, "tts")
+    extras = Extras.find(speaker_model, dnsmos)
     judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"model": found})
     sampling = {"temperature": temperature, "top_p": top_p, "seed": seed}
-    config = {**judged.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision}
+    config = {**judged.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision, **extras.config}
 
     def make(draft: Draft) -> None:
         from lst_cli.evaluation.tts import make_tts
 
-        make_tts(draft, config, judged.parents, judged.files, rows, max_reject_rate, device)
+        make_tts(draft, config, judged.parents, judged.files, rows, max_reject_rate, device, extras)
 
     _show(judged.build(SCORES, name or f"{found.name}-tts", config, make), judged.original, json)
 
@@ -73,21 +82,25 @@ def vocoder(
     language: Language = "en",
     name: Annotated[str | None, typer.Option(help="Name of the transcripts.  [default: VOCODER-CORPUS]")] = None,
     speaker: Speaker = None,
+    speaker_model: SpeakerModel = None,
+    dnsmos: Dnsmos = False,
     max_reject_rate: MaxRejectRate = 0.01,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Error rate of a recogniser on audio made again of its own speech tokens, beside that on the original."""
+    from lst_cli.evaluation.extras import Extras
     from lst_cli.units.tokens import TOKENS
 
+    extras = Extras.find(speaker_model, dnsmos)
     found = store(ctx).find(tokens, TOKENS)
     judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"tokens": found})
-    config = {**judged.config("resynthesis"), "speaker": speaker}
+    config = {**judged.config("resynthesis"), "speaker": speaker, **extras.config}
 
     def make(draft: Draft) -> None:
         from lst_cli.evaluation.resynthesis import make_resynthesis
 
-        make_resynthesis(draft, config, judged.parents, judged.files, max_reject_rate, device)
+        make_resynthesis(draft, config, judged.parents, judged.files, max_reject_rate, device, extras)
 
     of = judged.parents
     made = name or f"{of['vocoder'].name}-{of['corpus'].name}"
@@ -165,9 +178,13 @@ def _show(made: Artifact, original: Artifact, json: bool) -> None:
     if json:
         print_json({"scores": made.reference, **result})
         return
-    rows = [_row("original audio", read_scores(original)), _row(made.name, result)]
+    more = _extras(result)
+    rows = [
+        (*_row("original audio", read_scores(original)), *(before for before, _ in more.values())),
+        (*_row(made.name, result), *(after for _, after in more.values())),
+    ]
     columns = ("audio", "CER", "95% interval", "WER", "95% interval", "n", "units differ", "context", "generated")
-    print_table(f"{result['task']} · judged by {result['judge']['name']}", columns, rows)
+    print_table(f"{result['task']} · judged by {result['judge']['name']}", (*columns, *more), rows)
 
 
 def _row(label: str, result: Mapping[str, Any]) -> tuple[str, ...]:
@@ -179,3 +196,18 @@ def _row(label: str, result: Mapping[str, Any]) -> tuple[str, ...]:
     shown.append(f"{result['unit_error_rate']:.1%}" if "unit_error_rate" in result else "")
     shown += [f"{result[key]:,}" if key in result else "" for key in ("context_positions", "generation_positions")]
     return tuple(shown)
+
+
+def _extras(result: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Columns that only stand there where they were asked for, each for the original audio and for what was judged."""
+    found = {}
+    if "speaker_similarity" in result:
+        found["same speaker"] = ("", _mean(result["speaker_similarity"]))
+    if "dnsmos_scores" in result:
+        scores = result["dnsmos_scores"]
+        found["DNSMOS"] = (_mean(scores["original"]["overall"]), _mean(scores["overall"]))
+    return found
+
+
+def _mean(figure: Mapping[str, Any] | None) -> str:
+    return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})" if figure is not None else ""

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lst_cli.evaluation.metrics import Interval
+from lst_cli.evaluation.metrics import BOOTSTRAP_DRAWS, Interval
 
 NORMALISER = "lst-1"
 """Name of :func:`normalise`'s rules; kept in every result."""
-
-BOOTSTRAP_DRAWS = 2000
 
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})
 _APOSTROPHE_OUTSIDE = re.compile(r"(?<!\w)'|'(?!\w)")

@@ -19,9 +19,12 @@ ACCURACIES: dict[str, str] = {
 """Every accuracy that is kept, and the ending it takes for the model's answer."""
 
 
+BOOTSTRAP_DRAWS = 2000
+
+
 @dataclass(frozen=True)
 class Interval:
-    """A share with its 95% confidence interval."""
+    """A share or a mean with its 95% confidence interval."""
 
     value: float
     low: float
@@ -42,6 +45,26 @@ def wilson(correct: float, n: int, confidence: float = 0.95) -> Interval:
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # At 0 and n the ends are exact; rounding must not put the share outside its own interval.
     return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+
+
+def bootstrap_mean(values_I: Sequence[float], seed: int = 0) -> Interval:
+    """The mean of items with a 95% bootstrap interval over them.
+
+    :raises ValueError: there is no item.
+    """
+    import numpy as np
+
+    from lst_cli.hashing import integers
+
+    if not len(values_I):
+        raise ValueError("there is no item")
+    count = len(values_I)
+    array_I = np.asarray(values_I, dtype=np.float64)
+    draws = np.arange(BOOTSTRAP_DRAWS)
+    means = [array_I[integers(0, count - 1, seed, draw, np.arange(count))].mean() for draw in draws]
+    low, high = np.quantile(means, [0.025, 0.975])
+    value = float(array_I.mean())
+    return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 def credit(scores_E: Sequence[float], label: int) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft
 from lst_cli.audio.decode import read_utterance, resample
+from lst_cli.evaluation.extras import Extras, Listener
 from lst_cli.evaluation.heard import hear
 from lst_cli.evaluation.judge import JudgeFiles
 from lst_cli.evaluation.references import with_words
@@ -46,6 +47,7 @@ def make_resynthesis(
     judge: JudgeFiles,
     max_rejects: float,
     device: str,
+    extras: Extras,
 ) -> None:
     """What the judge hears in audio that a vocoder made of a corpus's own speech tokens.
 
@@ -59,9 +61,12 @@ def make_resynthesis(
     missing = f"no speech tokens in {tokens.reference}"
     utterances = with_words(draft, parents["corpus"], max_rejects, lambda each: None if each.id in units else missing)
     voice = Voice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
-    heard = hear(judge, utterances, voice.speak(units[utterance.id] for utterance in utterances))
+    listener = Listener(extras, pick_device(device))
+    spoken = voice.speak(units[utterance.id] for utterance in utterances)
+    heard = hear(judge, utterances, listener.passing(utterances, spoken))
     audio_s = max(1e-9, sum(each.seconds for each in heard))
-    write_judged(draft, config, parents, heard, {"vocoder_real_time_factor": voice.seconds / audio_s})
+    figures = {"vocoder_real_time_factor": voice.seconds / audio_s, **listener.figures()}
+    write_judged(draft, config, parents, heard, figures, listener.columns)
 
 
 class Voice:

@@ -15,6 +15,7 @@ from lst_cli.artifacts import Artifact, Draft
 from lst_cli.audio.corpus import Utterance
 from lst_cli.console import progress
 from lst_cli.errors import UserError
+from lst_cli.evaluation.extras import Extras, Listener
 from lst_cli.evaluation.heard import hear
 from lst_cli.evaluation.judge import JudgeFiles
 from lst_cli.evaluation.references import with_words
@@ -41,6 +42,7 @@ def make_tts(
     rows: int,
     max_rejects: float,
     device: str,
+    extras: Extras,
 ) -> None:
     """Speak the texts of a corpus and judge what was said.
 
@@ -58,15 +60,18 @@ def make_tts(
     said = _say(loaded, [utterance.text or "" for utterance in utterances], config, rows)
     generating = time.monotonic() - start
     waves = list(voice.speak(each.units for each in said))
-    heard = hear(judge, utterances, waves)
+    listener = Listener(extras, pick_device(device))
+    heard = hear(judge, utterances, listener.passing(utterances, waves))
     differing = _unit_errors(loaded, said, waves)
     timing = {
         "generating_s": generating,
         "vocoder_s": voice.seconds,
         "real_time_factor": (generating + voice.seconds) / max(1e-9, sum(map(len, waves)) / SAMPLE_RATE),
     }
-    columns = [_columns(each, errors) for each, errors in zip(said, differing, strict=True)]
-    write_judged(draft, config, parents, heard, {**_figures(said, differing), **timing}, columns)
+    figures = {**_figures(said, differing), **timing, **listener.figures()}
+    measured = zip(said, differing, listener.columns, strict=True)
+    columns = [{**_columns(each, errors), **more} for each, errors, more in measured]
+    write_judged(draft, config, parents, heard, figures, columns)
 
 
 def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lst_cli.evaluation.metrics import ACCURACIES, credit, normalised, wilson
+from lst_cli.evaluation.metrics import ACCURACIES, Interval, bootstrap_mean, credit, normalised, wilson
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,13 @@ def test_each_accuracy_divides_by_its_own_length() -> None:
     }
     assert set(scores) == set(ACCURACIES)
     assert set(normalised([-1.0], [1], None)) == {"accuracy", "accuracy_per_token"}
+
+
+def test_a_bootstrapped_mean_lies_in_an_interval_that_narrows_with_more_items() -> None:
+    few, many = bootstrap_mean([0.0, 1.0] * 5), bootstrap_mean([0.0, 1.0] * 500)
+    assert few.value == many.value == 0.5
+    assert 0 <= few.low < many.low < 0.5 < many.high < few.high <= 1
+    assert bootstrap_mean([3.0]) == Interval(3.0, 3.0, 3.0)
+    assert bootstrap_mean([0.0, 1.0] * 5) == few
+    with pytest.raises(ValueError, match="no item"):
+        bootstrap_mean([])
