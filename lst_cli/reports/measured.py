@@ -183,8 +183,8 @@ def _remarks(spec: Spec, rows: Sequence[Row], scored: Sequence[Scored], models: 
     missing = [row.line.label for row in rows if not row.models]
     if missing:
         said.append(f"Not run: {', '.join(missing)}.")
-    seeds = sorted({len(row.models) for row in rows if row.models})
-    if seeds and seeds[-1] > 1:
+    # A row of Table 5 has a model for each task.
+    if any(len({each.facts.seed for each in row.models}) > 1 for row in rows):
         said.append(
             "Where a row has several seeds: mean, and 95% interval of the mean over seeds (Student's t; all seeds "
             "answer the same items). A single run: 95% interval over items."
@@ -203,12 +203,18 @@ def _remarks(spec: Spec, rows: Sequence[Row], scored: Sequence[Scored], models: 
     return said
 
 
-def trained(row: Row) -> dict[str, float | None]:
-    """What the models of a row read and computed in training, on average over seeds."""
-    budgets = [(read_budget(each.model), operations(each.model)) for each in row.models]
+def trained(models: Sequence[Scored]) -> dict[str, float | None]:
+    """What models of one row read and computed in training, on average over seeds; None where nobody recorded it.
+
+    By ``parameters``, ``steps``, ``positions``, ``tokens``, ``speech_tokens``, ``operations``, and ``seconds`` of wall
+    time.
+    """
+    budgets = [(read_budget(each.model), operations(each.model)) for each in models]
     figures = {
         name: [float(value) for budget, _ in budgets if (value := dataclasses.asdict(budget)[name]) is not None]
         for name in ("parameters", "steps", "positions", "tokens", "speech_tokens")
     }
     figures["operations"] = [flops for _, flops in budgets if flops is not None]
+    timings = [each.model.statistics.get("timing", {}) for each in models]
+    figures["seconds"] = [float(timing["seconds"]) for timing in timings if timing.get("seconds")]
     return {name: sum(values) / len(values) if values else None for name, values in figures.items()}

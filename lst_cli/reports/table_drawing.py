@@ -71,9 +71,11 @@ def draw_table(table: Table) -> bytes:
                 panel.axvline(100 * chance, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
             for place, row in enumerate(rows):
                 _mark(panel, place, scale, row.spread(number), paper_value(row, number))
+            if not column.is_share:
+                panel.set_xlim(left=0)
         axes[0].set_yticks(range(len(rows)), [row.line.label for row in rows])
         axes[0].set_ylim(len(rows) - 0.4, -0.6)
-        _legend(drawn)
+        _legend(drawn, chance=any(run.chance is not None for row in rows for cell in row.cells for run in cell))
     return stream.getvalue()
 
 
@@ -99,7 +101,7 @@ def _curve(panel: Any, table: Table, name: str, number: int) -> None:
     points = [
         (where, found)
         for row in table.rows
-        if row.line.row == name and (found := row.spread(number)) and (where := trained(row)[table.spec.over])
+        if row.line.row == name and (found := row.spread(number)) and (where := trained(row.models)[table.spec.over])
     ]
     if not points:
         return
@@ -120,12 +122,13 @@ def _mark(panel: Any, place: int, scale: int, found: Any, theirs: float | None) 
         panel.plot(scale * found.mean, place, marker="o", markersize=5, color=OURS)
 
 
-def _legend(drawn: Any) -> None:
+def _legend(drawn: Any, *, chance: bool) -> None:
     from matplotlib.lines import Line2D
 
     entries = [
         Line2D([], [], color=OURS, marker="o", markersize=5, label="ours, 95% interval"),
         Line2D([], [], color=PAPER, marker="D", markersize=5, markerfacecolor="none", linestyle="", label="the paper"),
-        Line2D([], [], color=MUTED, linestyle=(0, (2, 2)), linewidth=0.8, label="chance"),
     ]
-    drawn.legend(handles=entries, loc="outside lower center", ncols=3, frameon=False)
+    if chance:
+        entries.append(Line2D([], [], color=MUTED, linestyle=(0, (2, 2)), linewidth=0.8, label="chance"))
+    drawn.legend(handles=entries, loc="outside lower center", ncols=len(entries), frameon=False)

@@ -11,6 +11,7 @@ from lst_cli.reports import paper
 from lst_cli.reports.measured import Row, Table, paired_gain, trained
 from lst_cli.reports.remarks import interval, points
 from lst_cli.reports.runs import Spread
+from lst_cli.reports.scored import Scored
 from lst_cli.reports.table_form import Column
 from lst_cli.reports.tables import count, markdown_table, percent
 
@@ -28,7 +29,7 @@ def markdown(table: Table, gains: dict[tuple[str, int], Spread], scale: str) -> 
     """
     spec = table.spec
     parts = [f"# {spec.title}", "\n".join(f"- {remark}" for remark in table.remarks)]
-    parts += [f"## Ours ({scale})", _ours(table)]
+    parts += [f"## Ours ({scale})" if scale else "## Ours", _ours(table)]
     if any(value is not None for row in table.rows for value in row.line.paper):
         parts += ["## The paper's", f"{paper.SOURCE}: models of its own sizes on its own data.", _papers(table)]
     if gains:
@@ -45,13 +46,15 @@ def _ours(table: Table) -> str:
     if any(chances):
         body.append(["chance", *(", ".join(percent(c) for c in sorted(filter(None, chance))) for chance in chances)])
     if any(items := [_items(table, column) for column in columns]):
-        body.append(["items", *items])
+        body.append(["n" if any(" " in each for each in items) else "items", *items])
     return markdown_table(["", *(column.label for column in table.spec.columns)], body)
 
 
 def _items(table: Table, column: int) -> str:
+    """How many answers a column's numbers are of: items, or words and characters of the texts."""
     numbers = {run.n for row in table.rows for run in row.cells[column]}
-    return ", ".join(f"{n:,}" for n in sorted(numbers)) if numbers - {1} else ""
+    of = {"wer": " words", "cer": " characters"}.get(table.spec.columns[column].measure, "")
+    return ", ".join(f"{n:,}{of}" for n in sorted(numbers)) if numbers - {1} else ""
 
 
 def _cell(found: Spread | None, column: Column) -> str:
@@ -109,23 +112,29 @@ def _gains(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
 
 
 def _budgets(table: Table) -> str:
+    """What the models of each row read, and how long a step took; fine-tuned models task by task."""
+    tasks = {each.facts.tuned: None for row in table.rows for each in row.models}
     body = []
-    for row in table.rows:
-        if row.models:
-            read = trained(row)
-            figures = (read[name] for name in ("parameters", "steps", "positions", "tokens", "speech_tokens"))
-            flops = read["operations"]
-            body.append(
-                [
-                    row.line.label,
-                    len(row.models),
-                    *(count(round(figure) if figure is not None else None) for figure in figures),
-                    f"{flops:.3g}" if flops is not None else "not recorded",
-                    ", ".join(each.model.reference for each in row.models),
-                ]
-            )
-    header = ("", "runs", "parameters", "steps", "positions", "tokens", "speech tokens", "operations", "models")
-    return markdown_table(header, body)
+    for task in sorted(tasks):
+        for row in table.rows:
+            if models := [each for each in row.models if each.facts.tuned == task]:
+                label = f"{task.upper()}: {row.line.label}" if len(tasks) > 1 else row.line.label
+                body.append([label, *_read_by(models)])
+    figures = ("parameters", "steps", "positions", "tokens", "speech tokens", "operations", "s a step")
+    return markdown_table(("", "runs", *figures, "models"), body)
+
+
+def _read_by(models: Sequence[Scored]) -> list[str]:
+    read = trained(models)
+    figures = (read[name] for name in ("parameters", "steps", "positions", "tokens", "speech_tokens"))
+    flops, seconds, steps = read["operations"], read["seconds"], read["steps"]
+    return [
+        str(len(models)),
+        *(count(round(figure) if figure is not None else None) for figure in figures),
+        f"{flops:.3g}" if flops is not None else "not recorded",
+        f"{seconds / steps:.3g}" if seconds and steps else "not recorded",
+        ", ".join(each.model.reference for each in models),
+    ]
 
 
 def csv_table(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
@@ -161,9 +170,9 @@ def all_gains(store: Store, table: Table) -> dict[tuple[str, int], Spread]:
 
 
 def scale_of(table: Table) -> str:
-    """What our models are: parameters of the smallest and the largest."""
-    sizes = [value for row in table.rows if row.models and (value := trained(row)["parameters"]) is not None]
-    return _range([f"{value / 1e6:,.1f} M" for value in (min(sizes), max(sizes))]) + " parameters" if sizes else "ours"
+    """What our models are: parameters of the smallest and the largest; empty where nobody recorded them."""
+    sizes = [value for row in table.rows if row.models and (value := trained(row.models)["parameters"]) is not None]
+    return _range([f"{value / 1e6:,.1f} M" for value in (min(sizes), max(sizes))]) + " parameters" if sizes else ""
 
 
 def _range(ends: Sequence[str]) -> str:

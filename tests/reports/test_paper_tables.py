@@ -224,7 +224,8 @@ def _tuned(
     config = {"task": task, "budget": {"steps": steps}, "optimizer": {"lr": 0.001}}
     parents = {"model": base} | ({"shards": shards} if shards is not None else {})
     request = Request(kind=MODEL, name=f"{base.name}-{task}-{steps}", config=config, parents=parents)
-    model = store.build(request, lambda draft: None).artifact
+    timing = {"timing": {"seconds": 0.5 * steps}, "steps": steps}
+    model = store.build(request, lambda draft: draft.statistics.update(timing)).artifact
     whole = {
         "task": task,
         "n": 9,
@@ -240,16 +241,43 @@ def _tuned(
     return store.build(request, lambda draft: write_scores(draft, whole, pa.table(items))).artifact
 
 
-def test_fine_tuned_models_are_rows_by_their_steps_and_their_base(store: Store) -> None:
+def _table5_scores(store: Store, tasks: tuple[str, ...] = ("asr", "tts")) -> list[Artifact]:
+    """All that Table 5 is made of: baseline and LST, each task after a quarter, half and all of its steps."""
     scores = []
     for row, units in (("baseline", 800), ("curriculum", 200)):
         base = _model(store, row, row)
         for steps, rate in ((50, 0.9), (100, 0.5), (200, 0.2)):
             errors = {"wer": rate, "low": rate - 0.1, "high": rate + 0.1, "context_positions": units}
-            scores.append(_tuned(store, base, "asr", steps, errors))
+            scores += [_tuned(store, base, "asr", steps, errors)] if "asr" in tasks else []
         heard = {"character_errors": {"value": 0.3, "low": 0.2, "high": 0.4}, "generation_positions": units}
-        scores += [_tuned(store, base, "tts", steps, heard) for steps in (60, 120, 240)]
-    table = fill(SPECS["table5"], read_scored(store, scores))
+        scores += [_tuned(store, base, "tts", steps, heard) for steps in (60, 120, 240)] if "tts" in tasks else []
+    return scores
+
+
+@pytest.mark.parametrize("tasks", [("asr", "tts"), ("asr",), ("tts",)], ids="-".join)
+def test_table_5_sets_the_baseline_beside_lst_whatever_was_run(store: Store, tmp_path: Path, tasks: Any) -> None:
+    names = [f"scores/{scores.name}" for scores in _table5_scores(store, tasks)]
+    arguments = [part for name in names for part in ("--scores", name)]
+    run(store, "table5", *arguments, "--out", str(tmp_path))
+    page = (tmp_path / "table5.md").read_text(encoding="utf-8")
+    ours = page[page.index("## Ours") : page.index("## The paper's")]
+    asr = ("50.0% (40.0% to 60.0%)", "0.25") if "asr" in tasks else ("", "")
+    tts = ("30.0% (20.0% to 40.0%)", "0.25") if "tts" in tasks else ("", "")
+    lines = [line for line in ours.splitlines() if "of the steps" in line]
+    assert [line.split("|")[1].strip() for line in lines] == [
+        f"{model}, {share} of the steps" for share in ("25%", "50%", "100%") for model in ("Base", "LST")
+    ]
+    assert f"| {' | '.join(('LST, 50% of the steps', *asr, *tts))} |" in lines
+    # One seed, though a row has a model for each task; and each task has steps of its own.
+    assert "One run for each row" in page and "several seeds" not in page
+    read = page[page.index("## What the runs read") :]
+    assert read.count("Base, 50% of the steps") == len(tasks)
+    assert ("| ASR: Base, 50% of the steps | 1 |" in read) == (len(tasks) == 2)
+    assert " | 0.5 | model/baseline-" in read
+
+
+def test_fine_tuned_models_are_rows_by_their_steps_and_their_base(store: Store) -> None:
+    table = fill(SPECS["table5"], read_scored(store, _table5_scores(store)))
     half = table.row("LST, 50% of the steps")
     assert [cell[0].value for cell in half.cells] == [0.5, 0.25, 0.3, 0.25]
     assert table.row("Base, 100% of the steps").cells[0][0].value == 0.2
