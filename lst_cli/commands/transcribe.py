@@ -13,34 +13,45 @@ from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
+    from lst_cli.artifacts import Store
+    from lst_cli.console import Progress
     from lst_cli.inference.transcribe import Heard, HeardSegment
+    from lst_cli.inference.word_times import WordTimer
 
 Format = Literal["text", "srt", "vtt", "textgrid"]
 SUFFIXES = {"text": "txt", "srt": "srt", "vtt": "vtt", "textgrid": "TextGrid"}
 SHOWN_PROBLEMS = 5
 
 
+Aligner = Annotated[
+    str | None,
+    typer.Option(help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder."),
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Audio files, folders, manifests (.tsv, .jsonl, .parquet), corpus or tokens artifacts, or - for "
+        "standard input."
+    ),
+]
+Language = Annotated[
+    str | None, typer.Option(help="With --aligner: the language in which numbers are spoken.  [default: en]")
+]
+Output = Annotated[Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")]
+SegmentS = Annotated[
+    float, typer.Option(min=1.0, help="Audio longer than this many seconds is cut where it is quietest.")
+]
+
+
 def transcribe(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for ASR.")],
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Audio files, folders, manifests (.tsv, .jsonl, .parquet), corpus or tokens artifacts, or - for "
-            "standard input."
-        ),
-    ],
+    inputs: Inputs,
     format: Annotated[Format, typer.Option(help="What to write.")] = "text",
-    output: Annotated[
-        Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")
-    ] = None,
-    aligner: Annotated[
-        str | None,
-        typer.Option(help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder."),
-    ] = None,
-    segment_s: Annotated[
-        float, typer.Option(min=1.0, help="Audio longer than this many seconds is cut where it is quietest.")
-    ] = 30.0,
+    output: Output = None,
+    aligner: Aligner = None,
+    language: Language = None,
+    segment_s: SegmentS = 30.0,
     beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
     rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
@@ -51,77 +62,94 @@ def transcribe(
     from lst_cli.inference.learnt import check_learnt
     from lst_cli.inference.listen import is_one_file, segments
     from lst_cli.inference.transcribe import transcribe_segments
-    from lst_cli.inference.word_times import WordTimer
     from lst_cli.training.model_artifact import MODEL, load_model
 
     alone = is_one_file(inputs)
-    if format != "text" and output is None and not alone and not json:
+    _check_options(format, output, aligner, language, to_stdout=alone or json)
+    place = store(ctx)
+    artifact = place.find(model, MODEL)
+    check_learnt(artifact, "asr")
+    loaded = load_model(artifact, pick_device(device))
+    timer = _timer(place, aligner, language)
+    files = None if output is None else _Files(output, format)
+    clips: list[Heard] = []
+    with progress("transcribing", unit="s of speech") as bar:
+        pace = _Pace(bar)
+        found = segments(inputs, place, segment_s, with_audio=timer is not None)
+        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_heard=pace.heard):
+            clips.append(clip)
+            if files is not None and clip.segments:
+                files.write(clip)
+            elif not json and clip.segments:
+                named = format == "text" and not alone
+                print(f"{clip.clip}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
+    figures = pace.figures()
+    if json:
+        told = {"model": artifact.reference, "aligner": aligner, "clips": [_as_dict(clip) for clip in clips]}
+        print_json({**told, **figures})
+    _report(clips, figures, timed=timer is not None)
+
+
+def _check_options(
+    format: Format, output: Path | None, aligner: str | None, language: str | None, *, to_stdout: bool
+) -> None:
+    if format != "text" and output is None and not to_stdout:
         raise UserError(
             f"--format {format} writes one file per clip",
             found="several clips and no --output",
             fix="give a folder with --output, or one file",
         )
-    place = store(ctx)
-    artifact = place.find(model, MODEL)
-    check_learnt(artifact, "asr")
-    loaded = load_model(artifact, pick_device(device))
-    timer = WordTimer.load(aligner, place) if aligner is not None else None
-    files = _Files(output, SUFFIXES[format])
-    clips: list[Heard] = []
-    start, seconds = time.monotonic(), 0.0
-    with progress("transcribing", unit="s of speech") as bar:
+    if language is not None and aligner is None:
+        raise UserError(f"--language {language} is for the times of words", found="no --aligner")
 
-        def heard(more: float) -> None:
-            nonlocal seconds
-            seconds += more
-            bar.advance(more, real_time_factor=f"{(time.monotonic() - start) / seconds:.2f}")
 
-        found = segments(inputs, place, segment_s, with_audio=timer is not None)
-        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_heard=heard):
-            clips.append(clip)
-            if output is not None and clip.segments:
-                files.write(clip, _text(clip, format))
-            elif not json and clip.segments:
-                named = format == "text" and not alone
-                print(f"{clip.clip}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
-    took = time.monotonic() - start
-    factor = took / seconds if seconds else None
-    if json:
-        print_json(
-            {
-                "model": artifact.reference,
-                "aligner": aligner,
-                "clips": [_as_dict(clip) for clip in clips],
-                "audio_s": seconds,
-                "seconds": took,
-                "real_time_factor": factor,
-            }
-        )
-    if factor is not None:
-        say(f"transcribed {seconds:,.1f} s of speech in {took:,.1f} s (real-time factor {factor:.3f})")
-    _report(clips, timed=timer is not None)
+def _timer(place: Store, aligner: str | None, language: str | None) -> WordTimer | None:
+    from lst_cli.inference.word_times import WordTimer
+
+    return None if aligner is None else WordTimer.load(aligner, place, language or "en")
+
+
+class _Pace:
+    """How much was heard, and how fast; shown as it grows."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._start = time.monotonic()
+        self._audio_s = 0.0
+
+    def heard(self, more: float) -> None:
+        """Some more seconds of speech have been transcribed."""
+        self._audio_s += more
+        factor = self.figures()["real_time_factor"]
+        self._bar.advance(more, real_time_factor="-" if factor is None else f"{factor:.2f}")
+
+    def figures(self) -> dict[str, Any]:
+        """Seconds of speech, of work, and their ratio: None before anything was heard."""
+        took = time.monotonic() - self._start
+        factor = took / self._audio_s if self._audio_s else None
+        return {"audio_s": self._audio_s, "seconds": took, "real_time_factor": factor}
 
 
 class _Files:
     """One file for each clip, in a folder."""
 
-    def __init__(self, folder: Path | None, suffix: str) -> None:
+    def __init__(self, folder: Path, format: Format) -> None:
         self._folder = folder
-        self._suffix = suffix
+        self._format: Format = format
         self._names: set[str] = set()
 
-    def write(self, clip: Heard, text: str) -> None:
+    def write(self, clip: Heard) -> None:
         """Write a clip's file; a name that is taken already gets a number."""
         from lst_cli.artifacts.parquet import write_bytes_atomic
 
-        assert self._folder is not None
         plain = "stdin" if clip.clip == "-" else clip.clip.strip("/").replace("/", "_")
         name, number = plain, 1
         while name in self._names:
             number += 1
             name = f"{plain}-{number}"
         self._names.add(name)
-        write_bytes_atomic(self._folder / f"{name}.{self._suffix}", text.encode())
+        path = self._folder / f"{name}.{SUFFIXES[self._format]}"
+        write_bytes_atomic(path, _text(clip, self._format).encode())
 
 
 def _text(clip: Heard, format: Format) -> str:
@@ -178,8 +206,11 @@ def _segment_as_dict(segment: HeardSegment) -> dict[str, Any]:
     }
 
 
-def _report(clips: list[Heard], *, timed: bool) -> None:
-    """Warn of what is no whole transcript, and fail for clips that could not be heard."""
+def _report(clips: list[Heard], figures: dict[str, Any], *, timed: bool) -> None:
+    """Say how fast it went, warn of what is no whole transcript, and fail for clips that could not be heard."""
+    if figures["real_time_factor"] is not None:
+        told = f"transcribed {figures['audio_s']:,.1f} s of speech in {figures['seconds']:,.1f} s"
+        say(f"{told} (real-time factor {figures['real_time_factor']:.3f})")
     cut = [clip.clip for clip in clips if not all(each.transcript.ended for each in clip.segments)]
     if cut:
         warn(

@@ -28,19 +28,20 @@ class WordTimer:
     """Lays words over sound."""
 
     def __init__(self, emitter: Emitter, language: str = "en") -> None:
-        """Use a CTC model; ``language`` is that of numbers."""
+        """Use a CTC model; ``language`` is that in which numbers are spoken."""
         self._emitter = emitter
         self._language = language
 
     @classmethod
-    def load(cls, reference: str, store: Store) -> WordTimer:
+    def load(cls, reference: str, store: Store, language: str = "en") -> WordTimer:
         """An ``aligner`` artifact, or a pretrained CTC model by name or folder.
 
+        :param language: in which numbers are spoken.
         :raises UserError: there is none of that name.
         """
         if reference.strip("/").split("/")[0] == ALIGNER.name:
-            return cls(load_emitter(store.find(reference, ALIGNER), None))
-        return cls(load_emitter(None, reference))
+            return cls(load_emitter(store.find(reference, ALIGNER), None), language)
+        return cls(load_emitter(None, reference), language)
 
     def times(
         self, waves: Sequence[NDArray[np.float32]], texts: Sequence[str], starts_s: Sequence[float]

@@ -160,6 +160,12 @@ def test_words_have_times(root: Path, wav: Path, aligner: str) -> None:
         assert all(word["start_s"] < word["end_s"] for word in words)
 
 
+def test_the_language_is_that_of_word_times(root: Path, wav: Path, aligner: str) -> None:
+    run(root, str(wav), "--aligner", aligner, "--language", "de")
+    with pytest.raises(UserError, match="no --aligner"):
+        run(root, str(wav), "--language", "de")
+
+
 def test_textgrids_are_what_praat_reads(root: Path, wav: Path, aligner: str) -> None:
     for options, tier in [((), "segments"), (("--aligner", aligner), "words")]:
         out = wav.parent / tier

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from unittest import mock
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from lst_cli.alignment.config import AlignerConfig
 from lst_cli.alignment.emitters import SmallEmitter
 from lst_cli.alignment.network import FRAME_HOP, LetterNetwork
 from lst_cli.alignment.spelling import BLANK, N_LABELS, spell
-from lst_cli.alignment.words import Word
+from lst_cli.alignment.words import Word, spoken_words
 from lst_cli.inference.word_times import WordTimer, _batches
 
 RATE = 16_000
@@ -45,6 +46,16 @@ def test_times_are_those_of_the_letters() -> None:
     assert later is not None and [word.text for word in later] == ["Cat.", "Dog!"]
     assert np.isclose(later[0].start_s - plain[0].start_s, 60.0)
     assert none == [] and foreign is None
+
+
+def test_numbers_are_spoken_in_the_language() -> None:
+    wave = np.zeros(3 * RATE, np.float32)
+    heard = []
+    for language in ("en", "de"):
+        with mock.patch("lst_cli.inference.word_times.spoken_words", wraps=spoken_words) as made:
+            WordTimer(Sure(), language).times([wave], ["7"], [0.0])
+        heard.append(spoken_words(*made.call_args.args)[0].parts)
+    assert heard == [("seven",), ("sieben",)]
 
 
 def test_batches_are_neighbours_that_fit() -> None:
