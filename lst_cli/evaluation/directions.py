@@ -64,8 +64,10 @@ def check_prompts(items: Sequence[Item], directions: Sequence[str]) -> None:
 def check_spoken(items: Sequence[Item], units: Mapping[str, NDArray[np.integer]], source: str, limit: int) -> None:
     """Refuse speech tokens that lack an utterance, have an empty one, or have units the model does not know.
 
+    :param units: of each utterance, by id.
     :param source: what the tokens are called.
     :param limit: number of units that the model knows.
+    :raises UserError: they do; the first ids are named.
     """
     ids = [name for item in items for name in item.spoken]
     missing = [name for name in ids if name not in units]

@@ -128,7 +128,7 @@ class Judge:
         self._language = files.language
 
     def hear(self, wave_T: NDArray[np.float32]) -> str:
-        """What is said in a clip."""
+        """What is said in a clip [T] at 16 kHz, as the judge spells it, on one line; empty where it hears nothing."""
         segments, _ = self._model.transcribe(
             wave_T,
             language=self._language,

@@ -81,7 +81,7 @@ class Curves:
     panels: list[Panel]
 
     def over(self, axis: str) -> list[Panel]:
-        """The panels of one axis."""
+        """The panels over one of :data:`AXES`."""
         return [panel for panel in self.panels if panel.axis == axis]
 
 
@@ -127,7 +127,10 @@ def with_stories(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def title(quantity: str) -> str:
-    """What a panel is called."""
+    """What the panel of a quantity is called, with its unit.
+
+    :param quantity: a key of :data:`RUN_QUANTITIES`, or begins with :data:`STORIES`.
+    """
     if quantity.startswith(STORIES):
         return f"{quantity.removeprefix(STORIES)}, accuracy"
     return RUN_QUANTITIES[quantity]

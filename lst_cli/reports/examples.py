@@ -121,7 +121,10 @@ def _items(scores: Artifact) -> dict[str, dict[str, Any]]:
 
 
 def group_name(models: Sequence[ModelFacts], right: Sequence[bool]) -> str:
-    """Who got an item right."""
+    """Who got an item right, in words; with more than three models only baselines are told from the others.
+
+    :param right: for each model.
+    """
     if all(right) or not any(right):
         if len(models) == 1:
             return "right" if right[0] else "wrong"

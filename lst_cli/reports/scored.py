@@ -50,7 +50,10 @@ def read_scored(store: Store, scores: Sequence[Artifact]) -> list[Scored]:
 
 
 def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
-    """The models of a line, one for each seed."""
+    """The models of a line, one for each seed (and task of the fine-tuning), by seed.
+
+    :raises UserError: two models claim the same place.
+    """
     wanted = {name: getattr(Facts(kind=""), name) for name in _USUAL} | dict(line.facts)
     tuned = spec.ranked == "tuned_steps"
     found = [
@@ -99,7 +102,10 @@ def _ranks(spec: Spec, scored: Sequence[Scored], task: str) -> list[int]:
 
 
 def check_ranks(spec: Spec, scored: Sequence[Scored]) -> None:
-    """Refuse to call the only size the smaller one, or half of the steps a quarter of them."""
+    """Refuse to call the only size the smaller one, or half of the steps a quarter of them.
+
+    :raises UserError: not as many sizes (or numbers of steps) were scored as the table has.
+    """
     wanted = len({line.rank for line in spec.lines})
     tuned = spec.ranked == "tuned_steps"
     for task in sorted({each.facts.tuned for each in scored if bool(each.facts.tuned) == tuned}):
@@ -126,7 +132,10 @@ def _why(a: Facts, b: Facts) -> str:
 
 
 def check_shared(spec: Spec, models: Sequence[Scored]) -> None:
-    """Refuse to compare runs that differ in more than the table is about."""
+    """Refuse to compare runs that differ in more than the table is about.
+
+    :raises UserError: they do; it names two of them and what differs.
+    """
     # Sizes have their own batches and steps, tasks their own fine-tuning: each is compared with its like.
     likes: dict[tuple[int, str], list[Scored]] = {}
     for each in models:
@@ -136,7 +145,10 @@ def check_shared(spec: Spec, models: Sequence[Scored]) -> None:
 
 
 def check_items(spec: Spec, models: Sequence[Scored]) -> None:
-    """Refuse to set scores of different items beside each other."""
+    """Refuse to set scores of different items, or of different judges, beside each other.
+
+    :raises UserError: they are; it names two of them and what differs.
+    """
     asked: dict[str, tuple[str, dict[str, Any]]] = {}
     tasks = {column.task for column in spec.columns}
     for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):

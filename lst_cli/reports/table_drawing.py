@@ -56,7 +56,7 @@ def figure(width_in: float, height_in: float, columns: int = 1) -> Iterator[tupl
 
 
 def draw_table(table: Table) -> bytes:
-    """The SVG file."""
+    """The SVG file: a panel for each column, a row for each line, our intervals and the paper's numbers as marks."""
     spec, rows = table.spec, table.rows
     if spec.over:
         return draw_curves(table)

@@ -67,6 +67,7 @@ def plan_figure(model: Artifact, shards: Artifact, name: str) -> tuple[Request, 
     """What is to be built, and how.
 
     :param shards: speech shards with words.
+    :raises UserError: when it is made: the model is a baseline, or the shards have too few words.
     """
     config = {"table": "fig5", "figure_version": FIGURE_VERSION, "words": WORDS, "occurrences": OCCURRENCES}
     request = Request(kind=REPORT, name=name, config=config, parents={"model": model, "shards": shards})

@@ -24,7 +24,10 @@ TASKS: dict[str, Task] = {
 
 
 def get_task(name: str) -> Task:
-    """The task of that name; :class:`UserError` lists the known ones."""
+    """The task of that name.
+
+    :raises UserError: there is none; the known ones are listed.
+    """
     if name not in TASKS:
         raise UserError(f"no task is called {name!r}", expected=f"one of: {', '.join(sorted(TASKS))}")
     return TASKS[name]

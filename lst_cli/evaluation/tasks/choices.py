@@ -67,6 +67,8 @@ def read_bigbench(path: Path) -> list[Item]:
 
     The input stands alone: prefixes such as ``Q:`` are made for text and are left out, and the choices are not
     listed in it. The right ending is the one with the highest score; without a single highest there is a fault.
+
+    :raises UserError: not JSON, no examples, or faulty ones; these are named by their number.
     """
     try:
         data = json.loads(read_utf8(path))

@@ -30,6 +30,9 @@ def read_hellaswag(path: Path) -> list[Item]:
 
     The id is ``ind``; rows of several sources (``source_id`` up to ``~``) that share their ``ind`` are called
     ``{source}-{ind}``.
+
+    :raises UserError: rows that are no JSON, lack a key, or have fewer than two endings or no label; the lines are
+        named.
     """
     faults = Faults(path)
     rows = []

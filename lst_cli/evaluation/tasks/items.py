@@ -67,7 +67,10 @@ class Faults:
         self.found.append(f"{self.unit} {number}: {message}")
 
     def raise_any(self, expected: str, fix: str | None = None) -> None:
-        """Raise one :class:`UserError` naming the first faulty rows, if there are any."""
+        """Refuse the file if rows of it are faulty.
+
+        :raises UserError: one for all; it names the first rows with their lines.
+        """
         if not self.found:
             return
         shown = self.found[:SHOWN_FAULTS]
@@ -111,7 +114,10 @@ def read_utf8(path: Path) -> str:
 
 
 def check_items(items: Sequence[Item], path: Path) -> list[Item]:
-    """Refuse a file without items or with an id used twice; return the items unchanged."""
+    """The items unchanged, where there are some and each has an id of its own.
+
+    :raises UserError: none, or an id is used twice.
+    """
     if not items:
         raise UserError(f"{path}: no item in the file", expected="at least one")
     places: dict[str, list[int]] = {}

@@ -24,6 +24,7 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
 
     :param text_column: what is said.
     :param group_columns: columns that with ``id`` name a pair.
+    :raises UserError: a column is missing, or rows are no pairs of one right and one wrong utterance.
     """
     header, rows = read_table(path)
     needed = ["id", "filename", "voice", "correct", text_column, *group_columns]
