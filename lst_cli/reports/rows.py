@@ -108,7 +108,10 @@ def read_rows(
     names |= {model.fingerprint: (model.name, model.reference) for model in models}
     labels = model_labels(names)
     rows = Rows(scores=[], asr=[], labels=labels)
-    heard: list[tuple[Artifact, dict[str, Any], ModelFacts | None]] = []
+    # Recordings before what models said.
+    heard: list[tuple[Artifact, dict[str, Any], ModelFacts | None]] = [
+        (artifact, read_scores(artifact), None) for artifact in transcripts
+    ]
     for artifact, result in results:
         model = model_facts(store, artifact, result["model"], labels)
         if _is_judged(result):
@@ -116,7 +119,6 @@ def read_rows(
         else:
             with complete(artifact):
                 _add(rows, artifact, result, model)
-    heard += [(artifact, read_scores(artifact), None) for artifact in transcripts]
     rows.spoken.extend(read_spoken(heard))
     return rows
 

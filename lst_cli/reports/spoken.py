@@ -22,6 +22,9 @@ Voice = Literal["original", "resynthesis", "tts"]
 
 ORIGINAL = "original audio"
 
+SIMILARITY, OPINIONS = "speaker_similarity", "dnsmos_scores"
+"""Entries of a result, as :mod:`lst_cli.evaluation.extras` calls them."""
+
 _ORDER: tuple[Voice, ...] = ("original", "resynthesis", "tts")
 
 
@@ -41,6 +44,10 @@ class SpokenRow:
     """Utterances."""
     cer: Interval
     wer: Interval
+    similarity: float | None = None
+    """Cosine of the voice to that of the original audio, where it was measured."""
+    opinion: float | None = None
+    """DNSMOS of the whole sound, 1 to 5, where it was measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +94,7 @@ def _place(row: SpokenRow) -> tuple[int, bool]:
 
 
 def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None) -> SpokenRow:
-    facts = {"scores": artifact.reference, **_heard(result, result)}
+    facts = {"scores": artifact.reference, **_heard(result, result), **_extras(result)}
     if model is None:
         voice: Voice = result["task"]
         label = ORIGINAL if voice == "original" else f"re-synthesis, {short(result['vocoder'])}"
@@ -106,7 +113,9 @@ def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None
 
 def _original(entry: Mapping[str, Any], beside: Mapping[str, Any]) -> SpokenRow:
     """The original audio, as a result that was judged beside it tells."""
-    return SpokenRow(voice="original", label=ORIGINAL, scores=entry["reference"], **_heard(entry, beside))
+    opinion = _mean(beside.get(OPINIONS, {}).get("original", {}).get("overall"))
+    heard = _heard(entry, beside)
+    return SpokenRow(voice="original", label=ORIGINAL, scores=entry["reference"], opinion=opinion, **heard)
 
 
 def _heard(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,6 +126,18 @@ def _heard(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any
         "cer": _interval(rates["character_errors"]),
         "wer": _interval(rates["word_errors"]),
     }
+
+
+def _extras(result: Mapping[str, Any]) -> dict[str, float | None]:
+    """What was measured beside the error rates, where it was asked for and could be (``lst eval tts --dnsmos``)."""
+    return {
+        "similarity": _mean(result.get(SIMILARITY)),
+        "opinion": _mean(result.get(OPINIONS, {}).get("overall")),
+    }
+
+
+def _mean(entry: Mapping[str, float] | None) -> float | None:
+    return None if entry is None else float(entry["value"])
 
 
 def _interval(entry: Mapping[str, float]) -> Interval:
@@ -136,6 +157,8 @@ def json_spoken(rows: Iterable[SpokenRow]) -> list[dict[str, Any]]:
             **{f"wer{end}": value for end, value in zip(("", "_low", "_high"), _ends(row.wer), strict=True)},
             "unit_error_rate": row.unit_error_rate if isinstance(row, TtsRow) else None,
             "generation": row.generation if isinstance(row, TtsRow) else None,
+            "similarity": row.similarity,
+            "opinion": row.opinion,
             "scores": row.scores,
         }
         for row in rows

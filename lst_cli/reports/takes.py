@@ -95,9 +95,8 @@ def _source(store: Store, reference: str) -> _Source | None:
 
 def _said(store: Store, rows: Sequence[SpokenRow], asr: Sequence[AsrRow], corpus: str, total: int) -> list[Said]:
     found = [(row, source) for row in rows if (source := _source(store, row.scores)) is not None]
-    read = [
-        (row, source) for row in asr if row.corpus == corpus and (source := _source(store, row.scores)) is not None
-    ]
+    listening = sorted((row for row in asr if row.corpus == corpus), key=lambda row: not row.model.is_baseline)
+    read = [(row, source) for row in listening if (source := _source(store, row.scores)) is not None]
     voices: dict[str, int] = {}
     for _, source in found:
         for name in source.audio:

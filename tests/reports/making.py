@@ -238,11 +238,13 @@ def make_judged(
     original: Artifact | None = None,
     model: Artifact | None = None,
     kept: bool = True,
+    more: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """What a judge misheard: so many characters of each text of 100. The original audio; beside that, audio made
     again of its tokens; and with a model, what it said, which is nothing for the last text.
 
     :param kept: whether the result has recordings.
+    :param more: further entries of the result.
     """
     vocoder = make_other(store, "vocoder", "v")
     task = "original" if original is None else "resynthesis" if model is None else "tts"
@@ -267,6 +269,7 @@ def make_judged(
         spoken = {"unit_error_rate": 0.5, "speech_tokens": 400, "generation_positions": 100, "not_ended": 1}
         result |= {"model": entry(model), **spoken}
         parents["model"] = model
+    result |= more or {}
 
     def make(draft: Draft) -> None:
         silent = list(texts)[-1] if model is not None else None

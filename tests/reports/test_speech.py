@@ -42,8 +42,8 @@ def test_all_voices_of_an_utterance_stand_side_by_side(world: Store) -> None:
     assert [take.cer for take in first.takes] == [0.05, 0.2, 0.3, 0.6]
     assert first.takes[1].transcript == f"again heard {first.text}"
     assert [(reading.row.model.label, reading.transcript) for reading in first.readings] == [
-        ("asr", "he lost"),
         ("asr-baseline", "he lost"),
+        ("asr", "he lost"),
     ]
     lengths = {_decoded(take.audio) for take in first.takes}
     assert len(lengths) == 1 and {rate for _, rate in lengths} == {RATE}
@@ -96,6 +96,24 @@ def test_lost_originals_and_recordings_leave_the_rest(tmp_path: Path) -> None:
     assert [[bool(take.audio) for take in said.takes] for said in speech.said] == [[True, False]] * 3
     run(store, "--out", str(tmp_path / "out"))
     assert "not kept" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_what_else_was_measured_is_shown(tmp_path: Path) -> None:
+    store = Store(tmp_path / "root")
+    corpus = make_corpus(store, "c", TEXTS)
+    floor = make_judged(store, "floor", TEXTS, corpus, 5)
+    heard = {"value": 3.25, "low": 3.0, "high": 3.5, "n": 3}
+    opinions = {"overall": heard, "original": {"overall": {**heard, "value": 4.5}}}
+    more = {"speaker_similarity": {"value": 0.75, "low": 0.7, "high": 0.8, "n": 3}, "dnsmos_scores": opinions}
+    make_judged(store, "again", TEXTS, corpus, 20, original=floor, more=more)
+    # Nothing could be measured where nothing was said.
+    nothing = {"speaker_similarity": None, "dnsmos_scores": {"overall": None, "original": {"overall": None}}}
+    model = make_model(store, "m", "static")
+    make_judged(store, "said", TEXTS, corpus, 30, original=floor, model=model, more=nothing)
+    printed = json.loads(run(store, "--out", str(tmp_path / "out"), "--json"))
+    assert [(row["similarity"], row["opinion"]) for row in printed["spoken"]][1:] == [(0.75, 3.25), (None, None)]
+    html = (tmp_path / "out" / "index.html").read_text()
+    assert "DNSMOS</th>" in html and "<td>0.75</td><td>3.25</td>" in html
 
 
 def test_a_result_that_lacks_an_entry_is_named(tmp_path: Path) -> None:
