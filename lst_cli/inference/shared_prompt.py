@@ -18,18 +18,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from lst_cli.model.attention import Spans, attend
 from lst_cli.model.config import ModelConfig
 from lst_cli.model.layers import Attend
 from lst_cli.model.layout import Bounds, Rows, closed_patches, last_closed_patch, patch_tokens
-from lst_cli.model.loss import CHUNK
 from lst_cli.model.model import Latent, SpeechTextModel
 from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
 from lst_cli.training.model_artifact import ModelCard
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.integer]
+
+_CHUNK = 256
+"""Tokens whose logits exist at one time. On two cores, with 32,000 pieces, 2,048 took 1.8 times as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,9 +220,9 @@ def score(model: SpeechTextModel, card: ModelCard, questions: Sequence[Question]
 
 
 def _log_probabilities(head: nn.Module, x_TL: Tensor, targets_T: Tensor) -> Tensor:
-    """Log-probability of each target, chunk by chunk, without a normalised copy of the logits."""
-    chunks = []
-    for x_CL, target_C in zip(torch.split(x_TL, CHUNK), torch.split(targets_T, CHUNK), strict=True):
-        logits_CV = head(x_CL).float()
-        chunks.append(logits_CV.gather(1, target_C[:, None])[:, 0] - logits_CV.logsumexp(-1))
+    """Log-probability of each target, in chunks whose logits stay in a processor's cache."""
+    chunks = [
+        -cross_entropy(head(x_CL).float(), target_C, reduction="none")
+        for x_CL, target_C in zip(torch.split(x_TL, _CHUNK), torch.split(targets_T, _CHUNK), strict=True)
+    ]
     return torch.cat(chunks)

@@ -115,6 +115,7 @@ def speak_texts(
     rows: int = ROWS,
     first_key: int = 0,
     on_done: Callable[[int, Said], None] | None = None,
+    on_units: Callable[[int, NDArray[np.uint16]], None] | None = None,
 ) -> list[Said]:
     """Speech tokens of texts.
 
@@ -122,6 +123,7 @@ def speak_texts(
     :param rows: texts spoken side by side.
     :param first_key: the number of the first text among the draws of the seed.
     :param on_done: is told each text's index and speech when it is complete.
+    :param on_units: is told a text's index and its next units, as they come.
     """
     prompts = [tts_prompt(loaded, text, first_key + index) for index, text in enumerate(texts)]
 
@@ -139,5 +141,9 @@ def speak_texts(
         if on_done is not None:
             on_done(index, said(index, continuation))
 
-    done = generate(loaded, prompts, "speech", sampling, rows=rows, on_done=tell)
+    def heard(index: int, token: int) -> None:
+        if on_units is not None:
+            on_units(index, loaded.speech.decode(np.array([token], dtype=np.int32)))
+
+    done = generate(loaded, prompts, "speech", sampling, rows=rows, on_done=tell, on_token=heard)
     return [said(index, continuation) for index, continuation in enumerate(done)]
