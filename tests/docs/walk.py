@@ -44,6 +44,14 @@ def tales() -> list[tuple[str, str, str]]:
     return [told[index * 7 % len(told)] for index in range(len(told))]
 
 
+def prose() -> list[str]:
+    """The paragraphs of the documentation in plain letters: tales alone are too few words for a tokenizer."""
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in sorted((REPOSITORY / "docs").glob("*.md")))
+    told = re.sub(r"^```.*?^```", "", pages, flags=re.MULTILINE | re.DOTALL)
+    lines = (re.sub(r"[^A-Za-z0-9 .,;:'-]", "", " ".join(part.split())) for part in told.split("\n\n"))
+    return [line for line in lines if len(line) > 40]
+
+
 def quickstart() -> Iterator[list[str]]:
     """The `lst` lines of the quickstart, in order."""
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
@@ -69,7 +77,8 @@ def make_inputs(folder: Path, spoken: int = 80, test: int = 8) -> None:
             audio = np.concatenate(voice.speak(text, 1.3))
             soundfile.write(folder / name / f"tale-{number:03d}.wav", audio, voice.sample_rate)
             (folder / name / f"tale-{number:03d}.txt").write_text(text + "\n", encoding="utf-8")
-    (folder / "my-text.txt").write_text("".join(f"{p} {r}\n" for p, r, _ in told[:-20]), encoding="utf-8")
+    read = [f"{prompt} {right}" for prompt, right, _ in told[:-20]] + prose()
+    (folder / "my-text.txt").write_text("\n".join(read) + "\n", encoding="utf-8")
     with (folder / "stories.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(
