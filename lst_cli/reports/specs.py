@@ -108,7 +108,7 @@ def _table5() -> Spec:
         title="Table 5: recognition and synthesis after fine-tuning",
         about="Fine-tuned for 25%, 50% and 100% of the steps. The paper: 1k, 2k and 4k steps for recognition, "
         "20k for synthesis, LibriSpeech test-clean. Units are positions of the global transformer, markers included; "
-        "the paper's are 0.25 of the baseline's.",
+        "the paper's are 0.25 of the baseline's. A step's wall time is that of the machine as busy as it was.",
         columns=(
             Column(label="ASR, WER", measure="wer", task="asr"),
             Column(label="ASR, context units a speech token", measure="context", task="asr"),

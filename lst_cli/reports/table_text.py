@@ -112,27 +112,29 @@ def _gains(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
 
 
 def _budgets(table: Table) -> str:
-    """What the models of each row read, and how long a step took; fine-tuned models task by task."""
+    """What the models of each row read; fine-tuned models task by task, with how long a step took."""
     tasks = {each.facts.tuned: None for row in table.rows for each in row.models}
     body = []
     for task in sorted(tasks):
         for row in table.rows:
             if models := [each for each in row.models if each.facts.tuned == task]:
                 label = f"{task.upper()}: {row.line.label}" if len(tasks) > 1 else row.line.label
-                body.append([label, *_read_by(models)])
-    figures = ("parameters", "steps", "positions", "tokens", "speech tokens", "operations", "s a step")
-    return markdown_table(("", "runs", *figures, "models"), body)
+                body.append([label, *_read_by(models, timed=bool(task))])
+    figures = ["parameters", "steps", "positions", "tokens", "speech tokens", "operations"]
+    timed = ["s a step, wall time"] if any(tasks) else []
+    return markdown_table(["", "runs", *figures, *timed, "models"], body)
 
 
-def _read_by(models: Sequence[Scored]) -> list[str]:
+def _read_by(models: Sequence[Scored], *, timed: bool) -> list[str]:
     read = trained(models)
     figures = (read[name] for name in ("parameters", "steps", "positions", "tokens", "speech_tokens"))
     flops, seconds, steps = read["operations"], read["seconds"], read["steps"]
+    step = f"{seconds / steps:.3g}" if seconds and steps else "not recorded"
     return [
         str(len(models)),
         *(count(round(figure) if figure is not None else None) for figure in figures),
         f"{flops:.3g}" if flops is not None else "not recorded",
-        f"{seconds / steps:.3g}" if seconds and steps else "not recorded",
+        *([step] if timed else []),
         ", ".join(each.model.reference for each in models),
     ]
 
