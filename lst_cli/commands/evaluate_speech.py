@@ -55,13 +55,15 @@ def tts(
 ) -> None:
     """Error rate of a recogniser on what a model says, beside that on the original audio."""
     from lst_cli.evaluation.extras import Extras
+    from lst_cli.evaluation.scores import model_entry
     from lst_cli.inference.learnt import check_learnt
     from lst_cli.training.model_artifact import MODEL
 
     found = store(ctx).find(model, MODEL)
     check_learnt(found, "tts")
     extras = Extras.find(speaker_model, dnsmos)
-    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"model": found})
+    quantizer = model_entry(found)["quantizer"]["fingerprint"]
+    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"model": found}, quantizer)
     sampling = {"temperature": temperature, "top_p": top_p, "seed": seed}
     config = {**judged.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision, **extras.config}
 
@@ -91,10 +93,12 @@ def vocoder(
     """Error rate of a recogniser on audio made again of its own speech tokens, beside that on the original."""
     from lst_cli.evaluation.extras import Extras
     from lst_cli.units.tokens import TOKENS
+    from lst_cli.vocoder.files import quantizer_of
 
     extras = Extras.find(speaker_model, dnsmos)
     found = store(ctx).find(tokens, TOKENS)
-    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"tokens": found})
+    quantizer = quantizer_of(found).fingerprint
+    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"tokens": found}, quantizer)
     config = {**judged.config("resynthesis"), "speaker": speaker, **extras.config}
 
     def make(draft: Draft) -> None:
@@ -125,15 +129,22 @@ class _Judged:
         judge: str,
         language: str,
         max_reject_rate: float,
-        more: Mapping[str, Artifact],
+        spoken: Mapping[str, Artifact],
+        quantizer: str,
     ) -> _Judged:
-        """Find the artifacts and the judge, and have the judge hear the original audio."""
+        """Find the artifacts and the judge, and have the judge hear the original audio.
+
+        :param spoken: what the vocoder makes audio of, by role: a model or tokens.
+        :param quantizer: fingerprint of theirs.
+        :raises UserError: the vocoder speaks another quantizer's units, or something is not to be found.
+        """
         from lst_cli.audio.corpus import CORPUS
         from lst_cli.evaluation.judge import find_judge
-        from lst_cli.vocoder.files import VOCODER
+        from lst_cli.vocoder.files import VOCODER, check_quantizer
 
         place, files = store(ctx), find_judge(judge, language)
-        found = {**more, "vocoder": place.find(vocoder, VOCODER), "corpus": place.find(corpus, CORPUS)}
+        found = {**spoken, "vocoder": place.find(vocoder, VOCODER), "corpus": place.find(corpus, CORPUS)}
+        check_quantizer(found["vocoder"], quantizer, *(each.reference for each in spoken.values()))
         found["original"] = _original(ctx, found["corpus"], files, max_reject_rate)
         return cls(ctx=ctx, files=files, parents=found)
 

@@ -18,7 +18,6 @@ from lst_cli.evaluation.references import with_words
 from lst_cli.evaluation.transcripts import write_judged
 from lst_cli.inference.devices import pick_device
 from lst_cli.inference.speech_tokens import read_units
-from lst_cli.vocoder.files import check_quantizer, quantizer_of
 from lst_cli.vocoder.vocoder import load_vocoder
 
 if TYPE_CHECKING:
@@ -52,11 +51,10 @@ def make_resynthesis(
     """What the judge hears in audio that a vocoder made of a corpus's own speech tokens.
 
     :param config: of the request; names the speaker.
-    :param parents: ``vocoder``, ``tokens``, ``corpus`` and ``original``, the judge's transcripts of the corpus.
-    :raises UserError: tokens of another quantizer than the vocoder's, or too many utterances without tokens or words.
+    :param parents: ``vocoder``, ``tokens`` of its units, ``corpus`` and ``original``: what the judge heard in the corpus.
+    :raises UserError: too many utterances without tokens or words.
     """
     tokens = parents["tokens"]
-    check_quantizer(parents["vocoder"], quantizer_of(tokens).fingerprint, tokens.reference)
     units = read_units(tokens)
     missing = f"no speech tokens in {tokens.reference}"
     utterances = with_words(draft, parents["corpus"], max_rejects, lambda each: None if each.id in units else missing)

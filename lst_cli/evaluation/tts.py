@@ -27,7 +27,6 @@ from lst_cli.inference.speak import Said, joined, sentences, speak_texts, speaka
 from lst_cli.training.model_artifact import LoadedModel, load_model
 from lst_cli.units.frames import SAMPLE_RATE
 from lst_cli.units.quantizer import Quantizer, tokenize_waveforms
-from lst_cli.vocoder.files import check_quantizer
 from lst_cli.vocoder.vocoder import load_vocoder
 
 if TYPE_CHECKING:
@@ -47,13 +46,11 @@ def make_tts(
     """Speak the texts of a corpus and judge what was said.
 
     :param config: of the request; names the speaker, what is asked for at once, the sampling and the precision.
-    :param parents: ``model``, ``vocoder``, ``corpus`` and ``original``, the judge's transcripts of the corpus.
+    :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``: what the judge heard in the corpus.
     :param rows: texts spoken side by side.
     :raises UserError: too many utterances whose text the model can't read.
     """
-    model = parents["model"]
-    loaded = load_model(model, pick_device(device), config["precision"])
-    check_quantizer(parents["vocoder"], loaded.card.quantizer["fingerprint"], model.reference)
+    loaded = load_model(parents["model"], pick_device(device), config["precision"])
     voice = Voice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
     utterances = with_words(draft, parents["corpus"], max_rejects, _unreadable(loaded))
     start = time.monotonic()

@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from lst_cli.artifacts import Artifact, Request, Store
+from lst_cli.artifacts import Artifact, Kind, Request, Store
 from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.audio.corpus import CORPUS, write_utterances
 from lst_cli.errors import UserError
@@ -25,6 +25,7 @@ from tests.inference.models import quantizer_artifact, tokens_artifact
 from tests.inference.reciting import reciting_artifact
 from tests.inference.test_speak import vocoder_artifact
 
+TOKENS = ["--tokens", "tokens/held"]
 TEXTS = ["the cat sat", "a dog ran to a tree", "birds sang in the sun"]
 
 
@@ -126,6 +127,17 @@ def test_a_vocoder_is_judged_on_speech_tokens_of_the_originals(root: Path) -> No
     assert result["audio_s"] == pytest.approx(3 * 4 * 0.04)
     assert set(result["audio"]) == {"u0", "u1", "u2"}
     assert "original audio" in run(root, *arguments)
+
+
+@pytest.mark.parametrize("task", ["tts", "vocoder"])
+def test_a_vocoder_of_other_units_is_refused_before_anything_is_heard(root: Path, task: str) -> None:
+    store = Store(root)
+    stranger = store.build(Request(kind=Kind("quantizer", 1), name="stranger", config={}), lambda draft: None).artifact
+    vocoder_artifact(store, "strange", stranger)
+    what = {"tts": ["model/reciting", "--vocoder", "vocoder/strange"], "vocoder": ["vocoder/strange", *TOKENS]}[task]
+    with pytest.raises(UserError, match="another quantizer's units"):
+        run(root, task, *what, "--corpus", "corpus/held", "--judge", str(root.parent / "whisper"))
+    assert RuleJudge.heard == 0
 
 
 def test_texts_that_the_model_cannot_read_are_rejects(root: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from lst_cli.config import load_config, to_dict
 from lst_cli.training import finetune_config, pretrain_config
+from lst_cli.vocoder.config import VocoderConfig
 from tests.docs.command_lines import parse
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,7 +66,9 @@ def test_all_models_train_on_the_same_shards() -> None:
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "recipes").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_is_valid(path: Path) -> None:
-    if "model" in yaml.safe_load(path.read_text(encoding="utf-8")):
+    if path.stem == "vocoder":
+        load_config(VocoderConfig, path, [])
+    elif "model" in yaml.safe_load(path.read_text(encoding="utf-8")):
         pretrain_config.resolve(load_config(pretrain_config.PretrainConfig, path, []))
     else:
         finetune_config.resolve(load_config(finetune_config.FinetuneConfig, path, []), (path.stem,))
