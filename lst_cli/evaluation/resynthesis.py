@@ -51,7 +51,7 @@ def make_resynthesis(
     """What the judge hears in audio that a vocoder made of a corpus's own speech tokens.
 
     :param config: of the request; names the speaker.
-    :param parents: ``vocoder``, ``tokens`` of its units, ``corpus`` and ``original``: what the judge heard in the corpus.
+    :param parents: ``vocoder``, ``tokens`` of its units, ``corpus`` and ``original``, what was heard in the corpus.
     :raises UserError: too many utterances without tokens or words.
     """
     tokens = parents["tokens"]

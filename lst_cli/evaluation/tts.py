@@ -46,7 +46,7 @@ def make_tts(
     """Speak the texts of a corpus and judge what was said.
 
     :param config: of the request; names the speaker, what is asked for at once, the sampling and the precision.
-    :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``: what the judge heard in the corpus.
+    :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, what was heard in the corpus.
     :param rows: texts spoken side by side.
     :raises UserError: too many utterances whose text the model can't read.
     """
