@@ -15,9 +15,13 @@ from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lst_cli.inference.voicing import Voiced
 
 STANDARD_STREAM = "-"
+_ROWS = 8
 
 
 def speak(
@@ -38,7 +42,14 @@ def speak(
     drop_unknown: Annotated[
         bool, typer.Option("--drop-unknown", help="Leave out characters that the model can't read.")
     ] = False,
-    rows: Annotated[int, typer.Option(min=1, help="Lines or sentences that are spoken side by side.")] = 8,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Lines or sentences that are spoken side by side.  [default: 8; with --output - one after another, "
+            "heard while they are being spoken]",
+        ),
+    ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -47,7 +58,7 @@ def speak(
     from lst_cli.inference.learnt import check_learnt
     from lst_cli.inference.sampling import Sampling
     from lst_cli.inference.speak import sentences, speakable
-    from lst_cli.inference.voicing import voice
+    from lst_cli.inference.voicing import voice, voice_live
     from lst_cli.training.model_artifact import MODEL, load_model
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.vocoder import load_vocoder
@@ -68,9 +79,15 @@ def speak(
     ]
     start = time.monotonic()
     spoken = []
+    live = output == STANDARD_STREAM and rows is None
     with _Output(output, voices.sample_rate) as sink, progress("speaking", len(texts), by + "s") as bar:
-        for each in voice(loaded, voices, texts, sampling, rows=rows, speaker=speaker):
-            sink.write(each)
+        if live:
+            coming = voice_live(loaded, voices, texts, sampling, sink.write, speaker=speaker)
+        else:
+            coming = voice(loaded, voices, texts, sampling, rows=rows or _ROWS, speaker=speaker)
+        for each in coming:
+            if not live:
+                sink.write(each.wave_T)
             spoken.append(each)
             bar.advance()
     _tell(spoken, time.monotonic() - start, voices.sample_rate, artifact.reference, json)
@@ -119,14 +136,14 @@ class _Output:
             )
         return self
 
-    def write(self, each: Voiced) -> None:
-        """Append one text's audio."""
+    def write(self, wave_T: NDArray[np.float32]) -> None:
+        """Append samples."""
         import numpy as np
 
         if self._file is not None:
-            self._file.write(each.wave_T)
+            self._file.write(wave_T)
             return
-        sys.stdout.buffer.write(np.round(each.wave_T * 32767).astype("<i2").tobytes())
+        sys.stdout.buffer.write(np.round(wave_T * 32767).astype("<i2").tobytes())
         sys.stdout.buffer.flush()
 
     def __exit__(self, *error: Any) -> None:

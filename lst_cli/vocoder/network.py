@@ -49,6 +49,9 @@ class UnitToMel(nn.Module):
         self.fine_blocks = nn.ModuleList(Block(fine, config.kernel) for _ in range(config.fine_blocks))
         self.bands = nn.Linear(fine, bands)
         self.frames_per_unit = frames_per_unit
+        seen = config.kernel // 2
+        self.reach = config.blocks * seen + -(-config.fine_blocks * seen // frames_per_unit)
+        """Units to both sides that a unit's frames depend on."""
         self.register_buffer("mean_M", torch.zeros(bands))
         self.register_buffer("scale_M", torch.ones(bands))
 

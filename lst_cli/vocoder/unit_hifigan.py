@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lst_cli.errors import UserError
 from lst_cli.units.frames import RATE_HZ
+from lst_cli.vocoder.streaming import VocoderStream
 from lst_cli.vocoder.vocoder import check_units, limited, speaker_number
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ GENERATOR_KEYS = (
 )
 
 _RENAMED = {"ups.": "upsampler."}
+_PIECE = 25
+"""Units of a piece of a stream: 1 s."""
+
+_ENDS = 3
+"""Samples to both sides that the first and the last convolution see."""
+
 _NOT_OURS = ("dur_predictor.",)
 """Weights that lengthen units without repetitions; ours keep theirs."""
 
@@ -119,21 +126,58 @@ class HifiGanVocoder:
 
     def __init__(self, network: UnitHifiGan, config: Mapping[str, Any], speakers: Sequence[str]) -> None:
         self._network = network.eval()
+        self._config = config
         self.sample_rate = int(config["sampling_rate"])
         self.speakers = speakers
 
-    @torch.no_grad()
     def speak(self, units_U: NDArray[np.integer], speaker: str | None = None) -> NDArray[np.float32]:
         """Samples [T] in [-1, 1], 40 ms for each unit.
 
         :raises UserError: a speaker that the vocoder does not know, or a unit that it has not.
         """
-        number = speaker_number(self.speakers, speaker)
+        pieces = self._pieces(speaker)
+        return limited(pieces.render(units_U, 0, len(units_U))) if len(units_U) else np.zeros(0, np.float32)
+
+    def stream(self, speaker: str | None = None) -> VocoderStream:
+        """A clip whose units are still to come.
+
+        :raises UserError: a speaker that the vocoder does not know.
+        """
+        return VocoderStream(self._pieces(speaker), piece=_PIECE)
+
+    def _pieces(self, speaker: str | None) -> _Pieces:
+        return _Pieces(self._network, self._config, speaker_number(self.speakers, speaker))
+
+
+class _Pieces:
+    """Pieces of a clip in one voice."""
+
+    def __init__(self, network: UnitHifiGan, config: Mapping[str, Any], number: int) -> None:
+        self._network = network
+        self._number = number
+        self.unit_samples = int(config["sampling_rate"]) // RATE_HZ
+        self.reach = receptive_field(config)
+
+    @torch.no_grad()
+    def render(self, units_U: NDArray[np.integer], first: int, last: int) -> NDArray[np.float32]:
+        """Samples [T] of some of the units."""
         check_units(units_U, self._network.dict.num_embeddings)
-        if not len(units_U):
-            return np.zeros(0, np.float32)
+        begin = max(0, first - self.reach)
         device = self._network.dict.weight.device
-        units_1U = torch.from_numpy(units_U.astype(np.int64))[None].to(device)
-        wave_T = self._network(units_1U, torch.tensor([number], device=device))[0]
-        samples: NDArray[np.float32] = wave_T.cpu().numpy()[: len(units_U) * self.sample_rate // RATE_HZ]
-        return limited(samples)
+        seen_1U = torch.from_numpy(units_U[begin : last + self.reach].astype(np.int64))[None].to(device)
+        wave_T = self._network(seen_1U, torch.tensor([self._number], device=device))[0]
+        samples: NDArray[np.float32] = wave_T.cpu().numpy()
+        return samples[(first - begin) * self.unit_samples : (last - begin) * self.unit_samples]
+
+
+def receptive_field(config: Mapping[str, Any]) -> int:
+    """Units to both sides that a unit's samples depend on."""
+    first, last = -_ENDS, int(np.prod(config["upsample_rates"])) - 1 + _ENDS
+    blocks = zip(config["resblock_kernel_sizes"], config["resblock_dilation_sizes"], strict=True)
+    around = max(kernel // 2 * (sum(dilations) + len(dilations)) for kernel, dilations in blocks)
+    for rate, kernel in zip(config["upsample_rates"][::-1], config["upsample_kernel_sizes"][::-1], strict=True):
+        # Sample n of a transposed convolution's input reaches the outputs from n * rate - padding on, kernel of them.
+        padding = (kernel - rate) // 2
+        first = -(-(first - around + padding - kernel + 1) // rate)
+        last = (last + around + padding) // rate
+    return max(-first, last) + _ENDS

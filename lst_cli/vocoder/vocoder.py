@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from lst_cli.artifacts import Artifact
 from lst_cli.config import from_dict
 from lst_cli.errors import UserError
-from lst_cli.units.frames import SAMPLE_RATE
+from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE
 from lst_cli.vocoder.config import NetworkConfig, SpectrumConfig
 from lst_cli.vocoder.files import CARD_FILE, WEIGHTS_FILE, damaged, read_card
 from lst_cli.vocoder.network import UnitToMel
 from lst_cli.vocoder.spectrum import Spectrum
+from lst_cli.vocoder.streaming import PEAK, VocoderStream
 
 if TYPE_CHECKING:
     from typing import Any
 
-_PEAK = 0.97
-"""Louder samples are scaled down to this."""
+_PIECE = 50
+"""Units of a piece of a stream, at most: 2 s."""
 
 
 class Vocoder(Protocol):
@@ -38,6 +39,10 @@ class Vocoder(Protocol):
 
     def speak(self, units_U: NDArray[np.integer], speaker: str | None = None) -> NDArray[np.float32]:
         """Samples [T] in [-1, 1] of some units, in the voice of a speaker."""
+        ...
+
+    def stream(self, speaker: str | None = None) -> VocoderStream:
+        """A clip whose units are still to come."""
         ...
 
 
@@ -60,15 +65,51 @@ class MelVocoder:
         check_units(units_U, self._network.unit.num_embeddings)
         if not len(units_U):
             return np.zeros(0, np.float32)
-        mel_JM = self._network.log_mel(torch.from_numpy(units_U.astype(np.int64)), number)
-        wave_T: NDArray[np.float32] = self._spectrum.waveform(mel_JM.cpu()).numpy()
-        return limited(wave_T)
+        return limited(_MelPieces(self._network, self._spectrum, number).render(units_U, 0, len(units_U)))
+
+    def stream(self, speaker: str | None = None) -> VocoderStream:
+        """A clip whose units are still to come.
+
+        :raises UserError: a speaker that the vocoder does not know.
+        """
+        pieces = _MelPieces(self._network, self._spectrum, speaker_number(self.speakers, speaker))
+        return VocoderStream(pieces, piece=_PIECE, blend=1, cut=pieces.softest)
+
+
+class _MelPieces:
+    """Pieces of a clip in one voice."""
+
+    unit_samples = FRAME_SAMPLES
+
+    def __init__(self, network: UnitToMel, spectrum: Spectrum, number: int) -> None:
+        self._network = network
+        self._spectrum = spectrum
+        self._number = number
+        self.reach = network.reach
+
+    def render(self, units_U: NDArray[np.integer], first: int, last: int) -> NDArray[np.float32]:
+        """Samples [T] of some of the units."""
+        wave_T: NDArray[np.float32] = self._spectrum.waveform(self._log_mel(units_U, first, last)).numpy()
+        return wave_T
+
+    def softest(self, units_U: NDArray[np.integer], first: int, last: int) -> int:
+        """The one of some units that has the least magnitude."""
+        magnitude_JM = self._log_mel(units_U, first, last).exp()
+        return first + int(magnitude_JM.mean(dim=1).reshape(last - first, -1).mean(dim=1).argmin())
+
+    def _log_mel(self, units_U: NDArray[np.integer], first: int, last: int) -> torch.Tensor:
+        check_units(units_U, self._network.unit.num_embeddings)
+        begin = max(0, first - self.reach)
+        seen_U = torch.from_numpy(units_U[begin : last + self.reach].astype(np.int64))
+        per_unit = self._network.frames_per_unit
+        mel_JM = self._network.log_mel(seen_U, self._number)
+        return mel_JM[(first - begin) * per_unit : (last - begin) * per_unit].cpu()
 
 
 def limited(wave_T: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same samples, made softer as a whole where some are too loud."""
     peak = float(np.abs(wave_T).max(initial=0.0))
-    return wave_T * np.float32(_PEAK / peak) if peak > _PEAK else wave_T
+    return wave_T * np.float32(PEAK / peak) if peak > PEAK else wave_T
 
 
 def speaker_number(speakers: Sequence[str], name: str | None) -> int:

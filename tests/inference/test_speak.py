@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from lst_cli.artifacts import Artifact, Kind, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.inference.speak import sentences, speak_texts, speakable, tts_prompt, unspeakable
+from lst_cli.inference.voicing import voice_live
 from lst_cli.main import app
 from lst_cli.model.config import ModelConfig
 from lst_cli.text.tokenizer import TextTokenizer
@@ -101,6 +104,39 @@ def test_raw_samples_on_standard_output(root: Path, tmp_path: Path) -> None:
     raw = CliRunner().invoke(app, arguments).stdout_bytes
     heard = np.frombuffer(raw, "<i2")[:6400].astype(int)
     assert np.abs(heard - soundfile.read(out, dtype="int16")[0]).max() <= 4
+
+
+class OneByOne:
+    """A vocoder's stream that says each unit at once, and two samples of silence at the end."""
+
+    def add(self, units_U: NDArray[np.integer]) -> NDArray[np.float32]:
+        return units_U.astype(np.float32)
+
+    def end(self) -> NDArray[np.float32]:
+        return np.zeros(2, np.float32)
+
+
+def test_audio_comes_while_a_text_is_being_spoken(root: Path) -> None:
+    vocoder = SimpleNamespace(stream=lambda speaker: OneByOne())
+    loaded = load_model(reciting_artifact(Store(root)))
+    pieces: list[list[float]] = []
+
+    def write(piece_T: NDArray[np.float32]) -> None:
+        pieces.append(piece_T.tolist())
+
+    live = voice_live(loaded, vocoder, ["the cat", "birds"], None, write)  # type: ignore[arg-type]
+    first = next(live)
+    assert pieces == [*([float(unit)] for unit in range(10)), [0, 0]]
+    assert first.wave_T.tolist() == [*range(10), 0, 0] and first.said.units.tolist() == list(range(10))
+    assert [each.text for each in live] == ["birds"] and len(pieces) == 22
+
+
+def test_texts_on_standard_output_may_be_spoken_side_by_side(root: Path) -> None:
+    arguments = ["--root", str(root), "speak", "model/reciting", "the cat. birds.", "--by", "sentence"]
+    arguments += ["--vocoder", "vocoder/v", "--output", "-"]
+    live, grouped = (CliRunner().invoke(app, [*arguments, *more]).stdout_bytes for more in ([], ["--rows", "2"]))
+    waves = [np.frombuffer(raw, "<i2")[: 20 * 640].astype(int) for raw in (live, grouped)]
+    assert len(waves[0]) == 20 * 640 and np.abs(waves[0] - waves[1]).max() <= 4
 
 
 def test_voices_differ(root: Path, tmp_path: Path) -> None:
