@@ -22,7 +22,7 @@ include recipes/$(SCALE)/scale.mk recipes/rows.mk
 # What each table is made of: ROWS.TABLE under the same steps, DATA_ROWS.TABLE under the same data, and its tasks.
 ROWS.table3 := baseline bpe static aligned mixed curriculum
 ROWS.table4 := static
-DATA_ROWS.table4 := baseline bpe curriculum
+DATA_ROWS.table4 := baseline bpe aligned mixed curriculum
 ROWS.table6 := static static6 static9 aligned aligned-merged curriculum curriculum-merged
 ROWS.table8 := $(call at_sizes,$(SIZES.table8))
 ROWS.table9 := baseline static curriculum
