@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lst_cli.commands.common import build, store
-from lst_cli.commands.pretrain import Fresh, Name, Set
+from lst_cli.commands.common import store
+from lst_cli.commands.pretrain import Fresh, Name, Set, make_or_follow
 
 if TYPE_CHECKING:
     from lst_cli.artifacts import Artifact
@@ -40,9 +40,7 @@ def finetune(
     from lst_cli.training import finetune as stage
     from lst_cli.training.finetune_config import FinetuneConfig, resolve
     from lst_cli.training.model_artifact import MODEL
-    from lst_cli.training.processes import rank
     from lst_cli.training.session import Folders
-    from lst_cli.training.unfinished import check_unchanged
 
     chosen = stage.parse_tasks(tasks)
     resolved = resolve(load_config(FinetuneConfig, config, set_ or []), chosen)
@@ -55,11 +53,8 @@ def finetune(
     )
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
-    if rank() == 0:
-        check_unchanged(artifacts, request, fresh=fresh)
-        build(ctx, request, stage.make(resolved, inputs, folders))
-    elif artifacts.existing(request) is None:
-        stage.follow(resolved, inputs, folders)
+    make = stage.make(resolved, inputs, folders)
+    make_or_follow(ctx, request, make, lambda: stage.follow(resolved, inputs, folders), fresh=fresh)
 
 
 def _make_judge(base: Artifact, card: ModelCard) -> Judge:

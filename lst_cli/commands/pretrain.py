@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +13,8 @@ from lst_cli.commands.common import Json, build, store
 from lst_cli.console import print_json, print_table
 
 if TYPE_CHECKING:
-    from lst_cli.artifacts import Store
+    from lst_cli.artifacts import Draft, Request, Store
     from lst_cli.training.inputs import Inputs
-    from lst_cli.training.plan import Machine
     from lst_cli.training.pretrain_config import PretrainConfig
     from lst_cli.training.stories import Stories
 
@@ -22,49 +23,58 @@ Config = Annotated[Path, typer.Argument(help="YAML file; see docs/pretrain.md fo
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Change a key of the config: KEY=VALUE, as in budget.steps=500.")
 ]
-
+Shards = Annotated[list[str], typer.Option(help="Speech shards: shards/NAME; may be given several times.")]
+TextShards = Annotated[
+    list[str] | None, typer.Option(help="Text shards: shards/NAME; may be given several times.")
+]
+ValidShards = Annotated[
+    list[str] | None, typer.Option(help="Speech or text shards for validation; may be given several times.")
+]
+StoryFiles = Annotated[
+    list[str] | None,
+    typer.Option(help="TASK:FILE of a benchmark (as of 'lst eval') to score at every validation; several times."),
+]
+StoryTokens = Annotated[
+    str | None, typer.Option(help="The spoken stories, tokens/NAME: scores speech after speech too.")
+]
+Tokenizer = Annotated[
+    str | None, typer.Option(help="text_tokenizer/NAME; by default the one that the shards were made with.")
+]
+Quantizer = Annotated[
+    str | None, typer.Option(help="quantizer/NAME; by default the one that the speech shards were made with.")
+]
+SpeechBpe = Annotated[
+    str | None, typer.Option(help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).")
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them."),
+]
+Utilisation = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="With --dry-run: share of the GPU's peak that is reached.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an unfinished run of another config under this name.")]
 
 
 def pretrain(
     ctx: typer.Context,
     config: Config,
-    shards: Annotated[list[str], typer.Option(help="Speech shards: shards/NAME; may be given several times.")],
+    shards: Shards,
     name: Name,
-    text_shards: Annotated[
-        list[str] | None, typer.Option(help="Text shards: shards/NAME; may be given several times.")
-    ] = None,
-    valid_shards: Annotated[
-        list[str] | None, typer.Option(help="Speech or text shards for validation; may be given several times.")
-    ] = None,
-    stories: Annotated[
-        list[str] | None,
-        typer.Option(help="TASK:FILE of a benchmark (as of 'lst eval') to score at every validation; several times."),
-    ] = None,
-    stories_tokens: Annotated[
-        str | None, typer.Option(help="The spoken stories, tokens/NAME: scores speech after speech too.")
-    ] = None,
+    text_shards: TextShards = None,
+    valid_shards: ValidShards = None,
+    stories: StoryFiles = None,
+    stories_tokens: StoryTokens = None,
     set_: Set = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(help="text_tokenizer/NAME; by default the one that the shards were made with.")
-    ] = None,
-    quantizer: Annotated[
-        str | None, typer.Option(help="quantizer/NAME; by default the one that the speech shards were made with.")
-    ] = None,
-    speech_bpe: Annotated[
-        str | None, typer.Option(help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).")
-    ] = None,
-    init: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them."),
-    ] = None,
+    tokenizer: Tokenizer = None,
+    quantizer: Quantizer = None,
+    speech_bpe: SpeechBpe = None,
+    init: Init = None,
     fresh: Fresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train and write nothing.")] = False,
     gpu: Annotated[str, typer.Option(help="With --dry-run: GPU to reckon time for.")] = "H100",
     gpus: Annotated[int, typer.Option(min=1, help="With --dry-run: how many of them.")] = 1,
-    utilisation: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="With --dry-run: share of the GPU's peak that is reached.")
-    ] = 0.4,
+    utilisation: Utilisation = 0.4,
     json: Json = False,
 ) -> None:
     """Pretrain a baseline or an LST; the same command goes on after a crash.
@@ -72,48 +82,75 @@ def pretrain(
     With torchrun or srun, all processes run this command.
     """
     from lst_cli.config import load_config
-    from lst_cli.shards.schema import SHARDS
-    from lst_cli.text.speech_bpe import SPEECH_BPE
-    from lst_cli.text.tokenizer import TEXT_TOKENIZER
     from lst_cli.training import pretrain as stage
-    from lst_cli.training.inputs import Inputs, check_inputs
-    from lst_cli.training.lineage import check_speech_bpe, named_or_inherited
+    from lst_cli.training.inputs import check_inputs
     from lst_cli.training.pretrain_config import PretrainConfig, resolve
-    from lst_cli.training.processes import rank
     from lst_cli.training.session import Folders
     from lst_cli.training.text_model import read_text_model
-    from lst_cli.training.unfinished import check_unchanged
-    from lst_cli.units.codebook import QUANTIZER
 
     resolved = resolve(load_config(PretrainConfig, config, set_ or []))
     artifacts = store(ctx)
+    inputs = dataclasses.replace(
+        _find_inputs(artifacts, shards, text_shards, valid_shards, tokenizer, quantizer, speech_bpe),
+        stories=_read_stories(artifacts, stories, stories_tokens),
+        init=read_text_model(init) if init is not None else None,
+    )
+    check_inputs(resolved, inputs)
+    if dry_run:
+        _print_plan(resolved, inputs, gpu, gpus, utilisation, json=json)
+        return
+    request = stage.request(resolved, inputs, name)
+    folders = Folders.of(artifacts, request)
+    make = stage.make(resolved, inputs, folders)
+    make_or_follow(ctx, request, make, lambda: stage.follow(resolved, inputs, folders), fresh=fresh)
+
+
+def make_or_follow(
+    ctx: typer.Context, request: Request, make: Callable[[Draft], None], follow: Callable[[], None], *, fresh: bool
+) -> None:
+    """Train: in the first process, which makes the model, or in another one, which only takes part."""
+    from lst_cli.training.processes import rank
+    from lst_cli.training.unfinished import check_unchanged
+
+    artifacts = store(ctx)
+    if rank() == 0:
+        check_unchanged(artifacts, request, fresh=fresh)
+        build(ctx, request, make)
+    elif artifacts.existing(request) is None:
+        if not fresh:
+            check_unchanged(artifacts, request, fresh=False)  # what the first one refuses, nobody waits for
+        follow()
+
+
+def _find_inputs(
+    artifacts: Store,
+    shards: list[str],
+    text_shards: list[str] | None,
+    valid_shards: list[str] | None,
+    tokenizer: str | None,
+    quantizer: str | None,
+    speech_bpe: str | None,
+) -> Inputs:
+    """The artifacts that are named; those that are not, from the shards' lineage."""
+    from lst_cli.shards.schema import SHARDS
+    from lst_cli.text.speech_bpe import SPEECH_BPE
+    from lst_cli.text.tokenizer import TEXT_TOKENIZER
+    from lst_cli.training.inputs import Inputs
+    from lst_cli.training.lineage import check_speech_bpe, named_or_inherited
+    from lst_cli.units.codebook import QUANTIZER
+
     speech = [artifacts.find(reference, SHARDS) for reference in shards]
-    text = [artifacts.find(reference, SHARDS) for reference in text_shards or []]
     inputs = Inputs(
         speech=speech,
-        text=text,
+        text=[artifacts.find(reference, SHARDS) for reference in text_shards or []],
         valid=[artifacts.find(reference, SHARDS) for reference in valid_shards or []],
         tokenizer=named_or_inherited(artifacts, tokenizer, TEXT_TOKENIZER, speech, "--tokenizer"),
         quantizer=named_or_inherited(artifacts, quantizer, QUANTIZER, speech, "--quantizer"),
         speech_bpe=artifacts.find(speech_bpe, SPEECH_BPE) if speech_bpe is not None else None,
-        stories=_read_stories(artifacts, stories, stories_tokens),
-        init=read_text_model(init) if init is not None else None,
     )
     if inputs.speech_bpe is not None:
         check_speech_bpe(artifacts, inputs.speech_bpe, inputs.quantizer)
-    check_inputs(resolved, inputs)
-    if dry_run:
-        from lst_cli.training.plan import Machine
-
-        _print_plan(resolved, inputs, Machine(gpu=gpu, gpus=gpus, utilisation=utilisation), json=json)
-        return
-    request = stage.request(resolved, inputs, name)
-    folders = Folders.of(artifacts, request)
-    if rank() == 0:
-        check_unchanged(artifacts, request, fresh=fresh)
-        build(ctx, request, stage.make(resolved, inputs, folders))
-    elif artifacts.existing(request) is None:
-        stage.follow(resolved, inputs, folders)
+    return inputs
 
 
 def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | None) -> Stories | None:
@@ -129,15 +166,16 @@ def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | Non
     return read_stories(stories, artifacts.find(tokens, TOKENS) if tokens is not None else None)
 
 
-def _print_plan(config: PretrainConfig, inputs: Inputs, machine: Machine, *, json: bool) -> None:
-    from dataclasses import asdict
-
+def _print_plan(
+    config: PretrainConfig, inputs: Inputs, gpu: str, gpus: int, utilisation: float, *, json: bool
+) -> None:
     from lst_cli.training.inputs import open_sources
-    from lst_cli.training.plan import make_plan, rows
+    from lst_cli.training.plan import Machine, make_plan, rows
 
+    machine = Machine(gpu=gpu, gpus=gpus, utilisation=utilisation)
     sources, speech = open_sources(config, inputs)
     plan = make_plan(config, sources, speech, machine)
     if json:
-        print_json({**asdict(plan), "machine": asdict(machine)})
+        print_json({**dataclasses.asdict(plan), "machine": dataclasses.asdict(machine)})
     else:
         print_table("", ("", ""), rows(plan, machine))

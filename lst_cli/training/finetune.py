@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from lst_cli.shards.forms import Source, Split
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.data import StepReader
+    from lst_cli.training.job import Job, Validation
     from lst_cli.training.lines import Line
-    from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.session import Folders
     from lst_cli.training.stopping import StopRequest
     from lst_cli.training.validation import Judge, OnceReader
@@ -212,7 +212,7 @@ def _training_reader(
 def _validation(
     config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int
 ) -> Validation:
-    from lst_cli.training.recipe import Validation
+    from lst_cli.training.job import Validation
 
     told = config.validation
     # A single task's lines in the curve need no name.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.text.vocabulary import Vocabulary
     from lst_cli.training.data import StepReader
-    from lst_cli.training.recipe import Job, Validation
+    from lst_cli.training.job import Job, Validation
     from lst_cli.training.session import Folders
     from lst_cli.training.stopping import StopRequest
     from lst_cli.training.stories import Scorer
@@ -174,7 +174,7 @@ def _job(
 def _validation(
     config: PretrainConfig, inputs: Inputs, model: ModelConfig, speech: SpeechCodec, share: int
 ) -> Validation:
-    from lst_cli.training.recipe import Validation
+    from lst_cli.training.job import Validation
 
     sources = open_validation(config, inputs)
     per_batch = min(config.run.sequences_per_batch or share, share)

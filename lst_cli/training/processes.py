@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lst_cli.errors import UserError
+from lst_cli.errors import LstError, UserError
 
 
 def rank() -> int:
@@ -37,3 +37,21 @@ def check_shares(sequences_per_step: int, streams: int) -> None:
                 expected=f"a multiple of {size}",
                 fix=f"change {name}, which starts another run, or the number of processes",
             )
+
+
+def lost_others(error: BaseException) -> LstError | None:
+    """What to say when an error comes from the connection to the other processes; None when it does not."""
+    from fairseq2.gang import GangError
+    from torch.distributed import DistError
+
+    seen: BaseException | None = error
+    while seen is not None and world_size() > 1:
+        # Gloo's own errors are plain RuntimeErrors that begin with its source file.
+        if isinstance(seen, (GangError, DistError)) or (isinstance(seen, RuntimeError) and "gloo" in str(seen)):
+            return LstError(
+                f"process {rank()} of {world_size()} has lost the others: one of them has failed or was killed",
+                found=str(seen).splitlines()[0],
+                fix="see what that one has said; the same command goes on from the last checkpoint",
+            )
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lst_cli.training.batches import TrainBatch
     from lst_cli.training.config import TrainConfig
     from lst_cli.training.families import FamilyConfig
+    from lst_cli.training.job import Job, Validation
     from lst_cli.training.lines import Line
-    from lst_cli.training.recipe import Job, Validation
     from lst_cli.training.watch import Watch
 
 METRICS_FILE = "metrics.jsonl"
@@ -63,7 +63,7 @@ def make_job(
     validation: Validation | None = None,
 ) -> Job:
     """The job that a config describes."""
-    from lst_cli.training.recipe import Job
+    from lst_cli.training.job import Job
 
     return Job(
         family=family,

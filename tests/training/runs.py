@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 
@@ -157,6 +158,27 @@ def on_a_disk_that_gets_full(disk: Path, root: Path) -> None:
     print(sums(pretrain(disk / "store", "full")))
 
 
+def with_faults(command: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    """Run a command in two processes, the first of which fails: before training, in a step, and at the end."""
+    from lst_cli.training import recipe, session
+    from lst_cli.training.unit import SpeechTextUnit
+
+    step = SpeechTextUnit.process_batch
+
+    def process_batch(self: Any, batch: Any, bag: Any) -> Any:
+        if self._watch.step == 7 and os.environ["RANK"] == "0":
+            raise LstError("a fault in a step")
+        return step(self, batch, bag)
+
+    for patch in (
+        mock.patch.object(recipe, "check_room", side_effect=LstError("a fault before training")),
+        mock.patch.object(SpeechTextUnit, "process_batch", process_batch),
+        mock.patch.object(session, "save_model", side_effect=LstError("a fault at the end")),
+    ):
+        with patch:
+            yield patch.attribute, together(2, command, None)
+
+
 if __name__ == "__main__":
     what, argument, *rest = sys.argv[1:]
     if what == "full":
@@ -164,6 +186,9 @@ if __name__ == "__main__":
     elif what == "kill":
         for status in killed_at(rest, [int(step) for step in argument.split(",")]):
             print(status, flush=True)
+    elif what == "fault":
+        for fault, statuses in with_faults([argument, *rest]):
+            print(fault, statuses, flush=True)
     elif what == "stages":
         # Each stage: processes, way of sharing, step to stop at.
         for stage in argument.split(","):

@@ -68,3 +68,20 @@ def test_the_number_of_processes_may_change_at_any_stop(root: Path, alone: Artif
     assert told.count("training stopped at step") == 1 + 2 + 2 + 4
     assert "rewritten for 2 processes" in told
     check_same(alone, model)
+
+
+def test_a_fault_of_the_first_process_ends_the_others(root: Path) -> None:
+    """Nobody waits while the model is written: the others have left when training is done."""
+    script = [sys.executable, "-m", "tests.training.runs", "fault", *arguments(root, "faulty")]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    failed = 1 << 8
+    ends = {"check_room": [failed, failed], "process_batch": [failed, failed], "save_model": [failed, 0]}
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("[Gloo]")]
+    assert lines == [f"{fault} {statuses}" for fault, statuses in ends.items()], done.stderr
+    for told in (
+        *("a fault before training", "the first process has failed before the first step"),
+        *("a fault in a step", "process 1 of 2 has lost the others: one of them has failed"),
+        "a fault at the end",
+    ):
+        assert told in done.stderr
+    assert "Traceback" not in done.stderr
