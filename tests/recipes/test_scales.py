@@ -88,7 +88,7 @@ trap 'exit 1' USR1
 echo "$@" > "$STATE/arguments"
 echo $$ > "$STATE/pid"
 if [[ -n "${FINISH:-}" ]]; then
-    shift; SLURM_PROCID=3 SLURM_LOCALID=3 "$@"; exit $?
+    while [[ $1 == --* ]]; do shift; done; SLURM_PROCID=3 SLURM_LOCALID=3 "$@"; exit $?
 fi
 echo ready > "$STATE/ready"
 while :; do read -t 1 <> "$STATE/never"; done
