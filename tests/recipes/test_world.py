@@ -22,6 +22,7 @@ def _load(name: str) -> ModuleType:
     return module
 
 
+sys.path.insert(0, str(RECIPE))  # where a script's own folder is
 world = _load("world")
 SIZES = {"spoken": 600, "written": 3000, "items": 240, "hellaswag_items": 120, "heldout": 40}
 
