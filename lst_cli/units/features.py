@@ -9,7 +9,7 @@ Legend: T frames, D feature dimensions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lst_cli.errors import UserError
 from lst_cli.units.devices import pick_device
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    Waveform: TypeAlias = NDArray[np.float32]
-    """Mono audio at 16 kHz, one-dimensional."""
+    from lst_cli.units.waveform import Waveform
 
 Precision = Literal["float32", "bfloat16"]
 

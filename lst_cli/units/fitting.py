@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.audio.corpus import Corpus
-    from lst_cli.units.features import Waveform
     from lst_cli.units.sampling import Sample
+    from lst_cli.units.waveform import Waveform
 
 _PART_SAMPLES = 1800 * SAMPLE_RATE
 _LEAST_SCALE = 1e-6

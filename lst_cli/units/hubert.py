@@ -24,7 +24,7 @@ from lst_cli.units.hubert_files import find_model, weights_sha256
 from lst_cli.units.hubert_front import ConvFront
 
 if TYPE_CHECKING:
-    from lst_cli.units.features import Waveform
+    from lst_cli.units.waveform import Waveform
 
 
 class HubertFeatures:

@@ -31,7 +31,7 @@ from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE, n_frames
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lst_cli.units.features import Waveform
+    from lst_cli.units.waveform import Waveform
 
 _HOP = 160
 _WINDOW = 400

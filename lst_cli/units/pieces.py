@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.audio.corpus import Corpus, Utterance
-    from lst_cli.units.features import FeatureExtractor, Waveform
+    from lst_cli.units.features import FeatureExtractor
+    from lst_cli.units.waveform import Waveform
 
 _MARGIN_S = 0.25
 """Audio read on each side of a window, so that the resampler's filter has what it hears in the whole file."""

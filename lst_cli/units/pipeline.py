@@ -20,7 +20,7 @@ from lst_cli.units.pieces import Piece, hear
 
 if TYPE_CHECKING:
     from lst_cli.audio.corpus import Utterance
-    from lst_cli.units.features import Waveform
+    from lst_cli.units.waveform import Waveform
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from lst_cli.units.features import Waveform
+    from lst_cli.units.waveform import Waveform
 
 _ASSIGN_FRAMES = 1 << 15
 """Frames compared with all centroids at once; bounds the table of distances (64 MiB for 501 units)."""

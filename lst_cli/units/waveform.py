@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lst_cli.errors import UserError
 
-if TYPE_CHECKING:
-    from lst_cli.units.features import Waveform
+Waveform: TypeAlias = NDArray[np.float32]
+"""Mono audio at 16 kHz, one-dimensional."""
 
 
 def check_waveform(wave: Waveform, what: str) -> Waveform:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lst_cli.errors import UserError
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.vocoder.streaming import VocoderStream
-from lst_cli.vocoder.vocoder import check_units, limited, speaker_number
+from lst_cli.vocoder.voices import check_units, limited, speaker_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

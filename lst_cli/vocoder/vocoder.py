@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from lst_cli.artifacts import Artifact
 from lst_cli.config import from_dict
-from lst_cli.errors import UserError
 from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE
 from lst_cli.vocoder.config import NetworkConfig, SpectrumConfig
 from lst_cli.vocoder.files import CARD_FILE, WEIGHTS_FILE, damaged, read_card
 from lst_cli.vocoder.network import UnitToMel
 from lst_cli.vocoder.spectrum import Spectrum
-from lst_cli.vocoder.streaming import PEAK, VocoderStream
+from lst_cli.vocoder.streaming import VocoderStream
+from lst_cli.vocoder.voices import check_units, limited, speaker_number
 
 if TYPE_CHECKING:
     from typing import Any
@@ -104,33 +104,6 @@ class _MelPieces:
         per_unit = self._network.frames_per_unit
         mel_JM = self._network.log_mel(seen_U, self._number)
         return mel_JM[(first - begin) * per_unit : (last - begin) * per_unit].cpu()
-
-
-def limited(wave_T: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same samples, made softer as a whole where some are too loud."""
-    peak = float(np.abs(wave_T).max(initial=0.0))
-    return wave_T * np.float32(PEAK / peak) if peak > PEAK else wave_T
-
-
-def speaker_number(speakers: Sequence[str], name: str | None) -> int:
-    """The place of a speaker; the first one for None.
-
-    :raises UserError: there is no such speaker.
-    """
-    if name is None:
-        return 0
-    if name not in speakers:
-        shown = ", ".join(speakers[:10]) + (f" and {len(speakers) - 10} more" if len(speakers) > 10 else "")
-        raise UserError(f"--speaker {name}: the vocoder has no such voice", expected=f"one of {shown}")
-    return speakers.index(name)
-
-
-def check_units(units_U: NDArray[np.integer], kinds: int) -> None:
-    """Refuse units that a vocoder does not have."""
-    if len(units_U) and int(units_U.max()) >= kinds:
-        raise UserError(
-            "a unit that the vocoder does not have", found=str(int(units_U.max())), expected=f"0 to {kinds - 1}"
-        )
 
 
 def load_vocoder(artifact: Artifact, device: str = "cpu") -> Vocoder:
