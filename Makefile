@@ -15,7 +15,7 @@ TABLES := table3 table4 table5 table6 table8 table9 table10 table12 table13 fig1
 
 help:
 	@echo "make env    set up $(VENV)"
-	@echo "make demo   the whole path on a small world, about 20 minutes on 2 cores; again: nothing to do"
+	@echo "make demo   the whole path on a small world, about half an hour on 2 cores; again: nothing to do"
 	@echo "make table3 SCALE=tiny   a table of the paper, ours beside the paper's: $(TABLES)"
 	@echo "make test   all checks and tests"
 	@echo "make check  ruff, mypy and the layers' import contracts"
