@@ -17,6 +17,7 @@ from lst_cli.alignment.words import Word
 from lst_cli.errors import UserError
 from lst_cli.units.hubert_encoder import RaggedEncoder
 from lst_cli.units.hubert_front import ConvFront
+from lst_cli.units.whole_model import load_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,22 +157,15 @@ def _load_transformers(folder: Path, device: torch.device) -> Wav2Vec2Emitter:
             found=f"model type {kind} in config.json",
             expected=" or ".join(sorted(classes)),
         )
-    try:
-        model, report = classes[kind].from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise UserError(
-            f"{folder}: transformers can't read a CTC model from it",
-            found=str(error).splitlines()[0],
-            expected="config.json, vocab.json and model.safetensors, as save_pretrained writes them",
-        ) from None
-    missing = sorted(key for key in report["missing_keys"] if "masked_spec_embed" not in key)
-    if missing:
-        raise UserError(
-            f"{folder}: the weights don't fill the model",
-            found=f"no weights for {', '.join(missing[:3])}" + (f" and {len(missing) - 3} more" if missing[3:] else ""),
-            expected="a model fine-tuned with CTC, not a pretrained one alone",
-            fix="take one such as facebook/wav2vec2-base-960h",
-        )
+    model = load_whole(
+        classes[kind],
+        folder,
+        str(folder),
+        what="a CTC model",
+        files="config.json, vocab.json and model.safetensors, as save_pretrained writes them",
+        trained="a model fine-tuned with CTC, not a pretrained one alone",
+        fix="take one such as facebook/wav2vec2-base-960h",
+    )
     if getattr(model.config, "add_adapter", False):
         raise UserError(f"{folder}: the model has an adapter on top, which lst can't run", fix="take one without")
-    return Wav2Vec2Emitter(model.eval(), read_vocabulary(folder), str(folder), device)
+    return Wav2Vec2Emitter(model, read_vocabulary(folder), str(folder), device)

@@ -83,25 +83,19 @@ class SpeakerModel:
         from transformers import AutoModelForAudioXVector
         from transformers.utils import logging
 
+        from lst_cli.units.hubert_files import normalizes
+        from lst_cli.units.whole_model import load_whole
+
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            model, report = AutoModelForAudioXVector.from_pretrained(
-                files.folder, local_files_only=True, output_loading_info=True
-            )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise UserError(
-                f"--speaker-model {files.name}: transformers can't read a model for x-vectors from it",
-                found=str(error).splitlines()[0],
-            ) from None
-        missing = sorted(key for key in report["missing_keys"] if "masked_spec_embed" not in key)
-        if missing:
-            raise UserError(
-                f"--speaker-model {files.name}: the weights don't fill the model",
-                found=f"no weights for {', '.join(missing[:3])}",
-                expected="a model trained for speaker verification, not a pretrained one alone",
-            )
-        self._model = model.to(device).eval()
-        self._normalize = _normalizes(files.folder, model.config)
+        model = load_whole(
+            AutoModelForAudioXVector,
+            files.folder,
+            f"--speaker-model {files.name}",
+            what="a model for x-vectors",
+            trained="a model trained for speaker verification, not a pretrained one alone",
+        )
+        self._model = model.to(device)
+        self._normalize = normalizes(files.folder, model.config.to_dict())
 
     def similarity(self, said_T: NDArray[np.float32], original_T: NDArray[np.float32]) -> float | None:
         """Cosine of the two clips' x-vectors, from -1 to 1; None where one is shorter than 0.4 s."""
@@ -122,17 +116,3 @@ class SpeakerModel:
         with torch.inference_mode():
             vector_D: Tensor = self._model(heard_T[None]).embeddings[0].cpu()
         return vector_D
-
-
-def _normalizes(folder: Path, config: Any) -> bool:
-    """Whether the model was trained on clips of mean 0 and variance 1."""
-    import json
-
-    usual = getattr(config, "feat_extract_norm", "group") == "layer"
-    preprocessor = folder / "preprocessor_config.json"
-    if not preprocessor.is_file():
-        return usual
-    try:
-        return bool(json.loads(preprocessor.read_text(encoding="utf-8")).get("do_normalize", usual))
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{preprocessor}: can't be read", found=str(error)) from None

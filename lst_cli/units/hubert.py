@@ -22,6 +22,7 @@ from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE, n_frames
 from lst_cli.units.hubert_encoder import RaggedEncoder
 from lst_cli.units.hubert_files import find_model, weights_sha256
 from lst_cli.units.hubert_front import ConvFront
+from lst_cli.units.whole_model import load_whole
 
 if TYPE_CHECKING:
     from lst_cli.units.waveform import Waveform
@@ -116,19 +117,11 @@ def read_hubert(folder: Path) -> Any:
     """
     from transformers import HubertModel
 
-    try:
-        model, report = HubertModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise UserError(
-            f"{folder}: transformers can't read a HuBERT model from it",
-            found=str(error).splitlines()[0],
-            expected="config.json and model.safetensors or pytorch_model.bin, as save_pretrained writes them",
-        ) from None
-    missing = sorted(key for key in report["missing_keys"] if "masked_spec_embed" not in key)
-    if missing:
-        raise UserError(
-            f"{folder}: the weights don't fill the model",
-            found=f"no weights for {', '.join(missing[:3])}" + (f" and {len(missing) - 3} more" if missing[3:] else ""),
-            expected="a whole HuBERT checkpoint",
-        )
-    return model.eval()
+    return load_whole(
+        HubertModel,
+        folder,
+        str(folder),
+        what="a HuBERT model",
+        files="config.json and model.safetensors or pytorch_model.bin, as save_pretrained writes them",
+        trained="a whole HuBERT checkpoint",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,27 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
             fix="--layer 9 is usual for HuBERT base (of 12), --layer 11 for mHuBERT at 25 Hz",
         )
     _check_strides(folder, config)
-    preprocessor = folder / "preprocessor_config.json"
-    # transformers' own conversion of the group-norm models trained on raw audio, the layer-norm ones on normalised.
-    normalize = config.get("feat_extract_norm", "group") == "layer"
-    if preprocessor.is_file():
-        normalize = bool(_read_json(preprocessor).get("do_normalize", normalize))
     return {
         "kind": "hubert",
         "path": str(folder.resolve()) if Path(path).is_dir() else path,
         "sha256": weights_sha256(folder),
         "layer": layer,
-        "normalize": normalize,
+        "normalize": normalizes(folder, config),
         "window_s": WINDOW_S,
         "context_s": CONTEXT_S,
     }
+
+
+def normalizes(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a model of this kin takes clips of mean 0 and variance 1.
+
+    :param config: what its ``config.json`` says.
+    :raises UserError: ``preprocessor_config.json`` can't be read.
+    """
+    # transformers' own conversion of the group-norm models trained on raw audio, the layer-norm ones on normalised.
+    usual = config.get("feat_extract_norm", "group") == "layer"
+    preprocessor = folder / "preprocessor_config.json"
+    return bool(_read_json(preprocessor).get("do_normalize", usual)) if preprocessor.is_file() else usual
 
 
 def find_model(path: str) -> Path:
