@@ -21,7 +21,7 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 _CPU_QUERIES = 128
 """Queries of one block on CPU: it computes only the keys that some of them see. With documents of 1,000 tokens 64, 128
-and 256 took the same time in float32, and 64 the longest in bfloat16; the shorter the documents, the smaller the best."""
+and 256 took the same time in float32, and 64 the longest in bfloat16; shorter documents want smaller blocks."""
 _CPU_ALIGN = 64
 """Key ranges on CPU begin and end at multiples of this, so that they seldom depend on what comes later."""
 _FLEX_BLOCK = 128

@@ -87,6 +87,7 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: Spans = "word") 
     pool = np.concatenate([pieces, vocabulary.units_to_ids(units), np.zeros(1, np.int32)])
     silent = np.full(len(pieces), -1, np.int32)
     ids = table.column("id").to_pylist()
+    key_R, utterances = _keys(ids), [utterance_id(id) for id in ids]
     if spans == "word":
         words = _words_of_units(start_W, end_W, word_start_R, unit_start_R)
     else:
@@ -99,8 +100,9 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: Spans = "word") 
         piece_start_W=piece_start_W,
         start_W=start_W,
         end_W=end_W,
-        key_R=_keys(ids),
-        utterance_R=_keys([utterance_id(id) for id in ids]),
+        key_R=key_R,
+        # Only shards that were cut into sentences have others, and hashing is what costs here.
+        utterance_R=key_R if utterances == ids else _keys(utterances),
     )
 
 
