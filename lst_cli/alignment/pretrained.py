@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lst_cli.alignment.pretrained_files import BUNDLE, Vocabulary, find_model, read_json, read_vocabulary
+from lst_cli.alignment.pretrained_files import BUNDLE, Vocabulary, find_ctc_model, read_vocabulary
 from lst_cli.alignment.spelling import Spelling
 from lst_cli.alignment.words import Word
 from lst_cli.errors import UserError
+from lst_cli.units.hub_models import read_settings
 from lst_cli.units.hubert_encoder import RaggedEncoder
 from lst_cli.units.hubert_front import ConvFront
 from lst_cli.units.whole_model import load_whole
@@ -133,7 +134,7 @@ def load_pretrained(name: str, device: torch.device) -> Wav2Vec2Emitter | Bundle
     if name.startswith(BUNDLE):
         bundle = name.removeprefix(BUNDLE)
         return BundleEmitter(_bundle(bundle), bundle, device)
-    return _load_transformers(find_model(name), device)
+    return _load_transformers(find_ctc_model(name), device)
 
 
 def _bundle(name: str) -> Any:
@@ -150,7 +151,7 @@ def _load_transformers(folder: Path, device: torch.device) -> Wav2Vec2Emitter:
     from transformers import HubertForCTC, Wav2Vec2ForCTC
 
     classes = {"wav2vec2": Wav2Vec2ForCTC, "hubert": HubertForCTC}
-    kind = str(read_json(folder / "config.json").get("model_type"))
+    kind = str(read_settings(folder / "config.json").get("model_type"))
     if kind not in classes:
         raise UserError(
             f"{folder}: not a model that lst can align with",

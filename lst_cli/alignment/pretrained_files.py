@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lst_cli.errors import UserError
-from lst_cli.units.hubert_files import weights_sha256
+from lst_cli.units.hub_models import find_model, read_settings, weights_sha256
 
 BUNDLE = "torchaudio:"
 """Prefix of a model's name that is a torchaudio bundle, such as ``torchaudio:WAV2VEC2_ASR_BASE_960H``."""
 
 _SETTINGS = ("vocab.json", "tokenizer_config.json", "preprocessor_config.json")
-_WEIGHTS = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*")
 
 
 @dataclass(frozen=True)
@@ -30,30 +28,13 @@ class Vocabulary:
     """Whether it was trained on audio of mean 0 and variance 1."""
 
 
-def find_model(name: str) -> Path:
+def find_ctc_model(name: str) -> Path:
     """The folder of a model given as a folder or as a name on the Hugging Face hub (fetched if need be).
 
     :raises UserError: there is no such folder, and the hub has no such model or can't be reached.
     """
-    folder = Path(name)
-    if folder.is_dir():
-        return folder
-    if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
-        raise UserError(
-            f"--model {name}: no such folder",
-            expected=f"a folder, a name on the Hugging Face hub such as facebook/wav2vec2-base-960h, or {BUNDLE}BUNDLE",
-        )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=[*_SETTINGS, *_WEIGHTS]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(
-            f"--model {name}: not a folder here, and it can't be fetched from the Hugging Face hub",
-            found=str(error).strip().splitlines()[0],
-            fix="copy the model's folder to this machine and give its path",
-        ) from None
+    expected = f"a folder, a name on the Hugging Face hub such as facebook/wav2vec2-base-960h, or {BUNDLE}BUNDLE"
+    return find_model(name, f"--model {name}", expected, fetch=True)
 
 
 def describe_model(name: str) -> dict[str, Any]:
@@ -65,7 +46,7 @@ def describe_model(name: str) -> dict[str, Any]:
     """
     if name.startswith(BUNDLE):
         return {"name": name}
-    folder = find_model(name)
+    folder = find_ctc_model(name)
     digest = hashlib.sha256()
     for file in _SETTINGS:
         if (folder / file).is_file():
@@ -78,12 +59,12 @@ def read_vocabulary(folder: Path) -> Vocabulary:
 
     :raises UserError: ``vocab.json`` is missing or damaged, or has no blank.
     """
-    index_of = read_json(folder / "vocab.json")
+    index_of = read_settings(folder / "vocab.json")
     if not index_of:
         raise UserError(
             f"{folder / 'vocab.json'}: no labels", expected="a file that maps characters to indices", fix="save it too"
         )
-    tokenizer = read_json(folder / "tokenizer_config.json")
+    tokenizer = read_settings(folder / "tokenizer_config.json")
     blank = _symbol(tokenizer.get("pad_token", "<pad>" if "<pad>" in index_of else "[PAD]"))
     if blank not in index_of:
         raise UserError(f"{folder}: no blank among the labels", found=", ".join(list(index_of)[:8]), expected=blank)
@@ -91,21 +72,10 @@ def read_vocabulary(folder: Path) -> Vocabulary:
         index_of=index_of,
         blank=int(index_of[blank]),
         separator=_symbol(tokenizer.get("word_delimiter_token", "|")),
-        normalize=bool(read_json(folder / "preprocessor_config.json").get("do_normalize", True)),
+        normalize=bool(read_settings(folder / "preprocessor_config.json").get("do_normalize", True)),
     )
 
 
 def _symbol(token: Any) -> str:
     """A token in ``tokenizer_config.json`` is a string, or a mapping with its content."""
     return str(token["content"] if isinstance(token, Mapping) else token)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a file, empty where there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON", found=str(error)) from None
-    return data

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lst_cli.errors import UserError
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -43,33 +41,14 @@ class SpeakerFiles:
 def find_speaker_model(name: str) -> SpeakerFiles:
     """The model that a folder, or the name of one that was downloaded before, stands for. Does not load torch.
 
-    :raises UserError: it is not here.
+    :raises UserError: it is not here, or is no model.
     """
-    from lst_cli.units.hubert_files import weights_sha256
+    from lst_cli.units.hub_models import find_model, weights_sha256
 
-    path = Path(name)
-    folder = path if path.is_dir() else _downloaded(name)
-    if not (folder / "config.json").is_file():
-        raise UserError(
-            f"--speaker-model {name}: no model", found=f"no config.json in {folder}", expected="a model in hub format"
-        )
-    called = path.resolve().name if path.is_dir() else name
+    expected = "a folder, or the name of a model that was downloaded before, such as microsoft/wavlm-base-plus-sv"
+    folder = find_model(name, f"--speaker-model {name}", expected, fetch=False)
+    called = folder.resolve().name if Path(name).is_dir() else name
     return SpeakerFiles(name=called, folder=folder, sha256=weights_sha256(folder))
-
-
-def _downloaded(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except (HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(
-            f"--speaker-model {name}: no such model here",
-            found=str(error).strip().splitlines()[0],
-            expected="a folder, or the name of a model that was downloaded before",
-            fix="copy the folder of one such as microsoft/wavlm-base-plus-sv to this machine and give its path",
-        ) from None
 
 
 class SpeakerModel:
@@ -83,7 +62,7 @@ class SpeakerModel:
         from transformers import AutoModelForAudioXVector
         from transformers.utils import logging
 
-        from lst_cli.units.hubert_files import normalizes
+        from lst_cli.units.hub_models import normalizes
         from lst_cli.units.whole_model import load_whole
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from lst_cli.errors import UserError
 from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE, n_frames
+from lst_cli.units.hub_models import weights_sha256
 from lst_cli.units.hubert_encoder import RaggedEncoder
-from lst_cli.units.hubert_files import find_model, weights_sha256
+from lst_cli.units.hubert_files import find_hubert
 from lst_cli.units.hubert_front import ConvFront
 from lst_cli.units.whole_model import load_whole
 
@@ -95,7 +96,7 @@ def load_hubert(
 
     :raises UserError: the model is gone, is no HuBERT, or its weights are not those of the config.
     """
-    folder = find_model(str(config["path"]))
+    folder = find_hubert(str(config["path"]))
     found = weights_sha256(folder)
     if found != config["sha256"]:
         raise UserError(

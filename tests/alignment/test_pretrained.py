@@ -101,6 +101,9 @@ def test_models_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--model nowhere: no such folder"):
         describe_model("nowhere")
     (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"no config\.json"):
+        describe_model(str(tmp_path / "empty"))
+    (tmp_path / "empty" / "config.json").write_text("{}")
     with pytest.raises(UserError, match="no model weights"):
         describe_model(str(tmp_path / "empty"))
     with pytest.raises(UserError, match="not a model that lst can align with"):

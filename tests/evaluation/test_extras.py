@@ -75,7 +75,7 @@ def test_a_model_hears_clips_as_it_was_trained_to(tmp_path: Path) -> None:
 
 
 def test_models_that_cannot_tell_speakers(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such model here"):
+    with pytest.raises(UserError, match="not downloaded before"):
         find_speaker_model("nobody/no-such-model")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no config\.json"):

@@ -1,0 +1,93 @@
+"""Pretrained models in the Hugging Face hub's format, looked at without loading torch: where they are, their sum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lst_cli.errors import UserError
+
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_FETCHED = ("*.json", *_WEIGHTS)
+"""Config, settings, vocabulary and the index of the weights; the weights."""
+
+
+def find_model(name: str, called: str, expected: str, *, fetch: bool) -> Path:
+    """The folder of a model given as a folder or as a name on the hub.
+
+    :param called: what errors call it, as in ``--model NAME``; ``expected`` what they say it may be.
+    :param fetch: from the hub if need be; otherwise it has to be among what was downloaded before.
+    :raises UserError: the folder has no ``config.json``; or there is none, and the hub has no such model or can't be
+        reached.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError(
+                f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the hub's format"
+            )
+        return folder
+    if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
+        raise UserError(f"{called}: no such folder", expected=expected)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FETCHED), local_files_only=not fetch))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        where = "it can't be fetched from the Hugging Face hub" if fetch else "it was not downloaded before"
+        raise UserError(
+            f"{called}: not a folder here, and {where}",
+            found=str(error).strip().splitlines()[0],
+            expected=expected,
+            fix="copy the model's folder to this machine and give its path",
+        ) from None
+
+
+def weights_sha256(folder: Path) -> str:
+    """One sum over the config and all weight files of a model.
+
+    :raises UserError: the folder has no weights.
+    """
+    for pattern in _WEIGHTS:
+        files = sorted(folder.glob(pattern))
+        if files:
+            break
+    else:
+        raise UserError(f"{folder}: no model weights", expected="model.safetensors or pytorch_model.bin")
+    total = hashlib.sha256()
+    for file in [folder / "config.json", *files]:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 22):
+                total.update(chunk)
+    return total.hexdigest()
+
+
+def normalizes(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a speech model takes clips of mean 0 and variance 1.
+
+    :param config: what its ``config.json`` says.
+    :raises UserError: ``preprocessor_config.json`` can't be read.
+    """
+    # transformers' own conversion of the group-norm models trained on raw audio, the layer-norm ones on normalised.
+    usual = config.get("feat_extract_norm", "group") == "layer"
+    return bool(read_settings(folder / "preprocessor_config.json").get("do_normalize", usual))
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file of settings, empty where there is no such file.
+
+    :raises UserError: it can't be read, or holds something else.
+    """
+    if not path.exists():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: can't be read", found=str(error), expected="a model saved in hub format") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: not a config", found=type(data).__name__, expected="a mapping")
+    return data
