@@ -7,8 +7,7 @@ of stream ``q % streams``; a step takes ``sequences_per_step`` of them, and rank
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -206,7 +205,7 @@ class Reader:
     def state_dict(self) -> dict[str, Any]:
         """Where this rank stands behind the last step that was given: plain data, a few numbers a stream.
 
-        The states of all ranks together (:func:`merge_states`) put any number of ranks at this place.
+        Those of all ranks together (:func:`lst_cli.shards.resuming.merge_states`) put any number of ranks at this place.
         """
         return {
             "settings": self._settings(),
@@ -257,20 +256,6 @@ class Reader:
             for source in self._sources
         }
         return settings
-
-
-def merge_states(states: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The states of all ranks at one step as one state, which any number of ranks can load.
-
-    :raises UserError: they are not of one run at one step.
-    """
-    first, *others = states
-    merged = copy.deepcopy(first)
-    for other in others:
-        if any(other[key] != first[key] for key in ("settings", "step", "sources")):
-            raise UserError("the readers of the ranks do not stand at the same step", fix="save all ranks at one step")
-        merged["streams"].update(copy.deepcopy(other["streams"]))
-    return merged
 
 
 def _check(

@@ -1,7 +1,8 @@
-"""Whether a reader can go on from a saved state, and with which shards."""
+"""The states that readers go on from: those of all ranks as one, whether it fits, and with which shards."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,20 @@ from lst_cli.errors import UserError
 from lst_cli.shards.blocks import Edition, grown_edition
 from lst_cli.shards.forms import Source
 from lst_cli.shards.stream import Place
+
+
+def merge_states(states: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The states of all ranks at one step as one state, which any number of ranks can load.
+
+    :raises UserError: they are not of one run at one step.
+    """
+    first, *others = states
+    merged = copy.deepcopy(first)
+    for other in others:
+        if any(other[key] != first[key] for key in ("settings", "step", "sources")):
+            raise UserError("the readers of the ranks do not stand at the same step", fix="save all ranks at one step")
+        merged["streams"].update(copy.deepcopy(other["streams"]))
+    return merged
 
 
 def resumed_editions(source: Source, saved: dict[str, Any], places: Iterable[Place], streams: int) -> list[Edition]:

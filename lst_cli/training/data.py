@@ -11,7 +11,8 @@ from fairseq2.gang import Gang
 from typing_extensions import Self
 
 from lst_cli.model.config import ModelConfig
-from lst_cli.shards.reader import Reader, merge_states
+from lst_cli.shards.reader import Reader
+from lst_cli.shards.resuming import merge_states
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.batches import TrainBatch
 from lst_cli.training.watch import Watch

@@ -16,7 +16,8 @@ from lst_cli.patching.packed import IGNORE, PADDING
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.shards.forms import Source, Split
 from lst_cli.shards.once import read_once
-from lst_cli.shards.reader import Reader, ReaderConfig, merge_states
+from lst_cli.shards.reader import Reader, ReaderConfig
+from lst_cli.shards.resuming import merge_states
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.vocabulary import Vocabulary
 from tests.shards.making import VOCABULARY, speech_files, speech_set, text_set, utterances
