@@ -205,7 +205,7 @@ class Reader:
     def state_dict(self) -> dict[str, Any]:
         """Where this rank stands behind the last step that was given: plain data, a few numbers a stream.
 
-        Those of all ranks together (:func:`lst_cli.shards.resuming.merge_states`) put any number of ranks at this place.
+        Those of all ranks (:func:`lst_cli.shards.resuming.merge_states`) put any number of ranks at this place.
         """
         return {
             "settings": self._settings(),
