@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fairseq2.metrics.recorders import MetricRecorder
@@ -24,21 +24,32 @@ REPRODUCIBLE = frozenset(
 )
 """What every run of the same config has alike; the rest depends on the machine and the moment."""
 
+_WHERE = ("step", "split", "source")
+"""Of a line: what it tells the figures of."""
+
+
 class CurveRecorder(MetricRecorder):
     """Appends to a JSONL file, and shows the line to the user."""
 
     def __init__(
-        self, path: Path, resumed_from: int, show: Callable[[Line], None], peak_flops: float | None = None
+        self,
+        path: Path,
+        resumed_from: int,
+        show: Callable[[Line], None],
+        peak_flops: float | None = None,
+        also: Sequence[MetricRecorder] = (),
     ) -> None:
         """Write to ``path``, after the lines up to the step that the run goes on from.
 
         :param peak_flops: operations a second of all devices together, where it is known.
+        :param also: take the figures of each line as well.
         """
         kept = [line for line in read_curve(path) if line["step"] <= resumed_from]
         write_bytes_atomic(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self._stream = path.open("a", encoding="utf-8")
         self._show = show
         self._peak_flops = peak_flops
+        self._also = also
 
     def record_metric_values(self, category: str, values: Mapping[str, object], step_nr: int | None = None) -> None:
         """Write one line; ``category`` is ``train`` or ``valid``."""
@@ -49,11 +60,15 @@ class CurveRecorder(MetricRecorder):
             line["utilisation"] = line["flops_per_second"] / self._peak_flops
         self._stream.write(json.dumps(line) + "\n")
         self._stream.flush()
+        for recorder in self._also:
+            recorder.record_metric_values(category, {k: v for k, v in line.items() if k not in _WHERE}, step_nr)
         self._show(line)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and whatever else there is."""
         self._stream.close()
+        for recorder in self._also:
+            recorder.close()
 
 
 def reproducible(line: Line) -> Line:

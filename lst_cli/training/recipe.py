@@ -12,6 +12,7 @@ from fairseq2.checkpoint.manager import CheckpointStateNotValidError
 from fairseq2.error import OperationalError
 from fairseq2.gang import Gangs, all_sum
 from fairseq2.metrics.recorders import MetricDescriptor, MetricRecorder
+from fairseq2.metrics.recorders.descriptor import MetricDescriptorRegistry
 from fairseq2.recipe import Recipe, RecipeContext, run
 from fairseq2.recipe.config import (
     ActivationCheckpointingConfig,
@@ -30,7 +31,6 @@ from fairseq2.recipe.config import (
     TensorBoardConfig,
     TorchConfig,
     TrainerSection,
-    WandbConfig,
 )
 from fairseq2.runtime.dependency import DependencyContainer, DependencyResolver
 from fairseq2.task import Task, TaskStopException
@@ -47,6 +47,7 @@ from lst_cli.training.job import Job
 from lst_cli.training.logs import log_to_user, tidy_logs
 from lst_cli.training.order import OrderLog, forget_after
 from lst_cli.training.processes import lost_others, world_size
+from lst_cli.training.recorders import recorders
 from lst_cli.training.reshard import Layout, accept_local_state, recover, refit
 from lst_cli.training.stopping import NothingLeft, StoppableTask, StopRequest
 from lst_cli.training.story_unit import STORY_ACCURACY
@@ -133,10 +134,7 @@ def _recipe_config(job: Job) -> _RecipeConfig:
             seed=job.seed,
             no_sweep_dir=True,
             torch=TorchConfig(num_threads=None if "OMP_NUM_THREADS" in os.environ else run_.threads),
-            metric_recorders=MetricRecordersConfig(
-                tensorboard=TensorBoardConfig(enabled=run_.tensorboard),
-                wandb=WandbConfig(enabled=run_.wandb is not None, project=run_.wandb),
-            ),
+            metric_recorders=MetricRecordersConfig(tensorboard=TensorBoardConfig(enabled=False)),
         ),
     )
 
@@ -171,8 +169,9 @@ class _TrainingRecipe(Recipe):
 
         def curve(resolver: DependencyResolver) -> MetricRecorder:
             gangs = resolver.resolve(Gangs)
-            resumed_from = last_step(self._job.checkpoints)
-            return CurveRecorder(self._job.curve, resumed_from, self._job.show, _peak_flops(self._job.run, gangs))
+            job = self._job
+            also = recorders(job, resolver.resolve(MetricDescriptorRegistry))
+            return CurveRecorder(job.curve, last_step(job.checkpoints), job.show, _peak_flops(job.run, gangs), also)
 
         container.collection.register(MetricRecorder, curve)  # type: ignore[type-abstract]
         container.collection.register_instance(MetricDescriptor, CER)

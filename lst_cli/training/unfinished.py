@@ -60,6 +60,15 @@ def noted(request: Request, work: Path, steps: int) -> Iterator[None]:
         raise
 
 
+def identity_of(work: Path) -> dict[str, Any]:
+    """Config and parents of the run whose checkpoints lie there; empty where :func:`noted` has left nothing."""
+    path = work / _FILE
+    if not path.is_file():
+        return {}
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {key: told[key] for key in ("config", "parents")}
+
+
 def unfinished(folder: Path) -> Iterator[Unfinished]:
     """The unfinished runs below ``ROOT/model/NAME``, without those that end or are removed while this looks."""
     for path in sorted(folder.glob(f".*.partial/parts/{_FILE}")):
