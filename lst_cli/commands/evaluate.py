@@ -48,9 +48,14 @@ def _choice_command(task: Task) -> Callable[..., None]:
         from lst_cli.evaluation.directions import parse_directions
 
         chosen = parse_directions(directions, spoken=tokens is not None)
-        _show(_score_choice(ctx, task, model, items, tokens, chosen, name, precision, device), json)
+        scores = _score_choice(ctx, task, model, items, tokens, chosen, name, precision, device)
+        if scores is not None:
+            _show(scores, json)
 
-    command.__doc__ = f"{task.about[0].upper()}{task.about[1:]}."
+    command.__doc__ = (
+        f"{task.about[0].upper()}{task.about[1:]}.\n\n"
+        "Under torchrun or srun the ranks share the items; killed at any time, it goes on where it was."
+    )
     return command
 
 
@@ -68,14 +73,15 @@ def _score_choice(
     name: str | None,
     precision: Precision,
     device: str,
-) -> Artifact:
-    """Build the scores of a multiple-choice task."""
+) -> Artifact | None:
+    """Build the scores of a multiple-choice task; None on a rank that has only helped."""
     from lst_cli.evaluation.choice import SCORER_VERSION
     from lst_cli.evaluation.directions import check_prompts
     from lst_cli.evaluation.scores import SCORES, file_sum
     from lst_cli.evaluation.tasks import read_items
     from lst_cli.training.model_artifact import MODEL
     from lst_cli.units.tokens import TOKENS
+    from lst_cli.units.work_units import this_rank
 
     parents = {"model": store(ctx).find(model, MODEL)}
     if tokens is not None:
@@ -92,12 +98,19 @@ def _score_choice(
         "precision": precision,
     }
 
+    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-{task.name}", config=config, parents=parents)
+    rank = this_rank()
+    if rank.number:
+        from lst_cli.evaluation.stages import help_choice
+
+        help_choice(store(ctx), request, items, parents, device, rank)
+        return None
+
     def make(draft: Draft) -> None:
         from lst_cli.evaluation.stages import make_choice
 
-        make_choice(draft, task, items, config, parents, device)
+        make_choice(draft, task, items, config, parents, device, rank)
 
-    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-{task.name}", config=config, parents=parents)
     return build(ctx, request, make)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from lst_cli.inference.shared_prompt import Question
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.model_artifact import LoadedModel
 
@@ -70,12 +71,27 @@ def score_items(
     for index, log_probs in log_probabilities(loaded, questions):
         sums[index] = log_probs
         on_item()
+    return item_scores(loaded.speech, items, direction, questions, sums)
+
+
+def item_scores(
+    speech: SpeechCodec,
+    items: Sequence[Item],
+    direction: str,
+    questions: Sequence[Question],
+    sums: Mapping[int, list[float]],
+) -> list[ItemScore]:
+    """The scores of all items, in their order.
+
+    :param questions: the items as token sequences.
+    :param sums: log-probability of each ending of each item, by the item's place.
+    """
     return [
         ItemScore(
             item=item,
             direction=direction,
             log_probs_E=sums[index],
-            tokens_E=[_tokens(loaded.speech, ending) for ending in questions[index].endings],
+            tokens_E=[_tokens(speech, ending) for ending in questions[index].endings],
         )
         for index, item in enumerate(items)
     ]

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.artifacts import Artifact, Draft
+from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.audio.corpus import Corpus
-from lst_cli.console import progress
+from lst_cli.console import say
 from lst_cli.evaluation import asr, choice
 from lst_cli.evaluation.directions import check_spoken
 from lst_cli.evaluation.references import with_words
 from lst_cli.evaluation.scores import model_entry, write_scores
+from lst_cli.evaluation.shared_scoring import SharedScoring
 from lst_cli.evaluation.tasks import Item, Task
 from lst_cli.inference.devices import pick_device
 from lst_cli.inference.speech_tokens import check_quantizer, read_units
 from lst_cli.training.model_artifact import LoadedModel, load_model
+from lst_cli.units.devices import pick_device as pick_own_device
 from lst_cli.units.frames import RATE_HZ
+from lst_cli.units.work_units import Rank
 
 
 def make_choice(
@@ -30,21 +35,19 @@ def make_choice(
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
     device: str,
+    rank: Rank,
 ) -> None:
-    """Score a multiple-choice task.
+    """Score a multiple-choice task; other ranks may share the work by :func:`help_choice`.
 
     :param config: of the request; names the directions and the precision.
     :param parents: ``model``, and ``tokens`` where a direction has speech.
     """
-    loaded = load_model(parents["model"], pick_device(device), config["precision"])
-    tokens = parents.get("tokens")
-    units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
+    work = _choice_work(items, config, parents, device, rank, draft.parts)
     start = time.monotonic()
-    scores = {}
-    for direction in config["directions"]:
-        with progress(f"scoring {direction}", total=len(items), unit="items") as bar:
-            scores[direction] = choice.score_items(loaded, items, direction, units, on_item=bar.advance)
+    work.run()
     seconds = time.monotonic() - start
+    scores = work.scores()
+    tokens = parents.get("tokens")
     result = {
         **config,
         "model": model_entry(parents["model"]),
@@ -54,7 +57,40 @@ def make_choice(
     write_scores(draft, result, choice.items_table(task, [score for part in scores.values() for score in part]))
     for row in result["results"]:
         draft.statistics[row["direction"]] = row["accuracy"]
-    draft.statistics.update(items=len(items), seconds=seconds, items_per_s=len(items) * len(scores) / seconds)
+    # Of this process: what a killed one has left, or other ranks have scored, took its time elsewhere.
+    draft.statistics.update(items=len(items), ranks=rank.world, seconds=seconds, items_per_s=work.scored / seconds)
+
+
+def help_choice(
+    store: Store, request: Request, items: Sequence[Item], parents: Mapping[str, Artifact], device: str, rank: Rank
+) -> None:
+    """What a rank other than 0 does: score until nothing is missing. It needs no sign of life from rank 0."""
+
+    def finished() -> bool:
+        return store.existing(request) is not None
+
+    if not finished():
+        parts = store.working_folder(request) / "parts"
+        _choice_work(items, request.config, parents, device, rank, parts, finished).run()
+        if finished():
+            # Rank 0 has finished and gone; a part written after that would lie there for ever.
+            shutil.rmtree(parts.parent, ignore_errors=True)
+    say(f"rank {rank.number}: nothing is left to score")
+
+
+def _choice_work(
+    items: Sequence[Item],
+    config: Mapping[str, Any],
+    parents: Mapping[str, Artifact],
+    device: str,
+    rank: Rank,
+    parts: Path,
+    finished: Callable[[], bool] = lambda: False,
+) -> SharedScoring:
+    loaded = load_model(parents["model"], pick_own_device(device, rank.local), config["precision"])
+    tokens = parents.get("tokens")
+    units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
+    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished)
 
 
 def _spoken(

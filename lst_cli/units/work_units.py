@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from lst_cli.errors import UserError
 from lst_cli.units.frames import SAMPLE_RATE
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+
+Unit = TypeVar("Unit")
+"""Whatever the work is divided into."""
 
 UNIT_SAMPLES = 1800 * SAMPLE_RATE
 """A work unit holds about half an hour of audio: what a killed rank has to do again at most."""
@@ -41,6 +43,8 @@ class WorkUnit:
 
 def divide(samples_U: NDArray[np.int64], unit_samples: int = UNIT_SAMPLES) -> list[WorkUnit]:
     """Divide a corpus, given the length of each utterance at 16 kHz. Depends on nothing else."""
+    import numpy as np
+
     if not len(samples_U):
         return []
     cost_U = samples_U + _CLIP_SAMPLES
@@ -58,11 +62,11 @@ class Rank:
     local: int
     """Its number on its machine, which is that of its GPU."""
 
-    def own_first(self, units: Sequence[WorkUnit]) -> list[WorkUnit]:
+    def own_first(self, units: Sequence[Unit]) -> list[Unit]:
         """The rank's own share, from the front."""
         return list(units[self.number :: self.world])
 
-    def to_help_with(self, missing: Sequence[WorkUnit]) -> list[WorkUnit]:
+    def to_help_with(self, missing: Sequence[Unit]) -> list[Unit]:
         """One unit that another rank may not have come to: those work from the front, so take from the back."""
         return [missing[-1 - self.number % len(missing)]] if missing else []
 

@@ -1,0 +1,130 @@
+"""Scoring that several processes share, and that goes on after a kill.
+
+The items of each direction are cut into chunks, longest first; a finished chunk lies as a file in the draft's ``parts``
+folder. Ranks take every n-th chunk, then help with what is missing. Chunks depend on the items alone, so the scores are
+the same for any number of ranks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lst_cli.artifacts.parquet import write_bytes_atomic
+from lst_cli.console import progress
+from lst_cli.evaluation.choice import ItemScore, item_scores
+from lst_cli.evaluation.directions import build_questions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lst_cli.evaluation.tasks import Item
+    from lst_cli.inference.shared_prompt import Question
+    from lst_cli.training.model_artifact import LoadedModel
+    from lst_cli.units.work_units import Rank
+
+CHUNK_TOKENS = 1 << 18
+"""Tokens in a chunk: some batches of a GPU, and what a killed process has to do again at most."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some items in one direction."""
+
+    direction: str
+    number: int
+    items: tuple[int, ...]
+    """Places in the list of items."""
+
+    @property
+    def file_name(self) -> str:
+        """Its part file."""
+        return f"{self.direction}-{self.number:06d}.json"
+
+
+def divide(direction: str, questions: Sequence[Question], budget: int) -> list[Chunk]:
+    """Cut questions into chunks of at most ``budget`` tokens (or one question), longest first."""
+    size = [len(question.prompt_T) + sum(map(len, question.endings)) for question in questions]
+    cuts: list[list[int]] = []
+    tokens = budget
+    for index in sorted(range(len(questions)), key=lambda index: (-size[index], index)):
+        if tokens + size[index] > budget:
+            cuts.append([])
+            tokens = 0
+        cuts[-1].append(index)
+        tokens += size[index]
+    return [Chunk(direction, number, tuple(items)) for number, items in enumerate(cuts)]
+
+
+class SharedScoring:
+    """One rank's part in scoring all items in all directions."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        items: Sequence[Item],
+        directions: Sequence[str],
+        units: Mapping[str, NDArray[np.integer]],
+        rank: Rank,
+        parts: Path,
+        finished: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Divide the work.
+
+        :param parts: folder of the finished chunks, common to all ranks.
+        :param finished: whether the result has been made of them; then there is nothing left to do.
+        """
+        self._loaded, self._items, self._rank, self._parts, self._finished = loaded, items, rank, parts, finished
+        self._questions = {
+            direction: build_questions(items, direction, loaded.tokenizer, loaded.speech, units)
+            for direction in directions
+        }
+        self._chunks = [
+            chunk
+            for direction, questions in self._questions.items()
+            for chunk in divide(direction, questions, CHUNK_TOKENS)
+        ]
+        self.scored = 0
+        """Items that this process has scored, counted once a direction."""
+
+    def run(self) -> None:
+        """Score this rank's chunks, then help with those still missing."""
+        todo = [chunk for chunk in self._rank.own_first(self._chunks) if chunk in set(self._missing())]
+        with progress("score", sum(len(chunk.items) for chunk in todo), "items") as bar:
+            while todo and not self._finished():
+                for chunk in todo:
+                    self._score(chunk, bar.advance)
+                todo = self._rank.to_help_with(self._missing())
+
+    def scores(self) -> dict[str, list[ItemScore]]:
+        """All items in each direction, in their order; every chunk is finished."""
+        sums: dict[str, dict[int, list[float]]] = {direction: {} for direction in self._questions}
+        for chunk in self._chunks:
+            rows = json.loads((self._parts / chunk.file_name).read_bytes())
+            sums[chunk.direction].update(zip(chunk.items, rows, strict=True))
+        speech = self._loaded.speech
+        return {
+            direction: item_scores(speech, self._items, direction, questions, sums[direction])
+            for direction, questions in self._questions.items()
+        }
+
+    def _score(self, chunk: Chunk, on_item: Callable[[], object]) -> None:
+        from lst_cli.inference.likelihood import log_probabilities
+
+        questions = self._questions[chunk.direction]
+        rows: dict[int, list[float]] = {}
+        for index, sums in log_probabilities(self._loaded, [questions[item] for item in chunk.items]):
+            rows[index] = sums
+            on_item()
+        self.scored += len(rows)
+        if not self._finished():
+            text = json.dumps([rows[index] for index in range(len(rows))], allow_nan=False)
+            write_bytes_atomic(self._parts / chunk.file_name, text.encode())
+
+    def _missing(self) -> list[Chunk]:
+        made = {path.name for path in self._parts.iterdir()} if self._parts.is_dir() else set()
+        return [chunk for chunk in self._chunks if chunk.file_name not in made]
