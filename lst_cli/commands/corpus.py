@@ -106,6 +106,11 @@ def _item_lines(sets: list[str]) -> list[Line]:
         if not colon:
             raise UserError(f"--items {name}: not an evaluation set", expected="TASK:FILE, such as storycloze:test.csv")
         for item in read_items(task, Path(file)):
+            if item.recorded:
+                raise UserError(
+                    f"--items {name}: recordings, and no text to speak",
+                    fix="use them as they are: 'lst corpus add FOLDER --no-text'",
+                )
             if set_of.setdefault(item.id, name) != name:
                 raise UserError(
                     f"--items {name}: the item id {item.id} is also in {set_of[item.id]}",

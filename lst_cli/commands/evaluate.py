@@ -18,7 +18,7 @@ from lst_cli.training.model_artifact import Precision
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
 
 ModelReference = Annotated[str, typer.Argument(help="The model artifact to score.")]
-Items = Annotated[Path, typer.Option(help="The benchmark's published file.")]
+Items = Annotated[Path, typer.Option(help="The benchmark's published file, or the folder of a spoken release.")]
 Tokens = Annotated[
     str | None,
     typer.Option(help="Tokens artifact of the spoken items: {item}/prompt, {item}/ending1, {item}/ending2, …"),

@@ -49,10 +49,18 @@ def parse_directions(text: str, *, spoken: bool) -> list[str]:
 
 
 def check_prompts(items: Sequence[Item], directions: Sequence[str]) -> None:
-    """Refuse a direction from one modality to the other for items without a prompt.
+    """Refuse a direction from one modality to the other for items without a prompt, and text where none is known.
 
     :raises UserError: there is such a direction.
     """
+    written = [direction for direction in directions if "t" in direction]
+    if written and any(item.recorded for item in items):
+        raise UserError(
+            f"the direction {written[0]} needs the items' text",
+            found="recordings only",
+            expected="s-s for the folder of a spoken release",
+            fix="ask only for --directions s-s, or give the CSV with the texts",
+        )
     mixed = [direction for direction in directions if direction[0] != direction[-1]]
     if mixed and any(not item.prompt for item in items):
         raise UserError(

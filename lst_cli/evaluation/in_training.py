@@ -43,7 +43,7 @@ def read_stories(arguments: Sequence[str], tokens: Artifact | None) -> Stories:
                 expected=f"TASK:FILE, each task once; tasks: {', '.join(sorted(TASKS))}",
             )
         found[task] = read_items(task, Path(name))
-        check_prompts(found[task], ["s-s"])
+        check_prompts(found[task], ["t-t"])
         files[task] = file_sum(Path(name))
 
     def make_scorers(card: ModelCard, speech: SpeechCodec, tokenizer: Path, most: int) -> dict[str, Scorer]:

@@ -21,11 +21,15 @@ ITEMS_FILE = "items.parquet"
 
 
 def file_sum(path: Path) -> str:
-    """sha256 of a benchmark file.
+    """sha256 of a benchmark file; of a folder, that of its files' names and sums.
 
     :raises UserError: the file can't be read.
     """
     try:
+        if path.is_dir():
+            found = sorted(each for each in path.rglob("*") if each.is_file())
+            lines = [f"{each.relative_to(path).as_posix()} {file_sum(each)}\n" for each in found]
+            return hashlib.sha256("".join(lines).encode()).hexdigest()
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: the file can't be read", found=str(error.strerror)) from None

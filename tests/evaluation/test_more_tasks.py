@@ -108,12 +108,19 @@ def test_choices(tmp_path: Path) -> None:
         ({"endings": ["a", "b"], "label": "1"}, "label is '1'"),
         ({"endings": ["a", "b"], "label": 0, "context": 7}, "context is not text"),
         ({"endings": ["a", "b"], "label": 0, "context": "x", "utterances": ["u", "v"]}, "not a list of 3 ids"),
+        ({"endings": ["a", "b"], "label": 0, "utterances": [1, 2]}, "not a list of 2 ids"),
+        ({"endings": ["a", "b"], "label": 0, "id": ["x"]}, "id is neither"),
     ],
 )
 def test_faults_of_choices_are_named(tmp_path: Path, row: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as caught:
         read_items("choices", write(tmp_path / "c.jsonl", json.dumps(row)))
     assert "line 1" in str(caught.value) and message in str(caught.value)
+
+
+def test_what_is_null_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    row = {"id": None, "endings": ["a", "b"], "label": 0, "utterances": None, "category": None}
+    assert read_items("choices", write(tmp_path / "c.jsonl", "\n" + json.dumps(row))) == [Item("2", "", ("a", "b"), 0)]
 
 
 def test_bigbench(tmp_path: Path) -> None:
@@ -130,6 +137,11 @@ def test_bigbench(tmp_path: Path) -> None:
         ({"examples": [{"input": "x", "target": "y"}]}, "example 0: no target_scores"),
         ({"examples": [{"input": "x", "target_scores": {"a": 1, "b": 1}}]}, "share the highest"),
         ({"examples": [{"target_scores": {"a": 1, "b": 0}}]}, "no input"),
+        ({"examples": [{"input": "x", "target": ["y", "z"]}]}, "not multiple choice"),
+        ({"examples": [{"input": ["x"], "target_scores": {"a": 1, "b": 0}}]}, "no input"),
+        ({"examples": [{"input": "x", "target_scores": {"a": None, "b": 0}}]}, "not a number"),
+        ({"examples": [{"input": "x", "target_scores": {"a": "1", "b": 0}}]}, "not a number"),
+        ({"examples": [{"input": "x", "target_scores": {"a": float("nan"), "b": 0}}]}, "not a number"),
     ],
 )
 def test_faults_of_bigbench_are_named(tmp_path: Path, data: Any, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ def read_choices(path: Path) -> list[Item]:
             continue
         items.append(
             Item(
-                id=str(row.get("id", line)),
+                id=str(line if row.get("id") is None else row["id"]),
                 prompt=row.get("context", "").strip(),
                 endings=tuple(ending.strip() for ending in row["endings"]),
                 label=row["label"],
-                utterances=tuple(row.get("utterances", ())),
-                category=str(row.get("category", "")),
+                utterances=tuple(row.get("utterances") or ()),
+                category=str(row.get("category") or ""),
             )
         )
     faults.raise_any(
@@ -55,9 +56,15 @@ def _fault(row: dict[str, Any]) -> str | None:
         return "no label"
     if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(endings):
         return f"label is {label!r} with {len(endings)} endings"
-    utterances = row.get("utterances", [])
+    if not isinstance(row.get("id", ""), str | int | None):
+        return "id is neither text nor a number"
+    utterances = row.get("utterances") or []
     wanted = len(endings) + bool(row.get("context", "").strip())
-    if utterances and (not isinstance(utterances, list) or len(utterances) != wanted):
+    if utterances and not (
+        isinstance(utterances, list)
+        and len(utterances) == wanted
+        and all(isinstance(name, str) and name for name in utterances)
+    ):
         return f"utterances is not a list of {wanted} ids"
     return None
 
@@ -85,6 +92,8 @@ def read_bigbench(path: Path) -> list[Item]:
             faults.add(number, "no target_scores with two or more choices: not multiple choice")
         elif not isinstance(example.get("input"), str) or not all(choice.strip() for choice in scores):
             faults.add(number, "no input, or an empty choice")
+        elif not all(isinstance(score, int | float) and math.isfinite(score) for score in scores.values()):
+            faults.add(number, "a score in target_scores is not a number")
         elif list(scores.values()).count(max(scores.values())) != 1:
             faults.add(number, "several choices share the highest score")
         else:

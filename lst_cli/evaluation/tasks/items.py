@@ -30,6 +30,8 @@ class Item:
     """Items of one group (the voices of a pair) count as one, by their mean; the id by default."""
     category: str = ""
     """Part of the benchmark, for a breakdown of the score."""
+    recorded: bool = False
+    """There are recordings and no text: the endings are the recordings' names."""
 
     @property
     def spoken(self) -> tuple[str, ...]:

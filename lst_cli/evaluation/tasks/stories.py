@@ -3,7 +3,8 @@
 Both come as CSV with a header. The official releases of StoryCloze write ``InputStoryid`` and
 ``InputSentence1`` to ``InputSentence4``; copies in circulation write ``storyid`` and ``sentence1`` …, or the
 Hugging Face names. All are read; case, spaces and underscores in a column's name don't matter.
-TopicStoryCloze has the same columns: its wrong endings are drawn from stories of other topics.
+TopicStoryCloze has the same columns: its wrong endings are drawn from stories of other topics. The spoken releases of
+both are folders of recordings (:mod:`lst_cli.evaluation.tasks.recordings`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks.items import Faults, Item, Task
+from lst_cli.evaluation.tasks.recordings import read_recordings
 from lst_cli.evaluation.tasks.tables import read_table
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -51,7 +53,12 @@ def _columns(header: list[str], path: Path) -> dict[str, int]:
 
 
 def read_stories(path: Path) -> list[Item]:
-    """Items of a StoryCloze CSV or TSV: four sentences joined by spaces, two endings, answer 1 or 2."""
+    """Items of a StoryCloze CSV or TSV: four sentences joined by spaces, two endings, answer 1 or 2.
+
+    A folder is taken for a spoken release.
+    """
+    if path.is_dir():
+        return read_recordings(path)
     header, rows = read_table(path)
     places = _columns(header, path)
     faults = Faults(path)
@@ -85,11 +92,11 @@ STORYCLOZE = Task(
     name="storycloze",
     version=1,
     read=read_stories,
-    about="which of two sentences ends a four-sentence story (Mostafazadeh et al. 2016); official CSV",
+    about="which of two sentences ends a four-sentence story (Mostafazadeh et al. 2016); official CSV, or spoken",
 )
 TOPICSTORYCLOZE = Task(
     name="topicstorycloze",
     version=1,
     read=read_stories,
-    about="the same with a wrong ending of another topic (Hassid et al. 2023); StoryCloze CSV",
+    about="the same with a wrong ending of another topic (Hassid et al. 2023); CSV, or spoken",
 )
