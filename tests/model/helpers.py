@@ -11,7 +11,7 @@ import torch
 from lst_cli.model.batch import Batch, make_batch
 from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.model import SpeechTextModel, build_model
-from lst_cli.patching.packed import Document, Packed, pack_documents
+from lst_cli.patching.packed import PADDING, Document, Packed, pack_documents
 from lst_cli.patching.strategies import Cut, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 
@@ -22,6 +22,10 @@ LOCAL = LocalConfig(dim=16, heads=2, encoder_layers=1, decoder_layers=2, window=
 LST = ModelConfig(family="lst", layers=2, dim=32, heads=2, local=LOCAL)
 BASELINE = ModelConfig(family="baseline", layers=2, dim=32, heads=2)
 OWN_PATCH = dataclasses.replace(LST, local=dataclasses.replace(LOCAL, cross_window=1, encoder_layers=2))
+WIDE = dataclasses.replace(LST, local=dataclasses.replace(LOCAL, window=512, cross_window=512))
+"""The paper's windows, which reach over all documents of a test: only their borders hold attention back."""
+
+NO_LAYERS = dataclasses.replace(LST, local=dataclasses.replace(LOCAL, dim=32, encoder_layers=0, decoder_layers=0))
 
 SIZES = {"tokens": 192, "positions": 192}
 """Fixed sizes: with equal shapes equal inputs must give equal bits."""
@@ -56,9 +60,44 @@ def document(rng: np.random.Generator, segments: Sequence[tuple[bool, int]], who
     return Document(tokens=np.array(tokens, dtype=np.int32), words=np.array(words, dtype=np.int32))
 
 
-def packed(documents: Sequence[Document], config: PatchingConfig, cut: Cut, pad: bool = True) -> Packed:
-    batch = pack_documents(documents, VOCABULARY, config, cut)
+def torn(rng: np.random.Generator, doc: Document) -> Document:
+    """A part of a document, as a sequence's border leaves it: it may begin and end inside a run of speech."""
+    first = int(rng.integers(len(doc.tokens)))
+    last = int(rng.integers(first, len(doc.tokens))) + 1
+    assert doc.words is not None
+    return Document(tokens=doc.tokens[first:last], words=doc.words[first:last])
+
+
+def packed(
+    documents: Sequence[Document], config: PatchingConfig, cut: Cut | Sequence[Cut], pad: bool = True
+) -> Packed:
+    """Documents end to end, all cut in one way or each in its own."""
+    cuts = [cut] * len(documents) if isinstance(cut, str) else cut
+    each = [
+        pack_documents([item], VOCABULARY, config, of_item) for item, of_item in zip(documents, cuts, strict=True)
+    ]
+    batch = end_to_end(each) if len(set(cuts)) > 1 else pack_documents(documents, VOCABULARY, config, cuts[0])
     return batch.padded(**SIZES) if pad else batch
+
+
+def end_to_end(batches: Sequence[Packed], empty: int = 0) -> Packed:
+    """Batches in one row, each followed by so many empty positions."""
+    patch_T, document_T, document_P = [], [], []
+    documents = positions = 0
+    for batch in batches:
+        patch_T.append(batch.patch_T + positions)
+        document_T.append(batch.document_T + documents)
+        document_P += [batch.document_P + documents, np.full(empty, PADDING)]
+        documents += int(batch.document_T.max()) + 1
+        positions += len(batch.document_P) + empty
+    return Packed(
+        tokens_T=np.concatenate([batch.tokens_T for batch in batches]),
+        targets_T=np.concatenate([batch.targets_T for batch in batches]),
+        document_T=np.concatenate(document_T),
+        patch_T=np.concatenate(patch_T),
+        closes_T=np.concatenate([batch.closes_T for batch in batches]),
+        document_P=np.concatenate(document_P),
+    )
 
 
 def batch_for(config: ModelConfig, batch: Packed) -> Batch:

@@ -12,10 +12,21 @@ from hypothesis import strategies as st
 
 from lst_cli.model.decoding import DecodingState
 from lst_cli.patching.strategies import PatchingConfig
-from tests.model.helpers import BASELINE, LOCAL, LST, OWN_PATCH, VOCABULARY, document, logits, model, packed
+from tests.model.helpers import (
+    BASELINE,
+    LST,
+    NO_LAYERS,
+    OWN_PATCH,
+    VOCABULARY,
+    WIDE,
+    document,
+    logits,
+    model,
+    packed,
+    torn,
+)
 
-NO_LOCAL = dataclasses.replace(LST, local=dataclasses.replace(LOCAL, dim=32, encoder_layers=0, decoder_layers=0))
-CONFIGS = {"lst": LST, "own": OWN_PATCH, "no local layers": NO_LOCAL, "baseline": BASELINE}
+CONFIGS = {"lst": LST, "own": OWN_PATCH, "wide": WIDE, "no local layers": NO_LAYERS, "baseline": BASELINE}
 MODELS = {name: model(config) for name, config in CONFIGS.items()}
 SIZE = 3
 
@@ -34,7 +45,7 @@ def full_logits(name: str, documents):
 )
 def test_incremental_equals_one_pass(name, segments, seed):
     rng = np.random.default_rng(seed)
-    documents = [document(rng, item) for item in segments]
+    documents = [torn(rng, document(rng, item)) for item in segments]
     expected = full_logits(name, documents)
     state = DecodingState(MODELS[name], VOCABULARY, SIZE, len(documents))
     while (left := [len(d.tokens) - n for d, n in zip(documents, state.lengths, strict=True)]) and any(left):
@@ -48,7 +59,39 @@ def test_incremental_equals_one_pass(name, segments, seed):
         for row, s, got in zip(rows, stop, out, strict=True):
             torch.testing.assert_close(got, expected[row][s - 1], rtol=1e-4, atol=1e-4)
     used = packed(documents, PatchingConfig(size=1 if name == "baseline" else SIZE), "static", pad=False)
-    assert state.global_positions == len(used.document_P)
+    # A patch that is still open at the end of a document has not been computed.
+    last_T = np.cumsum([len(item.tokens) for item in documents]) - 1
+    assert state.global_positions == len(used.document_P) - (~used.closes_T[last_T]).sum()
+    assert state.global_positions == state.positions.sum()
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+@settings(max_examples=10, deadline=None)
+@given(
+    segments=st.lists(st.lists(st.tuples(st.booleans(), st.integers(0, 14)), max_size=4), min_size=1, max_size=4),
+    seed=st.integers(0, 2**16),
+)
+def test_chosen_rows_go_on_from_where_they_were(name, segments, seed):
+    """Rows are reordered, dropped and doubled between feeds, in the middle of their patches."""
+    rng = np.random.default_rng(seed)
+    documents = [torn(rng, document(rng, item)) for item in segments]
+    expected = full_logits(name, documents)
+    state = DecodingState(MODELS[name], VOCABULARY, SIZE, len(documents))
+    of_row = np.arange(len(documents))
+    while True:
+        lengths = np.array([len(documents[d].tokens) for d in of_row])
+        rows = np.flatnonzero(state.lengths < lengths)
+        if not len(rows):
+            break
+        begin = state.lengths[rows]
+        stop = [int(rng.integers(b + 1, min(lengths[r], b + 7) + 1)) for r, b in zip(rows, begin, strict=True)]
+        fed = [documents[of_row[r]].tokens[b:s] for r, b, s in zip(rows, begin, stop, strict=True)]
+        for row, s, got in zip(rows, stop, state.feed(rows, fed), strict=True):
+            torch.testing.assert_close(got, expected[of_row[row]][s - 1], rtol=1e-4, atol=1e-4)
+        chosen = rng.integers(len(of_row), size=rng.integers(1, 5))
+        before, state, of_row = state, state.select(chosen), of_row[chosen]
+        # What is fed to a state leaves the one that it was chosen from as it was.
+        assert (before.lengths[chosen] == state.lengths).all()
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))
