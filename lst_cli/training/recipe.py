@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from fairseq2.checkpoint.manager import CheckpointStateNotValidError
 from fairseq2.error import OperationalError
-from fairseq2.gang import Gangs, all_sum
+from fairseq2.gang import Gangs
 from fairseq2.metrics.recorders import MetricDescriptor, MetricRecorder
 from fairseq2.metrics.recorders.descriptor import MetricDescriptorRegistry
 from fairseq2.recipe import Recipe, RecipeContext, run
@@ -36,7 +37,6 @@ from fairseq2.runtime.dependency import DependencyContainer, DependencyResolver
 from fairseq2.task import Task, TaskStopException
 
 from lst_cli.console import say, warn
-from lst_cli.errors import LstError
 from lst_cli.training.checkpoints import last_step, remove_unfinished, set_aside_damaged, sync
 from lst_cli.training.curve import CurveRecorder
 from lst_cli.training.disk import check_room, full_disk
@@ -53,6 +53,7 @@ from lst_cli.training.stopping import NothingLeft, StoppableTask, StopRequest
 from lst_cli.training.story_unit import STORY_ACCURACY
 from lst_cli.training.unit import SpeechTextUnit
 from lst_cli.training.validation import CER
+from lst_cli.training.waiting import first_alone
 from lst_cli.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class _TrainingRecipe(Recipe):
 
     def create_task(self, context: RecipeContext) -> Task:
         job, gangs = self._job, context.gangs
-        self._check_checkpoints(gangs)
+        first_alone(gangs.root, partial(self._settle, gangs))
         last = last_step(job.checkpoints)
         if job.done(last):
             return NothingLeft(last)
@@ -199,20 +200,6 @@ class _TrainingRecipe(Recipe):
         if gangs.root.rank == 0:
             trainer.register_checkpoint_save_hook(self._saved)
         return StoppableTask(trainer, stop)
-
-    def _check_checkpoints(self, gangs: Gangs) -> None:
-        """Let the first process see to the checkpoints; the others wait for it, and end when it fails."""
-        failed: Exception | None = None
-        if gangs.root.rank == 0:
-            try:
-                self._settle(gangs)
-            except (LstError, OSError, RuntimeError) as error:
-                failed = error
-        failures = int(all_sum(gangs.root, int(failed is not None)).item())
-        if failed is not None:
-            raise failed
-        if failures:
-            raise LstError("the first process has failed before the first step", fix="see what it has said itself")
 
     def _settle(self, gangs: Gangs) -> None:
         """Make sure of room on the disk, and go back to a checkpoint that can be read."""

@@ -117,10 +117,16 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _cut(pieces: Sequence[Tensor], shard: int, shards: int) -> Tensor:
-    """One of so many parts of a tensor that comes in pieces."""
-    whole = torch.cat([piece.to_local() if isinstance(piece, DTensor) else piece for piece in pieces])
-    parts = whole.chunk(shards)
-    return (parts[shard] if shard < len(parts) else whole[:0]).clone()
+    """One of so many parts of a tensor that comes in pieces, as ``torch.chunk`` parts it. Reads no other part."""
+    local = [piece.to_local() if isinstance(piece, DTensor) else piece for piece in pieces]
+    rows = sum(len(piece) for piece in local)
+    size = -(-rows // shards)
+    first, last = min(shard * size, rows), min((shard + 1) * size, rows)
+    parts, start = [], 0
+    for piece in local:
+        parts.append(piece[max(first - start, 0) : max(last - start, 0)])
+        start += len(piece)
+    return torch.cat(parts)
 
 
 def _write_weights(checkpoint: Path, new: Path, layout: Layout) -> None:
