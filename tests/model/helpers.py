@@ -107,3 +107,12 @@ def batch_for(config: ModelConfig, batch: Packed) -> Batch:
 def logits(net: SpeechTextModel, batch: Packed) -> torch.Tensor:
     with torch.no_grad():
         return net.logits(batch_for(net.config, batch))
+
+
+def random_documents(seed: int, n: int = 3) -> list[Document]:
+    """Whole documents of random segments."""
+    rng = np.random.default_rng(seed)
+    return [
+        document(rng, [(bool(rng.random() < 0.6), int(rng.integers(0, 15))) for _ in range(rng.integers(1, 4))])
+        for _ in range(n)
+    ]

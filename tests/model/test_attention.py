@@ -1,0 +1,62 @@
+"""Attention on CPU, flex attention and a dense softmax give the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lst_cli.model.attention import Spans, attend, attend_flex, flex_block_mask
+from lst_cli.patching.strategies import PatchingConfig
+from tests.model.helpers import (
+    CPU,
+    LST,
+    batch_for,
+    end_to_end,
+    packed,
+    random_documents,
+)
+
+
+def dense_mask(low, high, keys):
+    key = np.arange(keys)
+    return (key >= low[:, None]) & (key <= high[:, None])
+
+
+@pytest.mark.parametrize("queries,keys", [(300, 300), (130, 520), (520, 130), (5, 7)])
+def test_attention_equals_a_dense_softmax_and_flex_attention(queries, keys):
+    rng = np.random.default_rng(queries)
+    low = np.sort(rng.integers(0, keys, queries))
+    high = np.minimum(low + rng.integers(-1, 90, queries), keys - 1)
+    q, k, v = (torch.from_numpy(rng.standard_normal((n, 2, 16))).float() for n in (queries, keys, keys))
+    spans = Spans.build(low, high, keys, CPU)
+    mask = torch.from_numpy(dense_mask(low, high, keys))
+    weights = torch.einsum("the,she->hts", q, k / 4).masked_fill(~mask, float("-inf")).softmax(-1).nan_to_num(0)
+    expected = torch.einsum("hts,she->the", weights, v)
+    torch.testing.assert_close(attend(q, k, v, spans), expected, rtol=1e-4, atol=1e-5)
+    flex = attend_flex(q, k, v, flex_block_mask(spans, low, high))
+    torch.testing.assert_close(flex, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cut", ["static", "aligned"])
+def test_flex_attention_equals_attention_on_cpu_over_the_spans_of_a_batch(cut):
+    documents = [item for seed in range(5) for item in random_documents(seed)]
+    each = [packed([item], PatchingConfig(), cut, pad=False) for item in documents]
+    batch = batch_for(LST, end_to_end(each, empty=1).padded(700, 650))
+    assert batch.local is not None
+    generator = torch.Generator().manual_seed(0)
+    local = batch.local
+    for spans in (batch.positions_P, local.tokens_T, local.patch_to_tokens_Q, local.token_to_patches_T):
+        low, high = spans.low_T.numpy(), spans.high_T.numpy()
+        assert (high < low).any()
+        q, k, v = (torch.randn(n, 2, 16, generator=generator) for n in (len(low), spans.keys, spans.keys))
+        flex = attend_flex(q, k, v, flex_block_mask(spans, low, high))
+        torch.testing.assert_close(flex, attend(q, k, v, spans), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("queries", [384, 300])
+def test_block_mask_marks_whole_and_empty_blocks(queries):
+    low, high = np.zeros(queries, dtype=np.int64), np.arange(queries)
+    mask = flex_block_mask(Spans.build(low, high, 384, CPU), low, high)
+    assert mask.kv_num_blocks.tolist() == [[[1, 1, 1]]]
+    assert mask.full_kv_num_blocks.tolist() == [[[0, 1, 2]]]
