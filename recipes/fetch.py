@@ -16,6 +16,7 @@ import sys
 import tarfile
 import urllib.error
 import urllib.request
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class Source:
     size: str
     sha256: str | None
     address: str
+    folder: str = ""
+    """Where an archive without a folder of its own is unpacked, below the folder for all files."""
 
     @property
     def file(self) -> str:
@@ -45,8 +48,8 @@ def sources(path: Path = SOURCES) -> dict[str, Source]:
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            name, size, sha256, address = line.split("\t")
-            found[name] = Source(name, size, None if sha256 == "-" else sha256, address)
+            name, size, sha256, address, *folder = line.split("\t")
+            found[name] = Source(name, size, None if sha256 == "-" else sha256, address, *folder)
     return found
 
 
@@ -105,7 +108,10 @@ def fetch(source: Source, folder: Path) -> Path:
         part.replace(path)
     if path.name.endswith((".tar", ".tar.gz")):
         with tarfile.open(path) as archive:
-            archive.extractall(folder, filter="data")
+            archive.extractall(folder / source.folder, filter="data")
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path) as members:
+            members.extractall(folder / source.folder)
     done.touch()
     return path
 

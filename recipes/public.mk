@@ -7,6 +7,9 @@ BIN ?= $(abspath .venv)/bin
 DATA ?= data
 STAGE = $(BIN)/python $(RECIPES)/stage.py --root $(ROOT)
 LST = $(BIN)/lst --root $(ROOT)
+# Tokenizing and scoring are shared by as many processes as this starts, such as SHARED="torchrun --nproc-per-node 8 --no-python".
+SHARED ?=
+LST_SHARED = $(SHARED) $(LST)
 FETCH = $(BIN)/python $(RECIPES)/fetch.py --to $(DATA)
 
 # mHuBERT at 25 Hz, layer 11, and 501 clusters of our own; alignment by a wav2vec2 CTC model.
@@ -24,13 +27,18 @@ WORDS_OF = shards/librispeech-clean
 COUNTED = $(addprefix shards/,$(CORPORA))
 MIXTURE := 1to2
 
-# Benchmarks whose files have to be asked for (docs/reproduce.md) count where they lie in DATA.
+# Benchmarks whose files have to be asked for (docs/reproduce.md) count where they lie in DATA: as a CSV, or as the folder of
+# the spoken release, which has no text.
 FILE.hellaswag := $(DATA)/hellaswag_val.jsonl
-FILE.storycloze := $(DATA)/storycloze.csv
-FILE.topicstorycloze := $(DATA)/topicstorycloze.csv
+FILE.storycloze := $(firstword $(wildcard $(DATA)/storycloze.csv $(DATA)/sSC))
+FILE.topicstorycloze := $(firstword $(wildcard $(DATA)/topicstorycloze.csv $(DATA)/tSC))
 FILE.swuggy := $(DATA)/sLM21-dataset/lexical/dev/gold.csv
 FILE.sblimp := $(DATA)/sLM21-dataset/syntactic/dev/gold.csv
-HAVE = hellaswag $(foreach task,storycloze topicstorycloze swuggy sblimp,$(if $(wildcard $(FILE.$(task))),$(task)))
+HAVE := hellaswag $(foreach task,storycloze topicstorycloze,$(if $(FILE.$(task)),$(task))) swuggy sblimp
+RECORDED := $(foreach task,storycloze topicstorycloze,$(if $(filter-out %.csv,$(FILE.$(task))),$(task))) swuggy sblimp
+SPEECH_ONLY := $(RECORDED)
+# $(call recordings,TASK): their folder.
+recordings = $(if $(filter %.csv,$(FILE.$(1))),$(dir $(FILE.$(1))),$(FILE.$(1)))
 items_file = $(FILE.$(1))
 items_tokens = tokens/items-$(1)
 
@@ -40,7 +48,7 @@ TUNE_SHARDS.asr = --shards shards/librispeech-clean
 TUNE_SHARDS.tts = $(TUNE_SHARDS.asr)
 eval_inputs = --corpus corpus/test-clean $(if $(filter asr,$(1)),--tokens tokens/test-clean,--vocoder vocoder/librispeech)
 
-.PHONY: fetch units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,hellaswag storycloze \
+.PHONY: fetch zerospeech units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,hellaswag storycloze \
 	topicstorycloze swuggy sblimp) $(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
 
 fetch:
@@ -57,7 +65,7 @@ text: fetch
 	@$(STAGE) text $(LST) text $(TEXT_TOKENIZER) --name text
 
 $(addprefix shards-,$(CORPORA)): shards-%: corpus-% units text
-	@$(STAGE) tokens-$* $(LST) tokenize corpus/$* --units quantizer/hubert --name $*
+	@$(STAGE) tokens-$* $(LST_SHARED) tokenize corpus/$* --units quantizer/hubert --name $*
 	@$(STAGE) alignment-$* $(LST) align run corpus/$* --tokens tokens/$* --model $(ALIGN_WITH) --name $*
 	@$(STAGE) shards-$* $(LST) shards speech --tokens tokens/$* --alignment alignment/$* --corpus corpus/$* \
 		--tokenizer text_tokenizer/text --name $*
@@ -74,14 +82,15 @@ noise20 noise40: noise%: shards
 		$(STAGE) shards-$(corpus)-$@ $(LST) shards speech --tokens tokens/$(corpus) --alignment alignment/$(corpus)-$@ \
 			--corpus corpus/$(corpus) --tokenizer text_tokenizer/text --name $(corpus)-$@ &&) true
 
-# Story completion is spoken by text-to-speech; ZeroSpeech's items come as recordings.
-items-hellaswag items-storycloze items-topicstorycloze: items-%: units
-	@$(STAGE) corpus-items-$* $(LST) corpus synth --items $*:$(FILE.$*) --voice $(VOICE) --name items-$*
-	@$(STAGE) tokens-items-$* $(LST) tokenize corpus/items-$* --units quantizer/hubert --name items-$*
+# Story completion is spoken by text-to-speech where its texts are there; ZeroSpeech's items come as recordings.
+zerospeech:
+	@$(FETCH) zerospeech-2021
 
-items-swuggy items-sblimp: items-%: units
-	@$(STAGE) corpus-items-$* $(LST) corpus add $(dir $(FILE.$*)) --layout folder --no-text --name items-$*
-	@$(STAGE) tokens-items-$* $(LST) tokenize corpus/items-$* --units quantizer/hubert --name items-$*
+items-swuggy items-sblimp: zerospeech
+$(addprefix items-,hellaswag storycloze topicstorycloze swuggy sblimp): items-%: units
+	@$(STAGE) corpus-items-$* $(LST) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
+		--no-text,synth --items $*:$(FILE.$*) --voice $(VOICE)) --name items-$*
+	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --units quantizer/hubert --name items-$*
 
 items-asr: units
 	@$(STAGE) corpus-test-clean $(LST) corpus add $(DATA)/LibriSpeech/test-clean --layout librispeech --name test-clean

@@ -59,7 +59,7 @@ endef
 define scores_rule
 .PHONY: scores-$(1)-$(2)
 scores-$(1)-$(2): model-$(1) items-$(2)
-	@$$(STAGE) eval-$(1)-$(2) $$(LST) --quiet eval $(2) model/$(1) --items $$(call items_file,$(2)) \
+	@$$(STAGE) eval-$(1)-$(2) $$(LST_SHARED) --quiet eval $(2) model/$(1) --items $$(call items_file,$(2)) \
 		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) --name $(1)-$(2)
 
 endef
@@ -67,13 +67,12 @@ endef
 define table_rule
 .PHONY: $(1)
 $(1): $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),scores-$(name)-$(task)))
-	$(if $(call table_tasks,$(1)),,@echo "$(1): no benchmark file of $(TASKS.$(1)) (docs/reproduce.md)" >&2; exit 2)
 	@$$(STAGE) $(1) $$(LST) report $(1) --name $(1) --out $$(RESULTS) \
 		$(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),--scores scores/$(name)-$(task)))
 	@$$(BIN)/python recipes/results.py $$(RESULTS) --scale $$(SCALE)
 
 endef
-directions = $(if $(filter swuggy sblimp,$(1)),s-s,s-s$(comma)t-t)
+directions = $(if $(filter $(1),$(SPEECH_ONLY)),s-s,s-s$(comma)t-t)
 comma := ,
 
 $(eval $(foreach row,$(ROW_NAMES),$(foreach budget,compute data,$(foreach seed,$(SEEDS),\

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Kind
+from lst_cli.audio.layouts.listing import files_below
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def file_sum(path: Path) -> str:
     """
     try:
         if path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.is_file())
-            lines = [f"{each.relative_to(path).as_posix()} {file_sum(each)}\n" for each in found]
+            lines = [f"{each.relative_to(path).as_posix()} {file_sum(each)}\n" for each in files_below(path)]
             return hashlib.sha256("".join(lines).encode()).hexdigest()
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

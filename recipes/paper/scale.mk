@@ -28,6 +28,8 @@ STEPS.tts-quarter := 5000
 STEPS.tts-half := 10000
 # Options of sbatch, such as --nodes=8 --partition=gpu.
 SBATCH ?=
+# Starts what several processes share.
+SHARED ?= srun --nodes=1 --ntasks-per-node=8 --gpus-per-node=8 --cpus-per-task=12
 LST_TRAIN = sbatch --wait $(SBATCH) $(RECIPES)/paper/train.sbatch $(BIN)/lst --root $(ROOT)
 
 include recipes/public.mk

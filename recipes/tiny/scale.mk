@@ -49,6 +49,8 @@ WORDS_OF := shards/spoken
 COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
 HAVE := $(TASKS) swuggy sblimp
+SPEECH_ONLY := swuggy sblimp
+LST_SHARED = $(LST)
 items_file = $(WORLD)/$(1).$(if $(filter hellaswag,$(1)),jsonl,csv)
 items_tokens = tokens/$(if $(filter swuggy sblimp,$(1)),$(1),items)
 

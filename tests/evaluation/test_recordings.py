@@ -85,6 +85,8 @@ def test_they_are_scored_speech_to_speech_and_in_no_other_direction(tmp_path: Pa
 
 def test_the_sum_of_a_folder_is_that_of_names_and_contents(stories: Path) -> None:
     sums = {file_sum(stories)}
+    (stories / ".DS_Store").write_bytes(b"what a file browser leaves")
+    sums.add(file_sum(stories))
     (stories / "0_b929f263-1dcd_correct.wav").write_bytes(b"other")
     sums.add(file_sum(stories))
     (stories / "0_b929f263-1dcd_correct.wav").rename(stories / "0_c_correct.wav")

@@ -8,6 +8,7 @@ import sys
 import tarfile
 import urllib.error
 import urllib.request
+import zipfile
 from email.message import Message
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +51,15 @@ def test_an_archive_is_fetched_checked_and_unpacked_once(archive: Path, tmp_path
     assert (out / "Corpus" / "clip.txt").read_text() == "ONE TWO"
     archive.unlink()
     fetch.fetch(source, out)
+
+
+def test_a_zip_without_a_folder_of_its_own_gets_one(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+        file.writestr("lexical/dev/gold.csv", "id,filename")
+    source = fetch.Source("set", "1 kB", None, (tmp_path / "set.zip").as_uri(), "Set")
+    fetch.fetch(source, tmp_path / "data")
+    assert (tmp_path / "data" / "Set" / "lexical" / "dev" / "gold.csv").read_text() == "id,filename"
+    assert fetch.sources()["zerospeech-2021"].folder == "sLM21-dataset"
 
 
 def test_a_file_with_another_sum_is_refused_and_leaves_nothing(archive: Path, tmp_path: Path) -> None:
