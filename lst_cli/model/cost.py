@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from lst_cli.model.config import LocalConfig, ModelConfig, ffn_dim
-from lst_cli.model.model import build_model
+from lst_cli.model.model import SpeechTextModel, build_model
 
 GIB = 2**30
 
@@ -39,9 +40,16 @@ class Workload:
 
 def parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
     """Number of parameters of each module."""
+    return {name: _size(module) for name, module in _on_meta(config, vocabulary_size).named_children()}
+
+
+def _on_meta(config: ModelConfig, vocabulary_size: int) -> SpeechTextModel:
     with torch.device("meta"):
-        model = build_model(config, vocabulary_size)
-    return {name: sum(p.numel() for p in module.parameters()) for name, module in model.named_children()}
+        return build_model(config, vocabulary_size)
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def forward_flops(config: ModelConfig, vocabulary_size: int, work: Workload) -> dict[str, float]:
@@ -88,7 +96,7 @@ class Memory:
     states: float
     """Weights, gradients and optimizer, sharded."""
     gathered: float
-    """The layer that is whole at the moment, in bfloat16, and the one gathered ahead."""
+    """What is whole, in bfloat16: embedding and output layer, one layer, and the one gathered ahead."""
     activations: float
     """What the backward pass needs, an estimate."""
 
@@ -100,14 +108,16 @@ class Memory:
 
 def memory(config: ModelConfig, vocabulary_size: int, work: Workload, shards: int, *, checkpointing: bool) -> Memory:
     """Memory of one GPU that holds 1/``shards`` of the states and computes ``work`` in one step (FSDP2, bfloat16)."""
-    total = sum(parameters(config, vocabulary_size).values())
-    largest = max(4 * config.dim**2 + 3 * config.dim * ffn_dim(config.dim), vocabulary_size * config.dim)
+    model = _on_meta(config, vocabulary_size)
+    layers = [_size(layer) for stack in model.modules() if isinstance(stack, nn.ModuleList) for layer in stack]
+    total = _size(model)
+    whole = total - sum(layers) + 2 * max(layers, default=0)
     per_unit = CHECKPOINTED_BYTES if checkpointing else ACTIVATION_BYTES
     kept = work.positions * config.dim * config.layers
     if config.local is not None:
         kept += work.tokens * config.local.dim * (config.local.encoder_layers + config.local.decoder_layers)
     return Memory(
         states=total * BYTES_SHARDED / shards / GIB,
-        gathered=0.0 if shards == 1 else 2 * 2 * largest / GIB,
+        gathered=0.0 if shards == 1 else 2 * whole / GIB,
         activations=kept * per_unit / GIB,
     )

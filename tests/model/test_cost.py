@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lst_cli.model.architectures import architecture
+from lst_cli.model.attention import Spans
+from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.cost import Workload, forward_flops, memory, parameters, train_flops
 from lst_cli.patching.packed import Document
 from lst_cli.patching.strategies import PatchingConfig
@@ -46,6 +49,67 @@ def test_counts_agree_with_torch_apart_from_attention(config):
     # With no context there is no cost of attention in the count.
     work = Workload(positions=len(batch.position_P), tokens=len(tokens), context=0)
     assert sum(forward_flops(config, VOCABULARY.size, work).values()) == pytest.approx(products)
+
+
+@pytest.mark.parametrize("cross_window", [1, 16])
+@pytest.mark.parametrize("config", [LST, BASELINE], ids=["lst", "baseline"])
+def test_attention_is_counted_by_the_keys_that_queries_see(config, cross_window):
+    """Two FLOPs for each score and two for each weighed value, for each unit of width."""
+    if config.local is not None:
+        local = dataclasses.replace(LOCAL, window=40, cross_window=cross_window, encoder_layers=2, decoder_layers=3)
+        config = dataclasses.replace(config, local=local)
+    tokens = np.full(4000, VOCABULARY.speech_start)
+    cut = "none" if config.local is None else "static"
+    batch = batch_for(config, packed([Document(tokens=tokens)], PatchingConfig(size=4), cut, pad=False))
+    positions = len(batch.position_P)
+
+    def keys(spans: Spans) -> int:
+        return int((spans.high_T - spans.low_T + 1).clamp(min=0).sum())
+
+    expected = {"global_transformer": config.layers * 4 * config.dim * keys(batch.positions_P), "head": 0}
+    if batch.local is not None and config.local is not None:
+        of, each = batch.local, 4 * config.local.dim
+        expected["encoder"] = 2 * each * (keys(of.tokens_T) + keys(of.patch_to_tokens_Q))
+        expected["decoder"] = 3 * each * (keys(of.tokens_T) + keys(of.token_to_patches_T))
+    with_context, without = (
+        forward_flops(config, VOCABULARY.size, Workload(positions=positions, tokens=len(tokens), context=context))
+        for context in (positions, 0)
+    )
+    assert {name: with_context[name] - without[name] for name in expected} == pytest.approx(expected, rel=0.03)
+
+
+def test_table_7_by_hand():
+    """``lst_1b``: a block is 4 d^2 for attention, 3 d f for SwiGLU and two norms; cross-attention 4 d^2 and two."""
+    assert architecture("lst_1b") == ModelConfig(
+        family="lst",
+        layers=25,
+        dim=2048,
+        heads=16,
+        local=LocalConfig(
+            dim=1024, heads=16, encoder_layers=1, decoder_layers=9, window=512, cross_window=512
+        ),
+        rope_theta=5e5,
+    )
+    block = {dim: 4 * dim**2 + 3 * dim * inner + 2 * dim for dim, inner in ((2048, 5632), (1024, 2816))}
+    local = block[1024] + 4 * 1024**2 + 2 * 1024
+    expected = {
+        "embedding": 32_503 * 1024,
+        "global_transformer": 25 * block[2048],
+        "norm": 1024,
+        "head": 32_503 * 1024,
+        "encoder": local + 2 * 1024**2,
+        "decoder": 9 * local,
+    }
+    assert parameters(architecture("lst_1b"), PAPER_VOCABULARY) == expected
+    # One GPU of 32: 16 bytes a parameter are shared; embedding, head, norm and the encoder's first queries are whole
+    # in bfloat16, and two layers.
+    work = Workload(positions=4096, tokens=5000, context=4096)
+    needs = memory(architecture("lst_1b"), PAPER_VOCABULARY, work, 32, checkpointing=False)
+    assert needs.states * 2**30 == 16 * sum(expected.values()) / 32
+    whole = 2 * 32_503 * 1024 + 1024 + 2 * 1024**2 + 2 * block[2048]
+    assert needs.gathered * 2**30 == 2 * whole
+    assert needs.activations * 2**30 == 34 * (4096 * 25 * 2048 + 5000 * 10 * 1024)
+    assert memory(architecture("lst_1b"), PAPER_VOCABULARY, work, 1, checkpointing=True).gathered == 0
 
 
 def test_parameters_and_memory():
