@@ -24,6 +24,11 @@ def set_quiet(quiet: bool) -> None:
     _quiet = quiet
 
 
+def on_terminal() -> bool:
+    """Whether a user looks on: stderr is a terminal, and nobody asked for ``--quiet``."""
+    return sys.stderr.isatty() and not _quiet
+
+
 def say(message: str) -> None:
     """Print one line for the user on stderr, unless ``--quiet``."""
     if not _quiet:
@@ -60,15 +65,16 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 class Progress:
     """Counts work done; made by :func:`progress`."""
 
-    def __init__(self, description: str, total: float | None, unit: str) -> None:
+    def __init__(self, description: str, total: float | None, unit: str, done: float) -> None:
         self._description = description
         self._total = total
         self._unit = unit
-        self._done = 0.0
+        self._begun = done
+        self._done = done
         self._fields: dict[str, Any] = {}
         self._start = time.monotonic()
         self._last_line = self._start
-        self._terminal = sys.stderr.isatty() and not _quiet
+        self._terminal = on_terminal()
         self._bar: Any = None
         self._task: Any = None
 
@@ -87,7 +93,7 @@ class Progress:
 
     def _line(self, now: float) -> str:
         total = f"/{self._total:,.0f}" if self._total is not None else ""
-        rate = self._done / max(now - self._start, 1e-9)
+        rate = (self._done - self._begun) / max(now - self._start, 1e-9)
         extra = "".join(f" {key}={value}" for key, value in self._fields.items())
         return f"{self._description}: {self._done:,.0f}{total} {self._unit} ({rate:,.1f}/s){extra}"
 
@@ -119,12 +125,16 @@ class Progress:
 
 
 @contextmanager
-def progress(description: str, total: float | None = None, unit: str = "") -> Iterator[Progress]:
+def progress(
+    description: str, total: float | None = None, unit: str = "", done: float = 0.0
+) -> Iterator[Progress]:
     """Show progress of work that takes more than two seconds.
 
     A bar on a terminal, otherwise a plain line every ten seconds.
+
+    :param done: what was done before this began: it is no part of the rate.
     """
-    bar = Progress(description, total, unit)
+    bar = Progress(description, total, unit, done)
     try:
         yield bar
     finally:

@@ -19,6 +19,9 @@ from lst_cli.errors import LstError
 if TYPE_CHECKING:
     from torch import Tensor
 
+FOLDER = "checkpoints"
+"""Of a run, below what a restart needs."""
+
 DAMAGED_SUFFIX = ".damaged"
 
 

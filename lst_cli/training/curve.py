@@ -19,7 +19,7 @@ REPRODUCIBLE = frozenset(
         *("step", "split", "source", "lr", "grad_norm", "tokens", "positions", "speech_tokens", "flops"),
         *FIGURES,
         *ERROR_RATES,
-        *(STORY_ACCURACY, "stories"),
+        *(STORY_ACCURACY, "stories", "aligned_probability"),
     }
 )
 """What every run of the same config has alike; the rest depends on the machine and the moment."""

@@ -93,10 +93,11 @@ def make(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> Callable[[
     """The function that fills the draft: trains, and writes the model."""
 
     def fill(draft: Draft) -> None:
-        from lst_cli.training.session import Show, train_to_the_end, write_model
+        from lst_cli.training.session import train_to_the_end, write_model
+        from lst_cli.training.show import Show
         from lst_cli.training.unfinished import noted
 
-        with Show(f"finetune {inputs.task}", config.budget.steps) as show:
+        with Show(f"finetune {inputs.task}", config.budget.steps, folders.last_step) as show:
             job, card = _job(config, inputs, folders, show)
             with noted(folders.request, folders.work, job.steps):
                 train_to_the_end(job)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lst_cli.training import checkpoints
 from lst_cli.training.early import Patience, over
 from lst_cli.training.families import FamilyConfig
 from lst_cli.training.lines import Line
@@ -87,6 +88,8 @@ class Job:
     """A safetensors file to begin from; by default fresh weights."""
     validation: Validation | None = None
     """Loss on held-out data now and then; by default none."""
+    scheduled: Callable[[int], Mapping[str, float]] = lambda step: {}
+    """Figures that a step (counted from 1) has by plan, for the curve: the curriculum's."""
 
     @property
     def keeps_best(self) -> bool:
@@ -115,7 +118,7 @@ class Job:
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
-        return self.work / "checkpoints"
+        return self.work / checkpoints.FOLDER
 
     @property
     def order(self) -> Path:

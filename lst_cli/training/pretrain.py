@@ -53,12 +53,13 @@ def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[
 
     def fill(draft: Draft) -> None:
         from lst_cli.training.sampling import with_budget
-        from lst_cli.training.session import Show, train_to_the_end, write_model
+        from lst_cli.training.session import train_to_the_end, write_model
+        from lst_cli.training.show import Show
         from lst_cli.training.unfinished import noted
 
         sources, speech = open_sources(config, inputs)
         planned = with_budget(config, sources, speech)
-        with Show(f"pretrain {config.model.architecture}", planned.budget.steps) as show:
+        with Show(f"pretrain {config.model.architecture}", planned.budget.steps, folders.last_step) as show:
             job = _job(planned, inputs, sources, speech, folders, show)
             if inputs.init is not None:
                 _write_initial(config, inputs.init, speech.vocabulary, folders)
@@ -168,7 +169,17 @@ def _job(
         accumulate=batches_of_step(share, config.run.sequences_per_batch),
         weights=_initial_file(folders) if inputs.init is not None else None,
         validation=_validation(config, inputs, family.model, speech, share) if inputs.validates else None,
+        scheduled=partial(_scheduled, config),
     )
+
+
+def _scheduled(config: PretrainConfig, step: int) -> dict[str, float]:
+    """The curriculum's probability at a step (counted from 1)."""
+    from lst_cli.patching.strategies import aligned_probability
+
+    if config.patching.strategy not in ("mixed", "curriculum"):
+        return {}
+    return {"aligned_probability": aligned_probability(config.patching, step - 1, config.budget.steps)}
 
 
 def _validation(

@@ -188,7 +188,7 @@ class _TrainingRecipe(Recipe):
         order = OrderLog(job.order, gangs.root.rank) if job.run.log_order else None
         watch = Watch(job.checkpoints, job.logs / "not_finite", gangs.root.rank, order)
         model = context.get_data_parallel_model()
-        unit = SpeechTextUnit(model, gangs, job.steps, stop, watch)
+        unit = SpeechTextUnit(model, gangs, job.steps, stop, watch, job.scheduled)
         held_out = job.validation.units(model, gangs, stop) if job.validation else []
         trainer = context.create_trainer(
             unit, job.make_reader(gangs, watch), [each for each, _ in held_out], [read for _, read in held_out]

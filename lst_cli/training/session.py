@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Draft, Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
-from lst_cli.console import progress
+from lst_cli.training.checkpoints import FOLDER, last_step
 from lst_cli.training.model_artifact import ModelCard, save_model
 from lst_cli.training.processes import world_size
 from lst_cli.training.unfinished import Stopped
@@ -50,6 +50,11 @@ class Folders:
             logs=store.root / "runs" / request.name / request.version,
         )
 
+    @property
+    def last_step(self) -> int:
+        """The step that the run goes on from; 0 for a new one."""
+        return last_step(self.work / FOLDER)
+
 
 def make_job(
     config: TrainConfig,
@@ -61,6 +66,7 @@ def make_job(
     accumulate: int,
     weights: Path | None = None,
     validation: Validation | None = None,
+    scheduled: Callable[[int], Mapping[str, float]] = lambda step: {},
 ) -> Job:
     """The job that a config describes."""
     from lst_cli.training.job import Job
@@ -81,6 +87,7 @@ def make_job(
         show=show,
         weights=weights,
         validation=validation,
+        scheduled=scheduled,
     )
 
 
@@ -105,7 +112,7 @@ def write_model(
 ) -> None:
     """Write the artifact's files from the last checkpoint, or the best one."""
     from lst_cli.model.model import build_model
-    from lst_cli.training.checkpoints import best_step, last_step, weights
+    from lst_cli.training.checkpoints import best_step, weights
     from lst_cli.training.curve import reproducible
 
     step = last_step(job.checkpoints)
@@ -162,30 +169,3 @@ def _figures(lines: Sequence[Line]) -> dict[str, Any]:
             "processes": world_size(),
         },
     }
-
-
-class Show:
-    """Shows logged lines as progress of the run."""
-
-    def __init__(self, what: str, steps: int) -> None:
-        self._context = progress(what, steps, "steps")
-        self._at = 0
-
-    def __enter__(self) -> Show:
-        self._bar = self._context.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._context.__exit__(*error)
-
-    def __call__(self, line: Line) -> None:
-        """Show a line."""
-        from lst_cli.training.tally import ERROR_RATES
-
-        fields = {key: f"{line[key]:.4g}" for key in ("loss", "accuracy", "tokens_per_second") if key in line}
-        if line["split"] == "valid":
-            rates = {f"valid_{key}": f"{line[key]:.1%}" for key in ERROR_RATES if key in line}
-            self._bar.advance(0, valid_loss=fields.get("loss", "?"), **rates)
-        else:
-            self._bar.advance(line["step"] - self._at, **fields)
-            self._at = line["step"]

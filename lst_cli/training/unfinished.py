@@ -13,7 +13,7 @@ from typing import Any
 from lst_cli.artifacts import Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.errors import LstError, UserError
-from lst_cli.training.checkpoints import last_step
+from lst_cli.training.checkpoints import FOLDER, last_step
 
 _FILE = "run.json"
 _ENDED = "ended.json"
@@ -82,7 +82,7 @@ def _read(path: Path) -> Unfinished:
     return Unfinished(
         folder=path.parents[1],
         version=data.pop("version"),
-        step=last_step(path.parent / "checkpoints"),
+        step=last_step(path.parent / FOLDER),
         steps=data.pop("steps", data["config"]["budget"]["steps"]),
         identity=data,
         ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 
 import fairseq2.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
 import torch
@@ -22,13 +22,25 @@ from lst_cli.training.watch import Watch
 class SpeechTextUnit(TrainUnit[TrainBatch]):
     """Next-token loss over a packed batch, with sums by modality."""
 
-    def __init__(self, model: nn.Module, gangs: Gangs, last_step: int, stop: StopRequest, watch: Watch) -> None:
-        """Train ``model`` (as wrapped for data parallelism) up to ``last_step``."""
+    def __init__(
+        self,
+        model: nn.Module,
+        gangs: Gangs,
+        last_step: int,
+        stop: StopRequest,
+        watch: Watch,
+        scheduled: Callable[[int], Mapping[str, float]],
+    ) -> None:
+        """Train ``model`` (as wrapped for data parallelism) up to ``last_step``.
+
+        :param scheduled: figures that a step has by plan.
+        """
         self._model = model
         self._gangs = gangs
         self._last_step = last_step
         self._stop = stop
         self._watch = watch
+        self._scheduled = scheduled
         self.end_training: Callable[[], None] = lambda: None
         """Called in the step after which training ends; the trainer's ``request_stop``."""
 
@@ -57,7 +69,7 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
         norm = values["grad_norm"]
         assert isinstance(norm, Tensor)
         self._watch.check(float(norm))
-        values.update(figures(steps))
+        values.update({**figures(steps), **self._scheduled(self._watch.step)})
         values.update({name: so_far[name] for name in ("tokens", "positions", "speech_tokens", "flops")})
         values.update({f"window_{name}": steps[name] for name in ("tokens", "positions", "flops")})
 
