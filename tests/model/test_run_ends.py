@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 
-from lst_cli.patching.packed import Document, pack_documents
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.model.model import SpeechTextModel
+from lst_cli.patching.packed import Document, Packed, pack_documents
+from lst_cli.patching.strategies import Cut, PatchingConfig
 from lst_cli.patching.stream import Stream, since
 from tests.model.helpers import LOCAL, LST, VOCABULARY, batch_for, model
 
@@ -29,34 +31,51 @@ def runs(seed: int, tokens: int) -> Document:
     starts = np.cumsum(lengths + 1) - (lengths + 1)
     ids = np.full(tokens, VOCABULARY.speech_start)
     ids[starts[starts < tokens]] = VOCABULARY.s_marker
-    # Words of random length, which end where nothing tells.
-    return Document(tokens=ids, words=np.cumsum(np.random.default_rng(seed + 1).random(tokens) < 0.4))
+    # Words of random length, which end where nothing tells; some are silence.
+    rng = np.random.default_rng(seed + 1)
+    words = np.cumsum(rng.random(tokens) < 0.4)
+    return Document(tokens=ids, words=np.where(rng.random(tokens + 1)[words] < 0.2, -1, words))
 
 
-def loss_by_place(cut, boundaries: str) -> np.ndarray:
-    """Train, then mean loss (nats) of 'goes on or ends' after the 1st, 2nd, … token of a patch."""
+def loss_by_place(cuts: Sequence[Cut], boundaries: str, silence: str = "separate") -> np.ndarray:
+    """Train with the cuts in turn; mean loss (nats) of 'goes on or ends' after the 1st, 2nd, … token of a patch."""
     local = dataclasses.replace(LOCAL, encoder_layers=1, decoder_layers=1, window=16, cross_window=1)
     net = model(dataclasses.replace(LST, layers=1, local=local)).train()
-    config = PatchingConfig(size=SIZE, boundaries=boundaries)
+    config = PatchingConfig(size=SIZE, boundaries=boundaries, silence=silence)  # type: ignore[arg-type]
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
     for step in range(120):
-        batch = batch_for(net.config, pack_documents([runs(step, 512)], VOCABULARY, config, cut))
+        document = runs(step, 512)
+        batch = batch_for(net.config, pack_documents([document], VOCABULARY, config, cuts[step % len(cuts)]))
         (net(batch).total / 512).backward()
         optimizer.step()
         optimizer.zero_grad()
-    packed = pack_documents([runs(10_000, 30_000)], VOCABULARY, config, cut)
-    loss_T = -net.eval().log_probability(batch_for(net.config, packed)).numpy()
+    losses = [_by_place(net.eval(), pack_documents([runs(10_000, 30_000)], VOCABULARY, config, cut)) for cut in cuts]
+    return np.stack(losses)
+
+
+def _by_place(net: SpeechTextModel, packed: Packed) -> np.ndarray:
+    loss_T = -net.log_probability(batch_for(net.config, packed)).numpy()
     speech_T = VOCABULARY.is_speech(packed.tokens_T)
     place_T = since(Stream(speech_T=speech_T, document_T=packed.document_T).run_starts()) % SIZE
     return np.array([loss_T[:-1][(speech_T & (place_T == place))[:-1]].mean() for place in range(SIZE)])
 
 
-@pytest.mark.parametrize("cut", ["static", "aligned"])
-def test_causal_boundaries_do_not_tell_where_a_run_ends(cut):
-    losses = loss_by_place(cut, "causal")
+CASES: dict[str, tuple[list[Cut], str]] = {
+    "static": (["static"], "separate"),
+    "aligned": (["aligned"], "separate"),
+    "merged": (["aligned"], "merged"),
+    "mixed": (["static", "aligned"], "separate"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_causal_boundaries_do_not_tell_where_a_run_ends(case):
+    cuts, silence = CASES[case]
+    losses = loss_by_place(cuts, "causal", silence)
     assert (losses > BEST_CAUSAL - TOLERANCE).all() and (losses < BEST_CAUSAL + 0.1).all()
 
 
-@pytest.mark.parametrize("cut", ["static", "aligned"])
-def test_given_boundaries_do(cut):
-    assert loss_by_place(cut, "given").min() < BEST_CAUSAL - 3 * TOLERANCE
+@pytest.mark.parametrize("case", ["static", "aligned"])
+def test_given_boundaries_do(case):
+    cuts, silence = CASES[case]
+    assert loss_by_place(cuts, "given", silence).min() < BEST_CAUSAL - 3 * TOLERANCE
