@@ -46,13 +46,14 @@ TUNE_CONFIG.asr = $(RECIPES)/$(SCALE)/asr.yaml
 TUNE_CONFIG.tts = $(RECIPES)/$(SCALE)/tts.yaml
 TUNE_SHARDS.asr = --shards shards/librispeech-clean
 TUNE_SHARDS.tts = $(TUNE_SHARDS.asr)
-eval_inputs = --corpus corpus/test-clean $(if $(filter asr,$(1)),--tokens tokens/test-clean,--vocoder vocoder/librispeech)
+JUDGED_ON := test-clean test-other
+eval_inputs = --corpus corpus/$(2) $(if $(filter asr,$(1)),--tokens tokens/$(2),--vocoder vocoder/librispeech)
 
 .PHONY: fetch zerospeech units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,hellaswag storycloze \
 	topicstorycloze swuggy sblimp) $(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
 
 fetch:
-	@$(FETCH) hellaswag librispeech-test-clean $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
+	@$(FETCH) hellaswag $(addprefix librispeech-,$(JUDGED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
 
 $(addprefix corpus-,$(CORPORA)): corpus-%: fetch
 	@$(STAGE) $@ $(LST) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
@@ -93,8 +94,9 @@ $(addprefix items-,hellaswag storycloze topicstorycloze swuggy sblimp): items-%:
 	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --units quantizer/hubert --name items-$*
 
 items-asr: units
-	@$(STAGE) corpus-test-clean $(LST) corpus add $(DATA)/LibriSpeech/test-clean --layout librispeech --name test-clean
-	@$(STAGE) tokens-test-clean $(LST) tokenize corpus/test-clean --units quantizer/hubert --name test-clean
+	@$(foreach set,$(JUDGED_ON),\
+		$(STAGE) corpus-$(set) $(LST) corpus add $(DATA)/LibriSpeech/$(set) --layout librispeech --name $(set) && \
+		$(STAGE) tokens-$(set) $(LST_SHARED) tokenize corpus/$(set) --units quantizer/hubert --name $(set) &&) true
 
 items-tts: items-asr shards
 	@$(STAGE) vocoder $(LST) vocoder fit corpus/librispeech-clean --tokens tokens/librispeech-clean --name librispeech \

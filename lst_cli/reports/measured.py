@@ -60,6 +60,8 @@ def fill(spec: Spec, scored: Sequence[Scored]) -> Table:
         )
     check_shared(spec, models)
     check_items(spec, models)
+    spec = _without_unscored_parts(spec, models)
+    chosen = [(line, group) for line, (_, group) in zip(spec.lines, chosen, strict=True)]
     baseline = {line.label: group for line, group in chosen}
     rows = tuple(
         Row(
@@ -75,6 +77,21 @@ def fill(spec: Spec, scored: Sequence[Scored]) -> Table:
     return Table(spec=spec, rows=rows, remarks=tuple(_remarks(spec, rows, scored, models)))
 
 
+def _without_unscored_parts(spec: Spec, models: Sequence[Scored]) -> Spec:
+    """The table without the columns of a part that nobody was scored on."""
+    results = [result for each in models for _, result in each.results]
+    kept = [
+        number
+        for number, column in enumerate(spec.columns)
+        if not column.part or any(column.is_about(result) for result in results)
+    ]
+    lines = [
+        dataclasses.replace(line, paper=[line.paper[number] for number in kept] if line.paper else ())
+        for line in spec.lines
+    ]
+    return dataclasses.replace(spec, columns=[spec.columns[number] for number in kept], lines=lines)
+
+
 def _cell(column: Column, line: Line, group: Sequence[Scored], baseline: Sequence[Scored]) -> tuple[Run, ...]:
     if column.measure == "saved":
         return _saved(group, baseline)
@@ -86,7 +103,7 @@ def _runs(column: Column, scored: Scored) -> list[Run]:
     """What a model's scores say about a column."""
     found = []
     for artifact, result in scored.results:
-        if result.get("task") != column.task:
+        if not column.is_about(result):
             continue
         if column.measure == "accuracy":
             entries = [entry for entry in result.get("results", []) if entry["direction"] == column.direction]

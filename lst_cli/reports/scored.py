@@ -12,7 +12,7 @@ from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import read_scores
 from lst_cli.reports.facts import Facts, differences, read_facts
 from lst_cli.reports.lineage import parent_of_kind
-from lst_cli.reports.table_form import Line, Spec
+from lst_cli.reports.table_form import Line, Spec, part_of
 
 _USUAL = ("size", "silence", "spans", "boundaries", "noise_ms", "budget")
 """Facts that have their default where a line says nothing of them."""
@@ -149,11 +149,11 @@ def check_items(spec: Spec, models: Sequence[Scored]) -> None:
 
     :raises UserError: they are; it names two of them and what differs.
     """
-    asked: dict[str, tuple[str, dict[str, Any]]] = {}
+    asked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     tasks = {column.task for column in spec.columns}
     for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
         own = {key: result.get(key) for key in (*SAME, "judge")}
-        other, theirs = asked.setdefault(str(result.get("task")), (artifact.reference, own))
+        other, theirs = asked.setdefault((str(result.get("task")), part_of(result)), (artifact.reference, own))
         unequal = [key for key in own if own[key] != theirs[key]]
         if unequal:
             raise UserError(

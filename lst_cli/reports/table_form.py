@@ -17,6 +17,13 @@ class Column:
     measure: Measure = "accuracy"
     task: str = ""
     direction: str = ""
+    part: str = ""
+    """Which part of the task's data, by the end of the corpus's name; such a column is left out where nothing of it was
+    scored. Empty for the usual one."""
+
+    def is_about(self, result: Mapping[str, Any]) -> bool:
+        """Whether a result is of this column's task and part."""
+        return bool(result.get("task") == self.task and part_of(result) == self.part)
 
     @property
     def compared(self) -> bool:
@@ -66,6 +73,12 @@ class Spec:
     """Of what models share otherwise, that which the table is about: keys of ``Facts.rest``."""
     over: Literal["", "parameters", "operations"] = ""
     """Drawn as curves over this figure of the training; else as a table."""
+
+
+def part_of(result: Mapping[str, Any]) -> str:
+    """``other`` for what was judged on a corpus whose name ends so (LibriSpeech's test-other), else nothing."""
+    _, _, name = str(result.get("corpus", "")).partition("/")
+    return "other" if name.partition("/")[0].endswith("other") else ""
 
 
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -235,7 +235,9 @@ def _tuned(
         "model": entry(base),
         **result,
     }
-    request = Request(kind=SCORES, name=model.name, config={"task": task}, parents={"model": model})
+    part = result.get("corpus", "").replace("/", "-")
+    config = {"task": task, "part": part}
+    request = Request(kind=SCORES, name=f"{model.name}{part}", config=config, parents={"model": model})
     counts = ("substitutions", "deletions", "insertions", "character_errors")
     items = {"id": ["u"], "words": [100], "characters": [400], **{name: [steps % 7] for name in counts}}
     return store.build(request, lambda draft: write_scores(draft, whole, pa.table(items))).artifact
@@ -274,6 +276,21 @@ def test_table_5_sets_the_baseline_beside_lst_whatever_was_run(store: Store, tmp
     assert read.count("Base, 50% of the steps") == len(tasks)
     assert ("| ASR: Base, 50% of the steps | 1 |" in read) == (len(tasks) == 2)
     assert " | 0.5 | model/baseline-" in read
+
+
+def test_test_other_has_columns_of_its_own_where_it_was_scored(store: Store) -> None:
+    scores = _table5_scores(store)
+    plain = fill(SPECS["table5"], read_scored(store, scores))
+    assert [column.part for column in plain.spec.columns] == [""] * 4
+    bases = [store.find(f"model/{row}", MODEL) for row in ("baseline", "curriculum")]
+    result = {"wer": 0.7, "low": 0.6, "high": 0.8, "context_positions": 99, "corpus": "corpus/test-other/1"}
+    others = [_tuned(store, base, "asr", 50, result) for base in bases]
+    table = fill(SPECS["table5"], read_scored(store, [*scores, *others]))
+    assert [column.label for column in table.spec.columns if column.part] == ["ASR, WER, other"]
+    quarter, half = (table.row(f"LST, {share} of the steps") for share in ("25%", "50%"))
+    assert [cell[0].value for cell in quarter.cells] == [0.9, 0.7, 0.25, 0.3, 0.25]
+    assert quarter.line.paper == [0.068, 0.104, 0.25, None, None] and half.cells[1] == ()
+    assert (quarter.line.label, 1) in all_gains(store, table)
 
 
 def test_fine_tuned_models_are_rows_by_their_steps_and_their_base(store: Store) -> None:
