@@ -13,7 +13,7 @@ from lst_cli.reports.specs import SPECS
 if TYPE_CHECKING:
     from lst_cli.reports.measured import Table
 
-TABLE_VERSION = 2
+TABLE_VERSION = 3
 """Goes up when the same inputs would give another table."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lst_cli.errors import UserError
-from lst_cli.evaluation.compare import comparison_rows, paired, paired_rates, sign_test
+from lst_cli.evaluation.compare import Comparison, comparison_rows, paired, paired_rates, sign_test
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,37 @@ def test_swapping_the_models_swaps_the_signs(pairs: list[tuple[bool, bool]]) -> 
     there, back = paired("t-t", "accuracy", a, b), paired("t-t", "accuracy", b, a)
     assert there.difference == -back.difference and there.p == back.p and there.gained == back.lost
     assert -1 <= there.low <= there.difference <= there.high <= 1
+
+
+def outcome(both: int, gained: int, lost: int) -> Comparison:
+    """B against A, when so many items are right for both, for B alone, for A alone."""
+    kinds = [(1.0, 1.0)] * both + [(0.0, 1.0)] * gained + [(1.0, 0.0)] * lost
+    return paired("t-t", "accuracy", *({str(n): pair[side] for n, pair in enumerate(kinds)} for side in (0, 1)))
+
+
+def test_the_interval_of_agresti_and_min() -> None:
+    # By their formula: 4 of 240 items flipped, all one way; (4.5 - 0.5) / 242, with (4.5 + 0.5) / 242 squared sizes.
+    row = outcome(236, 4, 0)
+    half = 1.959964 * math.sqrt((5 / 242 - (4 / 242) ** 2) / 242)
+    assert (row.low, row.high) == (pytest.approx(4 / 242 - half), pytest.approx(4 / 242 + half))
+
+
+@pytest.mark.parametrize(("gained", "lost", "apart"), [(0, 0, False), (1, 0, False), (4, 0, False), (8, 0, True)])
+def test_few_flips_tell_nothing_apart(gained: int, lost: int, apart: bool) -> None:
+    row = outcome(240 - gained - lost, gained, lost)
+    assert (row.low > 0) == apart == (row.p < 0.05) and row.low < row.high
+
+
+@pytest.mark.parametrize(("up", "down"), [(0.02, 0.02), (0.1, 0.02), (0.3, 0.1), (0.5, 0.1)])
+def test_the_interval_covers_a_known_difference(up: float, down: float) -> None:
+    n, covered = 40, 0.0
+    for gained in range(n + 1):
+        for lost in range(n + 1 - gained):
+            ways = math.comb(n, gained) * math.comb(n - gained, lost)
+            row = outcome(n - gained - lost, gained, lost)
+            if row.low <= up - down <= row.high:
+                covered += ways * up**gained * down**lost * (1 - up - down) ** (n - gained - lost)
+    assert 0.93 < covered <= 1
 
 
 def test_error_rates_are_compared_by_utterance() -> None:
