@@ -13,6 +13,9 @@ from torch import Tensor
 
 from lst_cli.errors import UserError
 
+_HARDEST_PENALTY = 1000
+"""A larger repetition penalty would change nothing, but at last leave the range of float32."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
@@ -32,14 +35,14 @@ class Sampling:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.temperature < 0:
-            problems.append(f"temperature {self.temperature} is below 0")
+        if not 0 <= self.temperature < float("inf"):
+            problems.append(f"temperature {self.temperature} is not a number from 0 up")
         if self.top_k < 0:
             problems.append(f"top-k {self.top_k} is below 0")
         if not 0 < self.top_p <= 1:
             problems.append(f"top-p {self.top_p} is not in (0, 1]")
-        if self.repetition_penalty < 1:
-            problems.append(f"repetition penalty {self.repetition_penalty} is below 1")
+        if not 1 <= self.repetition_penalty <= _HARDEST_PENALTY:
+            problems.append(f"repetition penalty {self.repetition_penalty} is not from 1 to {_HARDEST_PENALTY}")
         if problems:
             raise UserError("sampling: settings that can't be", found="; ".join(problems))
 
@@ -58,11 +61,15 @@ class Sampling:
         log_p_RV = self._penalised(log_p_RV, before)
         if self.temperature == 0:
             return log_p_RV.argmax(-1)
-        p_RV, token_RV = (log_p_RV / self.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
+        # From the likeliest down and in float64, so that no temperature makes all tokens impossible.
+        scaled_RV = (log_p_RV - log_p_RV.amax(-1, keepdim=True)).double() / self.temperature
+        p_RV, token_RV = scaled_RV.softmax(-1).float().sort(dim=-1, descending=True, stable=True)
         if self.top_k:
             p_RV[:, self.top_k :] = 0
-        # A token stays while those before it have not reached top_p: so the likeliest always does.
-        p_RV = p_RV.masked_fill(p_RV.cumsum(-1) - p_RV >= self.top_p * p_RV.sum(-1, keepdim=True), 0)
+        # A token stays while those before it have not reached top_p; the likeliest always does.
+        reached_RV = p_RV.cumsum(-1) - p_RV >= self.top_p * p_RV.sum(-1, keepdim=True)
+        reached_RV[:, 0] = False
+        p_RV = p_RV.masked_fill(reached_RV, 0)
         total_RV = p_RV.double().cumsum(-1)
         draw_R1 = torch.tensor(draws, dtype=torch.float64, device=p_RV.device)[:, None] * total_RV[:, -1:]
         place_R1 = torch.searchsorted(total_RV, draw_R1, right=True).clamp(max=p_RV.shape[1] - 1)

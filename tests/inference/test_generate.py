@@ -124,22 +124,53 @@ def test_repetition_penalty() -> None:
     logs = log_p(0.5, 0.0, 0.125, 0.375)
     assert drawn(Sampling(repetition_penalty=2), logs, before=[0, 0]) == {3: 1.0}
     assert drawn(Sampling(repetition_penalty=2), logs) == {0: 1.0}
+    # Squared probabilities of the tokens seen, each once however often it came; drawn at temperature 1.
+    total = 0.5**2 + 0.125 + 0.375
+    expected = {0: 0.5**2 / total, 2: 0.125 / total, 3: 0.375 / total}
+    penalised = Sampling(temperature=1, repetition_penalty=2)
+    assert drawn(penalised, logs, before=[0, 0]) == pytest.approx(expected, abs=0.01)
+    # Each row has its own past.
+    two = Sampling(repetition_penalty=2).choose(logs.repeat(2, 1), [[], [0]], [0.5, 0.5])
+    assert two.tolist() == [0, 3]
+    # The filters see what the penalty has left: 0.375, 0.25 and 0.125.
+    assert drawn(Sampling(temperature=1, repetition_penalty=2, top_k=1), logs, before=[0]) == {3: 1.0}
+
+
+def test_top_p_counts_what_top_k_has_left_and_stops_as_it_is_reached() -> None:
+    logs = log_p(0.5, 0.25, 0.0, 0.125, 0.125)
+    # Of the two likeliest, the first alone has two thirds.
+    assert drawn(Sampling(temperature=1, top_k=2, top_p=0.6), logs) == {0: 1.0}
+    assert drawn(Sampling(temperature=1, top_p=0.5), logs) == {0: 1.0}
+    assert drawn(Sampling(temperature=1, top_p=0.75), logs) == pytest.approx({0: 2 / 3, 1: 1 / 3}, abs=0.01)
+    # Equal tokens: the one of the smaller id stays.
+    assert drawn(Sampling(temperature=1, top_k=3), logs) == pytest.approx({0: 4 / 7, 1: 2 / 7, 3: 1 / 7}, abs=0.01)
+    assert set(drawn(Sampling(temperature=1, top_p=1.0), logs)) == {0, 1, 3, 4}
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-45, 1e-38, 1e-3, 1e38, 1e308])
+def test_no_temperature_lets_an_impossible_token_come(temperature: float) -> None:
+    sampling = Sampling(temperature=temperature)
+    found = set(drawn(sampling, log_p(0.0, 0.5, 0.0, 0.25, 0.25), n=40))
+    assert found == ({1} if temperature < 1 else {1, 3, 4})
+    assert set(drawn(sampling, log_p(0.0, 1.0, 0.0), n=8)) == {1}
 
 
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.floats(-20, 0), min_size=2, max_size=9),
-    st.floats(0, 0.999999),
-    st.floats(0.1, 3),
-    st.integers(0, 5),
-    st.floats(0.01, 1),
+    st.floats(0, 1, exclude_max=True),
+    st.floats(0, 1e300),
+    st.integers(0, 12),
+    st.floats(0, 1, exclude_min=True),
+    st.floats(1, 1000),
 )
 def test_a_token_that_may_not_come_never_does(
-    logs: list[float], draw: float, temperature: float, top_k: int, top_p: float
+    logs: list[float], draw: float, temperature: float, top_k: int, top_p: float, penalty: float
 ) -> None:
-    masked = torch.tensor([[*logs, float("-inf"), float("-inf")]])
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
-    assert int(sampling.choose(masked, [[]], [draw])) < len(logs)
+    masked = torch.tensor([[float("-inf"), *logs, float("-inf")], [float("-inf")] * (len(logs) + 1) + [0.0]])
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=penalty)
+    one, other = sampling.choose(masked, [[0, 1], [0, len(logs) + 1]], [draw, draw]).tolist()
+    assert 1 <= one <= len(logs) and other == len(logs) + 1
 
 
 def test_impossible_settings_are_all_named() -> None:
@@ -147,3 +178,7 @@ def test_impossible_settings_are_all_named() -> None:
         Sampling(temperature=-1, top_k=-1, top_p=0, repetition_penalty=0.5)
     for part in ("temperature -1", "top-k -1", "top-p 0", "repetition penalty 0.5"):
         assert part in str(caught.value)
+    for setting in ("temperature", "top_p", "repetition_penalty"):
+        for value in (float("inf"), float("nan")):
+            with pytest.raises(UserError):
+                Sampling(**{setting: value})
