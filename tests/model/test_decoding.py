@@ -95,6 +95,21 @@ def test_chosen_rows_go_on_from_where_they_were(name, segments, seed):
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))
+def test_caches_grow_without_losing_anything(name):
+    """Hundreds of tokens, some at a time and one at a time, beside a row that stays short."""
+    rng = np.random.default_rng(4)
+    documents = [document(rng, [(True, 100), (False, 40), (True, 60)]), document(rng, [(True, 5)])]
+    expected = full_logits(name, documents)
+    state = DecodingState(MODELS[name], VOCABULARY, SIZE, 2)
+    state.feed(np.arange(2), [documents[0].tokens[:50], documents[1].tokens[:3]])
+    for start, stop in [(50, 70), *((t, t + 1) for t in range(70, 140)), (140, 200)]:
+        (got,) = state.feed(np.array([0]), [documents[0].tokens[start:stop]])
+        torch.testing.assert_close(got, expected[0][stop - 1], rtol=1e-4, atol=1e-4)
+    (got,) = state.feed(np.array([1]), [documents[1].tokens[3:]])
+    torch.testing.assert_close(got, expected[1][-1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
 def test_endings_share_a_prompt(name):
     rng = np.random.default_rng(1)
     prompt = document(rng, [(True, 13)], whole=False)
