@@ -19,7 +19,7 @@ def export(
     """Write a model to a folder that can be published: model.safetensors, model.json, tokenizer.model, quantizer."""
     import shutil
 
-    from lst_cli.artifacts.parquet import write_bytes_atomic
+    from lst_cli.artifacts.parquet import atomic_path
     from lst_cli.errors import UserError
     from lst_cli.training.model_artifact import MODEL, read_card
 
@@ -30,7 +30,8 @@ def export(
     work = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
     for source in sources:
-        write_bytes_atomic(work / source.name, source.read_bytes())
+        with atomic_path(work / source.name) as path:  # in pieces: weights may be larger than memory
+            shutil.copyfile(source, path)
     work.rename(folder)
     say(f"exported {artifact.reference} to {folder}")
 
@@ -41,9 +42,11 @@ def import_(
     name: Annotated[str, typer.Option(help="Name of the model.")],
 ) -> None:
     """Make a model artifact from an exported folder."""
+    import shutil
+
     from lst_cli.artifacts import Draft, Request
     from lst_cli.artifacts.draft import sync_and_sum
-    from lst_cli.artifacts.parquet import write_bytes_atomic
+    from lst_cli.artifacts.parquet import atomic_path
     from lst_cli.errors import UserError
     from lst_cli.training.model_artifact import CARD_FILE, MODEL, read_card_file
 
@@ -61,7 +64,8 @@ def import_(
         from lst_cli.training.model_artifact import load_folder
 
         for name in files:
-            write_bytes_atomic(draft.path / name, (folder / name).read_bytes())
+            with atomic_path(draft.path / name) as path:
+                shutil.copyfile(folder / name, path)
         loaded = load_folder(draft.path, str(folder))
         counts = parameters(loaded.card.architecture, loaded.card.vocabulary.size)
         draft.statistics["parameters"] = sum(counts.values())

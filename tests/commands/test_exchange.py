@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from typer.testing import CliRunner
 
@@ -11,7 +12,7 @@ from lst_cli.main import app
 from lst_cli.model.batch import make_batch
 from lst_cli.patching.packed import Document, pack_documents
 from lst_cli.training.model_artifact import MODEL, load_model
-from tests.inference.models import latent_config, model_artifact, random_model
+from tests.inference.models import baseline_config, latent_config, model_artifact, random_model
 
 
 def logits(loaded) -> torch.Tensor:
@@ -26,8 +27,10 @@ def run(root, *arguments):
     return CliRunner().invoke(app, ["--root", str(root), *map(str, arguments)])
 
 
-def test_the_round_trip_gives_equal_logits(tmp_path):
-    original = model_artifact(Store(tmp_path / "a"), "m", latent_config(), random_model(latent_config()))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("config", [latent_config(), baseline_config()], ids=["lst", "baseline"])
+def test_the_round_trip_gives_equal_logits(tmp_path, config, dtype):
+    original = model_artifact(Store(tmp_path / "a"), "m", config, random_model(config).to(dtype))
     assert run(tmp_path / "a", "export", original.reference, tmp_path / "out").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "model.json",
@@ -37,7 +40,21 @@ def test_the_round_trip_gives_equal_logits(tmp_path):
     ]
     assert run(tmp_path / "b", "import", tmp_path / "out", "--name", "back").exit_code == 0
     back = Store(tmp_path / "b").find("model/back", MODEL)
-    assert torch.equal(logits(load_model(back)), logits(load_model(original)))
+    found, expected = logits(load_model(back)), logits(load_model(original))
+    assert found.dtype == dtype and torch.equal(found, expected)
+    assert back.statistics["parameters"] == sum(value.numel() for value in random_model(config).parameters())
+
+
+def test_tied_weights_come_back_as_they_were(tmp_path):
+    config = baseline_config()
+    model = random_model(config)
+    model.head.weight = model.embedding.weight
+    original = model_artifact(Store(tmp_path / "a"), "m", config, model)
+    assert run(tmp_path / "a", "export", original.reference, tmp_path / "deep" / "out").exit_code == 0
+    assert run(tmp_path / "b", "import", tmp_path / "deep" / "out", "--name", "back").exit_code == 0
+    back = load_model(Store(tmp_path / "b").find("model/back", MODEL))
+    assert torch.equal(back.model.embedding.weight, model.embedding.weight)
+    assert torch.equal(logits(back), logits(load_model(original)))
 
 
 def test_what_is_no_exported_model_makes_no_artifact(tmp_path):
