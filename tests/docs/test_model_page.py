@@ -1,13 +1,19 @@
-"""docs/model.md: the code that it puts beside each formula and each mask is in the code, where it says."""
+"""docs/model.md: the code that it puts beside each formula and each mask is in the code, where it says; its example works."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from lst_cli.patching.stream import Patches, Stream, since
 
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("lst_cli/model", "lst_cli/patching")
@@ -72,3 +78,30 @@ def test_named_tests_exist() -> None:
         assert f"def {name}(" in tests, name
     for name in re.findall(r"`(tests/[\w/]+\.py)`", PAGE):
         assert (REPOSITORY / name).is_file(), name
+
+
+def test_the_strategy_of_the_walk_through_works_and_does_not_look_ahead() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    room = {"Stream": Stream, "Patches": Patches, "since": since}
+    exec("from __future__ import annotations\n" + code, room)
+
+    @dataclass(frozen=True, kw_only=True)
+    class StreamOfIds(Stream):
+        tokens_T: NDArray[np.int32]
+
+    def cut(ids: str) -> Patches:
+        tokens = np.array([ord(letter) for letter in ids], np.int32)
+        speech = np.array([letter.islower() for letter in ids])
+        made: Patches = room["changes"](  # type: ignore[operator]
+            StreamOfIds(speech_T=speech, document_T=np.zeros(len(ids), int), tokens_T=tokens), 3
+        )
+        return made
+
+    ids = "SaaaaabbTXaab"
+    whole = cut(ids)
+    opens = np.flatnonzero(whole.opens_T)
+    assert [ids[a:b] for a, b in itertools.pairwise([*opens, len(ids)])] == "S aaa aa bb T X aa b".split()
+    assert [ids[:t] for t in np.flatnonzero(whole.closes_T & ~np.isin(np.arange(len(ids)), [0, 8, 9]))] == ["Saa"]
+    for t in range(1, len(ids)):
+        begun = cut(ids[:t])
+        assert (begun.opens_T == whole.opens_T[:t]).all() and (begun.closes_T == whole.closes_T[:t]).all()
