@@ -1,4 +1,4 @@
-"""docs/model.md: the code that it puts beside each formula and each mask is in the code, where it says; its example works."""
+"""docs/model.md: the code that it puts beside each formula and mask is where it says; its example works."""
 
 from __future__ import annotations
 
@@ -99,9 +99,11 @@ def test_the_strategy_of_the_walk_through_works_and_does_not_look_ahead() -> Non
 
     ids = "SaaaaabbTXaab"
     whole = cut(ids)
-    opens = np.flatnonzero(whole.opens_T)
-    assert [ids[a:b] for a, b in itertools.pairwise([*opens, len(ids)])] == "S aaa aa bb T X aa b".split()
-    assert [ids[:t] for t in np.flatnonzero(whole.closes_T & ~np.isin(np.arange(len(ids)), [0, 8, 9]))] == ["Saa"]
+    borders = [*np.flatnonzero(whole.opens_T), len(ids)]
+    patches = [ids[a:b] for a, b in itertools.pairwise(borders)]
+    assert patches == ["S", "aaa", "aa", "bb", "T", "X", "aa", "b"]
+    # Text, and the one patch that is full.
+    assert np.flatnonzero(whole.closes_T).tolist() == [0, 3, 8, 9]
     for t in range(1, len(ids)):
         begun = cut(ids[:t])
         assert (begun.opens_T == whole.opens_T[:t]).all() and (begun.closes_T == whole.closes_T[:t]).all()
