@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lst_cli.inference.generate import ROWS, Continuation, Modality, Prompt, allowed_tokens, by_length
@@ -37,6 +38,8 @@ class _Search:
     beams: int
     length_penalty: float
     live: list[_Hypothesis]
+    context_positions: int = 0
+    """Positions that the global transformer computed for the prompt."""
     best: Continuation | None = None
     best_score: float = field(default=-float("inf"))
 
@@ -44,28 +47,39 @@ class _Search:
         """What hypotheses are compared by; the end counts as a token."""
         return log_prob / float((tokens + 1) ** self.length_penalty)
 
-    def extend(self, candidates: Sequence[_Hypothesis], eos: int) -> None:
-        """Take in the candidates of one step, best first: ends are kept apart, the best others live on."""
+    def extend(self, candidates: Sequence[_Hypothesis], eos: int, positions_R: NDArray[np.int64]) -> None:
+        """Take in the candidates of one step, best first: ends are kept apart, the best others live on.
+
+        :param positions_R: positions that the global transformer has computed of each row of the state.
+        """
         live: list[_Hypothesis] = []
         for candidate in candidates:
             if candidate.tokens[-1] == eos:
                 # Deep in the list an end only says that nothing better was at hand.
                 if len(live) < self.beams:
-                    self._finish(candidate.tokens[:-1], candidate.log_prob, ended=True)
+                    self._finish(candidate.tokens[:-1], candidate, positions_R, ended=True)
             elif len(live) < self.beams:
                 live.append(candidate)
         if live and len(live[0].tokens) >= self.prompt.limit:
             if self.best is None:
-                self._finish(live[0].tokens, live[0].log_prob, ended=False)
+                self._finish(live[0].tokens, live[0], positions_R, ended=False)
             live = []
         # A hypothesis only gets less likely: at best it keeps its sum and grows to the limit.
         hope = max((self.worth(each.log_prob, self.prompt.limit) for each in live), default=-float("inf"))
         self.live = [] if hope <= self.best_score else live
 
-    def _finish(self, tokens: tuple[int, ...], log_prob: float, *, ended: bool) -> None:
-        score = self.worth(log_prob, len(tokens))
+    def _finish(
+        self, tokens: tuple[int, ...], of: _Hypothesis, positions_R: NDArray[np.int64], *, ended: bool
+    ) -> None:
+        score = self.worth(of.log_prob, len(tokens))
         if score > self.best_score or self.best is None:
-            self.best = Continuation(tokens=list(tokens), log_prob=log_prob, ended=ended)
+            self.best = Continuation(
+                tokens=list(tokens),
+                log_prob=of.log_prob,
+                ended=ended,
+                context_positions=self.context_positions,
+                new_positions=int(positions_R[of.row]) - self.context_positions,
+            )
             self.best_score = score
 
 
@@ -109,11 +123,13 @@ def _decode(loaded: LoadedModel, batch: Sequence[_Search], allowed_V: Tensor) ->
     card = loaded.card
     state = DecodingState(loaded.model, card.vocabulary, card.patching.size, len(batch))
     logits_RV = state.feed(np.arange(len(batch)), [search.prompt.tokens for search in batch])
+    for search, positions in zip(batch, state.positions, strict=True):
+        search.context_positions = int(positions)
     while True:
         log_p_RV = logits_RV.float().log_softmax(-1).masked_fill(~allowed_V, float("-inf"))
         for search in batch:
             if search.live:
-                search.extend(_candidates(search, log_p_RV), card.vocabulary.eos)
+                search.extend(_candidates(search, log_p_RV), card.vocabulary.eos, state.positions)
         live = [(search, place) for search in batch for place in range(len(search.live))]
         if not live:
             return

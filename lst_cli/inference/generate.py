@@ -53,7 +53,8 @@ class Continuation:
     context_positions: int = 0
     """Positions that the global transformer computed for the prompt (Table 5 of the paper: context units)."""
     new_positions: int = 0
-    """Those that it computed for what was added (generation units); what closed no patch took none."""
+    """Those that it computed for what was added (generation units), of a beam for the best one alone; what closed no
+    patch took none."""
 
 
 def allowed_tokens(vocabulary: Vocabulary, modality: Modality) -> NDArray[np.bool_]:

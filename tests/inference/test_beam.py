@@ -77,6 +77,8 @@ def test_one_beam_is_greedy(tmp_path: Path, config: ModelConfig) -> None:
     assert [each.tokens for each in beam] == [each.tokens for each in greedy]
     for one, other in zip(beam, greedy, strict=True):
         assert one.log_prob == pytest.approx(other.log_prob, abs=1e-3)
+        assert (one.context_positions, one.new_positions) == (other.context_positions, other.new_positions)
+        assert one.context_positions > 0 and one.ended == other.ended
 
 
 @pytest.mark.parametrize("config", [baseline_config(), latent_config()], ids=["baseline", "lst"])
