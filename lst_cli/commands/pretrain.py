@@ -15,6 +15,7 @@ from lst_cli.console import print_json, print_table
 if TYPE_CHECKING:
     from lst_cli.artifacts import Draft, Request, Store
     from lst_cli.training.inputs import Inputs
+    from lst_cli.training.plan import Machine
     from lst_cli.training.pretrain_config import PretrainConfig
     from lst_cli.training.stories import Stories
 
@@ -74,6 +75,9 @@ def pretrain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train and write nothing.")] = False,
     gpu: Annotated[str, typer.Option(help="With --dry-run: GPU to reckon time for.")] = "H100",
     gpus: Annotated[int, typer.Option(min=1, help="With --dry-run: how many of them.")] = 1,
+    gpus_per_node: Annotated[
+        int, typer.Option(min=1, help="With --dry-run: GPUs of a machine, within which run.hybrid shards.")
+    ] = 8,
     utilisation: Utilisation = 0.4,
     json: Json = False,
 ) -> None:
@@ -97,7 +101,10 @@ def pretrain(
     )
     check_inputs(resolved, inputs)
     if dry_run:
-        _print_plan(resolved, inputs, gpu, gpus, utilisation, json=json)
+        from lst_cli.training.plan import Machine
+
+        machine = Machine(gpu=gpu, gpus=gpus, utilisation=utilisation, per_node=gpus_per_node)
+        _print_plan(resolved, inputs, machine, json=json)
         return
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
@@ -166,15 +173,12 @@ def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | Non
     return read_stories(stories, artifacts.find(tokens, TOKENS) if tokens is not None else None)
 
 
-def _print_plan(
-    config: PretrainConfig, inputs: Inputs, gpu: str, gpus: int, utilisation: float, *, json: bool
-) -> None:
+def _print_plan(config: PretrainConfig, inputs: Inputs, machine: Machine, *, json: bool) -> None:
     from lst_cli.training.inputs import open_sources
-    from lst_cli.training.plan import Machine, make_plan, rows
+    from lst_cli.training.plan import make_plan, rows
 
-    machine = Machine(gpu=gpu, gpus=gpus, utilisation=utilisation)
     sources, speech = open_sources(config, inputs)
-    plan = make_plan(config, sources, speech, machine)
+    plan = make_plan(config, sources, speech, machine, initial=inputs.init is not None)
     if json:
         print_json({**dataclasses.asdict(plan), "machine": dataclasses.asdict(machine)})
     else:

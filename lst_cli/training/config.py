@@ -96,6 +96,10 @@ class RunSection:
     keep_checkpoints: int = Field(default=2, ge=1)
     """How many of the newest checkpoints stay on disk while the run goes on."""
 
+    keep_every: int | None = Field(default=None, ge=1)
+    """Checkpoints of multiples of so many steps stay as well, their weights also when the run is done: ``lst runs
+    model`` makes models of them. A multiple of ``checkpoint_every``; none by default."""
+
     peak_flops: float | None = Field(default=None, gt=0)
     """Operations a second that one device could do, for ``utilisation`` in the curve; by default that of its maker's
     data sheet, where the GPU is known."""
@@ -180,6 +184,10 @@ def check(config: TrainConfig) -> list[str]:
             f"schedule.warmup is {config.schedule.warmup} steps, but the whole run is {steps} (budget.steps): lower it"
         )
     problems += check_every("run.checkpoint_every", run.checkpoint_every, log_every)
+    if run.keep_every and run.keep_every % run.checkpoint_every:
+        problems.append(
+            f"run.keep_every is {run.keep_every}, which is no multiple of run.checkpoint_every ({run.checkpoint_every})"
+        )
     if run.hybrid and run.parallel != "fsdp":
         problems.append("run.hybrid needs run.parallel: fsdp")
     return problems

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lst_cli.errors import UserError
 from lst_cli.training.checkpoints import last_step, size_bytes, steps
+from lst_cli.training.config import RunSection
 
 _BYTES_OF_CHECKPOINT = 12
 """Of each parameter: weight and both averages of AdamW, in float32."""
@@ -20,30 +21,47 @@ def checkpoint_bytes(parameters: int) -> int:
     return _BYTES_OF_CHECKPOINT * parameters
 
 
-def needed_bytes(parameters: int, keep: int) -> int:
-    """Largest use of the disk during a run: the checkpoints that are kept, the one being written, and the model."""
-    return int(_SPARE * ((keep + 1) * checkpoint_bytes(parameters) + _BYTES_OF_MODEL * parameters))
+def most_checkpoints(run: RunSection, last: int, *, best: bool = False) -> int:
+    """How many checkpoints are on disk at most: those that are kept, and the one being written.
+
+    :param last: the run's last step.
+    :param best: the best one is kept, too.
+    """
+    return run.keep_checkpoints + 1 + best + (last // run.keep_every if run.keep_every else 0)
 
 
-def check_room(folder: Path, parameters: int, keep: int) -> None:
+def needed_bytes(parameters: int, checkpoints: int, *, initial: bool = False) -> int:
+    """Largest use of the disk during a run: checkpoints and the model.
+
+    :param initial: the weights that it begins from are written, too.
+    """
+    return int(_SPARE * (checkpoints * checkpoint_bytes(parameters) + (1 + initial) * _BYTES_OF_MODEL * parameters))
+
+
+def check_room(folder: Path, parameters: int, checkpoints: int) -> None:
     """Refuse a run that the disk has no room for, before anything is allocated.
 
+    :param checkpoints: so many are there at most.
     :raises UserError: says how much is missing.
     """
     present = sum(size_bytes(folder / f"step_{step}") for step in steps(folder))
-    needed = max(needed_bytes(parameters, keep) - present, 0)
+    needed = max(needed_bytes(parameters, checkpoints) - present, 0)
     free = shutil.disk_usage(_existing(folder)).free
     if free < needed:
         raise UserError(
             f"{folder}: the disk has no room for the checkpoints",
             found=f"{_mb(free)} free",
-            expected=f"{_mb(needed)}: {keep + 1} checkpoints of {_mb(checkpoint_bytes(parameters))}, and the model",
-            fix="free some space, give another disk with --root or LST_ROOT, or lower run.keep_checkpoints",
+            expected=f"{_mb(needed)}: {checkpoints} checkpoints of {_mb(checkpoint_bytes(parameters))}, and the model",
+            fix="free some space, give another disk with --root or LST_ROOT, lower run.keep_checkpoints, or raise "
+            "run.keep_every",
         )
 
 
 def full_disk(error: BaseException, folder: Path) -> UserError | None:
-    """What to say when an error comes from a full disk; None when it does not."""
+    """What to say when an error comes from a full disk; None when it does not.
+
+    A checkpoint, the curve, TensorBoard's file or a log: the last whole checkpoint stays.
+    """
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -51,9 +69,11 @@ def full_disk(error: BaseException, folder: Path) -> UserError | None:
                 shutil.rmtree(unfinished, ignore_errors=True)
             last = last_step(folder)
             return UserError(
-                f"{folder}: the disk is full, a checkpoint could not be saved",
+                f"{seen.filename or folder}: the disk is full",
                 found=f"{_mb(shutil.disk_usage(_existing(folder)).free)} free",
-                fix=f"free some space and run the same command again: it goes on from step {last}",
+                expected="room for the next checkpoint, and for the curve and the logs",
+                fix="free some space and run the same command again: it "
+                + (f"goes on from step {last}" if last else "begins anew, as no checkpoint was saved yet"),
             )
         seen = seen.__cause__ or seen.__context__
     return None

@@ -76,6 +76,8 @@ def resolve(config: FinetuneConfig, tasks: Sequence[str]) -> FinetuneConfig:
         problems.append("validation.keep: best needs held-out utterances: raise data.held_out, or set it to last")
     if told.stop_after is not None and told.keep != "best":
         problems.append("validation.stop_after is for validation.keep: best")
+    if told.keep == "best" and config.run.keep_every:
+        problems.append("run.keep_every is for validation.keep: last; the best checkpoint is kept as it is")
     if told.metric != "loss" and "asr" not in tasks:
         problems.append(f"validation.metric: {told.metric} is for ASR: set it to loss")
     if told.metric != "loss" and config.run.parallel == "fsdp":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,19 +13,25 @@ from lst_cli.patching.packed import PADDING, Packed
 
 PEAK_BF16 = {
     "A100": 312e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
     "H100": 989e12,
     "H200": 989e12,
+    "GH200": 989e12,
     "B200": 2250e12,
     "L40S": 362e12,
     "A10": 125e12,
+    "A10G": 70e12,
     "V100": 125e12,
 }
-"""Dense bfloat16 (V100: float16) operations a second of a GPU, by a part of its name; from the makers' data sheets."""
+"""Dense bfloat16 (V100: float16) operations a second of a GPU, by words of its name; from the makers' data sheets."""
 
 
 def peak_of(gpu: str) -> float | None:
     """Peak of a GPU with this name; None when it is not known."""
-    return next((peak for name, peak in PEAK_BF16.items() if name.lower() in gpu.lower()), None)
+    # Whole words: an RTX A1000 is no A100.
+    matching = (peak for name, peak in PEAK_BF16.items() if re.search(rf"\b{name}\b", gpu, re.IGNORECASE))
+    return next(matching, None)
 
 
 def step_flops(packed: Packed, config: ModelConfig, vocabulary_size: int) -> float:

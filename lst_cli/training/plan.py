@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lst_cli.model.cost import GIB, Memory, Workload, memory, parameters, train_flops
-from lst_cli.training.config import resolve_model
-from lst_cli.training.disk import checkpoint_bytes, needed_bytes
-from lst_cli.training.flops import peak_of
+from lst_cli.training.config import RunSection, resolve_model
+from lst_cli.training.disk import checkpoint_bytes, most_checkpoints, needed_bytes
+from lst_cli.training.flops import PEAK_BF16, peak_of
 from lst_cli.training.pretrain_config import PretrainConfig
+from lst_cli.training.processes import check_shares
 from lst_cli.training.sampling import Sample, aligned_share, take_sample, with_budget
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Machine:
     """A part of its name, such as H100."""
     gpus: int
     utilisation: float
-    """Share of the peak that is reached."""
+    """Share of the bfloat16 peak that is reached, recomputed activations included."""
+    per_node: int = 8
+    """GPUs of a machine: ``run.hybrid`` shards within one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,24 +61,26 @@ class Plan:
     """On the machine, where its peak is known."""
 
 
-def make_plan(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, machine: Machine) -> Plan:
+def make_plan(
+    config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, machine: Machine, *, initial: bool = False
+) -> Plan:
     """Plan a run.
 
-    :raises UserError: shards are damaged or do not fit.
+    :param initial: it begins from a text model.
+    :raises UserError: shards are damaged or do not fit, or the data can't be dealt to so many GPUs.
     """
+    check_shares(config.data.sequences_per_step, config.data.streams, machine.gpus)
     config, vocabulary = with_budget(config, sources, speech), speech.vocabulary
     model = resolve_model(config.model)
     share = aligned_share(config)
     sample = take_sample(config, sources, speech, share)
-    processes = machine.gpus
     sequences, steps = config.data.sequences_per_step, config.budget.steps
     counts = parameters(model, vocabulary.size)
     total = sum(counts.values())
     work = _work(sample, sequences * steps)
-    own = max(sequences // processes, 1)
+    own = sequences // machine.gpus
     per_batch = min(config.run.sequences_per_batch or own, own)
     flops = train_flops(model, vocabulary.size, work)
-    peak = peak_of(machine.gpu)
     return Plan(
         parameters=counts,
         steps=steps,
@@ -87,16 +92,32 @@ def make_plan(config: PretrainConfig, sources: Sequence[Source], speech: SpeechC
         flops=flops,
         checkpoints=steps // config.run.checkpoint_every + bool(steps % config.run.checkpoint_every),
         checkpoint_bytes=checkpoint_bytes(total),
-        disk_bytes=needed_bytes(total, config.run.keep_checkpoints),
+        disk_bytes=needed_bytes(total, most_checkpoints(config.run, steps), initial=initial),
         memory=memory(
             model,
             vocabulary.size,
             _work(sample, per_batch),
-            processes if config.run.parallel == "fsdp" else 1,
+            _shards(config.run, machine),
             checkpointing=config.run.activation_checkpointing,
         ),
-        hours=flops / (peak * machine.gpus * machine.utilisation) / 3600 if peak else None,
+        hours=_hours(flops, config.run, machine),
     )
+
+
+def _shards(run: RunSection, machine: Machine) -> int:
+    """GPUs that share one copy of the model."""
+    if run.parallel == "ddp":
+        return 1
+    return min(machine.gpus, machine.per_node) if run.hybrid else machine.gpus
+
+
+def _hours(flops: float, run: RunSection, machine: Machine) -> float | None:
+    peak = peak_of(machine.gpu)
+    if peak is None:
+        return None
+    # The backward pass is two forward ones; recomputing is one more.
+    done = flops * 4 / 3 if run.activation_checkpointing else flops
+    return done / (peak * machine.gpus * machine.utilisation) / 3600
 
 
 def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
@@ -104,7 +125,8 @@ def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
     modules = ", ".join(f"{name} {n / 1e6:,.1f} M" for name, n in plan.parameters.items())
     text_tokens = plan.tokens_per_step - plan.speech_tokens_per_step
     epochs = ", ".join(f"{name} {n:.2f}" for name, n in plan.epochs.items())
-    hours = "peak not known" if plan.hours is None else f"{plan.hours:,.1f} h"
+    unknown = f"the peak of {machine.gpu} is not known; known: {', '.join(PEAK_BF16)}"
+    hours = unknown if plan.hours is None else f"{plan.hours:,.1f} h"
     return [
         ("parameters", f"{sum(plan.parameters.values()) / 1e6:,.1f} M ({modules})"),
         ("steps", f"{plan.steps:,} of {plan.positions_per_step:,} positions"),

@@ -24,12 +24,13 @@ def _number(*names: str, default: int) -> int:
     return default
 
 
-def check_shares(sequences_per_step: int, streams: int) -> None:
+def check_shares(sequences_per_step: int, streams: int, size: int | None = None) -> None:
     """Refuse a number of processes that does not divide the data.
 
+    :param size: the number; by default that of this run.
     :raises UserError: names the settings.
     """
-    size = world_size()
+    size = size or world_size()
     for name, value in (("data.sequences_per_step", sequences_per_step), ("data.streams", streams)):
         if value % size:
             raise UserError(

@@ -39,7 +39,7 @@ from fairseq2.task import Task, TaskStopException
 from lst_cli.console import say, warn
 from lst_cli.training.checkpoints import last_step, remove_unfinished, set_aside_damaged, sync
 from lst_cli.training.curve import CurveRecorder
-from lst_cli.training.disk import check_room, full_disk
+from lst_cli.training.disk import check_room, full_disk, most_checkpoints
 from lst_cli.training.early import stop_early
 from lst_cli.training.families import CONFIGURED, count_parameters, register_families
 from lst_cli.training.flops import peak_of
@@ -126,6 +126,7 @@ def _recipe_config(job: Job) -> _RecipeConfig:
         regime=RegimeSection(
             checkpoint_every_n_steps=job.checkpoint_every,
             keep_last_n_checkpoints=run_.keep_checkpoints,
+            keep_checkpoint_every_n_steps=run_.keep_every,
             publish_metrics_every_n_steps=job.log_every,
             validate_every_n_steps=job.validation.every if job.validation else None,
             score_metric=job.validation.metric if job.validation and job.keeps_best else None,
@@ -204,7 +205,9 @@ class _TrainingRecipe(Recipe):
     def _settle(self, gangs: Gangs) -> None:
         """Make sure of room on the disk, and go back to a checkpoint that can be read."""
         job, folder = self._job, self._job.checkpoints
-        check_room(folder, count_parameters(job.family), job.run.keep_checkpoints)
+        check_room(
+            folder, count_parameters(job.family), most_checkpoints(job.run, job.steps, best=job.keeps_best)
+        )
         recover(folder)
         remove_unfinished(folder)
         for damaged in set_aside_damaged(folder):

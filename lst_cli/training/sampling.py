@@ -15,6 +15,7 @@ import numpy as np
 
 from lst_cli.patching.packed import PADDING
 from lst_cli.patching.strategies import PatchingConfig, aligned_probability
+from lst_cli.training.config import check, refuse
 from lst_cli.training.pretrain_config import PretrainConfig
 
 if TYPE_CHECKING:
@@ -112,7 +113,9 @@ def with_budget(config: PretrainConfig, sources: Sequence[Source], speech: Speec
     of_reference = _sample_of(config, sources, _unmerged(speech), reference)
     own = take_sample(config, sources, speech, aligned_share(config))
     steps = round(config.budget.steps * of_reference.tokens / own.tokens)
-    return dataclasses.replace(config, budget=dataclasses.replace(config.budget, steps=steps))
+    planned = dataclasses.replace(config, budget=dataclasses.replace(config.budget, steps=steps))
+    refuse(check(planned))  # fewer steps may be too few for the warm-up
+    return planned
 
 
 def _unmerged(speech: SpeechCodec) -> SpeechCodec:

@@ -164,7 +164,7 @@ def test_a_disk_that_gets_full_loses_nothing(root: Path, undisturbed: Artifact, 
     script = [sys.executable, "-m", "tests.training.runs", "full", str(tmp_path), str(root)]
     done = subprocess.run([*namespace, *script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "the disk is full, a checkpoint could not be saved" in done.stderr
+    assert "the disk is full" in done.stderr
     assert "it goes on from step 5" in done.stderr
     model = sums(undisturbed)["model.safetensors"]
     assert model in done.stdout

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lst_cli.errors import UserError
 from lst_cli.main import app
 from tests.training.runs import BASELINE, arguments, pretrain
 from tests.training.world import make_world
@@ -31,6 +32,50 @@ def test_the_plan_is_what_happens(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert foretold["flops"] == pytest.approx(done["flops"], rel=0.1)
     assert foretold["aligned_share"] == pytest.approx(0.5, abs=0.03)
     assert foretold["checkpoints"] == 4
+
+
+def planned(root: Path, capsys: pytest.CaptureFixture[str], changes: tuple[str, ...], *options: str) -> Any:
+    app([*arguments(root, "planned", *changes), "--dry-run", "--json", *options], standalone_mode=False)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_hybrid_sharding_divides_the_states_by_the_gpus_of_a_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_world(tmp_path)
+    whole = plan(tmp_path, capsys)
+    hybrid = ("run.parallel=fsdp", "run.hybrid=true")
+    shared = planned(tmp_path, capsys, hybrid, "--gpus", "4", "--gpus-per-node", "2")
+    assert shared["memory"]["states"] == whole["memory"]["states"] / 2
+
+
+def test_recomputing_activations_takes_a_third_longer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_world(tmp_path)
+    again = plan(tmp_path, capsys, "run.activation_checkpointing=true")
+    assert again["hours"] == pytest.approx(plan(tmp_path, capsys)["hours"] * 4 / 3)
+
+
+def test_all_that_stays_on_the_disk_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_world(tmp_path)
+    usual = plan(tmp_path, capsys)
+    kept = plan(tmp_path, capsys, "run.keep_every=10")
+    assert kept["disk_bytes"] - usual["disk_bytes"] == pytest.approx(1.05 * 2 * usual["checkpoint_bytes"], abs=2)
+
+
+def test_what_a_run_would_refuse_is_not_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_world(tmp_path)
+    with pytest.raises(UserError, match="4 can't be dealt to 3 processes"):
+        planned(tmp_path, capsys, (), "--gpus", "3")
+    with pytest.raises(UserError, match="config does not fit") as error:
+        # With patches of 9 there are fewer steps of as many tokens.
+        plan(tmp_path, capsys, "budget.mode=data", "patching={strategy: static, size: 9}", "schedule.warmup=19")
+    assert "schedule.warmup is 19" in (error.value.found or "")
+
+
+def test_an_unknown_gpu_is_told_which_are_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_world(tmp_path)
+    app([*arguments(tmp_path, "planned"), "--dry-run", "--gpu", "Radeon"], standalone_mode=False)
+    assert "the peak of Radeon is not known; known: A100" in capsys.readouterr().out
 
 
 def test_sharding_divides_the_states(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

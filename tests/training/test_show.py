@@ -12,11 +12,25 @@ from lst_cli import console
 from lst_cli.training.show import Show
 
 TRAIN: dict[str, Any] = {
-    **{"step": 100, "split": "train", "loss": 4.0, "accuracy": 0.25, "loss_speech": 5.0, "accuracy_speech": 0.125},
-    **{"loss_text_with_speech": 3.0, "accuracy_text_with_speech": 0.5, "loss_text_only": 2.0, "accuracy_text_only": 0.6},
-    **{"speech_bits_per_second": 180.33, "patch_length": 3.21, "aligned_probability": 0.75, "grad_norm": 1.5},
-    **{"lr": 4e-4, "positions_per_second": 51000.0, "tokens_per_second": 63240.0},
-    **{"utilisation": 0.481, "data_wait_share": 0.004},
+    "step": 100,
+    "split": "train",
+    "loss": 4.0,
+    "accuracy": 0.25,
+    "loss_speech": 5.0,
+    "accuracy_speech": 0.125,
+    "loss_text_with_speech": 3.0,
+    "accuracy_text_with_speech": 0.5,
+    "loss_text_only": 2.0,
+    "accuracy_text_only": 0.6,
+    "speech_bits_per_second": 180.33,
+    "patch_length": 3.21,
+    "aligned_probability": 0.75,
+    "grad_norm": 1.5,
+    "lr": 0.0004,
+    "positions_per_second": 51000.0,
+    "tokens_per_second": 63240.0,
+    "utilisation": 0.481,
+    "data_wait_share": 0.004,
 }
 VALID: list[dict[str, Any]] = [
     {"step": 100, "split": "valid", "source": "speech", "loss": 4.5},
