@@ -35,7 +35,7 @@ class Source:
     sha256: str | None
     address: str
     folder: str = ""
-    """Where an archive without a folder of its own is unpacked, below the folder for all files."""
+    """Where it goes, and an archive is unpacked, below the folder for all files."""
 
     @property
     def file(self) -> str:
@@ -92,6 +92,7 @@ def fetch(source: Source, folder: Path) -> Path:
 
     :raises SystemExit: its sum is not the published one.
     """
+    folder = folder / source.folder
     folder.mkdir(parents=True, exist_ok=True)
     path, done = folder / source.file, folder / f".{source.file}.done"
     if done.exists():
@@ -108,10 +109,10 @@ def fetch(source: Source, folder: Path) -> Path:
         part.replace(path)
     if path.name.endswith((".tar", ".tar.gz")):
         with tarfile.open(path) as archive:
-            archive.extractall(folder / source.folder, filter="data")
+            archive.extractall(folder, filter="data")
     elif path.suffix == ".zip":
         with zipfile.ZipFile(path) as members:
-            members.extractall(folder / source.folder)
+            members.extractall(folder)
     done.touch()
     return path
 

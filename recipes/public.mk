@@ -16,8 +16,9 @@ FETCH = $(BIN)/python $(RECIPES)/fetch.py --to $(DATA)
 UNITS_FROM ?= hubert:slprl/mhubert-base-25hz
 UNITS_LAYER ?= 11
 ALIGN_WITH ?= torchaudio:WAV2VEC2_ASR_BASE_960H
-# Voices of the spoken benchmarks; the paper's are Kokoro's.
-VOICE ?= kokoro:af_heart
+# Voice of the spoken benchmarks; the paper's are Kokoro's, whose files are fetched.
+VOICE ?= kokoro:$(DATA)/kokoro\#af_heart
+KOKORO = $(if $(filter kokoro:$(DATA)/kokoro%,$(VOICE)),kokoro-model kokoro-voices)
 # A config for the vocoder; without one it is the light vocoder. recipes/small/vocoder.yaml is a HiFi-GAN.
 VOCODER ?=
 
@@ -53,7 +54,7 @@ eval_inputs = --corpus corpus/$(2) $(if $(filter asr,$(1)),--tokens tokens/$(2),
 	topicstorycloze swuggy sblimp) $(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
 
 fetch:
-	@$(FETCH) hellaswag $(addprefix librispeech-,$(JUDGED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
+	@$(FETCH) hellaswag $(KOKORO) $(addprefix librispeech-,$(JUDGED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
 
 $(addprefix corpus-,$(CORPORA)): corpus-%: fetch
 	@$(STAGE) $@ $(LST) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*

@@ -43,6 +43,30 @@ def test_a_folder_without_one_model_is_refused(folder: Path) -> None:
         kokoro.find(str(folder / "voices"), "af_heart")
 
 
+def test_a_model_may_be_named_as_on_the_hub_where_it_was_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def downloaded(name: str, **options: object) -> str:
+        asked.append((name, options))
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", downloaded)
+    model, voice = tmp_path / "onnx" / "model.onnx", tmp_path / "voices" / "af_heart.bin"
+    for path in (model, voice, tmp_path / "onnx" / "model_q4.onnx"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    assert kokoro.find("hub/Kokoro", "af_heart").files == (model, voice)
+    assert asked == [("hub/Kokoro", {"local_files_only": True})]
+
+
+def test_a_name_that_was_not_downloaded_says_how_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="hf download nobody/Nothing-82M"):
+        kokoro.find("nobody/Nothing-82M", "af_heart")
+
+
 def test_its_noise_has_no_scale(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda package: "1")
     assert find_voice(f"kokoro:{folder}#af_heart").label == "af_heart"

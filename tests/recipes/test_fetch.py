@@ -112,6 +112,17 @@ def test_another_refusal_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         fetch.fetch(_source(tmp_path / "clips", None), tmp_path)
 
 
+def test_the_voice_of_the_spoken_benchmarks_is_fetched_to_where_it_is_looked_for() -> None:
+    from lst_cli.audio.tts import kokoro
+
+    found = fetch.sources()
+    assert {found[name].folder for name in ("kokoro-model", "kokoro-voices")} == {"kokoro"}
+    text = (RECIPES / "public.mk").read_text(encoding="utf-8")
+    voice = re.search(r"^VOICE \?= kokoro:\$\(DATA\)/kokoro\\#(\w+)$", text, re.MULTILINE)
+    assert voice is not None and voice[1][0] in kokoro._LANGUAGES
+    assert found["kokoro-model"].file.endswith(".onnx") and found["kokoro-voices"].file.startswith("voices")
+
+
 def test_the_list_is_whole_and_its_librispeech_sums_are_those_that_torchaudio_knows() -> None:
     from torchaudio.datasets.librispeech import _CHECKSUMS
 

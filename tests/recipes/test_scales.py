@@ -52,6 +52,7 @@ def test_every_command_of_every_table_exists_with_its_options(scale: str, storie
             (tmp_path / name).mkdir()
     lines = _lines(scale, f"DATA={tmp_path}", *TABLES)
     assert len(lines) > 60
+    assert all(f"--voice kokoro:{tmp_path}/kokoro#af_heart " in line for line in lines if " synth " in line)
     for table in TABLES:
         assert any(f"report {table} " in line for line in lines), table
     scored = {line.split()[5] for line in lines if " --quiet eval " in line}

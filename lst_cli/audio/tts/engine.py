@@ -72,7 +72,8 @@ class Voice:
 
 
 def find_voice(spec: str, noise: float = 1.0) -> Voice:
-    """Find a voice: ``piper:PATH.onnx``, ``piper:PACKAGE``, ``kokoro:FOLDER#NAME``; ``piper:`` may be left out.
+    """Find a voice: ``piper:PATH.onnx``, ``piper:PACKAGE``, ``kokoro:FOLDER#NAME`` (or the hub's name
+    of one that was downloaded); ``piper:`` may be left out.
 
     :raises UserError: no such engine, files or speaker, the engine's package is not installed, or it can't scale its
         noise and ``noise`` is not 1.

@@ -32,10 +32,12 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 def find(what: str, speaker: str | None) -> VoiceFiles:
     """Find the model in a folder, and the voice named behind ``#``.
 
-    :raises UserError: the folder lacks a model or that voice.
+    :param what: the folder, or a name on the Hugging Face hub of a model that was downloaded before, such as
+        ``onnx-community/Kokoro-82M-v1.0-ONNX``; there the model is ``onnx/model.onnx``.
+    :raises UserError: the folder lacks a model or that voice, or nothing of that name was downloaded.
     """
-    folder = Path(what)
-    models = sorted(folder.glob("*.onnx"))
+    folder = _folder(what)
+    models = sorted(folder.glob("*.onnx")) or sorted(folder.glob("onnx/model.onnx"))
     if len(models) != 1:
         raise UserError(
             f"--voice kokoro:{what}: not a folder with a Kokoro model",
@@ -50,6 +52,24 @@ def find(what: str, speaker: str | None) -> VoiceFiles:
             expected=f"# and one of: {', '.join(sorted(voices)) or '(the folder has no voices)'}",
         )
     return VoiceFiles((models[0], voices[speaker]), speaker, "kokoro-onnx", noise_scales=False)
+
+
+def _folder(what: str) -> Path:
+    """A folder as it is, or what the hub's cache holds under a name."""
+    if Path(what).is_dir() or what.startswith((".", "/")) or what.count("/") != 1:
+        return Path(what)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(what, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError) as error:
+        raise UserError(
+            f"--voice kokoro:{what}: no folder here, and not downloaded before",
+            found=str(error).strip().splitlines()[0],
+            expected="a folder with a Kokoro model, or a model's name on the Hugging Face hub",
+            fix=f"hf download {what}, or give the folder's path",
+        ) from None
 
 
 def _voices(folder: Path) -> dict[str, Path]:
