@@ -18,7 +18,15 @@ from lst_cli.inference.transcribe import asr_prompt, transcribe_units
 from lst_cli.model.config import ModelConfig
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.model_artifact import LoadedModel, load_model
-from tests.inference.models import UNITS, baseline_config, latent_config, model_artifact, random_model, vocabulary
+from tests.inference.models import (
+    UNITS,
+    baseline_config,
+    bigram,
+    latent_config,
+    model_artifact,
+    random_model,
+    vocabulary,
+)
 from tests.inference.reciting import recited_text, reciting_artifact
 
 
@@ -90,6 +98,22 @@ def test_company_changes_nothing(tmp_path: Path, config: ModelConfig, sampling: 
         assert [each.tokens for each in generate(loaded, prompts, "speech", sampling, rows=rows)] == [
             each.tokens for each in together
         ]
+
+
+def test_each_prompt_and_each_place_has_a_draw_of_its_own(tmp_path: Path) -> None:
+    """All tokens equally likely: what comes is the draws alone, which the seed, the key and the place make."""
+    words = vocabulary()
+    log_p_VV = np.full((words.size, words.size), -np.log(words.size), np.float32)
+    loaded = load_model(model_artifact(Store(tmp_path), "even", *bigram(log_p_VV)))
+
+    def said(seed: int, *keys: int) -> list[list[int]]:
+        prompts = [prompt(words.s_marker, limit=30, key=key) for key in keys]
+        return [each.tokens for each in generate(loaded, prompts, "speech", Sampling(temperature=1, seed=seed))]
+
+    first, second, again = said(0, 1, 2, 1)
+    assert first == again != second and said(1, 1) != [first]
+    long = max(said(0, *range(20)), key=len)
+    assert len(set(long)) > 3
 
 
 def test_the_asr_prompt() -> None:
