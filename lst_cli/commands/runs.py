@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lst_cli.commands.common import Json, store
+from lst_cli.commands.common import Json, build, store
 from lst_cli.console import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -80,6 +80,29 @@ def compare(
     figures = [(key, _number(ours[key]), _number(theirs[key])) for key in ours if key not in _NO_FIGURE]
     print_table("last line of each curve", ("figure", a.label, b.label), figures)
     _write(page or _folder(ctx, a) / f"against-{b.name}-{b.version}.html", [a, b])
+
+
+@app.command()
+def model(
+    ctx: typer.Context,
+    run: Reference,
+    step: Annotated[int, typer.Option(min=1, help="A multiple of the run's run.keep_every.")],
+    name: Annotated[str, typer.Option(help="Name of the new model.")],
+) -> None:
+    """Make a model of what a finished run was at a step, to score and compare."""
+    from lst_cli.errors import UserError
+    from lst_cli.training.model_artifact import MODEL
+    from lst_cli.training.runs import find_run, runs
+    from lst_cli.training.snapshots import make_snapshot, snapshot_request
+
+    artifacts = store(ctx)
+    found = find_run(runs(artifacts), run)
+    if found.state != "done":
+        raise UserError(
+            f"{found.label}: the run is not done", found=found.state, fix="let it end; the weights it keeps stay"
+        )
+    whole = artifacts.find(f"{MODEL.name}/{found.label}", MODEL)
+    build(ctx, snapshot_request(artifacts, whole, step, name), make_snapshot(artifacts, whole, step))
 
 
 _NO_FIGURE = ("name", "version", "why", "when")

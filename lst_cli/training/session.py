@@ -18,6 +18,7 @@ from lst_cli.training.unfinished import Stopped
 if TYPE_CHECKING:
     from fairseq2.datasets import DataReader
     from fairseq2.gang import Gangs
+    from torch import Tensor
 
     from lst_cli.training.batches import TrainBatch
     from lst_cli.training.config import TrainConfig
@@ -111,26 +112,52 @@ def write_model(
     draft: Draft, job: Job, card: ModelCard, *, tokenizer: Path, quantizer: Path, speech_bpe: Path | None
 ) -> None:
     """Write the artifact's files from the last checkpoint, or the best one."""
-    from lst_cli.model.model import build_model
     from lst_cli.training.checkpoints import best_step, weights
-    from lst_cli.training.curve import reproducible
+    from lst_cli.training.snapshots import keep_snapshots
 
     step = last_step(job.checkpoints)
     chosen = best_step(job.checkpoints) if job.keeps_best else step
-    model = build_model(job.family.model, job.family.vocabulary_size)
-    model.load_state_dict(weights(job.checkpoints, chosen))
-    save_model(draft.path, model, card, tokenizer=tokenizer, quantizer=quantizer, speech_bpe=speech_bpe)
     lines = _lines(job)
-    _write_lines(draft.path / METRICS_FILE, [reproducible(line) for line in lines])
-    _write_lines(job.logs / METRICS_FILE, lines)
-    draft.statistics.update(
-        {
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "steps": step,
-            "chosen_step": chosen,
-            **_figures(lines),
-        }
+    fill_model(
+        draft,
+        weights(job.checkpoints, chosen),
+        card,
+        lines,
+        {"steps": step, "chosen_step": chosen},
+        tokenizer=tokenizer,
+        quantizer=quantizer,
+        speech_bpe=speech_bpe,
     )
+    _write_lines(job.logs / METRICS_FILE, lines)
+    keep_snapshots(job)
+
+
+def fill_model(
+    draft: Draft,
+    state: Mapping[str, Tensor],
+    card: ModelCard,
+    lines: Sequence[Line],
+    reached: Mapping[str, int],
+    *,
+    tokenizer: Path,
+    quantizer: Path,
+    speech_bpe: Path | None,
+) -> None:
+    """Write the artifact's files.
+
+    :param state: the weights.
+    :param lines: the curve up to them, with timing where it is known.
+    :param reached: steps, for the manifest.
+    """
+    from lst_cli.model.model import build_model
+    from lst_cli.training.curve import reproducible
+
+    model = build_model(card.architecture, card.vocabulary.size)
+    model.load_state_dict(state)
+    save_model(draft.path, model, card, tokenizer=tokenizer, quantizer=quantizer, speech_bpe=speech_bpe)
+    _write_lines(draft.path / METRICS_FILE, [reproducible(line) for line in lines])
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    draft.statistics.update({"parameters": parameters, **reached, **_figures(lines)})
 
 
 def _lines(job: Job) -> list[Line]:
