@@ -69,6 +69,22 @@ def test_a_wide_beam_finds_the_best_sequence(tmp_path: Path, seed: int, length_p
         assert found.log_prob / (len(best) + 1) ** length_penalty == pytest.approx(scores[best], abs=1e-3)
 
 
+def test_a_hypothesis_that_gets_better_on_the_way_is_not_given_up(tmp_path: Path) -> None:
+    """The end is likely at once; a rare unit leads on and on with hardly any doubt, so that its mean is the best."""
+    words = vocabulary()
+    units = list(range(words.speech_start, words.size))
+    p_VV = np.full((words.size, words.size), 1e-4)
+    p_VV[words.s_marker, words.eos], p_VV[words.s_marker, units[2]] = 0.3, 0.06
+    for unit, following in itertools.pairwise([*units, words.eos]):
+        p_VV[unit, following] = 1.0
+    log_p_VV = np.log(p_VV).astype(np.float32)
+    loaded = load_model(model_artifact(Store(tmp_path), "m", *bigram(log_p_VV)))
+    start = Prompt(tokens=np.array([words.s_marker], np.int32), limit=20)
+    mean, total = (beam_search(loaded, [start], "speech", beams=3, length_penalty=penalty)[0] for penalty in (1, 0))
+    assert mean.tokens == units[2:] and mean.ended
+    assert total.tokens == [] and total.ended
+
+
 @pytest.mark.parametrize("config", [baseline_config(), latent_config()], ids=["baseline", "lst"])
 def test_one_beam_is_greedy(tmp_path: Path, config: ModelConfig) -> None:
     loaded = load_model(model_artifact(Store(tmp_path), "m", config, random_model(config)))

@@ -98,6 +98,12 @@ def test_company_changes_nothing(tmp_path: Path, config: ModelConfig, sampling: 
         assert [each.tokens for each in generate(loaded, prompts, "speech", sampling, rows=rows)] == [
             each.tokens for each in together
         ]
+    # Closed patches: the marker, and four units each; the last token was fed only where another came after it.
+    size = 1 if config.local is None else 4
+    for start, made in zip(prompts, together, strict=True):
+        units, fed = len(start.tokens) - 1, len(made.tokens) - (not made.ended)
+        assert made.context_positions == 1 + units // size
+        assert made.new_positions == (units + fed) // size - units // size
 
 
 def test_each_prompt_and_each_place_has_a_draw_of_its_own(tmp_path: Path) -> None:

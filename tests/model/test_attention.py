@@ -50,8 +50,13 @@ def test_flex_attention_equals_attention_on_cpu_over_the_spans_of_a_batch(cut):
         low, high = spans.low_T.numpy(), spans.high_T.numpy()
         assert (high < low).any()
         q, k, v = (torch.randn(n, 2, 16, generator=generator) for n in (len(low), spans.keys, spans.keys))
-        flex = attend_flex(q, k, v, flex_block_mask(spans, low, high))
-        torch.testing.assert_close(flex, attend(q, k, v, spans), rtol=1e-4, atol=1e-5)
+        inputs = [x.requires_grad_() for x in (q, k, v)]
+        flex, ours = attend_flex(q, k, v, flex_block_mask(spans, low, high)), attend(q, k, v, spans)
+        torch.testing.assert_close(flex, ours, rtol=1e-4, atol=1e-5)
+        assert (ours[torch.from_numpy(high < low)] == 0).all()
+        weight = torch.randn(ours.shape, generator=generator)
+        gradients = [torch.autograd.grad((out * weight).sum(), inputs) for out in (flex, ours)]
+        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("queries", [384, 300])
