@@ -133,3 +133,25 @@ def test_log_probabilities_are_those_of_the_targets():
         expected = 0.0 if target == IGNORE else float(log_p_TV[t, target])
         assert float(found_T[t]) == pytest.approx(expected, abs=1e-5) == pytest.approx(-float(loss.nll_T[t]), abs=1e-5)
     assert float(loss.total) == pytest.approx(-float(found_T.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("family", ["lst", "baseline"])
+def test_weights_start_as_documented(family):
+    """Deviation fan_in^-1/2, and (2 layers)^-1/2 of that where a projection adds to a residual stream."""
+    torch.manual_seed(0)
+    net = build_model(architecture(f"{family}_tiny"), 500)
+    depth = {"global_transformer": 4, "encoder": 1, "decoder": 2}
+    seen = set()
+    for name, weight in net.state_dict().items():
+        if weight.ndim == 1:
+            assert (weight == 1).all(), name
+            continue
+        module, layer = name.split(".")[0], name.split(".")[-2]
+        expected = weight.shape[1] ** -0.5
+        if layer in ("out", "down"):
+            expected *= (2 * depth[module]) ** -0.5
+        seen.add(layer)
+        assert float(weight.std()) == pytest.approx(expected, rel=0.04), name
+        assert abs(float(weight.mean())) < 0.05 * expected, name
+    assert {"embedding", "head", "qkv", "out", "gate_up", "down"} <= seen
+    assert net.config.rope_theta == 5e5
