@@ -162,7 +162,8 @@ def _flex(device_type: str) -> Any:
 
 
 def attend_flex(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor, block_mask: BlockMask) -> Tensor:
-    """Attention through flex attention's block-sparse kernel."""
-    q_1HTE, k_1HSE, v_1HSE = (x.transpose(0, 1).unsqueeze(0) for x in (q_THE, k_SHE, v_SHE))
+    """Attention through flex attention's block-sparse kernel, in the values' precision."""
+    # Under autocast the rotary tables are float32 and turn queries and keys into that; the kernel wants one precision.
+    q_1HTE, k_1HSE, v_1HSE = (x.to(v_SHE.dtype).transpose(0, 1).unsqueeze(0) for x in (q_THE, k_SHE, v_SHE))
     out: Tensor = _flex(q_THE.device.type)(q_1HTE, k_1HSE, v_1HSE, block_mask=block_mask)
     return out[0].transpose(0, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,12 @@ import torch
 from lst_cli.model.attention import Spans, attend, attend_flex, flex_block_mask
 from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import (
+    BASELINE,
     CPU,
     LST,
     batch_for,
     end_to_end,
+    model,
     packed,
     random_documents,
 )
@@ -65,3 +69,26 @@ def test_block_mask_marks_whole_and_empty_blocks(queries):
     mask = flex_block_mask(Spans.build(low, high, 384, CPU), low, high)
     assert mask.kv_num_blocks.tolist() == [[[1, 1, 1]]]
     assert mask.full_kv_num_blocks.tolist() == [[[0, 1, 2]]]
+
+
+@pytest.mark.parametrize(("config", "cut"), [(LST, "static"), (BASELINE, "none")], ids=["lst", "baseline"])
+def test_flex_attention_trains_under_autocast(monkeypatch, config, cut):
+    """As on one GPU, where autocast keeps the residual stream in float32 and makes matrix products in bfloat16."""
+    plain = Spans.build.__func__
+
+    def with_block_mask(cls, low_T, high_T, keys, device):
+        spans = plain(cls, low_T, high_T, keys, device)
+        return dataclasses.replace(spans, cpu_blocks=(), block_mask=flex_block_mask(spans, low_T, high_T))
+
+    made = packed(random_documents(0), PatchingConfig(), cut)
+    found = []
+    for build in (plain, with_block_mask):
+        monkeypatch.setattr(Spans, "build", classmethod(build))
+        net, batch = model(config).train(), batch_for(config, made)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = net(batch).total
+        loss.backward()
+        assert all(parameter.grad is not None for parameter in net.parameters())
+        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in net.parameters()])
+        found.append(torch.stack([loss.detach(), norm]))
+    torch.testing.assert_close(*found, rtol=0.02, atol=0)
