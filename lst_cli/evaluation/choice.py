@@ -164,6 +164,7 @@ def items_table(task: Task, scores: Sequence[ItemScore]) -> pa.Table:
                 "bytes": [len(ending.encode()) for ending in score.item.endings],
                 "prompt": score.item.prompt,
                 "endings": list(score.item.endings),
+                "utterances": list(score.item.spoken) if "s" in score.direction else [],
             }
         )
     schema = pa.schema(
@@ -180,6 +181,7 @@ def items_table(task: Task, scores: Sequence[ItemScore]) -> pa.Table:
             ("bytes", pa.list_(pa.int32())),
             ("prompt", pa.string()),
             ("endings", pa.list_(pa.string())),
+            ("utterances", pa.list_(pa.string())),
         ]
     )
     return pa.Table.from_pylist(rows, schema=schema)

@@ -160,16 +160,19 @@ def _example(name: str, group: str, answers: Sequence[Mapping[str, Any]], corpus
         [total / tokens for total, tokens in zip(answer["log_probs"], answer["tokens"], strict=True)]
         for answer in answers
     ]
+    # Scores from before there was a column for them have the usual names.
+    usual = [f"{name}/prompt", *(f"{name}/ending{number}" for number in range(1, len(item["endings"]) + 1))]
+    spoken = item.get("utterances") or usual
     return Example(
         id=name,
         group=group,
         prompt=item["prompt"],
-        prompt_audio=_audio(corpus, f"{name}/prompt"),
+        prompt_audio=_audio(corpus, spoken[0]) if len(spoken) > len(item["endings"]) else "",
         endings=[
             Ending(
                 text=text,
                 right=number == item["label"],
-                audio=_audio(corpus, f"{name}/ending{number + 1}"),
+                audio=_audio(corpus, spoken[number - len(item["endings"])]),
                 scores=[mean[number] for mean in means],
                 chosen=[mean[number] == max(mean) for mean in means],
             )
