@@ -10,6 +10,8 @@ from lst_cli.errors import UserError
 from lst_cli.training.checkpoints import last_step, size_bytes, steps
 from lst_cli.training.config import RunSection
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system calls a full disk."""
 _BYTES_OF_CHECKPOINT = 12
 """Of each parameter: weight and both averages of AdamW, in float32."""
 _BYTES_OF_MODEL = 4
@@ -64,7 +66,7 @@ def full_disk(error: BaseException, folder: Path) -> UserError | None:
     """
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(seen, OSError) and seen.errno in FULL:
             for unfinished in folder.glob("step_*.tmp"):
                 shutil.rmtree(unfinished, ignore_errors=True)
             last = last_step(folder)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from lst_cli.console import warn
+from lst_cli.training.disk import FULL
 
 _FAIRSEQ2 = logging.getLogger("fairseq2")
 _WARNINGS = logging.getLogger("py.warnings")
@@ -34,6 +36,16 @@ def _without_secrets(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(_ENVIRONMENT)
 
 
+def _without_full_disk(hook: Callable[[threading.ExceptHookArgs], object]) -> Callable[..., object]:
+    """Errors of threads but those of a full disk: TensorBoard's writer passes these on to the trainer, too."""
+
+    def shown(told: threading.ExceptHookArgs) -> None:
+        if not (isinstance(told.exc_value, OSError) and told.exc_value.errno in FULL):
+            hook(told)
+
+    return shown
+
+
 @contextmanager
 def tidy_logs() -> Iterator[None]:
     """Keep log lines and Python warnings off the terminal while fairseq2 runs."""
@@ -45,16 +57,22 @@ def tidy_logs() -> Iterator[None]:
     _WARNINGS.addHandler(forward)
     _WARNINGS.propagate = False
     logging.captureWarnings(True)
+    # On a full disk every log line would print a traceback; the trainer's own error is what the user is told.
+    raises, logging.raiseExceptions = logging.raiseExceptions, False
+    hook, threading.excepthook = threading.excepthook, _without_full_disk(threading.excepthook)
     try:
         yield
     finally:
+        threading.excepthook = hook
         logging.captureWarnings(False)
         _WARNINGS.removeHandler(forward)
         _WARNINGS.propagate = True
         _FAIRSEQ2.removeFilter(_without_secrets)
         for handler in _FAIRSEQ2.handlers[:]:
             _FAIRSEQ2.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):
+                handler.close()
+        logging.raiseExceptions = raises
         root.handlers[:], root.propagate = handlers, propagate
         root.setLevel(level)
 

@@ -131,7 +131,7 @@ def together(processes: int, command: Sequence[str], stop_at: int | None) -> lis
     return [os.waitpid(child, 0)[1] for child in children]
 
 
-def on_a_disk_that_gets_full(disk: Path, root: Path) -> None:
+def on_a_disk_that_gets_full(disk: Path, root: Path, *changes: str) -> None:
     """Fill the disk at step 8, free it when the run has failed, and run again; print the sums."""
     from lst_cli.errors import UserError
     from lst_cli.training.unit import SpeechTextUnit
@@ -142,20 +142,21 @@ def on_a_disk_that_gets_full(disk: Path, root: Path) -> None:
 
     def fill_at_8(self: Any, batch: Any, bag: Any) -> Any:
         if self._watch.step == 8:
-            with suppress(OSError), ballast.open("wb") as file:
-                while True:
-                    file.write(bytes(1 << 12))
-                    file.flush()
+            for block in (1 << 12, 1):
+                with suppress(OSError), ballast.open("ab") as file:
+                    while True:
+                        file.write(bytes(block))
+                        file.flush()
         return step(self, batch, bag)
 
     SpeechTextUnit.process_batch = fill_at_8  # type: ignore[method-assign]
     try:
-        pretrain(disk / "store", "full")
+        pretrain(disk / "store", "full", *changes)
     except UserError as error:
         print(error, file=sys.stderr)
     SpeechTextUnit.process_batch = step  # type: ignore[method-assign]
     ballast.unlink()
-    print(sums(pretrain(disk / "store", "full")))
+    print(sums(pretrain(disk / "store", "full", *changes)))
 
 
 def with_faults(command: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
@@ -182,7 +183,7 @@ def with_faults(command: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
 if __name__ == "__main__":
     what, argument, *rest = sys.argv[1:]
     if what == "full":
-        on_a_disk_that_gets_full(Path(argument), Path(rest[0]))
+        on_a_disk_that_gets_full(Path(argument), Path(rest[0]), *rest[1:])
     elif what == "kill":
         for status in killed_at(rest, [int(step) for step in argument.split(",")]):
             print(status, flush=True)

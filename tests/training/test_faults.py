@@ -155,17 +155,27 @@ def test_a_disk_without_room_is_refused(root: Path, monkeypatch: pytest.MonkeyPa
         pretrain(root, "no-room")
 
 
-def test_a_disk_that_gets_full_loses_nothing(root: Path, undisturbed: Artifact, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        pytest.param((), "it goes on from step 5", id="checkpoint"),
+        pytest.param(("run.checkpoint_every=20",), "it begins anew", id="curve-and-logs"),
+    ],
+)
+def test_a_disk_that_gets_full_loses_nothing(
+    root: Path, undisturbed: Artifact, tmp_path: Path, changes: tuple[str, ...], told: str
+) -> None:
     inside = ["mount -t tmpfs -o size=40m tmpfs $0", 'exec "$@"']
     namespace = ["unshare", "-rm", "sh", "-c", " && ".join(inside), str(tmp_path)]
     if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], check=False).returncode:
         pytest.skip("needs a small disk: mounting is not allowed here")
     shutil.copytree(root / "shards", root / "copied" / "shards", dirs_exist_ok=True)
-    script = [sys.executable, "-m", "tests.training.runs", "full", str(tmp_path), str(root)]
+    script = [sys.executable, "-m", "tests.training.runs", "full", str(tmp_path), str(root), *changes]
     done = subprocess.run([*namespace, *script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "the disk is full" in done.stderr
-    assert "it goes on from step 5" in done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
     model = sums(undisturbed)["model.safetensors"]
     assert model in done.stdout
 
