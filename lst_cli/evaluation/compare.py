@@ -14,7 +14,7 @@ from typing import Any
 
 from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
-from lst_cli.evaluation.scores import ITEMS_FILE, read_scores
+from lst_cli.evaluation.scores import ITEMS_FILE, differently_spoken, read_scores
 
 SAME = ("task", "task_version", "scorer_version", "items_sha256", "normaliser", "corpus")
 """What two results must share to be compared (those that the task has)."""
@@ -75,6 +75,14 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
             f"{first.reference} and {second.reference} share no direction",
             found=f"{', '.join(rows_a)} and {', '.join(rows_b)}",
             fix="score both models in the same --directions",
+        )
+    heard = [direction for direction in shared if "s" in direction]
+    if heard and differently_spoken(result_a, result_b):
+        raise UserError(
+            f"{first.reference} and {second.reference} can't be compared {heard[0]}",
+            found=f"items as spoken in {result_a['spoken']['reference']} and in {result_b['spoken']['reference']}",
+            expected="scores on tokens of the same recordings",
+            fix="tokenize one spoken corpus with each model's quantizer, and score on these tokens",
         )
     credits_a, credits_b = _credits(first), _credits(second)
     return [

@@ -52,6 +52,18 @@ def model_entry(model: Artifact) -> dict[str, Any]:
     }
 
 
+def spoken_corpus(tokens: Artifact | None) -> dict[str, str] | None:
+    """Which recordings the tokens of a benchmark are of; None where there are no tokens, or nobody knows."""
+    corpus = tokens.parents.get("corpus") if tokens is not None else None
+    return {"reference": corpus.reference, "fingerprint": corpus.fingerprint} if corpus is not None else None
+
+
+def differently_spoken(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two results are known to be of other recordings: another voice asks another question."""
+    spoken = [result.get("spoken") for result in (a, b)]
+    return all(spoken) and len({each["fingerprint"] for each in spoken if each}) > 1
+
+
 def write_scores(draft: Draft, result: Mapping[str, Any], items: pa.Table) -> None:
     """Write a result and its items into a draft."""
     from lst_cli.artifacts.parquet import write_bytes_atomic, write_parquet

@@ -17,7 +17,7 @@ from lst_cli.console import say
 from lst_cli.evaluation import asr, choice
 from lst_cli.evaluation.directions import check_spoken
 from lst_cli.evaluation.references import with_words
-from lst_cli.evaluation.scores import model_entry, write_scores
+from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
 from lst_cli.evaluation.shared_scoring import SharedScoring
 from lst_cli.evaluation.tasks import Item, Task
 from lst_cli.inference.devices import pick_device
@@ -52,6 +52,7 @@ def make_choice(
         **config,
         "model": model_entry(parents["model"]),
         "tokens": tokens.reference if tokens is not None else None,
+        "spoken": spoken_corpus(tokens),
         "results": [choice.summarise(task, of_direction) for of_direction in scores.values()],
     }
     write_scores(draft, result, choice.items_table(task, [score for part in scores.values() for score in part]))

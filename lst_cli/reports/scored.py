@@ -9,7 +9,7 @@ from typing import Any
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
-from lst_cli.evaluation.scores import read_scores
+from lst_cli.evaluation.scores import differently_spoken, read_scores
 from lst_cli.reports.facts import Facts, differences, read_facts
 from lst_cli.reports.lineage import parent_of_kind
 from lst_cli.reports.table_form import Line, Spec, part_of
@@ -150,6 +150,7 @@ def check_items(spec: Spec, models: Sequence[Scored]) -> None:
     :raises UserError: they are; it names two of them and what differs.
     """
     asked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+    spoken: dict[str, tuple[str, dict[str, Any]]] = {}
     tasks = {column.task for column in spec.columns}
     for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
         own = {key: result.get(key) for key in (*SAME, "judge")}
@@ -160,6 +161,15 @@ def check_items(spec: Spec, models: Sequence[Scored]) -> None:
                 f"{spec.name}: {other} and {artifact.reference} can't be compared",
                 found="; ".join(f"{key} {theirs[key]} and {own[key]}" for key in unequal),
                 fix="score all models on the same items with this lst, and name those scores with --scores",
+            )
+        if not result.get("spoken"):
+            continue
+        other, first = spoken.setdefault(str(result.get("task")), (artifact.reference, result))
+        if differently_spoken(first, result):
+            raise UserError(
+                f"{spec.name}: {other} and {artifact.reference} can't be compared",
+                found=f"items as spoken in {first['spoken']['reference']} and in {result['spoken']['reference']}",
+                fix="score all models on tokens of the same recordings, and name those scores with --scores",
             )
 
 

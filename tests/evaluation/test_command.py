@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lst_cli.artifacts import Artifact, Store
+from lst_cli.artifacts import Artifact, Request, Store
+from lst_cli.audio.corpus import CORPUS
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, file_sum
 from lst_cli.main import app
@@ -92,6 +93,21 @@ def test_compare(tmp_path: Path, stories: Path, models: list[Artifact]) -> None:
     run(root, "eval", "storycloze", "model/base", "--items", str(stories), "--name", "other")
     with pytest.raises(UserError, match="items_sha256"):
         run(root, "eval", "compare", "scores/other", "scores/lst-storycloze")
+
+
+def test_items_spoken_by_another_voice_are_not_compared(tmp_path: Path, stories: Path, models: list[Artifact]) -> None:
+    root, store = tmp_path / "root", Store(tmp_path / "root")
+    for voice, model in (("one", "base"), ("two", "lst"), ("one", "lst")):
+        corpus = store.build(Request(kind=CORPUS, name=voice, config={"voice": voice}), lambda draft: None).artifact
+        units = {f"s{n}/{part}": [n, 3] for n in range(9) for part in ("prompt", "ending1", "ending2")}
+        tokens = tokens_artifact(store, f"{voice}-{model}", units, quantizer_artifact(store), corpus=corpus)
+        arguments = ["eval", "storycloze", f"model/{model}", "--items", str(stories), "--tokens", tokens.reference]
+        run(root, *arguments, "--directions", "s-s,t-t", "--name", f"{model}-{voice}")
+        run(root, *arguments, "--name", f"{model}-{voice}-text")
+    assert "s-s" in run(root, "eval", "compare", "scores/base-one", "scores/lst-one")
+    assert "t-t" in run(root, "eval", "compare", "scores/base-one", "scores/lst-two-text")
+    with pytest.raises(UserError, match=r"corpus/one/.* and in corpus/two/"):
+        run(root, "eval", "compare", "scores/base-one", "scores/lst-two")
 
 
 def test_half_precision_is_another_result(tmp_path: Path, stories: Path, models: list[Artifact]) -> None:

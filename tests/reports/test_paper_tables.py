@@ -211,6 +211,21 @@ def test_scores_of_other_items_are_refused(store: Store) -> None:
         check_items(SPECS["table5"], scored)
 
 
+def test_scores_of_items_in_another_voice_are_refused(store: Store) -> None:
+    base, static = (
+        _tuned(
+            store,
+            _model(store, row, row),
+            "asr",
+            50,
+            {"wer": 0.5, "low": 0.4, "high": 0.6, "spoken": {"reference": f"corpus/{voice}", "fingerprint": voice}},
+        )
+        for row, voice in (("baseline", "a"), ("curriculum", "b"))
+    )
+    with pytest.raises(UserError, match=r"as spoken in corpus/a and in corpus/b"):
+        check_items(SPECS["table5"], read_scored(store, [base, static]))
+
+
 def test_the_only_size_is_not_called_the_smaller_one(store: Store) -> None:
     scores = [_scored(store, _model(store, row, row), 0.5) for row in ("baseline", "curriculum")]
     with pytest.raises(UserError, match=r"told apart by size[\s\S]*1 of them[\s\S]*expected: 2"):
