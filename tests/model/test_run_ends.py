@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lst_cli.model.model import SpeechTextModel
-from lst_cli.patching.packed import Document, Packed, pack_documents
+from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
 from lst_cli.patching.strategies import Cut, PatchingConfig
 from lst_cli.patching.stream import Stream, since
 from tests.model.helpers import LOCAL, LST, VOCABULARY, batch_for, model
@@ -49,15 +49,16 @@ def loss_by_place(cuts: Sequence[Cut], boundaries: str, silence: str = "separate
         (net(batch).total / 512).backward()
         optimizer.step()
         optimizer.zero_grad()
-    losses = [_by_place(net.eval(), pack_documents([runs(10_000, 30_000)], VOCABULARY, config, cut)) for cut in cuts]
-    return np.stack(losses)
+    documents = [runs(10_000 + number, 2_000) for number in range(15)]
+    return np.stack([_by_place(net.eval(), pack_documents(documents, VOCABULARY, config, cut)) for cut in cuts])
 
 
 def _by_place(net: SpeechTextModel, packed: Packed) -> np.ndarray:
     loss_T = -net.log_probability(batch_for(net.config, packed)).numpy()
     speech_T = VOCABULARY.is_speech(packed.tokens_T)
     place_T = since(Stream(speech_T=speech_T, document_T=packed.document_T).run_starts()) % SIZE
-    return np.array([loss_T[:-1][(speech_T & (place_T == place))[:-1]].mean() for place in range(SIZE)])
+    counts_T = speech_T & (packed.targets_T != IGNORE)
+    return np.array([loss_T[counts_T & (place_T == place)].mean() for place in range(SIZE)])
 
 
 CASES: dict[str, tuple[list[Cut], str]] = {
