@@ -31,7 +31,10 @@ def entry(folder: Path, name: str) -> str:
     parts = [f"## {title}", f"{ours[1]}:" if ours else "", section(text, "Ours")]
     if gains := section(text, "Differences in points"):
         parts += ["In points, and the paper's:", gains]
-    parts += [f"![{title}]({name}.svg)", f"[Page]({name}.md), [CSV]({name}.csv)"]
+    links = [f"[Page]({name}.md), [CSV]({name}.csv)"]
+    if (folder / f"page-{name}" / "index.html").is_file():
+        links.append(f"[the runs behind it](page-{name}/index.html), with curves, items and lineage")
+    parts += [f"![{title}]({name}.svg)", ", ".join(links)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -4,13 +4,14 @@
 #   make -f recipes/tables.mk table3 SCALE=tiny SEEDS="0 1 2"  a table, over three seeds
 #   make -f recipes/tables.mk models SCALE=tiny ROWS="baseline static" SEEDS="0 1 2" BUDGETS="compute data"
 #   make -f recipes/tables.mk model-curriculum-data-seed1 SCALE=tiny
+#   make -f recipes/tables.mk page-table3 SCALE=tiny           the runs behind a table, as one HTML page
 #
 # A model is called ROW, ROW-data (budget.mode=data), ROW-seed1, ROW-data-seed1: rows.mk says what a row is, and
 # recipes/SCALE/scale.mk what it is trained and scored on. Tables are written to RESULTS.
 
 SCALE ?= tiny
 # Table 9 is about seeds; one says nothing there.
-SEEDS ?= $(if $(filter table9,$(MAKECMDGOALS)),0 1 2,0)
+SEEDS ?= $(if $(filter table9 page-table9,$(MAKECMDGOALS)),0 1 2,0)
 BUDGETS ?= compute
 RESULTS ?= docs/results/$(SCALE)
 
@@ -63,15 +64,17 @@ scores-$(1)-$(2): model-$(1) items-$(2)
 		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) --name $(1)-$(2)
 
 endef
-# $(call table_rule,TABLE)
+# $(call table_rule,TABLE): the table, and page-TABLE, all there is to see of the runs behind it.
 define table_rule
-.PHONY: $(1)
+.PHONY: $(1) page-$(1)
 $(1): $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),scores-$(name)-$(task)))
-	@$$(STAGE) $(1) $$(LST) report $(1) --name $(1) --out $$(RESULTS) \
-		$(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),--scores scores/$(name)-$(task)))
+	@$$(STAGE) $(1) $$(LST) report $(1) --name $(1) --out $$(RESULTS) $(call table_scores,$(1))
 	@$$(BIN)/python recipes/results.py $$(RESULTS) --scale $$(SCALE)
+page-$(1): $(1)
+	@$$(STAGE) page-$(1) $$(LST) report --name page-$(1) --out $$(RESULTS)/page-$(1) $(call table_scores,$(1))
 
 endef
+table_scores = $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),--scores scores/$(name)-$(task)))
 directions = $(if $(filter $(1),$(SPEECH_ONLY)),s-s,s-s$(comma)t-t)
 comma := ,
 
@@ -108,11 +111,13 @@ endef
 $(eval $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASKS),$(foreach share,$(SHARES),\
 	$(call tuned_rule,$(name),$(task),$(share),$(call tuned_name,$(name),$(task),$(share)))))))
 
-.PHONY: table5
+.PHONY: table5 page-table5
+tuned_scores = $(foreach name,$(tuned_names),$(foreach set,$(JUDGED_ON),--scores scores/$(call judged_name,$(name),$(set))))
 table5: $(addprefix scores-,$(tuned_names))
-	@$(STAGE) table5 $(LST) report table5 --name table5 --out $(RESULTS) \
-		$(foreach name,$(tuned_names),$(foreach set,$(JUDGED_ON),--scores scores/$(call judged_name,$(name),$(set))))
+	@$(STAGE) table5 $(LST) report table5 --name table5 --out $(RESULTS) $(tuned_scores)
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
+page-table5: table5
+	@$(STAGE) page-table5 $(LST) report --name page-table5 --out $(RESULTS)/page-table5 $(tuned_scores)
 
 .PHONY: fig5
 fig5: $(foreach name,$(call names,curriculum,compute),model-$(name))

@@ -70,6 +70,16 @@ def test_every_command_of_every_table_exists_with_its_options(scale: str, storie
 
 
 @needs_make
+@pytest.mark.parametrize("table", sorted(set(TABLES) - {"table13", "fig5"}))
+def test_every_table_of_scores_has_a_page_of_the_same_scores(table: str) -> None:
+    lines = _lines("tiny", f"page-{table}")
+    made = next(line for line in lines if f" report {table} " in line)
+    page = next(line for line in lines if f" report --name page-{table} " in line)
+    parse(page)
+    assert set(re.findall(r"--scores (\S+)", made)) == set(re.findall(r"--scores (\S+)", page)) != set()
+
+
+@needs_make
 @pytest.mark.parametrize(("scale", "smallest", "largest"), [("small", 90e6, 500e6), ("paper", 300e6, 8e9)])
 def test_every_row_is_a_model_of_the_scale(scale: str, smallest: float, largest: float) -> None:
     lines = [line for line in _planned(scale, "models", "ROWS=$(ROW_NAMES)") if " pretrain " in line]
