@@ -49,6 +49,7 @@ from lst_cli.training.order import OrderLog, forget_after
 from lst_cli.training.processes import lost_others, world_size
 from lst_cli.training.recorders import recorders
 from lst_cli.training.reshard import Layout, accept_local_state, recover, refit
+from lst_cli.training.revalidate import cut_off, validate_first
 from lst_cli.training.stopping import NothingLeft, StoppableTask, StopRequest
 from lst_cli.training.story_unit import STORY_ACCURACY
 from lst_cli.training.unit import SpeechTextUnit
@@ -183,9 +184,10 @@ class _TrainingRecipe(Recipe):
         job, gangs = self._job, context.gangs
         first_alone(gangs.root, partial(self._settle, gangs))
         last = last_step(job.checkpoints)
-        if job.done(last):
-            return NothingLeft(last)
         stop = StopRequest(job.checkpoint_every if job.keeps_best else job.log_every)
+        unvalidated = cut_off(job, last, gangs, stop)
+        if job.done(last) and not unvalidated:
+            return NothingLeft(last)
         order = OrderLog(job.order, gangs.root.rank) if job.run.log_order else None
         watch = Watch(job.checkpoints, job.logs / "not_finite", gangs.root.rank, order)
         model = context.get_data_parallel_model()
@@ -196,6 +198,8 @@ class _TrainingRecipe(Recipe):
         )
         accept_local_state(context.get_optimizer())
         unit.end_training = trainer.request_stop
+        if unvalidated:
+            validate_first(trainer, done=job.done(last))
         if job.patience is not None:
             stop_early(trainer, job.patience, job.curve)
         if gangs.root.rank == 0:

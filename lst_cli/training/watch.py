@@ -60,12 +60,13 @@ class Watch:
         paths = [self._write(number, batch) for number, batch in enumerate(self._batches)]
         sequences = [sequence for batch in self._batches for sequence in batch.sequences]
         last = last_step(self._checkpoints)
+        begins = f"goes on from the checkpoint of step {last}" if last else "begins anew, without a checkpoint,"
         raise LstError(
             f"the gradient of step {self._batches_step} is not finite",
             found=f"norm {norm} for sequences {sequences} of that step; batch written to "
             + ", ".join(str(path) for path in paths),
-            fix=f"the same command goes on from the checkpoint of step {last} and comes to the same batch; to change "
-            "the course, lower optimizer.lr or raise schedule.warmup, which starts another run",
+            fix=f"the same command {begins} and comes to the same batch; to change the course, lower optimizer.lr "
+            "or raise schedule.warmup, which starts another run",
         )
 
     def _known_norm(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -118,6 +119,31 @@ def killed_at(command: Sequence[str], steps: Sequence[int]) -> Iterator[int]:
     yield os.waitpid(forked(command, {}), 0)[1]
 
 
+MOMENTS = (
+    "torch:save",
+    "lst_cli.training.recipe:sync",
+    "lst_cli.training.validation:ValidationUnit.process_batch",
+    "lst_cli.training.session:save_model",
+    "safetensors.torch:save_file",
+    "lst_cli.artifacts.store:sync_folder",
+)
+"""Functions to be killed in: a checkpoint half written, and renamed but not flushed; a validation; the model before its
+files, before its weights, and when all but its place is there."""
+
+
+def killed_in(command: Sequence[str], moments: Sequence[str]) -> Iterator[int]:
+    """Run a command that is killed with SIGKILL when it calls these functions in turn, then left to end."""
+    for moment in moments:
+        module, _, path = moment.partition(":")
+        *holder, name = path.split(".")
+        target: Any = importlib.import_module(module)
+        for part in holder:
+            target = getattr(target, part)
+        with mock.patch.object(target, name, lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)):
+            yield os.waitpid(forked(command, {}), 0)[1]
+    yield os.waitpid(forked(command, {}), 0)[1]
+
+
 def together(processes: int, command: Sequence[str], stop_at: int | None) -> list[int]:
     """Run a command in processes that train together, as torchrun starts them; their exit statuses."""
     with socket.socket() as free:
@@ -186,6 +212,9 @@ if __name__ == "__main__":
         on_a_disk_that_gets_full(Path(argument), Path(rest[0]), *rest[1:])
     elif what == "kill":
         for status in killed_at(rest, [int(step) for step in argument.split(",")]):
+            print(status, flush=True)
+    elif what == "kill-in":
+        for status in killed_in(rest, argument.split(",")):
             print(status, flush=True)
     elif what == "fault":
         for fault, statuses in with_faults([argument, *rest]):

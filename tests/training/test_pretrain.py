@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.hashing import uniform
 from lst_cli.training.model_artifact import MODEL
-from tests.training.runs import BASELINE, arguments, pretrain, sums
+from tests.training.runs import BASELINE, MOMENTS, arguments, pretrain, sums
 from tests.training.world import make_world
 
 
@@ -93,17 +94,42 @@ def test_interrupted_and_resumed_is_the_same(
     assert sums(model) == sums(undisturbed)
 
 
-def test_killed_at_ten_moments_is_the_same(root: Path, undisturbed: Artifact) -> None:
-    command = arguments(root, "killed")
-    steps = sorted(1 + int(20 * float(uniform(0, number))) for number in range(10))
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.training.runs", "kill", ",".join(map(str, steps)), *command],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    statuses = [int(line) for line in done.stdout.split()]
-    assert statuses.count(signal.SIGKILL) == 10 and statuses[-1] == 0, (statuses, done.stderr)
+def killed(how: str, moments: Iterable[object], command: list[str]) -> None:
+    """Run a command that is killed at each of these moments, until it ends."""
+    script = [sys.executable, "-m", "tests.training.runs", how, ",".join(map(str, moments)), *command]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    *killed, last = [int(line) for line in done.stdout.split()]
+    assert set(killed) == {signal.SIGKILL} and last == 0, (killed, last, done.stderr)
+
+
+def test_sixty_steps_killed_at_ten_moments_are_the_same(root: Path) -> None:
+    long = ("budget.steps=60", "run.checkpoint_every=10")
+    killed("kill", sorted(1 + int(60 * float(uniform(0, n))) for n in range(10)), arguments(root, "killed", *long))
     model = Store(root).find("model/killed", MODEL)
-    assert sums(model) == sums(undisturbed)
+    assert sums(model) == sums(pretrain(root, "sixty", *long))
     assert not list((root / "model" / "killed").glob(".*"))
+
+
+def test_killed_while_it_writes_or_validates_is_the_same(root: Path) -> None:
+    options = ["--valid-shards", "shards/speech"]
+    every = ("validation.every=10", "validation.sequences=4")
+    killed("kill-in", MOMENTS, [*arguments(root, "killed-in", *every), *options])
+    model = Store(root).find("model/killed-in", MODEL)
+    assert sums(model) == sums(pretrain(root, "whole", *every, options=options))
+    assert not list((root / "model" / "killed-in").glob(".*"))
+
+
+def test_the_last_validation_is_made_up_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lst_cli.training import session
+
+    options = ["--valid-shards", "shards/speech", "--valid-shards", "shards/text"]
+    every = ("validation.every=10", "validation.sequences=4")
+    whole = pretrain(root, "both", *every, options=options)
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "save_model", lambda *a, **k: pytest.fail("here"))
+        with pytest.raises(BaseException, match="here"):
+            pretrain(root, "cut-off", *every, options=options)
+    (curve,) = (root / "model" / "cut-off").glob(".*.partial/parts/curve.jsonl")
+    written = curve.read_text().splitlines(keepends=True)
+    curve.write_text("".join(written[:-1]))  # one of two sources is there
+    assert sums(pretrain(root, "cut-off", *every, options=options)) == sums(whole)
