@@ -20,17 +20,19 @@ def find_model(name: str, called: str, expected: str, *, fetch: bool) -> Path:
 
     :param called: what errors call it, as in ``--model NAME``; ``expected`` what they say it may be.
     :param fetch: from the hub if need be; otherwise it has to be among what was downloaded before.
-    :raises UserError: the folder has no ``config.json``; or there is none, and the hub has no such model or can't be
-        reached.
+    :raises UserError: there is no such folder, and the hub has no such model or can't be reached; or what there is has
+        no ``config.json``.
     """
-    folder = Path(name)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise UserError(
-                f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the hub's format"
-            )
-        return folder
-    if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
+    folder = Path(name) if Path(name).is_dir() else _from_hub(name, called, expected, fetch=fetch)
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the hub's format"
+        )
+    return folder
+
+
+def _from_hub(name: str, called: str, expected: str, *, fetch: bool) -> Path:
+    if Path(name).is_absolute() or name.startswith(".") or name.count("/") != 1:
         raise UserError(f"{called}: no such folder", expected=expected)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

@@ -51,9 +51,11 @@ def test_a_model_that_is_not_there(downloaded: Path, name: str, fetch: bool, mes
         find_model(name, "the model", "a folder or a name", fetch=fetch)
 
 
-def test_a_folder_without_config_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no config\.json"):
-        find_model(str(tmp_path), "--model", "a folder", fetch=False)
+def test_what_has_no_config_is_no_model(downloaded: Path, tmp_path: Path) -> None:
+    (downloaded / "config.json").unlink()
+    for name in ("somebody/model", str(tmp_path)):
+        with pytest.raises(UserError, match=r"no config\.json"):
+            find_model(name, "--model", "a folder or a name", fetch=False)
 
 
 def test_the_sum_is_over_config_and_weights(downloaded: Path) -> None:
