@@ -8,7 +8,9 @@ the same for any number of ranks.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +95,8 @@ class SharedScoring:
 
     def run(self) -> None:
         """Score this rank's chunks, then help with those still missing."""
-        todo = [chunk for chunk in self._rank.own_first(self._chunks) if chunk in set(self._missing())]
+        missing = set(self._missing())
+        todo = [chunk for chunk in self._rank.own_first(self._chunks) if chunk in missing]
         with progress("score", sum(len(chunk.items) for chunk in todo), "items") as bar:
             while todo and not self._finished():
                 for chunk in todo:
@@ -121,10 +124,18 @@ class SharedScoring:
             rows[index] = sums
             on_item()
         self.scored += len(rows)
-        if not self._finished():
-            text = json.dumps([rows[index] for index in range(len(rows))], allow_nan=False)
+        if self._finished():
+            return
+        text = json.dumps([rows[index] for index in range(len(rows))], allow_nan=False)
+        try:
             write_bytes_atomic(self._parts / chunk.file_name, text.encode())
+        except FileNotFoundError:
+            # Rank 0 had this chunk from another rank, finished, and took the folder away under this one's hands.
+            if not self._finished():
+                raise
 
     def _missing(self) -> list[Chunk]:
-        made = {path.name for path in self._parts.iterdir()} if self._parts.is_dir() else set()
+        made: set[str] = set()
+        with suppress(FileNotFoundError):  # nobody has begun, or rank 0 has finished
+            made.update(os.listdir(self._parts))
         return [chunk for chunk in self._chunks if chunk.file_name not in made]

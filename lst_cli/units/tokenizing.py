@@ -7,8 +7,10 @@ any kill and for any number of ranks.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,7 +133,9 @@ class _Work:
                 raise
 
     def _missing(self) -> list[WorkUnit]:
-        made = {path.name for path in self._parts.iterdir()} if self._parts.is_dir() else set()
+        made: set[str] = set()
+        with suppress(FileNotFoundError):  # nobody has begun, or rank 0 has finished
+            made.update(os.listdir(self._parts))
         return [unit for unit in self.units if unit.file_name not in made]
 
     def _seconds(self, units: list[WorkUnit]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,25 @@ def test_ranks_give_the_scores_of_one_process_alone(
     assert files[0] == files[1]
     as_rank(monkeypatch, 1, 2)
     assert run(shared, *arguments) == "" and sum(scored) == 2 * ITEMS
+
+
+def test_a_rank_whose_folder_is_taken_away_as_it_writes_ends_well(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, shared = make_root(tmp_path / "alone"), make_root(tmp_path / "shared")
+    run(alone, *arguments)
+
+    def too_late(path: Path, data: bytes) -> None:
+        """Rank 0 has finished since this rank looked."""
+        shutil.rmtree(path.parents[1], ignore_errors=True)
+        shutil.copytree(alone / "scores", shared / "scores", symlinks=True)
+        raise FileNotFoundError(path)
+
+    as_rank(monkeypatch, 1, 2)
+    monkeypatch.setattr(shared_scoring, "write_bytes_atomic", too_late)
+    assert run(shared, *arguments) == ""
+    assert scores(shared).fingerprint == scores(alone).fingerprint
+    assert not list((shared / "scores" / "lst-storycloze").glob(".*.partial"))
 
 
 def test_a_kill_costs_no_finished_chunk(
