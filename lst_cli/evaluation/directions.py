@@ -58,8 +58,8 @@ def check_prompts(items: Sequence[Item], directions: Sequence[str]) -> None:
         raise UserError(
             f"the direction {written[0]} needs the items' text",
             found="recordings only",
-            expected="s-s for the folder of a spoken release",
-            fix="ask only for --directions s-s, or give the CSV with the texts",
+            expected="s-s of 'lst eval' for the folder of a spoken release",
+            fix="give the CSV with the texts, or let 'lst eval' score with --directions s-s",
         )
     mixed = [direction for direction in directions if direction[0] != direction[-1]]
     if mixed and any(not item.prompt for item in items):

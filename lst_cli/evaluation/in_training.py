@@ -30,7 +30,7 @@ def read_stories(arguments: Sequence[str], tokens: Artifact | None) -> Stories:
 
     :param arguments: ``TASK:FILE`` each.
     :param tokens: with them, speech follows speech as well as text text.
-    :raises UserError: an unknown task, a faulty file, or no prompts.
+    :raises UserError: an unknown task, a faulty file, or recordings without text.
     """
     found: dict[str, list[Item]] = {}
     files: dict[str, str] = {}
@@ -43,7 +43,7 @@ def read_stories(arguments: Sequence[str], tokens: Artifact | None) -> Stories:
                 expected=f"TASK:FILE, each task once; tasks: {', '.join(sorted(TASKS))}",
             )
         found[task] = read_items(task, Path(name))
-        check_prompts(found[task], ["t-t"])
+        check_prompts(found[task], ["t-t"])  # always among the directions, so there has to be text
         files[task] = file_sum(Path(name))
 
     def make_scorers(card: ModelCard, speech: SpeechCodec, tokenizer: Path, most: int) -> dict[str, Scorer]:

@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
+from lst_cli.evaluation.in_training import read_stories
 from lst_cli.evaluation.scores import file_sum
 from lst_cli.evaluation.tasks import Item, read_items
 from lst_cli.main import app
+from lst_cli.units.tokens import TOKENS
 from tests.inference.models import (
     UNITS,
     latent_config,
@@ -79,6 +81,8 @@ def test_they_are_scored_speech_to_speech_and_in_no_other_direction(tmp_path: Pa
     for directions in ("s-s,t-t", "t-t"):
         with pytest.raises(UserError, match="the direction t-t needs the items' text"):
             run(root, *arguments, "--directions", directions)
+    with pytest.raises(UserError, match=r"t-t needs the items' text[\s\S]*give the CSV"):
+        read_stories([f"topicstorycloze:{stories}"], Store(root).find("tokens/tsc", TOKENS))
     with pytest.raises(UserError, match="no text to speak"):
         run(root, "corpus", "synth", "--items", f"topicstorycloze:{stories}", "--name", "tsc", "--voice", "x")
 
