@@ -46,4 +46,5 @@ def test_peaks_are_found_by_a_part_of_the_name() -> None:
     assert flops.peak_of("NVIDIA H200") == flops.peak_of("NVIDIA H100 80GB HBM3") == 989e12
     assert flops.peak_of("NVIDIA A100-SXM4-80GB") == flops.peak_of("a100") == 312e12
     assert flops.peak_of("NVIDIA H100 PCIe") == 756e12
+    assert flops.peak_of("NVIDIA B200") == 2250e12 < flops.peak_of("NVIDIA GB200") == 2500e12
     assert flops.peak_of("Radeon") is flops.peak_of("NVIDIA RTX A1000") is None
