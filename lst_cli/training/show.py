@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-MODALITIES = {
+_LOSSES = {
     "loss_speech": "speech tokens",
     "loss_text_with_speech": "text after speech",
     "loss_text_only": "text only",
@@ -48,7 +48,7 @@ class Show:
         :param console: a terminal; by default standard error, where that is one.
         """
         live = on_terminal() or console is not None
-        self._shown: _Panel | _Lines = (_Panel if live else _Lines)(what, steps, begun, console)
+        self._shown: _Panel | _Lines = _Panel(what, steps, console) if live else _Lines(what, steps, begun)
 
     def __enter__(self) -> Show:
         self._shown.start()
@@ -65,7 +65,7 @@ class Show:
 class _Lines:
     """A plain line every ten seconds."""
 
-    def __init__(self, what: str, steps: int, begun: int, console: Console | None) -> None:
+    def __init__(self, what: str, steps: int, begun: int) -> None:
         self._context = progress(what, steps, "steps", done=begun)
         self._at = begun
 
@@ -87,10 +87,9 @@ class _Lines:
 class _Panel:
     """The last line of training, and the last one of each validation, with the time that is left."""
 
-    def __init__(self, what: str, steps: int, begun: int, console: Console | None) -> None:
+    def __init__(self, what: str, steps: int, console: Console | None) -> None:
         self._what = what
         self._steps = steps
-        self._begun = begun
         self._console = console
         self._start = time.monotonic()
         self._first: tuple[int, float] | None = None
@@ -152,7 +151,7 @@ class _Panel:
 
     def _losses(self) -> RenderableType:
         table = _table("", "loss", "accuracy")
-        for key, name in MODALITIES.items():
+        for key, name in _LOSSES.items():
             if key in self._line:
                 accuracy = self._line.get(key.replace("loss", "accuracy"))
                 table.add_row(name, f"{self._line[key]:.4f}", "" if accuracy is None else f"{accuracy:.1%}")
