@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import yaml
 
 from lst_cli.artifacts import Artifact, Store
@@ -112,6 +113,21 @@ def _send_at(number: int, stop_by: signal.Signals) -> None:
     SpeechTextUnit.process_batch = process_batch  # type: ignore[method-assign]
 
 
+def signal_at(monkeypatch: pytest.MonkeyPatch, unit: type, number: int) -> list[int]:
+    """Send this process SIGTERM in a validation unit's ``number``-th batch (from 1); the list grows by each batch."""
+    process: Any = unit.process_batch  # type: ignore[attr-defined]
+    batches: list[int] = []
+
+    def process_batch(self: Any, batch: Any, bag: Any) -> None:
+        batches.append(len(batches) + 1)
+        if batches[-1] == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        process(self, batch, bag)
+
+    monkeypatch.setattr(unit, "process_batch", process_batch)
+    return batches
+
+
 def killed_at(command: Sequence[str], steps: Sequence[int]) -> Iterator[int]:
     """Run a command that is killed with SIGKILL in these steps in turn, then left to end. The exit statuses."""
     for step in steps:
@@ -206,6 +222,44 @@ def with_faults(command: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
             yield patch.attribute, together(2, command, None)
 
 
+def gradients(command: Sequence[str], plan: str) -> Iterator[list[int]]:
+    """Run a command with other numbers of processes in turn, and write the gradient of each run's first step.
+
+    :param plan: each run: processes, way of sharing, sequences a batch, file to write.
+    """
+    from fairseq2.nn.utils.grad import normalize_grads as normalize
+
+    import lst_cli.training.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
+
+    for run in plan.split(","):
+        processes, parallel, sequences, path = run.split(":")
+
+        def normalize_grads(model: Any, gang: Any, targets: int, path: str = path) -> None:
+            normalize(model, gang, targets)
+            if not Path(path).exists():
+                _write_gradient(model, gang, path)
+
+        changes = [f"run.parallel={parallel}", f"run.sequences_per_batch={sequences}"]
+        with mock.patch("fairseq2.trainer.normalize_grads", normalize_grads):
+            name = ["--name", Path(path).stem]
+            yield together(int(processes), [*command, *name, *(p for c in changes for p in ("--set", c))], None)
+
+
+def _write_gradient(model: Any, gang: Any, path: str) -> None:
+    """Write the whole gradient, as the optimizer gets it but for clipping; all processes have a part in it."""
+    from safetensors.torch import save_file
+    from torch.distributed.tensor import DTensor
+
+    whole = {
+        name.removeprefix("module."): (grad.full_tensor() if isinstance(grad, DTensor) else grad).clone()
+        for name, grad in ((name, parameter.grad) for name, parameter in model.named_parameters())
+    }
+    gang.barrier()
+    if gang.rank == 0:
+        save_file(whole, path)
+    gang.barrier()
+
+
 if __name__ == "__main__":
     what, argument, *rest = sys.argv[1:]
     if what == "full":
@@ -219,6 +273,9 @@ if __name__ == "__main__":
     elif what == "fault":
         for fault, statuses in with_faults([argument, *rest]):
             print(fault, statuses, flush=True)
+    elif what == "gradients":
+        for statuses in gradients(rest, argument):
+            print(statuses, flush=True)
     elif what == "stages":
         # Each stage: processes, way of sharing, step to stop at.
         for stage in argument.split(","):

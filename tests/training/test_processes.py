@@ -71,6 +71,23 @@ def test_the_number_of_processes_may_change_at_any_stop(root: Path, alone: Artif
     check_same(alone, model)
 
 
+def test_gradients_are_those_of_one_process(root: Path, alone: Artifact, tmp_path: Path) -> None:
+    """Tensor by tensor, of the same four sequences: in one batch, and in two of one sequence in each process."""
+    runs = {"alone": "1:ddp:4", "ddp": "2:ddp:1", "fsdp": "2:fsdp:1"}
+    plan = ",".join(f"{run}:{tmp_path / name}.safetensors" for name, run in runs.items())
+    command = arguments(root, "gradients", "budget.steps=1", "schedule.warmup=0", "log_every=1")
+    script = [sys.executable, "-m", "tests.training.runs", "gradients", plan, *command]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected, *others = [load_file(tmp_path / f"{name}.safetensors") for name in runs]
+    assert set(expected) == set(load_file(alone.file("model.safetensors")))
+    largest = max(float(gradient.abs().max()) for gradient in expected.values())
+    for name, gradient in expected.items():
+        assert gradient.abs().max() > 1e-4 * largest, name
+        for other in others:
+            assert (other[name] - gradient).abs().max() <= 1e-5 * gradient.abs().max() + 1e-7 * largest, name
+
+
 def test_a_fault_of_the_first_process_ends_the_others(root: Path) -> None:
     """Nobody waits while the model is written: the others have left when training is done."""
     script = [sys.executable, "-m", "tests.training.runs", "fault", *arguments(root, "faulty")]
