@@ -8,7 +8,6 @@ the same for any number of ranks.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -137,5 +136,5 @@ class SharedScoring:
     def _missing(self) -> list[Chunk]:
         made: set[str] = set()
         with suppress(FileNotFoundError):  # nobody has begun, or rank 0 has finished
-            made.update(os.listdir(self._parts))
+            made.update(path.name for path in self._parts.iterdir())
         return [chunk for chunk in self._chunks if chunk.file_name not in made]

@@ -7,7 +7,6 @@ any kill and for any number of ranks.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -135,7 +134,7 @@ class _Work:
     def _missing(self) -> list[WorkUnit]:
         made: set[str] = set()
         with suppress(FileNotFoundError):  # nobody has begun, or rank 0 has finished
-            made.update(os.listdir(self._parts))
+            made.update(path.name for path in self._parts.iterdir())
         return [unit for unit in self.units if unit.file_name not in made]
 
     def _seconds(self, units: list[WorkUnit]) -> float:
