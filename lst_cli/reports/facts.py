@@ -40,7 +40,7 @@ class Facts:
     shape: tuple[int, int] = (0, 0)
     """Layers and width of the global transformer."""
     steps: int = 0
-    """Of pretraining, as the config gives them: before the budget is applied."""
+    """Of pretraining, as the config gives them: before the budget is applied. Of a model of a step on the way, that."""
     seed: int = 0
     tuned: str = ""
     """Task of the fine-tuning; empty for a pretrained model."""
@@ -61,7 +61,7 @@ def read_facts(store: Store, model: Artifact) -> Facts:
     config = model.config
     rest: dict[str, Any] = {}
     if config.get("task", "pretrain") != "pretrain" and parent is not None:
-        tuning = {"tuned": _task(config), "tuned_steps": int(config.get("budget", {}).get("steps", 0))}
+        tuning = {"tuned": _task(config), "tuned_steps": _steps(config)}
         rest["tuning"] = {key: value for key, value in config.items() if key not in ("budget", "task")}
         rest["shards of the fine-tuning"] = _fingerprints(model, "shards")
         base = on_disk(store, parent)
@@ -91,11 +91,15 @@ def read_facts(store: Store, model: Artifact) -> Facts:
         budget=str(budget.get("mode", "compute")),
         text_per_speech=round(weights[1] / weights[0], 6),
         shape=(int(shape.get("layers", 0)), int(shape.get("dim", 0))),
-        steps=int(budget.get("steps", 0)),
+        steps=_steps(config),
         seed=int(config.get("seed", 0)),
         rest=json.dumps(rest, sort_keys=True),
         **tuning,
     )
+
+
+def _steps(config: Mapping[str, Any]) -> int:
+    return int(config.get("snapshot", config.get("budget", {}).get("steps", 0)))
 
 
 def _task(config: Mapping[str, Any]) -> str:

@@ -24,10 +24,9 @@ def keep_snapshots(job: Job) -> None:
         if not every or step % every or step == job.steps:
             continue
         source, target = job.checkpoints / f"step_{step}" / "model", job.logs / FOLDER / f"step_{step}" / "model"
-        if target.exists():
-            continue
         unfinished = target.with_suffix(".tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for old in (unfinished, target):  # a kill, or a run of the same config whose model was removed
+            shutil.rmtree(old, ignore_errors=True)
         shutil.copytree(source, unfinished, copy_function=_link)
         unfinished.rename(target)
 
@@ -86,6 +85,8 @@ def make_snapshot(store: Store, model: Artifact, step: int) -> Callable[[Draft],
             quantizer=model.file(QUANTIZER_FILE),
             speech_bpe=model.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
         )
+        # The processes that trained it, not the one that copies its weights.
+        draft.statistics["timing"]["processes"] = model.statistics["timing"]["processes"]
 
     return fill
 

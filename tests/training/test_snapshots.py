@@ -11,6 +11,7 @@ import pytest
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
+from lst_cli.reports.facts import read_facts
 from lst_cli.training.model_artifact import MODEL, load_model
 from lst_cli.training.unit import SpeechTextUnit
 from tests.training.runs import pretrain, sums
@@ -40,10 +41,14 @@ def lines(model: Artifact) -> list[dict[str, Any]]:
     return [json.loads(line) for line in model.file("metrics.jsonl").read_text().splitlines()]
 
 
-def test_a_step_on_the_way_becomes_a_model(root: Path, kept: Artifact) -> None:
-    model = snapshot(root, 10, "ten")
+def test_a_step_on_the_way_becomes_a_model(root: Path, kept: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "8")
+        model = snapshot(root, 10, "ten")
     assert load_model(model).card == load_model(kept).card
     assert lines(model) == lines(kept)[:2]
+    assert model.statistics["timing"]["processes"] == kept.statistics["timing"]["processes"] == 1
+    assert read_facts(Store(root), model).steps == 10 and read_facts(Store(root), kept).steps == 25
     assert model.statistics["steps"] == 10 and model.statistics["loss"] == lines(kept)[1]["loss"]
     assert sums(model)["model.safetensors"] != sums(kept)["model.safetensors"]
     assert {role: parent.reference for role, parent in model.parents.items()} == {
@@ -72,6 +77,8 @@ def test_it_is_what_the_run_would_have_been_stopped_there(
         patch.setattr(session, "save_model", lambda *a, **k: pytest.fail("here"))
         with pytest.raises(BaseException, match="here"):
             pretrain(root, "faulty", *KEEP)
+    (logs,) = (root / "runs" / "faulty").iterdir()  # with what a run of this config has left whose model is gone
+    (logs / "checkpoints" / "step_20" / "model" / "old").mkdir(parents=True)
     assert sums(pretrain(root, "faulty", *KEEP)) == sums(kept)
     assert sums(snapshot(root, 20, "after-faults", "faulty")) == sums(snapshot(root, 20, "twenty"))
 
