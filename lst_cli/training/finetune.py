@@ -241,7 +241,6 @@ def _validation(
                 card.architecture,
                 speech,
                 most=None,
-                every=told.every,
                 gang=gangs.dp,
                 stop=stop,
             )

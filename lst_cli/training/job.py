@@ -53,10 +53,7 @@ class Validation:
         readers = self.make_readers(gangs, stop)
         losses = [(ValidationUnit(model, name or None, self.judges.get(name)), read) for name, read in readers.items()]
         stories = [
-            (
-                StoryUnit(model, source, scorer),
-                StoryReader(scorer.items, every=self.every, gang=gangs.dp, stop=stop),
-            )
+            (StoryUnit(model, source, scorer), StoryReader(scorer.items, gang=gangs.dp, stop=stop))
             for source, scorer in self.stories.items()
         ]
         return [*losses, *stories]

@@ -211,7 +211,6 @@ def _validation(
                 model,
                 speech,
                 most=-(-config.validation.sequences // per_batch),
-                every=config.validation.every,
                 gang=gangs.dp,
                 stop=stop,
             )

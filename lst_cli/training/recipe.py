@@ -50,7 +50,7 @@ from lst_cli.training.processes import lost_others, world_size
 from lst_cli.training.recorders import recorders
 from lst_cli.training.reshard import Layout, accept_local_state, recover, refit
 from lst_cli.training.revalidate import cut_off, validate_first
-from lst_cli.training.stopping import NothingLeft, StoppableTask, StopRequest
+from lst_cli.training.stopping import NothingLeft, StoppableTask, StopRequest, stop_in_validations
 from lst_cli.training.story_unit import STORY_ACCURACY
 from lst_cli.training.unit import SpeechTextUnit
 from lst_cli.training.validation import CER
@@ -63,8 +63,18 @@ if TYPE_CHECKING:
     from lst_cli.training import config
 
 
-def train(job: Job) -> int:
-    """Train, or go on from the last checkpoint, until the last step or a stop; return the last step done.
+@dataclass(frozen=True)
+class Reached:
+    """How far a run came."""
+
+    step: int
+    """The last step done."""
+    in_validation: bool
+    """Whether it was stopped in the validation after that step."""
+
+
+def train(job: Job) -> Reached:
+    """Train, or go on from the last checkpoint, until the last step or a stop.
 
     :raises UserError: the disk has no room for the checkpoints, or is full.
     :raises LstError: a gradient that is not finite, another process has failed, or whatever the reader raises.
@@ -81,7 +91,7 @@ def train(job: Job) -> int:
             if told is not None:
                 raise told from error
             raise
-    return last_step(job.checkpoints)
+    return Reached(last_step(job.checkpoints), recipe.stop.in_validation)
 
 
 @dataclass(kw_only=True)
@@ -161,6 +171,7 @@ def _mixed_precision(job: Job) -> MixedPrecisionConfig:
 class _TrainingRecipe(Recipe):
     def __init__(self, job: Job) -> None:
         self._job = job
+        self.stop = StopRequest(job.checkpoint_every if job.keeps_best else job.log_every)
 
     @property
     def config_kls(self) -> type[object]:
@@ -181,10 +192,9 @@ class _TrainingRecipe(Recipe):
         container.collection.register_instance(MetricDescriptor, STORY_ACCURACY)
 
     def create_task(self, context: RecipeContext) -> Task:
-        job, gangs = self._job, context.gangs
+        job, gangs, stop = self._job, context.gangs, self.stop
         first_alone(gangs.root, partial(self._settle, gangs))
         last = last_step(job.checkpoints)
-        stop = StopRequest(job.checkpoint_every if job.keeps_best else job.log_every)
         unvalidated = cut_off(job, last, gangs, stop)
         if job.done(last) and not unvalidated:
             return NothingLeft(last)
@@ -198,8 +208,9 @@ class _TrainingRecipe(Recipe):
         )
         accept_local_state(context.get_optimizer())
         unit.end_training = trainer.request_stop
+        stop_in_validations(trainer, stop)
         if unvalidated:
-            validate_first(trainer, done=job.done(last))
+            validate_first(trainer, stop, done=job.done(last))
         if job.patience is not None:
             stop_early(trainer, job.patience, job.curve)
         if gangs.root.rank == 0:

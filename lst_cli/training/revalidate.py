@@ -1,4 +1,4 @@
-"""A validation that a crash cut off is made up for, so that the curve is that of an undisturbed run."""
+"""A validation that a crash or a stop cut off is made up for, so that the curve is that of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def _whole(job: Job, sources: Sequence[str], step: int) -> bool:
     return False
 
 
-def validate_first(trainer: Trainer, *, done: bool) -> None:
+def validate_first(trainer: Trainer, stop: StopRequest, *, done: bool) -> None:
     """Have a trainer validate when it has restored its checkpoint.
 
+    :param stop: may cut it off once more.
     :param done: that was all that was left to do.
     """
     # fairseq2's trainer (0.8) can validate before the first step of a new run only.
@@ -46,10 +47,11 @@ def validate_first(trainer: Trainer, *, done: bool) -> None:
 
     def restored() -> _TrainerState:
         state = restore()
+        trainer._state = _TrainerState.STOP_REQUESTED  # in which it keeps the score
         score = trainer._validate()
         if score is not None and trainer._maybe_request_early_stop(score):
             return _TrainerState.EARLY_STOP
-        if done:
+        if done or stop.in_validation:
             trainer._stop_requested = True
             return _TrainerState.STOPPED
         return state

@@ -95,15 +95,16 @@ def make_job(
 def train_to_the_end(job: Job) -> None:
     """Train, or go on.
 
-    :raises Stopped: the run was stopped before its last step.
+    :raises Stopped: the run was stopped before its last step, or in the validation after it.
     :raises LstError: it failed.
     """
     from lst_cli.training.recipe import train
 
-    step = train(job)
-    if not job.done(step):
+    reached = train(job)
+    if reached.in_validation or not job.done(reached.step):
+        where = "in the validation after" if job.done(reached.step) else "at"
         raise Stopped(
-            f"training stopped at step {step} of {job.steps}, as it was asked to",
+            f"training stopped {where} step {reached.step} of {job.steps}, as it was asked to",
             fix="run the same command again: it goes on from there",
         )
 
@@ -113,11 +114,12 @@ def write_model(
 ) -> None:
     """Write the artifact's files from the last checkpoint, or the best one."""
     from lst_cli.training.checkpoints import best_step, weights
+    from lst_cli.training.lines import read_curve
     from lst_cli.training.snapshots import keep_snapshots
 
     step = last_step(job.checkpoints)
     chosen = best_step(job.checkpoints) if job.keeps_best else step
-    lines = _lines(job)
+    lines = read_curve(job.curve)
     fill_model(
         draft,
         weights(job.checkpoints, chosen),
@@ -158,18 +160,6 @@ def fill_model(
     _write_lines(draft.path / METRICS_FILE, [reproducible(line) for line in lines])
     parameters = sum(parameter.numel() for parameter in model.parameters())
     draft.statistics.update({"parameters": parameters, **reached, **_figures(lines)})
-
-
-def _lines(job: Job) -> list[Line]:
-    """The curve. A clean stop in between may have left a validation that an undisturbed run does not have."""
-    from lst_cli.training.lines import read_curve
-
-    every = job.validation.every if job.validation else 1
-    return [
-        line
-        for line in read_curve(job.curve)
-        if line["split"] == "train" or line["step"] % every == 0 or line["step"] == job.steps
-    ]
 
 
 def _write_lines(path: Path, lines: Sequence[Line]) -> None:

@@ -19,11 +19,14 @@ from typing_extensions import Self
 from lst_cli.training.stopping import StopRequest
 from lst_cli.training.stories import ACCURACY, Scorer
 
+AT_ONCE = 16
+"""Stories that a process scores in one go: a stop that is asked for waits for no more."""
+
 STORY_ACCURACY = MetricDescriptor(ACCURACY, "Story Accuracy", 210, format_as_float, higher_better=True)
 
 
 class Share(SupportsDeviceTransfer):
-    """The stories that one process scores."""
+    """The stories that one process scores in one go."""
 
     def __init__(self, items: range) -> None:
         self.items = items
@@ -67,33 +70,36 @@ class StoryUnit(EvalUnit[Share]):
 
 
 class StoryReader(DataReader[Share]):
-    """All stories once at each validation: a share for each process."""
+    """All stories once at each validation, shared out between the processes."""
 
-    def __init__(self, items: int, *, every: int, gang: Gang, stop: StopRequest) -> None:
+    def __init__(self, items: int, *, gang: Gang, stop: StopRequest) -> None:
         """Deal out stories.
 
         :param items: number of stories.
-        :param every: steps between two validations.
-        :param stop: when the run has to stop between two validations, there is no time for another one.
+        :param stop: when the run has to stop, the validation is cut off.
         """
-        self._share = Share(range(gang.rank, items, gang.size))
-        self._every = every
+        self._items = items
+        self._gang = gang
         self._stop = stop
-        self._given = False
+        self._given = 0
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> list[Share]:
-        """The stories of this process, once."""
-        if self._given or self._stop.between(self._every):
+        """The next stories of this process; the last ones may be none, so that all processes end together.
+
+        :raises ValidationCutOff: the run has to stop.
+        """
+        self._stop.check(self._gang)
+        if self._given >= self._items:
             raise StopIteration
-        self._given = True
-        return [self._share]
+        first, self._given = self._given, self._given + AT_ONCE * self._gang.size
+        return [Share(range(first + self._gang.rank, min(self._given, self._items), self._gang.size))]
 
     def reset(self) -> None:
         """Begin the next validation."""
-        self._given = False
+        self._given = 0
 
     def state_dict(self) -> dict[str, object]:
         """Nothing: every validation starts anew."""

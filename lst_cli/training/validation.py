@@ -96,7 +96,6 @@ class OnceReader(DataReader[TrainBatch]):
         speech: SpeechCodec,
         *,
         most: int | None,
-        every: int,
         gang: Gang,
         stop: StopRequest,
     ) -> None:
@@ -104,15 +103,13 @@ class OnceReader(DataReader[TrainBatch]):
 
         :param read: gives all batches, from the first one on.
         :param most: batches to read at most, over all processes.
-        :param every: steps between two validations.
-        :param stop: when the run has to stop between two validations, there is no time for another one.
+        :param stop: when the run has to stop, the validation is cut off.
         """
         self._read = read
         self._config = config
         self._speech = speech
         self._most = most
         self._gang = gang
-        self._every = every
         self._stop = stop
         self._batches = self._start()
 
@@ -120,9 +117,12 @@ class OnceReader(DataReader[TrainBatch]):
         return self
 
     def __next__(self) -> list[TrainBatch]:
-        """The batch of this process, of as many as there are processes; none where they do not go round."""
-        hurry = self._stop.between(self._every)
-        group = [] if hurry else list(islice(self._batches, self._gang.size))
+        """The batch of this process, of as many as there are processes; none where they do not go round.
+
+        :raises ValidationCutOff: the run has to stop.
+        """
+        self._stop.check(self._gang)
+        group = list(islice(self._batches, self._gang.size))
         if not group:
             raise StopIteration
         return [

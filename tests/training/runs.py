@@ -10,7 +10,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -126,6 +126,24 @@ def signal_at(monkeypatch: pytest.MonkeyPatch, unit: type, number: int) -> list[
 
     monkeypatch.setattr(unit, "process_batch", process_batch)
     return batches
+
+
+@contextmanager
+def signalled_in_validation(rank: str) -> Iterator[None]:
+    """Of processes that train together, send this one SIGTERM in its second batch of a validation."""
+    from lst_cli.training.validation import ValidationUnit
+
+    process = ValidationUnit.process_batch
+    batches: list[int] = []
+
+    def process_batch(self: Any, batch: Any, bag: Any) -> None:
+        batches.append(len(batches) + 1)
+        if batches[-1] == 2 and os.environ["RANK"] == rank:
+            os.kill(os.getpid(), signal.SIGTERM)
+        process(self, batch, bag)
+
+    with mock.patch.object(ValidationUnit, "process_batch", process_batch):
+        yield
 
 
 def killed_at(command: Sequence[str], steps: Sequence[int]) -> Iterator[int]:
@@ -276,6 +294,13 @@ if __name__ == "__main__":
     elif what == "gradients":
         for statuses in gradients(rest, argument):
             print(statuses, flush=True)
+    elif what == "validation":
+        # One of two processes is sent SIGTERM in its second batch of a validation; then the run ends.
+        for parallel in argument.split(","):
+            command = [*rest, "--set", f"run.parallel={parallel}"]
+            with signalled_in_validation("1"):
+                print(together(2, command, None), flush=True)
+        print(together(1, rest, None), flush=True)
     elif what == "stages":
         # Each stage: processes, way of sharing, step to stop at.
         for stage in argument.split(","):

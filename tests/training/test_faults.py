@@ -19,7 +19,8 @@ from lst_cli.artifacts import Artifact
 from lst_cli.errors import LstError, UserError
 from lst_cli.training.checkpoints import steps
 from lst_cli.training.unit import SpeechTextUnit
-from tests.training.runs import pretrain, sums
+from lst_cli.training.validation import ValidationUnit
+from tests.training.runs import pretrain, signal_at, sums
 from tests.training.world import make_world
 
 
@@ -73,6 +74,44 @@ def test_a_signal_saves_and_stops(
     assert error.value.fix == "run the same command again: it goes on from there"
     assert f"{number.name} received" in capsys.readouterr().err
     assert sums(pretrain(root, number.name)) == sums(undisturbed)
+
+
+VALID = ("validation.every=10", "validation.sequences=4", "run.sequences_per_batch=1", "run.checkpoint_every=20")
+
+
+@pytest.fixture(scope="module")
+def validated(root: Path) -> Artifact:
+    return pretrain(root, "validated", *VALID, options=["--valid-shards", "shards/speech"])
+
+
+@pytest.mark.parametrize(
+    ("batch", "where"), [(2, "at step 10"), (6, "in the validation after step 20")], ids=["on-the-way", "the-last"]
+)
+def test_a_signal_cuts_a_validation_off(
+    root: Path, validated: Artifact, monkeypatch: pytest.MonkeyPatch, batch: int, where: str
+) -> None:
+    options = ["--valid-shards", "shards/speech"]
+    with monkeypatch.context() as patch:
+        batches = signal_at(patch, ValidationUnit, batch)
+        with pytest.raises(LstError, match=f"stopped {where} of 20"):
+            pretrain(root, f"cut-{batch}", *VALID, options=options)
+    assert len(batches) == batch
+    assert sums(pretrain(root, f"cut-{batch}", *VALID, options=options)) == sums(validated)
+
+
+def test_a_stop_does_not_wait_for_a_validation(
+    root: Path, validated: Artifact, at_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where one is due, nor while one that was cut off is made up for."""
+    options = ["--valid-shards", "shards/speech"]
+    at_step(7, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    for number in (1, 2):
+        with monkeypatch.context() as patch:
+            batches = signal_at(patch, ValidationUnit, number)
+            with pytest.raises(LstError, match="stopped at step 10 of 20"):
+                pretrain(root, "in-a-hurry", *VALID, options=options)
+        assert len(batches) == (0 if number == 1 else 2)
+    assert sums(pretrain(root, "in-a-hurry", *VALID, options=options)) == sums(validated)
 
 
 def test_a_damaged_newest_checkpoint_is_set_aside(

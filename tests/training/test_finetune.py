@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.errors import UserError
+from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
 from lst_cli.training.early import Patience
 from lst_cli.training.model_artifact import MODEL, load_model
-from tests.training.runs import BASELINE, pretrain
+from lst_cli.training.validation import ValidationUnit
+from tests.training.runs import BASELINE, pretrain, signal_at, sums
 from tests.training.world import make_world
 
 CONFIG = {
@@ -112,6 +113,20 @@ def test_a_run_that_was_killed_after_its_early_stop_is_done(root: Path, monkeypa
         finetune(root, "asr", "lst", "killed", *changes)
     model = finetune(root, "asr", "lst", "killed", *changes)
     assert model.statistics["steps"] == 20 and len(curve(model, "train")) == 4
+
+
+def test_a_validation_that_a_stop_cut_off_still_chooses_the_model(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A rate so small that no transcript changes: the first validation stays the best one.
+    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "run.sequences_per_batch=1", "budget.steps=20")
+    whole = finetune(root, "asr", "lst", "whole", *changes)
+    with monkeypatch.context() as patch:
+        batches = signal_at(patch, ValidationUnit, 2)
+        with pytest.raises(LstError, match="stopped at step 10 of 20"):
+            finetune(root, "asr", "lst", "cut", *changes)
+    assert len(batches) == 2
+    model = finetune(root, "asr", "lst", "cut", *changes)
+    assert sums(model) == sums(whole)
+    assert model.statistics["chosen_step"] == 10
 
 
 def test_what_does_not_go_together_is_refused(root: Path) -> None:

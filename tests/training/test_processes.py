@@ -88,6 +88,20 @@ def test_gradients_are_those_of_one_process(root: Path, alone: Artifact, tmp_pat
             assert (other[name] - gradient).abs().max() <= 1e-5 * gradient.abs().max() + 1e-7 * largest, name
 
 
+def test_a_signal_to_one_process_cuts_a_validation_off(root: Path) -> None:
+    """The first time after step 10, which no checkpoint was due at; then while it is made up for."""
+    valid = ["--valid-shards", "shards/speech"]
+    changes = (*CHANGES, "budget.steps=15", "validation.every=10", "validation.sequences=6", "run.checkpoint_every=20")
+    script = [sys.executable, "-m", "tests.training.runs", "validation", "fsdp,ddp", *arguments(root, "cut", *changes)]
+    done = subprocess.run([*script, *valid], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("training stopped at step 10 of 15") == 4 and "[0]" in done.stdout, done.stderr
+    whole = pretrain(root, "uncut", *changes, options=valid)
+    for cut, uncut in zip(curve(Store(root).find("model/cut", MODEL)), curve(whole), strict=True):
+        assert (cut["step"], cut["split"]) == (uncut["step"], uncut["split"])
+        assert cut["loss"] == pytest.approx(uncut["loss"], rel=1e-5)
+
+
 def test_a_fault_of_the_first_process_ends_the_others(root: Path) -> None:
     """Nobody waits while the model is written: the others have left when training is done."""
     script = [sys.executable, "-m", "tests.training.runs", "fault", *arguments(root, "faulty")]

@@ -13,10 +13,11 @@ import pytest
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
+from lst_cli.training import story_unit
 from lst_cli.training.model_artifact import MODEL
 from lst_cli.training.unit import SpeechTextUnit
 from tests.inference.models import tokens_artifact
-from tests.training.runs import arguments, pretrain, sums
+from tests.training.runs import arguments, pretrain, signal_at, sums
 from tests.training.world import WORDS, make_world, spoken
 
 STORIES = 12
@@ -99,6 +100,18 @@ def test_interrupted_and_resumed_is_the_same(
     with pytest.raises(LstError, match="crash"):
         pretrain(root, "again", *EVERY, options=options(root))
     assert sums(pretrain(root, "again", *EVERY, options=options(root))) == sums(scored)
+
+
+def test_a_stop_does_not_wait_for_the_stories(
+    root: Path, scored: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story_unit, "AT_ONCE", 4)
+    with monkeypatch.context() as patch:
+        parts = signal_at(patch, story_unit.StoryUnit, 4)  # the first four stories of the second task
+        with pytest.raises(LstError, match="stopped at step 10 of 20"):
+            pretrain(root, "hurry", *EVERY, options=options(root))
+    assert len(parts) == 4
+    assert sums(pretrain(root, "hurry", *EVERY, options=options(root))) == sums(scored)
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
