@@ -61,8 +61,11 @@ def compare(
     page: Page = None,
     json: Json = False,
 ) -> None:
-    """Show in what two runs' settings differ, and draw their curves over steps and over tokens."""
-    from lst_cli.training.runs import find_run, runs
+    """Show in what two runs' settings differ and how far they are, and draw their curves over steps and over tokens.
+
+    Runs of different lengths are compared at the last step that both curves have.
+    """
+    from lst_cli.training.runs import FIGURES, find_run, last_in_common, runs
     from lst_cli.training.unfinished import differences
 
     all_runs = runs(store(ctx))
@@ -71,13 +74,23 @@ def compare(
         (key.removeprefix("config.").removeprefix("parents."), old, new)
         for key, old, new in differences(a.identity, b.identity)
     ]
+    step = last_in_common(a, b)
+    lines = [] if step is None else [run.curve[step] for run in (a, b)]
+    at = {key: [line.get(key) for line in lines] for key in FIGURES if any(key in line for line in lines)}
     if json:
         changed = {key: [old, new] for key, old, new in differing}
-        print_json({"a": a.to_json(), "b": b.to_json(), "differences": changed})
+        print_json(
+            {"a": a.to_json(), "b": b.to_json(), "differences": changed, "in_common": {"step": step, "figures": at}}
+        )
         return
     print_table("settings that differ", ("setting", a.label, b.label), differing)
     ours, theirs = a.to_json(), b.to_json()
     figures = [(key, _number(ours[key]), _number(theirs[key])) for key in ours if key not in _NO_FIGURE]
+    if step is None:
+        say("the curves have no step in common: the runs can be compared at their ends only")
+    elif any(step != max(run.curve) for run in (a, b)):
+        rows = [(key, *map(_number, values)) for key, values in at.items()]
+        print_table(f"at step {step:,}, the last that both curves have", ("figure", a.label, b.label), rows)
     print_table("last line of each curve", ("figure", a.label, b.label), figures)
     _write(page or _folder(ctx, a) / f"against-{b.name}-{b.version}.html", [a, b])
 

@@ -71,6 +71,11 @@ class Run:
         found = [line[figure] for line in self.lines if line["split"] == "train" and figure in line]
         return found[-1] if found else None
 
+    @property
+    def curve(self) -> dict[int, Line]:
+        """The lines of training, by step."""
+        return {line["step"]: line for line in self.lines if line["split"] == "train"}
+
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         figures = {name: self.last(name) for name in FIGURES}
@@ -112,6 +117,11 @@ def find_run(found: Sequence[Run], reference: str) -> Run:
             fix="see 'lst runs ls', or give another --root",
         )
     return matching[0]
+
+
+def last_in_common(*compared: Run) -> int | None:
+    """The last step that the curves of all these runs have a line of training for."""
+    return max(set.intersection(*(set(run.curve) for run in compared)), default=None)
 
 
 def settings(run: Run) -> Iterator[tuple[str, Any]]:

@@ -164,10 +164,30 @@ def test_compare_names_what_differs(root: Path, tmp_path: Path, capsys: pytest.C
     compared = asked(root, capsys, "compare", "base", "lst")
     assert compared["differences"]["model.architecture"] == ["baseline_tiny", "lst_tiny"]
     assert "optimizer.lr" not in compared["differences"]
+    assert compared["in_common"]["step"] == 20
     page = tmp_path / "two.html"
     words = ["compare", "base", f"model/lst/{compared['b']['version'][:5]}", "--page", str(page)]
     app(["--root", str(root), "runs", *words], standalone_mode=False)
     assert "Settings that differ" in page.read_text() and "patching.strategy" in page.read_text()
+
+
+def test_runs_of_different_lengths_are_compared_at_a_step_that_both_have(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretrain(root, "shorter", "budget.steps=10")
+    compared = asked(root, capsys, "compare", "lst", "shorter")
+    curve = asked(root, capsys, "show", "lst")["curve"]
+    assert (compared["a"]["step"], compared["b"]["step"], compared["in_common"]["step"]) == (20, 10, 10)
+    assert compared["in_common"]["figures"]["loss"] == [
+        *(line["loss"] for line in curve if line["step"] == 10 and line["split"] == "train"),
+        compared["b"]["loss"],
+    ]
+    app(["--root", str(root), "runs", "compare", "lst", "shorter"], standalone_mode=False)
+    assert "at step 10, the last that both curves have" in capsys.readouterr().out
+    begun(root, "beginning")
+    assert asked(root, capsys, "compare", "lst", "beginning")["in_common"] == {"step": None, "figures": {}}
+    app(["--root", str(root), "runs", "compare", "lst", "beginning"], standalone_mode=False)
+    assert "no step in common" in capsys.readouterr().err
 
 
 def test_an_unknown_run_is_refused(root: Path) -> None:
