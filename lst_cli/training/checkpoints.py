@@ -53,6 +53,11 @@ def best_step(folder: Path) -> int:
     return min(((score, step) for score, step in scores if step in kept), default=(0.0, last_step(folder)))[1]
 
 
+def score_file(folder: Path, step: int) -> Path:
+    """Where the score of a checkpoint is, once it was validated."""
+    return folder / "scores" / f"step_{step}.txt"
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove checkpoints that were being written when a process ended."""
     for path in folder.glob("step_*.tmp"):

@@ -10,15 +10,17 @@ from fairseq2.gang import Gangs, all_sum
 from fairseq2.trainer import Trainer, _TrainerState
 
 from lst_cli.artifacts.parquet import write_bytes_atomic
+from lst_cli.training.checkpoints import score_file
 from lst_cli.training.job import Job
 from lst_cli.training.lines import read_curve
 from lst_cli.training.stopping import StopRequest
 
 
 def cut_off(job: Job, last: int, gangs: Gangs, stop: StopRequest) -> bool:
-    """Whether the validation after the checkpoint that a run goes on from is not all in the curve.
+    """Whether the validation after the checkpoint that a run goes on from is not all in the curve, or has no score.
 
-    fairseq2 may finish a checkpoint in the middle of the validation after it. What the curve has of it is dropped.
+    fairseq2 may finish a checkpoint in the middle of the validation after it, and writes the score by which the best
+    checkpoint is chosen after the curve. What the curve has of such a validation is dropped.
     """
     told = job.validation
     if told is None or not last or (last % told.every and last != job.steps):
@@ -30,8 +32,11 @@ def cut_off(job: Job, last: int, gangs: Gangs, stop: StopRequest) -> bool:
 def _whole(job: Job, sources: Sequence[str], step: int) -> bool:
     lines = read_curve(job.curve)
     kept = [line for line in lines if line["split"] == "train" or line["step"] != step]
-    if {line.get("source", "") for line in lines if line not in kept} == set(sources):
+    told = {line.get("source", "") for line in lines if line not in kept} == set(sources)
+    score = score_file(job.checkpoints, step)
+    if told and (not job.keeps_best or (score.is_file() and score.read_text().strip())):
         return True
+    score.unlink(missing_ok=True)  # fairseq2 can't read one that a kill has left empty
     write_bytes_atomic(job.curve, "".join(json.dumps(line) + "\n" for line in kept).encode())
     return False
 

@@ -129,6 +129,18 @@ def test_a_validation_that_a_stop_cut_off_still_chooses_the_model(root: Path, mo
     assert model.statistics["chosen_step"] == 10
 
 
+def test_a_score_that_a_kill_kept_from_disk_is_made_up_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = finetune(root, "asr", "lst", "scored", "budget.steps=20")
+    assert whole.statistics["chosen_step"] == 20
+    with monkeypatch.context() as patch:
+        patch.setattr("lst_cli.training.session.write_model", lambda *a, **k: pytest.fail("killed"))
+        with pytest.raises(BaseException, match="killed"):
+            finetune(root, "asr", "lst", "unscored", "budget.steps=20")
+    (scores,) = (root / "model" / "unscored").glob(".*.partial/parts/checkpoints/scores")
+    (scores / "step_20.txt").write_text("")  # the curve had been written
+    assert sums(finetune(root, "asr", "lst", "unscored", "budget.steps=20")) == sums(whole)
+
+
 def test_what_does_not_go_together_is_refused(root: Path) -> None:
     with pytest.raises(UserError, match="the tasks to learn"):
         finetune(root, "asr,vc", "lst", "refused")
