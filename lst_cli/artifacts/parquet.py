@@ -17,7 +17,8 @@ from lst_cli.errors import UserError
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path to write to, which becomes ``path`` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Ranks on other machines may write the same file at the same time, with the same process number.
+    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
     try:
         yield temporary
         with temporary.open("rb") as stream:
