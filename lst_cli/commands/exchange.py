@@ -38,7 +38,7 @@ def export(
 
 def import_(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A folder that 'lst export' wrote.", exists=True, file_okay=False)],
+    folder: Annotated[Path, typer.Argument(help="A folder that 'lst export' wrote.")],
     name: Annotated[str, typer.Option(help="Name of the model.")],
 ) -> None:
     """Make a model artifact from an exported folder."""
