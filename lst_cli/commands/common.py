@@ -25,6 +25,7 @@ MaxRejectRate = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="Fail when more than this share of the inputs is rejected.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU where there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lst_cli.commands.common import Json, Seed, store
+from lst_cli.commands.common import Device, Json, Seed, store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
 
@@ -42,15 +42,15 @@ def continue_(
     output: Annotated[
         Path | None, typer.Option(help="With --vocoder: a wav file; samples are numbered as NAME-1.wav and on.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Continue a prompt in text, or in speech tokens."""
     from lst_cli.inference.continuing import hear, make_prompt
-    from lst_cli.inference.devices import pick_device
     from lst_cli.inference.generate import generate
     from lst_cli.inference.sampling import Sampling
     from lst_cli.training.model_artifact import MODEL, load_model
+    from lst_cli.units.devices import pick_device
 
     if (text is None) == (audio is None):
         raise UserError("lst continue goes on from one prompt", expected="either --text or --audio")

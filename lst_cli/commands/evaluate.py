@@ -10,7 +10,7 @@ import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.commands import evaluate_speech
-from lst_cli.commands.common import Json, MaxRejectRate, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
 from lst_cli.console import print_json, print_table
 from lst_cli.evaluation.tasks import TASKS, Task
 from lst_cli.training.model_artifact import Precision
@@ -28,7 +28,6 @@ Directions = Annotated[
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the scores; MODEL's name and the task by default.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Of the model's arithmetic; it is part of the result.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")]
 
 
 def _choice_command(task: Task) -> Callable[..., None]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Kind, Request
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
-from lst_cli.commands.vocoder import Device, Speaker
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.vocoder import Speaker
 from lst_cli.console import print_json, print_table
 from lst_cli.evaluation.scores import SCORES
 from lst_cli.evaluation.transcripts import TRANSCRIPTS

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lst_cli.commands.common import Json, Seed, store
-from lst_cli.commands.vocoder import Device, Speaker
+from lst_cli.commands.common import Device, Json, Seed, store
+from lst_cli.commands.vocoder import Speaker
 from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
 
@@ -54,12 +54,12 @@ def speak(
     json: Json = False,
 ) -> None:
     """Speak a text with a model that was fine-tuned for it."""
-    from lst_cli.inference.devices import pick_device
     from lst_cli.inference.learnt import check_learnt
     from lst_cli.inference.sampling import Sampling
     from lst_cli.inference.speak import sentences, speakable
     from lst_cli.inference.voicing import voice, voice_live
     from lst_cli.training.model_artifact import MODEL, load_model
+    from lst_cli.units.devices import pick_device
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.vocoder import load_vocoder
 

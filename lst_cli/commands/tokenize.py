@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import MaxRejectRate, build, store
-from lst_cli.commands.units import Device, Precision, Workers
+from lst_cli.commands.common import Device, MaxRejectRate, build, store
+from lst_cli.commands.units import Precision, Workers
 
 
 def tokenize(

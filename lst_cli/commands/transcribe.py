@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lst_cli.commands.common import Json, store
+from lst_cli.commands.common import Device, Json, store
 from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
 
@@ -54,15 +54,15 @@ def transcribe(
     segment_s: SegmentS = 30.0,
     beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
     rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
+    device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Transcribe speech with a model that was fine-tuned for it."""
-    from lst_cli.inference.devices import pick_device
     from lst_cli.inference.learnt import check_learnt
     from lst_cli.inference.listen import is_one_file, segments
     from lst_cli.inference.transcribe import transcribe_segments
     from lst_cli.training.model_artifact import MODEL, load_model
+    from lst_cli.units.devices import pick_device
 
     alone = is_one_file(inputs)
     _check_options(format, output, aligner, language, to_stdout=alone or json)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lst_cli.commands.common import MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Device, MaxRejectRate, Seed, build, store
 from lst_cli.console import say
 from lst_cli.errors import UserError
 
@@ -22,7 +22,6 @@ Features = Annotated[
 ]
 Layer = Annotated[int | None, typer.Option(help="Which transformer layer's output (of a HuBERT), from 1.")]
 Precision = Annotated[Literal["float32", "bfloat16"], typer.Option(help="What the model computes in.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Threads.  [default: one per CPU; 8 that decode beside a GPU]")
 ]

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
 from lst_cli.console import print_json, progress, say
 
 app = typer.Typer(no_args_is_help=True, help="Speech tokens to audio: fit a vocoder, hear tokens.")
 
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")]
 Speaker = Annotated[str | None, typer.Option(help="Voice, by its name in the corpus.  [default: the most heard one]")]
 
 
@@ -31,7 +30,7 @@ def fit(
     """Learn to speak a quantizer's units, on a CPU in minutes. Killed, it goes on where it was."""
     from lst_cli.audio.corpus import CORPUS
     from lst_cli.config import load_config
-    from lst_cli.inference.devices import pick_device
+    from lst_cli.units.devices import pick_device
     from lst_cli.units.tokens import TOKENS
     from lst_cli.vocoder.config import VocoderConfig
     from lst_cli.vocoder.fit import FitOptions, plan_fit
@@ -82,7 +81,7 @@ def hear(
     """Make audio of an artifact's speech tokens."""
     import time
 
-    from lst_cli.inference.devices import pick_device
+    from lst_cli.units.devices import pick_device
     from lst_cli.units.tokens import TOKENS
     from lst_cli.vocoder.hearing import hear_tokens
 

@@ -16,8 +16,8 @@ from lst_cli.evaluation.heard import hear
 from lst_cli.evaluation.judge import JudgeFiles
 from lst_cli.evaluation.references import with_words
 from lst_cli.evaluation.transcripts import write_judged
-from lst_cli.inference.devices import pick_device
 from lst_cli.inference.speech_tokens import read_units
+from lst_cli.units.devices import pick_device
 from lst_cli.vocoder.vocoder import load_vocoder
 
 if TYPE_CHECKING:

@@ -20,10 +20,9 @@ from lst_cli.evaluation.references import with_words
 from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
 from lst_cli.evaluation.shared_scoring import SharedScoring
 from lst_cli.evaluation.tasks import Item, Task
-from lst_cli.inference.devices import pick_device
 from lst_cli.inference.speech_tokens import check_quantizer, read_units
 from lst_cli.training.model_artifact import LoadedModel, load_model
-from lst_cli.units.devices import pick_device as pick_own_device
+from lst_cli.units.devices import pick_device
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.work_units import Rank
 
@@ -88,7 +87,7 @@ def _choice_work(
     parts: Path,
     finished: Callable[[], bool] = lambda: False,
 ) -> SharedScoring:
-    loaded = load_model(parents["model"], pick_own_device(device, rank.local), config["precision"])
+    loaded = load_model(parents["model"], pick_device(device, rank.local), config["precision"])
     tokens = parents.get("tokens")
     units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
     return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished)

@@ -21,10 +21,10 @@ from lst_cli.evaluation.judge import JudgeFiles
 from lst_cli.evaluation.references import with_words
 from lst_cli.evaluation.resynthesis import Voice
 from lst_cli.evaluation.transcripts import write_judged
-from lst_cli.inference.devices import pick_device
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.speak import Said, joined, sentences, speak_texts, speakable
 from lst_cli.training.model_artifact import LoadedModel, load_model
+from lst_cli.units.devices import pick_device
 from lst_cli.units.frames import SAMPLE_RATE
 from lst_cli.units.quantizer import Quantizer, tokenize_waveforms
 from lst_cli.vocoder.vocoder import load_vocoder

@@ -1,4 +1,4 @@
-"""Choosing where features are computed."""
+"""Choosing where a model runs."""
 
 from __future__ import annotations
 
