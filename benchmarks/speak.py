@@ -100,9 +100,9 @@ def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of two models that speak the texts of a corpus, from text to samples."""
     from lst_cli.artifacts import Store
     from lst_cli.audio.corpus import CORPUS, Corpus
-    from lst_cli.inference.devices import pick_device
     from lst_cli.inference.voicing import voice
     from lst_cli.training.model_artifact import MODEL, load_model
+    from lst_cli.units.devices import pick_device
     from lst_cli.vocoder.files import VOCODER
     from lst_cli.vocoder.vocoder import load_vocoder
 

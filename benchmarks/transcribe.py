@@ -102,10 +102,10 @@ def random_weights(options: argparse.Namespace) -> list[dict[str, Any]]:
 def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of two models that transcribe a corpus, from sound to text."""
     from lst_cli.artifacts import Store
-    from lst_cli.inference.devices import pick_device
     from lst_cli.inference.listen import segments
     from lst_cli.inference.transcribe import transcribe_segments
     from lst_cli.training.model_artifact import MODEL, load_model
+    from lst_cli.units.devices import pick_device
 
     store = Store(options.root)
     rows = []
