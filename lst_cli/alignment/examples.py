@@ -21,6 +21,7 @@ from lst_cli.errors import UserError
 from lst_cli.hashing import mix, permutation, text_id
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 _POOL = 64
@@ -78,7 +79,7 @@ def choose(corpus: Corpus, hours: float, seed: int) -> list[Utterance]:
     return [utterance for row, utterance in enumerate(corpus) if row in kept]
 
 
-def _example(utterance: Utterance, wave_S: np.ndarray, corpus: int, config: AlignerConfig) -> Example:
+def _example(utterance: Utterance, wave_S: NDArray[np.float32], corpus: int, config: AlignerConfig) -> Example:
     if utterance.text is None:
         raise Unalignable("no transcript")
     spelling = spell(spoken_words(utterance.text, LETTERS))

@@ -137,7 +137,8 @@ def _decode(
     if not going:
         return
     state = DecodingState(loaded.model, card.vocabulary, card.patching.size, len(going))
-    place_R = np.arange(len(going))  # the row of the state that each row still going has
+    # The row of the state that each row still going has.
+    place_R: NDArray[np.integer] = np.arange(len(going))
     logits_RV = state.feed(place_R, [row.prompt.tokens for row in going])
     for row, positions in zip(going, state.positions, strict=True):
         row.done.context_positions = int(positions)

@@ -240,7 +240,7 @@ def _cut(name: str, blocks: Iterator[NDArray[np.float32]], longest_s: float) -> 
     """Segments of a clip that comes in blocks."""
     longest = int(longest_s * SAMPLE_RATE)
     start = 0
-    rest_T = np.zeros(0, np.float32)
+    rest_T: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def segment(wave_T: NDArray[np.float32], last: bool) -> Segment:
         return Segment(

@@ -110,8 +110,8 @@ class Pass:
         self._packed = packed
         self._config = config
         self._device = device
-        self._rows_T = np.ones(len(packed.tokens_T), dtype=np.bool_)
-        self._rows_P = np.ones(len(packed.document_P), dtype=np.bool_)
+        self._rows_T: Bools = np.ones(len(packed.tokens_T), dtype=np.bool_)
+        self._rows_P: Bools = np.ones(len(packed.document_P), dtype=np.bool_)
         self._source: dict[str, Tensor] = {}
         self._earlier: dict[str, Tensor] = {}
         self._kept: dict[str, Tensor] | None = {}

@@ -73,7 +73,7 @@ class _Pieces:
     def __init__(self, stream: VocoderStream, write: Callable[[NDArray[np.float32]], None]) -> None:
         self._stream = stream
         self._write = write
-        self._pieces = [np.zeros(0, np.float32)]
+        self._pieces: list[NDArray[np.float32]] = [np.zeros(0, np.float32)]
 
     def heard(self, _: int, units_U: NDArray[np.uint16]) -> None:
         """Take the next units."""

@@ -57,4 +57,5 @@ class Patches:
 def since(starts_T: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Tokens since the last start (0 at a start). The first token must be a start."""
     index_T = np.arange(len(starts_T))
-    return index_T - np.maximum.accumulate(np.where(starts_T, index_T, 0))
+    since_T: NDArray[np.int64] = index_T - np.maximum.accumulate(np.where(starts_T, index_T, 0))
+    return since_T

@@ -61,7 +61,8 @@ class Rows:
     @property
     def tokens_R(self) -> NDArray[np.int64]:
         """Text pieces and speech tokens of each row."""
-        return self.units_R + np.diff(self.piece_start_W[self.word_start_R])
+        tokens_R: NDArray[np.int64] = self.units_R + np.diff(self.piece_start_W[self.word_start_R])
+        return tokens_R
 
     @property
     def nbytes(self) -> int:

@@ -51,9 +51,9 @@ class Window:
             start_D=np.zeros(1, np.int64),
             loss_from_D=np.zeros(0, np.int64),
         )
-        self._targets_T = np.zeros(0, np.int32)
-        self.source_D = np.zeros(0, np.int64)
-        self.cursor_DC = np.zeros((0, 5), np.int64)
+        self._targets_T: NDArray[np.int32] = np.zeros(0, np.int32)
+        self.source_D: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.cursor_DC: NDArray[np.int64] = np.zeros((0, 5), np.int64)
         self.at = 0
         """Index of the first token that no sequence holds yet."""
         self._dropped = 0

@@ -175,7 +175,7 @@ class _Collector:
         pieces = [(self._corpus[sample.piece.row], sample.piece) for sample in samples]
         batches = batched(pieces, [sample.piece.samples for sample in samples], extractor.batch_samples)
         results = chain.from_iterable(run_batches(batches, self._features, extractor.device, self._workers))
-        frames = [np.zeros((0, extractor.dim), dtype=np.float32)]
+        frames: list[NDArray[np.float32]] = [np.zeros((0, extractor.dim), dtype=np.float32)]
         for sample, (piece, found) in zip(samples, results, strict=True):
             if not isinstance(found, UserError):
                 frames.append(found[piece.window.first + sample.rows])

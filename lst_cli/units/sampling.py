@@ -91,4 +91,5 @@ def _spread(total: int, wanted: int, seed: int, draw: int) -> NDArray[np.int64]:
     jitter = uniform(seed, draw, np.arange(wanted))
     # Stretches are at least 1 long; rounding down both ends and drawing between them keeps the numbers apart.
     edges = np.arange(wanted + 1) * total // wanted
-    return edges[:-1] + np.floor(jitter * np.diff(edges)).astype(np.int64)
+    rows: NDArray[np.int64] = edges[:-1] + np.floor(jitter * np.diff(edges)).astype(np.int64)
+    return rows

@@ -55,9 +55,9 @@ class VocoderStream:
         self._piece = piece
         self._blend = blend
         self._cut = cut
-        self._units_U = np.zeros(0, np.int64)
+        self._units_U: NDArray[np.int64] = np.zeros(0, np.int64)
         self._start = 0
-        self._fading_T = np.zeros(0, np.float32)
+        self._fading_T: Samples = np.zeros(0, np.float32)
         self._gain = 1.0
 
     def add(self, units_U: NDArray[np.integer]) -> Samples:
@@ -66,7 +66,7 @@ class VocoderStream:
         :return: the samples that are now settled; often none.
         """
         self._units_U = np.concatenate([self._units_U, units_U.astype(np.int64)])
-        found = [np.zeros(0, np.float32)]
+        found: list[Samples] = [np.zeros(0, np.float32)]
         while len(self._units_U) - self._start >= self._piece + self._blend + self._renderer.reach:
             latest = self._start + self._piece
             end = self._cut(self._units_U, self._start + self._piece // 2, latest) if self._cut else latest
