@@ -49,16 +49,9 @@ class Chunk:
 
 def divide(direction: str, questions: Sequence[Question], budget: int) -> list[Chunk]:
     """Cut questions into chunks of at most ``budget`` tokens (or one question), longest first."""
-    size = [len(question.prompt_T) + sum(map(len, question.endings)) for question in questions]
-    cuts: list[list[int]] = []
-    tokens = budget
-    for index in sorted(range(len(questions)), key=lambda index: (-size[index], index)):
-        if tokens + size[index] > budget:
-            cuts.append([])
-            tokens = 0
-        cuts[-1].append(index)
-        tokens += size[index]
-    return [Chunk(direction, number, tuple(items)) for number, items in enumerate(cuts)]
+    from lst_cli.inference.likelihood import batches
+
+    return [Chunk(direction, number, tuple(items)) for number, items in enumerate(batches(questions, budget))]
 
 
 class SharedScoring:

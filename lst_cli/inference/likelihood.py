@@ -25,7 +25,7 @@ def log_probabilities(loaded: LoadedModel, questions: Sequence[Question]) -> Ite
 
     from lst_cli.inference.shared_prompt import score
 
-    for batch in _batches(questions, TOKENS_PER_BATCH[loaded.device.type]):
+    for batch in batches(questions, TOKENS_PER_BATCH[loaded.device.type]):
         with torch.inference_mode():
             sums = score(loaded.model, loaded.card, [questions[index] for index in batch], loaded.device)
         place = 0
@@ -35,8 +35,8 @@ def log_probabilities(loaded: LoadedModel, questions: Sequence[Question]) -> Ite
             place += count
 
 
-def _batches(questions: Sequence[Question], budget: int) -> Iterator[list[int]]:
-    """Indices of the questions, longest first, in batches of at most ``budget`` tokens."""
+def batches(questions: Sequence[Question], budget: int) -> Iterator[list[int]]:
+    """Indices of the questions, longest first, in batches of at most ``budget`` tokens (or one question)."""
     size = [len(question.prompt_T) + sum(map(len, question.endings)) for question in questions]
     batch: list[int] = []
     tokens = 0

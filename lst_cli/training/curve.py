@@ -9,8 +9,7 @@ from pathlib import Path
 from fairseq2.metrics.recorders import MetricRecorder
 from torch import Tensor
 
-from lst_cli.artifacts.parquet import write_bytes_atomic
-from lst_cli.training.lines import Line, read_curve
+from lst_cli.training.lines import Line, read_curve, write_curve
 from lst_cli.training.stories import ACCURACY as STORY_ACCURACY
 from lst_cli.training.tally import ERROR_RATES, FIGURES
 
@@ -45,7 +44,7 @@ class CurveRecorder(MetricRecorder):
         :param also: take the figures of each line as well.
         """
         kept = [line for line in read_curve(path) if line["step"] <= resumed_from]
-        write_bytes_atomic(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        write_curve(path, kept)
         self._stream = path.open("a", encoding="utf-8")
         self._show = show
         self._peak_flops = peak_flops

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,3 +21,10 @@ def read_curve(path: Path) -> list[Line]:
         except ValueError:
             break
     return lines
+
+
+def write_curve(path: Path, lines: Iterable[Line]) -> None:
+    """Write a whole curve, or nothing."""
+    from lst_cli.artifacts.parquet import write_bytes_atomic
+
+    write_bytes_atomic(path, "".join(json.dumps(line) + "\n" for line in lines).encode())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import fairseq2.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
 from fairseq2.gang import Gangs, all_sum
 from fairseq2.trainer import Trainer, _TrainerState
 
-from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.training.checkpoints import score_file
 from lst_cli.training.job import Job
-from lst_cli.training.lines import read_curve
+from lst_cli.training.lines import read_curve, write_curve
 from lst_cli.training.stopping import StopRequest
 
 
@@ -37,7 +35,7 @@ def _whole(job: Job, sources: Sequence[str], step: int) -> bool:
     if told and (not job.keeps_best or (score.is_file() and score.read_text().strip())):
         return True
     score.unlink(missing_ok=True)  # fairseq2 can't read one that a kill has left empty
-    write_bytes_atomic(job.curve, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    write_curve(job.curve, kept)
     return False
 
 

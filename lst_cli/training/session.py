@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Draft, Request, Store
-from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.training.checkpoints import FOLDER, last_step
+from lst_cli.training.lines import Line, read_curve, write_curve
 from lst_cli.training.model_artifact import ModelCard, save_model
 from lst_cli.training.processes import world_size
 from lst_cli.training.unfinished import Stopped
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from lst_cli.training.config import TrainConfig
     from lst_cli.training.families import FamilyConfig
     from lst_cli.training.job import Job, Validation
-    from lst_cli.training.lines import Line
     from lst_cli.training.watch import Watch
 
 METRICS_FILE = "metrics.jsonl"
@@ -114,7 +112,6 @@ def write_model(
 ) -> None:
     """Write the artifact's files from the last checkpoint, or the best one."""
     from lst_cli.training.checkpoints import best_step, weights
-    from lst_cli.training.lines import read_curve
     from lst_cli.training.snapshots import keep_snapshots
 
     step = last_step(job.checkpoints)
@@ -130,7 +127,7 @@ def write_model(
         quantizer=quantizer,
         speech_bpe=speech_bpe,
     )
-    _write_lines(job.logs / METRICS_FILE, lines)
+    write_curve(job.logs / METRICS_FILE, lines)
     keep_snapshots(job)
 
 
@@ -157,13 +154,9 @@ def fill_model(
     model = build_model(card.architecture, card.vocabulary.size)
     model.load_state_dict(state)
     save_model(draft.path, model, card, tokenizer=tokenizer, quantizer=quantizer, speech_bpe=speech_bpe)
-    _write_lines(draft.path / METRICS_FILE, [reproducible(line) for line in lines])
+    write_curve(draft.path / METRICS_FILE, [reproducible(line) for line in lines])
     parameters = sum(parameter.numel() for parameter in model.parameters())
     draft.statistics.update({"parameters": parameters, **reached, **_figures(lines)})
-
-
-def _write_lines(path: Path, lines: Sequence[Line]) -> None:
-    write_bytes_atomic(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def _figures(lines: Sequence[Line]) -> dict[str, Any]:
