@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.console import progress
 from lst_cli.evaluation.choice import ItemScore, item_scores
 from lst_cli.evaluation.directions import build_questions
+from lst_cli.units.work_units import SharedWork
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,34 +72,33 @@ class SharedScoring:
         :param parts: folder of the finished chunks, common to all ranks.
         :param finished: whether the result has been made of them; then there is nothing left to do.
         """
-        self._loaded, self._items, self._rank, self._parts, self._finished = loaded, items, rank, parts, finished
+        self._loaded, self._items = loaded, items
         self._questions = {
             direction: build_questions(items, direction, loaded.tokenizer, loaded.speech, units)
             for direction in directions
         }
-        self._chunks = [
+        chunks = [
             chunk
             for direction, questions in self._questions.items()
             for chunk in divide(direction, questions, CHUNK_TOKENS)
         ]
+        self._shared = SharedWork(chunks, rank, parts, finished)
         self.scored = 0
         """Items that this process has scored, counted once a direction."""
 
     def run(self) -> None:
         """Score this rank's chunks, then help with those still missing."""
-        missing = set(self._missing())
-        todo = [chunk for chunk in self._rank.own_first(self._chunks) if chunk in missing]
-        with progress("score", sum(len(chunk.items) for chunk in todo), "items") as bar:
-            while todo and not self._finished():
+        own = self._shared.own()
+        with progress("score", sum(len(chunk.items) for chunk in own), "items") as bar:
+            for todo in self._shared.rounds(own):
                 for chunk in todo:
                     self._score(chunk, bar.advance)
-                todo = self._rank.to_help_with(self._missing())
 
     def scores(self) -> dict[str, list[ItemScore]]:
         """All items in each direction, in their order; every chunk is finished."""
         sums: dict[str, dict[int, list[float]]] = {direction: {} for direction in self._questions}
-        for chunk in self._chunks:
-            rows = json.loads((self._parts / chunk.file_name).read_bytes())
+        for chunk in self._shared.units:
+            rows = json.loads((self._shared.parts / chunk.file_name).read_bytes())
             sums[chunk.direction].update(zip(chunk.items, rows, strict=True))
         speech = self._loaded.speech
         return {
@@ -116,18 +115,8 @@ class SharedScoring:
             rows[index] = sums
             on_item()
         self.scored += len(rows)
-        if self._finished():
+        if self._shared.finished():
             return
         text = json.dumps([rows[index] for index in range(len(rows))], allow_nan=False)
-        try:
-            write_bytes_atomic(self._parts / chunk.file_name, text.encode())
-        except FileNotFoundError:
-            # Rank 0 had this chunk from another rank, finished, and took the folder away under this one's hands.
-            if not self._finished():
-                raise
-
-    def _missing(self) -> list[Chunk]:
-        made: set[str] = set()
-        with suppress(FileNotFoundError):  # nobody has begun, or rank 0 has finished
-            made.update(path.name for path in self._parts.iterdir())
-        return [chunk for chunk in self._chunks if chunk.file_name not in made]
+        with self._shared.writing():
+            write_bytes_atomic(self._shared.parts / chunk.file_name, text.encode())

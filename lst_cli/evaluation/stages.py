@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from lst_cli.inference.speech_tokens import check_quantizer, read_units
 from lst_cli.training.model_artifact import LoadedModel, load_model
 from lst_cli.units.devices import pick_device
 from lst_cli.units.frames import RATE_HZ
-from lst_cli.units.work_units import Rank
+from lst_cli.units.work_units import Rank, help_with
 
 
 def make_choice(
@@ -64,17 +63,12 @@ def make_choice(
 def help_choice(
     store: Store, request: Request, items: Sequence[Item], parents: Mapping[str, Artifact], device: str, rank: Rank
 ) -> None:
-    """What a rank other than 0 does: score until nothing is missing. It needs no sign of life from rank 0."""
-
-    def finished() -> bool:
-        return store.existing(request) is not None
-
-    if not finished():
-        parts = store.working_folder(request) / "parts"
-        _choice_work(items, request.config, parents, device, rank, parts, finished).run()
-        if finished():
-            # Rank 0 has finished and gone; a part written after that would lie there for ever.
-            shutil.rmtree(parts.parent, ignore_errors=True)
+    """What a rank other than 0 does: score until nothing is missing."""
+    help_with(
+        store,
+        request,
+        lambda parts, finished: _choice_work(items, request.config, parents, device, rank, parts, finished).run(),
+    )
     say(f"rank {rank.number}: nothing is left to score")
 
 

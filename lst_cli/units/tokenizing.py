@@ -7,9 +7,7 @@ any kill and for any number of ranks.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +18,7 @@ from lst_cli.units.devices import pick_device
 from lst_cli.units.features import Precision
 from lst_cli.units.frames import SAMPLE_RATE
 from lst_cli.units.tokens import TOKENS
-from lst_cli.units.work_units import UNIT_SAMPLES, Rank, WorkUnit
+from lst_cli.units.work_units import UNIT_SAMPLES, Rank, SharedWork, WorkUnit, help_with
 
 if TYPE_CHECKING:
     from lst_cli.audio.corpus import Corpus
@@ -72,17 +70,8 @@ def plan_tokens(options: TokenizeOptions, rank: Rank) -> tuple[Request, Callable
 
 
 def help_tokenize(options: TokenizeOptions, rank: Rank, store: Store) -> None:
-    """What a rank other than 0 does: make parts until none is missing.
-
-    It needs no sign of life from rank 0: should that die, its next run finds all parts made.
-    """
-    request = options.request
-    if store.existing(request) is None:
-        parts = store.working_folder(request) / "parts"
-        _Work(options, rank, parts, lambda: store.existing(request) is not None).run()
-        if store.existing(request) is not None:
-            # Rank 0 has finished and gone; a part written after that would lie there for ever.
-            shutil.rmtree(parts.parent, ignore_errors=True)
+    """What a rank other than 0 does: make parts until none is missing."""
+    help_with(store, options.request, lambda parts, finished: _Work(options, rank, parts, finished).run())
     say(f"rank {rank.number}: no work unit is left")
 
 
@@ -99,43 +88,33 @@ class _Work:
         self.corpus: Corpus = Corpus(options.corpus)
         self._samples_U = heard_samples(self.corpus)
         self.units = divide(self._samples_U, options.unit_samples)
-        self._options, self._rank, self._parts, self._finished = options, rank, parts, finished
+        self._options = options
+        self._shared = SharedWork(self.units, rank, parts, finished)
 
     def run(self) -> None:
         """Make this rank's units, then help with those still missing."""
-        todo = [unit for unit in self._rank.own_first(self.units) if unit in set(self._missing())]
+        own = self._shared.own()
         maker: PartMaker | None = None
-        with progress("tokenize", self._seconds(todo), "audio s") as bar:
-            while todo and not self._finished():
+        with progress("tokenize", self._seconds(own), "audio s") as bar:
+            for todo in self._shared.rounds(own):
                 maker = maker or self._maker()
                 self._make(maker, todo, bar)
-                todo = self._rank.to_help_with(self._missing())
 
     def _maker(self) -> PartMaker:
         from lst_cli.units.quantizer import Quantizer
         from lst_cli.units.unit_parts import PartMaker
 
         options = self._options
-        device = pick_device(options.device, self._rank.local)
+        device = pick_device(options.device, self._shared.rank.local)
         quantizer = Quantizer.load(options.quantizer.path, device, options.precision, compile=options.compile)
         return PartMaker(quantizer, self.corpus, self._samples_U, options.workers)
 
     def _make(self, maker: PartMaker, todo: list[WorkUnit], bar: Progress) -> None:
-        try:
-            for unit in maker.make(todo, self._parts):
+        with self._shared.writing():
+            for unit in maker.make(todo, self._shared.parts):
                 bar.advance(self._seconds([unit]))
-                if self._finished():
+                if self._shared.finished():
                     return
-        except FileNotFoundError:
-            # Rank 0 found this unit made by another, finished, and took the folder away under this rank's hands.
-            if not self._finished():
-                raise
-
-    def _missing(self) -> list[WorkUnit]:
-        made: set[str] = set()
-        with suppress(FileNotFoundError):  # nobody has begun, or rank 0 has finished
-            made.update(path.name for path in self._parts.iterdir())
-        return [unit for unit in self.units if unit.file_name not in made]
 
     def _seconds(self, units: list[WorkUnit]) -> float:
         return sum(float(self._samples_U[unit.start : unit.stop].sum()) for unit in units) / SAMPLE_RATE
