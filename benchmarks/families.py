@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from lst_cli.model.architectures import architecture
-from lst_cli.model.config import ModelConfig
+from lst_cli.model.inference_weights import pack
 from lst_cli.model.model import SpeechTextModel, build_model
-from lst_cli.model.packing import pack
+from lst_cli.model.model_config import ModelConfig
 from lst_cli.text.vocabulary import Vocabulary
 
 FAMILIES = ("baseline", "lst")

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from lst_cli.units.kmeans import fit_kmeans, measure
+from lst_cli.units.quantizer.kmeans import fit_kmeans, measure
 
 T = TypeVar("T")
 

@@ -108,8 +108,8 @@ def clips(folder: Path, count: int) -> dict[str, Any]:
     import torch
 
     from lst_cli.artifacts import Store
-    from lst_cli.units.codebook import QUANTIZER
-    from lst_cli.units.quantizer import Quantizer
+    from lst_cli.units.quantizer.codebook import QUANTIZER
+    from lst_cli.units.quantizer.quantize import Quantizer
 
     (folder / "audio").mkdir(parents=True)
     waves = [audio(RATE, i) for i in range(100)]
@@ -134,8 +134,8 @@ def clips(folder: Path, count: int) -> dict[str, Any]:
 
 def seams(folder: Path, seconds: int, *, base: bool) -> dict[str, Any]:
     """Share of units that are the same in windows as in one piece."""
-    from lst_cli.units.hubert_files import describe_hubert
-    from lst_cli.units.mfcc_config import describe_mfcc
+    from lst_cli.units.features.hubert_files import describe_hubert
+    from lst_cli.units.features.mfcc_config import describe_mfcc
 
     model = make_model(folder / "model", {} if base else SMALL)
     wave = np.concatenate([audio(RATE, seed) * (0.2 + seed % 3) for seed in range(seconds)])
@@ -152,10 +152,10 @@ def seams(folder: Path, seconds: int, *, base: bool) -> dict[str, Any]:
 
 def equal_units(features: dict[str, Any], wave: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which units are the same in the windows of a features config as in one window over all."""
-    from lst_cli.units.codebook import Codebook
-    from lst_cli.units.features import load_features
-    from lst_cli.units.kmeans import fit_kmeans
-    from lst_cli.units.quantizer import Quantizer, tokenize_waveforms
+    from lst_cli.units.features.registry import load_features
+    from lst_cli.units.quantizer.codebook import Codebook
+    from lst_cli.units.quantizer.kmeans import fit_kmeans
+    from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
 
     found = []
     centroids = None

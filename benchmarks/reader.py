@@ -31,8 +31,8 @@ import pyarrow.parquet as pq
 from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.hashing import integers
 from lst_cli.patching.strategies import PatchingConfig
-from lst_cli.shards.forms import Source
-from lst_cli.shards.reader import Reader, ReaderConfig
+from lst_cli.shards.documents.forms import Source
+from lst_cli.shards.read.reader import Reader, ReaderConfig
 from lst_cli.shards.schema import SPEECH_SCHEMA, TEXT_SCHEMA, ShardInfo, with_info
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.tokenizer import TextTokenizer, fit

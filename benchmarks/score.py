@@ -24,14 +24,14 @@ from lst_cli.inference.likelihood import log_probabilities
 from lst_cli.inference.shared_prompt import Question
 from lst_cli.model.architectures import architecture
 from lst_cli.model.batch import make_batch
+from lst_cli.model.inference_weights import pack
 from lst_cli.model.model import build_model
-from lst_cli.model.packing import pack
+from lst_cli.model_artifact.card import LoadedModel, ModelCard
 from lst_cli.patching.packed import Document, pack_documents
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.text.tokenizer import TextTokenizer, fit
 from lst_cli.text.vocabulary import Vocabulary
-from lst_cli.training.model_artifact import LoadedModel, ModelCard
 
 ENDINGS = 4
 LENGTHS = {"s": (250, 125), "t": (60, 30)}

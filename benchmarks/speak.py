@@ -34,10 +34,10 @@ from families import (
 from lst_cli.hashing import integers
 from lst_cli.model.decoding import DecodingState
 from lst_cli.units.frames import RATE_HZ
-from lst_cli.vocoder.config import VocoderConfig
-from lst_cli.vocoder.network import new_network
-from lst_cli.vocoder.spectrum import Spectrum
-from lst_cli.vocoder.vocoder import MelVocoder
+from lst_cli.vocoder.mel.spectrum import Spectrum
+from lst_cli.vocoder.mel.unit_to_mel import new_network
+from lst_cli.vocoder.speaking import MelVocoder
+from lst_cli.vocoder.vocoder_config import VocoderConfig
 
 
 def vocoder_s(seconds: float) -> float:
@@ -99,12 +99,12 @@ def random_weights(options: argparse.Namespace) -> list[dict[str, Any]]:
 def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of two models that speak the texts of a corpus, from text to samples."""
     from lst_cli.artifacts import Store
-    from lst_cli.audio.corpus import CORPUS, Corpus
-    from lst_cli.inference.voicing import voice
-    from lst_cli.training.model_artifact import MODEL, load_model
-    from lst_cli.units.devices import pick_device
+    from lst_cli.audio.corpus_artifact import CORPUS, Corpus
+    from lst_cli.distributed.device import pick_device
+    from lst_cli.inference.speech_stream import voice
+    from lst_cli.model_artifact.card import MODEL, load_model
     from lst_cli.vocoder.files import VOCODER
-    from lst_cli.vocoder.vocoder import load_vocoder
+    from lst_cli.vocoder.speaking import load_vocoder
 
     store = Store(options.root)
     texts = [utterance.text or "" for utterance in Corpus(store.find(options.corpus, CORPUS))][: options.texts]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lst_cli.artifacts import Artifact, Store
-    from lst_cli.units.quantizer import Quantizer
+    from lst_cli.units.quantizer.quantize import Quantizer
 
 CLUSTERS = 500
 CONFIGS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -78,7 +78,7 @@ def compare(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
     from lst_cli.artifacts import Store
-    from lst_cli.audio.corpus import Corpus
+    from lst_cli.audio.corpus_artifact import Corpus
 
     store = Store(folder / "artifacts")
     corpus = Corpus(make_corpus(store, folder, options.seconds))
@@ -112,7 +112,7 @@ def in_bfloat16(folder: Path, options: argparse.Namespace, corpus: Any, units: l
     """Speed in bfloat16, and how many tokens stay the same."""
     import numpy as np
 
-    from lst_cli.units.quantizer import Quantizer
+    from lst_cli.units.quantizer.quantize import Quantizer
 
     rough = Quantizer.load(folder, options.device, "bfloat16", compile=options.compile)
     tokenize(rough, corpus, folder)
@@ -139,7 +139,7 @@ def make_corpus(store: Store, folder: Path, seconds: float) -> Artifact:
     import soundfile
 
     from lst_cli.artifacts import Request
-    from lst_cli.audio.corpus import CORPUS, write_utterances
+    from lst_cli.audio.corpus_artifact import CORPUS, write_utterances
     from lst_cli.hashing import uniform
 
     rows, total = [], 0.0
@@ -165,11 +165,11 @@ def make_quantizer(folder: Path, options: argparse.Namespace, corpus: Any) -> Qu
     from transformers import HubertConfig, HubertModel
 
     from lst_cli.audio.decode import read_utterance
-    from lst_cli.units.codebook import Codebook
-    from lst_cli.units.features import load_features
-    from lst_cli.units.hubert_files import describe_hubert
-    from lst_cli.units.kmeans import fit_kmeans
-    from lst_cli.units.quantizer import Quantizer
+    from lst_cli.units.features.hubert_files import describe_hubert
+    from lst_cli.units.features.registry import load_features
+    from lst_cli.units.quantizer.codebook import Codebook
+    from lst_cli.units.quantizer.kmeans import fit_kmeans
+    from lst_cli.units.quantizer.quantize import Quantizer
 
     layer, settings = CONFIGS[options.config]
     torch.manual_seed(0)
@@ -192,9 +192,9 @@ def make_quantizer(folder: Path, options: argparse.Namespace, corpus: Any) -> Qu
 def tokenize(quantizer: Quantizer, corpus: Any, folder: Path) -> list[np.ndarray]:
     """All units of the corpus by the stage's own code, part files included."""
     from lst_cli.artifacts.parquet import read_parquet
-    from lst_cli.units.pieces import heard_samples
-    from lst_cli.units.unit_parts import PartMaker
-    from lst_cli.units.work_units import divide
+    from lst_cli.units.input.pieces import heard_samples
+    from lst_cli.units.tokenize.token_parts import PartMaker
+    from lst_cli.units.tokenize.work_units import divide
 
     samples = heard_samples(corpus)
     units = divide(samples)
@@ -220,7 +220,7 @@ class Peer:
         self._kmeans.cluster_centers_ = centroids
 
     def tokenize(self, paths: list[Path]) -> list[np.ndarray]:
-        """Units of each clip, brought to 25 Hz by the frame rule of :mod:`lst_cli.units.hubert`."""
+        """Units of each clip, brought to 25 Hz by the frame rule of :mod:`lst_cli.units.features.hubert`."""
         import soundfile
         import torch
 

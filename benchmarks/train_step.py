@@ -25,9 +25,9 @@ import torch
 from lst_cli.hashing import integers, uniform
 from lst_cli.model.architectures import architecture
 from lst_cli.model.batch import Batch, make_batch
-from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.cost import Workload, train_flops
 from lst_cli.model.model import build_model
+from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document, Packed, pack_documents
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary

@@ -39,10 +39,10 @@ RATE = 16_000
 
 def tokenize_s(seconds: float, clips: int) -> float:
     """Time of MFCC tokens with as many centroids as the vocabulary has units."""
-    from lst_cli.units.codebook import Codebook
-    from lst_cli.units.features import load_features
-    from lst_cli.units.mfcc_config import describe_mfcc
-    from lst_cli.units.quantizer import Quantizer, tokenize_waveforms
+    from lst_cli.units.features.mfcc_config import describe_mfcc
+    from lst_cli.units.features.registry import load_features
+    from lst_cli.units.quantizer.codebook import Codebook
+    from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
 
     random = np.random.default_rng(0)
     codebook = Codebook(
@@ -102,10 +102,10 @@ def random_weights(options: argparse.Namespace) -> list[dict[str, Any]]:
 def fine_tuned(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of two models that transcribe a corpus, from sound to text."""
     from lst_cli.artifacts import Store
-    from lst_cli.inference.listen import segments
-    from lst_cli.inference.transcribe import transcribe_segments
-    from lst_cli.training.model_artifact import MODEL, load_model
-    from lst_cli.units.devices import pick_device
+    from lst_cli.distributed.device import pick_device
+    from lst_cli.inference.audio_input import segments
+    from lst_cli.inference.transcription import transcribe_segments
+    from lst_cli.model_artifact.card import MODEL, load_model
 
     store = Store(options.root)
     rows = []

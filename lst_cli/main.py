@@ -11,28 +11,12 @@ from typing import Annotated
 import typer
 
 from lst_cli import __version__
-from lst_cli.commands import (
-    align,
-    arch,
-    artifact,
-    continuing,
-    corpus,
-    doctor,
-    evaluate,
-    exchange,
-    finetune,
-    pretrain,
-    report,
-    runs,
-    shards,
-    speak,
-    text,
-    tokenize,
-    transcribe,
-    units,
-    vocoder,
-)
+from lst_cli.commands import artifact, doctor
 from lst_cli.commands.common import Settings
+from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
+from lst_cli.commands.models import arch, exchange, finetune, pretrain, runs
+from lst_cli.commands.scores import evaluate, report
+from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import set_quiet
 from lst_cli.errors import LstError, UserError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lst_cli.alignment.spelling import Spelling
+from lst_cli.alignment.emissions.spelling import Spelling
 from lst_cli.alignment.words import Unalignable
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.artifacts import Draft, Request
-from lst_cli.audio.corpus import CORPUS, Stretch, write_utterances
+from lst_cli.audio.corpus_artifact import CORPUS, Stretch, write_utterances
 from lst_cli.audio.inspect import AudioFacts, for_each_file, inspect_audio, sha256
 from lst_cli.audio.layouts import Entry, Listing, choose_layout
 from lst_cli.console import warn

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lst_cli.audio.corpus import Utterance
+from lst_cli.audio.corpus_artifact import Utterance
 from lst_cli.audio.workers import process_pool
 from lst_cli.errors import LstError, UserError
 

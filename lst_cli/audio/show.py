@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lst_cli.artifacts.draft import REJECTS
-from lst_cli.audio.corpus import Corpus
+from lst_cli.audio.corpus_artifact import Corpus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,11 +12,11 @@ from typing import Any
 
 from lst_cli.artifacts import Draft, Request
 from lst_cli.audio.add import summarise
-from lst_cli.audio.corpus import CORPUS, write_utterances
+from lst_cli.audio.corpus_artifact import CORPUS, write_utterances
 from lst_cli.audio.layouts.listing import one_line, read_document
 from lst_cli.audio.level import rule_config
 from lst_cli.audio.tts.engine import Voice, check_distinct, find_voice
-from lst_cli.audio.tts.parts import Part, PartResult, Spoken, speak_part
+from lst_cli.audio.tts.synthesis_parts import Part, PartResult, Spoken, speak_part
 from lst_cli.audio.workers import process_pool
 from lst_cli.console import progress
 from lst_cli.errors import LstError, UserError

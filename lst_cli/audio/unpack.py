@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lst_cli.artifacts.parquet import atomic_path, parquet_errors, write_bytes_atomic
-from lst_cli.audio.corpus import Stretch
+from lst_cli.audio.corpus_artifact import Stretch
 from lst_cli.audio.layouts.embedded import AUDIO_COLUMN
 
 if TYPE_CHECKING:

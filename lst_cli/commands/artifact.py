@@ -52,7 +52,7 @@ def show(ctx: typer.Context, reference: Reference) -> None:
 @app.command()
 def verify(ctx: typer.Context, references: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Recompute the sums of artifacts (default: all) and name every file that differs."""
-    from lst_cli.artifacts.care import verify as verify_artifact
+    from lst_cli.artifacts.maintenance import verify as verify_artifact
     from lst_cli.errors import LstError
 
     place = store(ctx)
@@ -70,7 +70,7 @@ def verify(ctx: typer.Context, references: Annotated[list[str] | None, typer.Arg
 @app.command()
 def lineage(ctx: typer.Context, reference: Reference, json: Json = False) -> None:
     """Print what an artifact was made from, back to the first inputs."""
-    from lst_cli.artifacts.care import lineage as trace
+    from lst_cli.artifacts.maintenance import lineage as trace
 
     place = store(ctx)
     steps = list(trace(place, place.find_any(reference)))
@@ -88,7 +88,7 @@ def remove(
     force: Annotated[bool, typer.Option("--force", help="Also when other artifacts were made from it.")] = False,
 ) -> None:
     """Remove an artifact, unless another one was made from it."""
-    from lst_cli.artifacts.care import remove as remove_artifacts
+    from lst_cli.artifacts.maintenance import remove as remove_artifacts
 
     for gone in remove_artifacts(store(ctx), reference, force=force):
         say(f"removed {gone}")

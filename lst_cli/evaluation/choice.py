@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.inference.shared_prompt import Question
+    from lst_cli.model_artifact.card import LoadedModel
     from lst_cli.text.speech_codec import SpeechCodec
-    from lst_cli.training.model_artifact import LoadedModel
 
 SCORER_VERSION = 1
 """Goes up when the same model and items would get other scores; kept in every result."""

@@ -37,7 +37,7 @@ def file_sum(path: Path) -> str:
 
 def model_entry(model: Artifact) -> dict[str, Any]:
     """Which model was scored: reference, fingerprint, architecture, patching, quantizer."""
-    from lst_cli.training.model_artifact import CARD_FILE
+    from lst_cli.model_artifact.card import CARD_FILE
 
     card = json.loads(model.file(CARD_FILE).read_text(encoding="utf-8"))
     merged = {"speech_bpe": card["speech_bpe"]} if "speech_bpe" in card else {}

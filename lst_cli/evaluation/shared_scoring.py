@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.console import progress
+from lst_cli.distributed.shared_work import SharedWork
 from lst_cli.evaluation.choice import ItemScore, item_scores
 from lst_cli.evaluation.directions import build_questions
-from lst_cli.units.work_units import SharedWork
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lst_cli.distributed.launcher import Rank
     from lst_cli.evaluation.tasks import Item
     from lst_cli.inference.shared_prompt import Question
-    from lst_cli.training.model_artifact import LoadedModel
-    from lst_cli.units.work_units import Rank
+    from lst_cli.model_artifact.card import LoadedModel
 
 CHUNK_TOKENS = 1 << 18
 """Tokens in a chunk: some batches of a GPU, and what a killed process has to do again at most."""

@@ -18,7 +18,7 @@ from lst_cli.inference.generate import ROWS, Continuation, Modality, Prompt, all
 from lst_cli.model.decoding import DecodingState
 
 if TYPE_CHECKING:
-    from lst_cli.training.model_artifact import LoadedModel
+    from lst_cli.model_artifact.card import LoadedModel
 
 
 @dataclass(frozen=True)

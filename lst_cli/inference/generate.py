@@ -19,8 +19,8 @@ from lst_cli.inference.sampling import Sampling
 from lst_cli.model.decoding import DecodingState
 
 if TYPE_CHECKING:
+    from lst_cli.model_artifact.card import LoadedModel
     from lst_cli.text.vocabulary import Vocabulary
-    from lst_cli.training.model_artifact import LoadedModel
 
 ROWS = 32
 """Prompts that are decoded side by side."""

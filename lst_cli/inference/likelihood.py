@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lst_cli.inference.shared_prompt import Question
-    from lst_cli.training.model_artifact import LoadedModel
+    from lst_cli.model_artifact.card import LoadedModel
 
 TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 32768}
 """Tokens that go through the model at once, by kind of device; one longer question makes a batch of its own."""

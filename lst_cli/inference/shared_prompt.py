@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lst_cli.model.attention import Spans, attend
-from lst_cli.model.config import ModelConfig
 from lst_cli.model.layers import Attend
 from lst_cli.model.layout import Bounds, Rows, closed_patches, last_closed_patch, patch_tokens
 from lst_cli.model.model import Latent, SpeechTextModel
+from lst_cli.model.model_config import ModelConfig
+from lst_cli.model_artifact.card import ModelCard
 from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
-from lst_cli.training.model_artifact import ModelCard
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.integer]

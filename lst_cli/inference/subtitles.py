@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lst_cli.alignment.timed import TimedWord
+    from lst_cli.alignment.imports.timed import TimedWord
 
 Cue = tuple[float, float, str]
 """Start and end in seconds, and the text."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from lst_cli.alignment.align_batch import align_words, load_emitter
+from lst_cli.alignment.imports.timed import TimedWord
 from lst_cli.alignment.kinds import ALIGNER
-from lst_cli.alignment.timed import TimedWord
 from lst_cli.alignment.words import Unalignable, spoken_words
-from lst_cli.alignment.work import align_words, load_emitter
 from lst_cli.audio.decode import RATE_HZ as SAMPLE_RATE
 from lst_cli.units.frames import RATE_HZ, n_frames
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lst_cli.alignment.emitters import Emitter
+    from lst_cli.alignment.emissions.emitters import Emitter
     from lst_cli.artifacts import Store
 
 

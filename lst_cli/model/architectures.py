@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 
 from lst_cli.errors import UserError
-from lst_cli.model.config import LocalConfig, ModelConfig
+from lst_cli.model.model_config import LocalConfig, ModelConfig
 
 
 def _lst(

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lst_cli.model.attention import Spans
-from lst_cli.model.config import ModelConfig
 from lst_cli.model.layout import Rows, closed_patches, last_closed_patch, patch_tokens
+from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import IGNORE, Packed
 from lst_cli.text.vocabulary import Vocabulary
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from lst_cli.model.config import LocalConfig, ModelConfig, ffn_dim
 from lst_cli.model.model import SpeechTextModel, build_model
+from lst_cli.model.model_config import LocalConfig, ModelConfig, ffn_dim
 
 GIB = 2**30
 

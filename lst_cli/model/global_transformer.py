@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lst_cli.model.config import ModelConfig
 from lst_cli.model.layers import Attend, Block, rotary
+from lst_cli.model.model_config import ModelConfig
 
 
 class GlobalTransformer(nn.Module):

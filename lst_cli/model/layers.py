@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from lst_cli.model.attention import Spans, attend
-from lst_cli.model.config import ffn_dim
+from lst_cli.model.model_config import ffn_dim
 
 NORM_EPS = 1e-5
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lst_cli.model.batch import Batch
-from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.global_transformer import GlobalTransformer
 from lst_cli.model.layers import linear, norm, over
 from lst_cli.model.loss import TokenLoss, log_probabilities, token_loss
+from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.model.patch_decoder import PatchDecoder
 from lst_cli.model.patch_encoder import PatchEncoder
 from lst_cli.patching.packed import IGNORE

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lst_cli.model.config import LocalConfig
 from lst_cli.model.layers import Attend, Block, CrossAttention, rotary
+from lst_cli.model.model_config import LocalConfig
 
 
 class PatchDecoder(nn.Module):

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lst_cli.model.config import LocalConfig
 from lst_cli.model.layers import Attend, Block, CrossAttention, linear, rotary
+from lst_cli.model.model_config import LocalConfig
 
 
 class PatchEncoder(nn.Module):

@@ -14,7 +14,7 @@ from lst_cli.artifacts import Artifact
 from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.console import warn
 from lst_cli.errors import UserError
-from lst_cli.shards.rows import SPEECH_COLUMNS, TEXT_COLUMNS, Rows, Spans, speech_rows, text_rows
+from lst_cli.shards.row_group import SPEECH_COLUMNS, TEXT_COLUMNS, Rows, Spans, speech_rows, text_rows
 from lst_cli.shards.schema import Modality, ShardInfo, read_info
 from lst_cli.text.vocabulary import Vocabulary
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Kind
 from lst_cli.errors import UserError
-from lst_cli.vocoder.config import NetworkConfig, SpectrumConfig
+from lst_cli.vocoder.vocoder_config import NetworkConfig, SpectrumConfig
 
 if TYPE_CHECKING:
     from lst_cli.artifacts.manifest import Parent
-    from lst_cli.vocoder.network import UnitToMel
-    from lst_cli.vocoder.unit_hifigan import UnitHifiGan
+    from lst_cli.vocoder.hifigan.unit_hifigan import UnitHifiGan
+    from lst_cli.vocoder.mel.unit_to_mel import UnitToMel
 
 VOCODER = Kind("vocoder", 1)
 WEIGHTS_FILE = "vocoder.safetensors"

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lst_cli.alignment.emissions.spelling import Spelling
 from lst_cli.alignment.forced import best_path, word_spans
-from lst_cli.alignment.spelling import Spelling
 from lst_cli.alignment.words import Unalignable
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import lst_cli.artifacts.store as store_module
 from lst_cli.artifacts import Draft, Kind, Request, Store
-from lst_cli.artifacts.care import lineage, remove, verify
+from lst_cli.artifacts.maintenance import lineage, remove, verify
 from lst_cli.artifacts.parquet import read_parquet, write_parquet
 from lst_cli.errors import UserError
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lst_cli.audio.corpus import Utterance
+from lst_cli.audio.corpus_artifact import Utterance
 from lst_cli.audio.decode import RATE_HZ, read_samples, read_utterance, read_utterances, resample, resampled_length
 from lst_cli.errors import UserError
 from tests.audio.sounds import save, tone

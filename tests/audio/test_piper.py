@@ -9,7 +9,7 @@ import pytest
 
 import lst_cli.audio.synth as synth
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.audio.corpus import Corpus
+from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_utterance
 from lst_cli.audio.synth import Line, SynthOptions, plan_synthesis
 from lst_cli.audio.tts.engine import find_voice, load_voice

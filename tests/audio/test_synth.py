@@ -12,7 +12,7 @@ import pytest
 
 import lst_cli.audio.synth as synth
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.audio.corpus import Corpus
+from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_samples, read_utterance
 from lst_cli.audio.show import read_rejects
 from lst_cli.audio.synth import Line, SynthOptions, draw_voices, plan_synthesis, read_lines

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lst_cli.commands.corpus import _item_lines
+from lst_cli.commands.data.corpus import _item_lines
 from lst_cli.errors import UserError
 
 HEADER = (

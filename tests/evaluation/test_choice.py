@@ -14,9 +14,9 @@ from lst_cli.evaluation.choice import items_table, primary_metric, score_items, 
 from lst_cli.evaluation.directions import build_questions, check_prompts, check_spoken, parse_directions
 from lst_cli.evaluation.tasks import TASKS, Item
 from lst_cli.hashing import integers
+from lst_cli.model_artifact.card import LoadedModel, load_model
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.text.tokenizer import TextTokenizer
-from lst_cli.training.model_artifact import LoadedModel, load_model
 from tests.inference.models import TEXT, UNITS, WORDS, bigram, model_artifact, tokenizer_bytes, vocabulary
 
 N = 400

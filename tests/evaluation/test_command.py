@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lst_cli.artifacts import Artifact, Request, Store
-from lst_cli.audio.corpus import CORPUS
+from lst_cli.audio.corpus_artifact import CORPUS
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, file_sum
 from lst_cli.main import app

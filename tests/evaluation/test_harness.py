@@ -18,9 +18,9 @@ from lst_cli.artifacts import Store
 from lst_cli.evaluation.choice import score_items, summarise
 from lst_cli.evaluation.tasks import get_task, read_items
 from lst_cli.hashing import integers, uniform
-from lst_cli.model.config import ffn_dim
 from lst_cli.model.model import SpeechTextModel, build_model
-from lst_cli.training.model_artifact import load_model
+from lst_cli.model.model_config import ffn_dim
+from lst_cli.model_artifact.card import load_model
 from tests.inference.models import WORDS, baseline_config, model_artifact, tokenizer_bytes, vocabulary
 
 pytest.importorskip("lm_eval", reason="the LM evaluation harness is a dev dependency")

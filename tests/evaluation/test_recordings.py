@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
-from lst_cli.evaluation.in_training import read_stories
 from lst_cli.evaluation.scores import file_sum
+from lst_cli.evaluation.stories_in_training import read_stories
 from lst_cli.evaluation.tasks import Item, read_items
 from lst_cli.main import app
 from lst_cli.units.tokens import TOKENS

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
-from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.model import SpeechTextModel, build_model
+from lst_cli.model.model_config import LocalConfig, ModelConfig
+from lst_cli.model_artifact.card import MODEL, ModelCard, quantizer_entry, save_model
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.text.tokenizer import TextTokenizer, fit
 from lst_cli.text.vocabulary import Vocabulary
-from lst_cli.training.model_artifact import MODEL, ModelCard, quantizer_entry, save_model
-from lst_cli.units.codebook import QUANTIZER, Codebook
-from lst_cli.units.mfcc_config import describe_mfcc
+from lst_cli.units.features.mfcc_config import describe_mfcc
+from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
 
 UNITS = 12
 TEXT = "the cat sat on a mat and the dog ran to a tree while birds sang in the sun"

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.model_artifact.card import MODEL
 from lst_cli.text.tokenizer import TextTokenizer
-from lst_cli.training.model_artifact import MODEL
 from tests.inference.models import TEXT, bigram, model_artifact, tokenizer_bytes, vocabulary
 
 

@@ -12,8 +12,8 @@ import torch
 from lst_cli.artifacts import Store
 from lst_cli.inference.beam import beam_search
 from lst_cli.inference.generate import Prompt, generate
-from lst_cli.model.config import ModelConfig
-from lst_cli.training.model_artifact import LoadedModel, load_model
+from lst_cli.model.model_config import ModelConfig
+from lst_cli.model_artifact.card import LoadedModel, load_model
 from tests.inference.models import (
     UNITS,
     baseline_config,

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import save
 from typer.testing import CliRunner
 
-from lst_cli.alignment.config import AlignerConfig, NetworkConfig
-from lst_cli.alignment.fit import WEIGHTS
+from lst_cli.alignment.emissions.aligner_network import LetterNetwork
+from lst_cli.alignment.fit.aligner_config import AlignerConfig, NetworkConfig
+from lst_cli.alignment.fit.fit_aligner import WEIGHTS
+from lst_cli.alignment.imports.textgrid import read_textgrid
+from lst_cli.alignment.imports.timed import TimedWord
 from lst_cli.alignment.kinds import ALIGNER
-from lst_cli.alignment.network import LetterNetwork
-from lst_cli.alignment.textgrid import read_textgrid
-from lst_cli.alignment.timed import TimedWord
 from lst_cli.artifacts import Draft, Request, Store
 from lst_cli.config import to_dict
 from lst_cli.errors import UserError

@@ -14,10 +14,10 @@ from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
 from lst_cli.inference.generate import Prompt, allowed_tokens, generate
 from lst_cli.inference.sampling import Sampling
-from lst_cli.inference.transcribe import asr_prompt, transcribe_units
-from lst_cli.model.config import ModelConfig
+from lst_cli.inference.transcription import asr_prompt, transcribe_units
+from lst_cli.model.model_config import ModelConfig
+from lst_cli.model_artifact.card import LoadedModel, load_model
 from lst_cli.text.speech_codec import SpeechCodec
-from lst_cli.training.model_artifact import LoadedModel, load_model
 from tests.inference.models import (
     UNITS,
     baseline_config,

@@ -14,10 +14,10 @@ from lst_cli.inference import likelihood
 from lst_cli.inference.likelihood import log_probabilities
 from lst_cli.inference.shared_prompt import Question
 from lst_cli.model.batch import make_batch
-from lst_cli.model.config import LocalConfig, ModelConfig
+from lst_cli.model.model_config import LocalConfig, ModelConfig
+from lst_cli.model_artifact.card import LoadedModel, load_model
 from lst_cli.patching.packed import Document, pack_documents
 from lst_cli.patching.strategies import PatchingConfig
-from lst_cli.training.model_artifact import LoadedModel, load_model
 from tests.inference.models import (
     UNITS,
     baseline_config,

@@ -8,10 +8,10 @@ from unittest import mock
 import numpy as np
 import torch
 
-from lst_cli.alignment.config import AlignerConfig
-from lst_cli.alignment.emitters import SmallEmitter
-from lst_cli.alignment.network import FRAME_HOP, LetterNetwork
-from lst_cli.alignment.spelling import BLANK, N_LABELS, spell
+from lst_cli.alignment.emissions.aligner_network import FRAME_HOP, LetterNetwork
+from lst_cli.alignment.emissions.emitters import SmallEmitter
+from lst_cli.alignment.emissions.spelling import BLANK, N_LABELS, spell
+from lst_cli.alignment.fit.aligner_config import AlignerConfig
 from lst_cli.alignment.words import Word, spoken_words
 from lst_cli.inference.word_times import WordTimer, _batches
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from lst_cli.model.batch import Batch, make_batch
-from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.model import SpeechTextModel, build_model
+from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import PADDING, Document, Packed, pack_documents
 from lst_cli.patching.strategies import Cut, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary

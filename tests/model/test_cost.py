@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lst_cli.model.architectures import architecture
 from lst_cli.model.attention import Spans
-from lst_cli.model.config import LocalConfig, ModelConfig
 from lst_cli.model.cost import Workload, forward_flops, memory, parameters, train_flops
+from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document
 from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import BASELINE, LOCAL, LST, VOCABULARY, batch_for, model, packed

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from lst_cli.config import load_config, to_dict
-from lst_cli.training import finetune_config, pretrain_config
-from lst_cli.vocoder.config import VocoderConfig
+from lst_cli.training.config import finetune_config, pretrain_config
+from lst_cli.vocoder.vocoder_config import VocoderConfig
 from tests.docs.command_lines import parse
 
 REPOSITORY = Path(__file__).parents[2]

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from lst_cli.config import load_config
-from lst_cli.model.config import ModelConfig
 from lst_cli.model.cost import parameters
-from lst_cli.training import finetune_config, pretrain_config
-from lst_cli.training.config import resolve_model
+from lst_cli.model.model_config import ModelConfig
+from lst_cli.training.config import finetune_config, pretrain_config
+from lst_cli.training.config.train_config import resolve_model
 from tests.docs.command_lines import parse
 
 REPOSITORY = Path(__file__).parents[2]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
 from lst_cli.artifacts.parquet import write_parquet
-from lst_cli.audio.corpus import CORPUS, write_utterances
+from lst_cli.audio.corpus_artifact import CORPUS, write_utterances
 from lst_cli.evaluation.choice import ItemScore, items_table, summarise
 from lst_cli.evaluation.scores import SCORES, write_scores
+from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
 from lst_cli.evaluation.tasks import Item, get_task
-from lst_cli.evaluation.transcripts import TRANSCRIPTS
 from lst_cli.hashing import uniform
-from lst_cli.training.model_artifact import MODEL
+from lst_cli.model_artifact.card import MODEL
 from lst_cli.units.tokens import TOKENS, tokens_schema
 
 RATE = 16_000

@@ -16,9 +16,9 @@ import soundfile
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES
-from lst_cli.evaluation.transcripts import TRANSCRIPTS
-from lst_cli.reports.rows import read_rows
-from lst_cli.reports.takes import read_speech
+from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+from lst_cli.reports.page.judged_recordings import read_speech
+from lst_cli.reports.page.result_rows import read_rows
 from tests.reports.making import RATE, make_corpus, make_judged, make_model, run
 
 TEXTS = {f"u{n}": text for n, text in enumerate(("he lost his key", "she baked a pie", "the cat sat"))}

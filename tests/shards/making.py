@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.hashing import integers
-from lst_cli.shards.rows import SPEECH_COLUMNS, Rows, speech_rows
+from lst_cli.shards.row_group import SPEECH_COLUMNS, Rows, speech_rows
 from lst_cli.shards.schema import SPEECH_SCHEMA, TEXT_SCHEMA, ShardInfo, with_info
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.vocabulary import Vocabulary

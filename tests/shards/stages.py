@@ -11,10 +11,10 @@ import pyarrow as pa
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
 from lst_cli.artifacts.parquet import write_parquet
-from lst_cli.audio.corpus import CORPUS, UTTERANCES
+from lst_cli.audio.corpus_artifact import CORPUS, UTTERANCES
 from lst_cli.hashing import integers
 from lst_cli.text.tokenizer import MODEL_FILE, TEXT_TOKENIZER, fit
-from lst_cli.units.codebook import QUANTIZER, Codebook
+from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
 from lst_cli.units.tokens import TOKENS, tokens_schema
 from tests.shards.making import Utterance
 

@@ -56,7 +56,7 @@ def arguments(root: Path, name: str, *changes: str) -> list[str]:
 
 def pretrain(root: Path, name: str, *changes: str, options: Sequence[str] = ()) -> Artifact:
     """Run the command in this process."""
-    from lst_cli.training.model_artifact import MODEL
+    from lst_cli.model_artifact.card import MODEL
 
     app([*arguments(root, name, *changes), *options], standalone_mode=False)
     return Store(root).find(f"model/{name}", MODEL)
@@ -77,7 +77,7 @@ def forked(
 
     :param stop_at: the child sends itself the signal ``stop_by`` at this step.
     """
-    import lst_cli.training.recipe  # noqa: F401
+    import lst_cli.training.engine.recipe  # noqa: F401
 
     child = os.fork()
     if child:
@@ -101,7 +101,7 @@ def forked(
 
 
 def _send_at(number: int, stop_by: signal.Signals) -> None:
-    from lst_cli.training.unit import SpeechTextUnit
+    from lst_cli.training.engine.train_unit import SpeechTextUnit
 
     step = SpeechTextUnit.process_batch
 
@@ -131,7 +131,7 @@ def signal_at(monkeypatch: pytest.MonkeyPatch, unit: type, number: int) -> list[
 @contextmanager
 def signalled_in_validation(rank: str) -> Iterator[None]:
     """Of processes that train together, send this one SIGTERM in its second batch of a validation."""
-    from lst_cli.training.validation import ValidationUnit
+    from lst_cli.training.engine.validation_unit import ValidationUnit
 
     process = ValidationUnit.process_batch
     batches: list[int] = []
@@ -155,9 +155,9 @@ def killed_at(command: Sequence[str], steps: Sequence[int]) -> Iterator[int]:
 
 MOMENTS = (
     "torch:save",
-    "lst_cli.training.recipe:sync",
-    "lst_cli.training.validation:ValidationUnit.process_batch",
-    "lst_cli.training.session:save_model",
+    "lst_cli.training.engine.recipe:sync",
+    "lst_cli.training.engine.validation_unit:ValidationUnit.process_batch",
+    "lst_cli.training.run.model_files:save_model",
     "safetensors.torch:save_file",
     "lst_cli.artifacts.store:sync_folder",
 )
@@ -194,7 +194,7 @@ def together(processes: int, command: Sequence[str], stop_at: int | None) -> lis
 def on_a_disk_that_gets_full(disk: Path, root: Path, *changes: str) -> None:
     """Fill the disk at step 8, free it when the run has failed, and run again; print the sums."""
     from lst_cli.errors import UserError
-    from lst_cli.training.unit import SpeechTextUnit
+    from lst_cli.training.engine.train_unit import SpeechTextUnit
 
     shutil.copytree(root, disk / "store", ignore=shutil.ignore_patterns("model", "runs"))
     step = SpeechTextUnit.process_batch
@@ -221,8 +221,9 @@ def on_a_disk_that_gets_full(disk: Path, root: Path, *changes: str) -> None:
 
 def with_faults(command: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
     """Run a command in two processes, the first of which fails: before training, in a step, and at the end."""
-    from lst_cli.training import recipe, session
-    from lst_cli.training.unit import SpeechTextUnit
+    from lst_cli.training.engine import recipe
+    from lst_cli.training.engine.train_unit import SpeechTextUnit
+    from lst_cli.training.run import model_files
 
     step = SpeechTextUnit.process_batch
 
@@ -234,7 +235,7 @@ def with_faults(command: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
     for patch in (
         mock.patch.object(recipe, "check_room", side_effect=LstError("a fault before training")),
         mock.patch.object(SpeechTextUnit, "process_batch", process_batch),
-        mock.patch.object(session, "save_model", side_effect=LstError("a fault at the end")),
+        mock.patch.object(model_files, "save_model", side_effect=LstError("a fault at the end")),
     ):
         with patch:
             yield patch.attribute, together(2, command, None)
@@ -247,7 +248,7 @@ def gradients(command: Sequence[str], plan: str) -> Iterator[list[int]]:
     """
     from fairseq2.nn.utils.grad import normalize_grads as normalize
 
-    import lst_cli.training.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
+    import lst_cli.training.engine.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
 
     for run in plan.split(","):
         processes, parallel, sequences, path = run.split(":")

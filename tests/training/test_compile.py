@@ -12,9 +12,9 @@ from torch._dynamo.utils import counters
 from lst_cli.model import attention
 from lst_cli.model.attention import Spans
 from lst_cli.model.batch import Batch, make_batch
-from lst_cli.model.config import ModelConfig
+from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.strategies import Cut, PatchingConfig
-from lst_cli.training.families import _compile
+from lst_cli.training.engine.families import _compile
 from tests.model.helpers import BASELINE, CPU, LST, VOCABULARY, document, model, packed
 
 

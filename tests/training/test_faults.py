@@ -17,9 +17,9 @@ import torch
 
 from lst_cli.artifacts import Artifact
 from lst_cli.errors import LstError, UserError
-from lst_cli.training.checkpoints import steps
-from lst_cli.training.unit import SpeechTextUnit
-from lst_cli.training.validation import ValidationUnit
+from lst_cli.training.engine.train_unit import SpeechTextUnit
+from lst_cli.training.engine.validation_unit import ValidationUnit
+from lst_cli.training.run.checkpoints import steps
 from tests.training.runs import pretrain, signal_at, sums
 from tests.training.world import make_world
 

@@ -12,8 +12,8 @@ import pytest
 from safetensors.torch import load_file
 
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.training.model_artifact import MODEL
-from lst_cli.training.order import read_order
+from lst_cli.model_artifact.card import MODEL
+from lst_cli.training.metrics.batch_log import read_order
 from tests.training.runs import arguments, pretrain
 from tests.training.world import make_world
 

@@ -17,9 +17,9 @@ from lst_cli.evaluation.directions import build_questions
 from lst_cli.evaluation.tasks import Item
 from lst_cli.inference.likelihood import log_probabilities
 from lst_cli.main import app
+from lst_cli.model_artifact.card import MODEL, load_model, read_card
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.speech_bpe import SpeechBpe
-from lst_cli.training.model_artifact import MODEL, load_model, read_card
 from tests.inference.models import tokens_artifact
 from tests.training.runs import BASELINE, CONFIG, pretrain
 from tests.training.world import UNITS, make_world, spoken

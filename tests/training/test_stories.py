@@ -13,9 +13,9 @@ import pytest
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
-from lst_cli.training import story_unit
-from lst_cli.training.model_artifact import MODEL
-from lst_cli.training.unit import SpeechTextUnit
+from lst_cli.model_artifact.card import MODEL
+from lst_cli.training.engine import story_unit
+from lst_cli.training.engine.train_unit import SpeechTextUnit
 from tests.inference.models import tokens_artifact
 from tests.training.runs import arguments, pretrain, signal_at, sums
 from tests.training.world import WORDS, make_world, spoken

@@ -19,7 +19,7 @@ from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.hashing import integers
 from lst_cli.shards.schema import SHARDS, SPEECH_SCHEMA, TEXT_SCHEMA, ShardInfo, with_info
 from lst_cli.text.tokenizer import TEXT_TOKENIZER, TextTokenizer, fit
-from lst_cli.units.codebook import QUANTIZER
+from lst_cli.units.quantizer.codebook import QUANTIZER
 from lst_cli.units.tokens import TOKENS
 
 WORDS = ("the", "cat", "sat", "on", "a", "red", "mat", "and", "saw", "two", "dogs", "run")

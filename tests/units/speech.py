@@ -10,7 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from lst_cli.artifacts import Artifact, Request, Store
-from lst_cli.audio.corpus import CORPUS, write_utterances
+from lst_cli.audio.corpus_artifact import CORPUS, write_utterances
 from lst_cli.hashing import uniform
 
 RATE = 16_000

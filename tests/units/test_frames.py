@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lst_cli.units.frames import FRAME_SAMPLES, n_frames, n_frames_of_many
-from lst_cli.units.windows import cut_windows
+from lst_cli.units.input.windows import cut_windows
 
 SECOND = 16_000
 

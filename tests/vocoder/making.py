@@ -9,11 +9,11 @@ import numpy as np
 import soundfile
 
 from lst_cli.artifacts import Artifact, Request, Store
-from lst_cli.audio.corpus import CORPUS, Corpus, write_utterances
+from lst_cli.audio.corpus_artifact import CORPUS, Corpus, write_utterances
 from lst_cli.audio.decode import read_utterance
-from lst_cli.units.codebook import QUANTIZER, Codebook
-from lst_cli.units.mfcc_config import describe_mfcc
-from lst_cli.units.quantizer import Quantizer, tokenize_waveforms
+from lst_cli.units.features.mfcc_config import describe_mfcc
+from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
+from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
 from tests.inference.models import tokens_artifact
 from tests.units.speech import sound
 
@@ -63,7 +63,7 @@ def make_quantizer(store: Store, corpus: Artifact, name: str = "q", units: int =
         scale_D=np.ones(39, np.float32),
         features=features,
     )
-    from lst_cli.units.features import load_features
+    from lst_cli.units.features.registry import load_features
 
     extractor = load_features(blank.features, "cpu", "float32")
     frames_TD = extractor.extract([read_utterance(u) for u in Corpus(corpus)]).numpy()

@@ -19,14 +19,14 @@ from lst_cli.config import load_config
 from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
 from lst_cli.units.tokens import Tokens
-from lst_cli.vocoder import hifigan_train
-from lst_cli.vocoder.config import VocoderConfig, check_form
-from lst_cli.vocoder.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from lst_cli.vocoder.files import WEIGHTS_FILE, check_quantizer
-from lst_cli.vocoder.fit import FitOptions, plan_fit
-from lst_cli.vocoder.hifigan_fit import METRICS_FILE, generator_config, pcm
-from lst_cli.vocoder.hifigan_train import Fitting, fit_hifigan
-from lst_cli.vocoder.vocoder import load_vocoder
+from lst_cli.vocoder.fit_vocoder import FitOptions, plan_fit
+from lst_cli.vocoder.hifigan import train_hifigan as hifigan_train
+from lst_cli.vocoder.hifigan.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
+from lst_cli.vocoder.hifigan.fit_hifigan import METRICS_FILE, generator_config, pcm
+from lst_cli.vocoder.hifigan.train_hifigan import Fitting, fit_hifigan
+from lst_cli.vocoder.speaking import load_vocoder
+from lst_cli.vocoder.vocoder_config import VocoderConfig, check_form
 from tests.vocoder.making import World, make_world
 
 RECIPES = Path(__file__).parents[2] / "recipes"

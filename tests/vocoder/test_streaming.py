@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from lst_cli.hashing import integers
-from lst_cli.vocoder.config import NetworkConfig, SpectrumConfig
-from lst_cli.vocoder.network import new_network
-from lst_cli.vocoder.spectrum import Spectrum
-from lst_cli.vocoder.unit_hifigan import HifiGanVocoder, UnitHifiGan, receptive_field
-from lst_cli.vocoder.vocoder import MelVocoder, Vocoder
+from lst_cli.vocoder.hifigan.unit_hifigan import HifiGanVocoder, UnitHifiGan, receptive_field
+from lst_cli.vocoder.mel.spectrum import Spectrum
+from lst_cli.vocoder.mel.unit_to_mel import new_network
+from lst_cli.vocoder.speaking import MelVocoder, Vocoder
+from lst_cli.vocoder.vocoder_config import NetworkConfig, SpectrumConfig
 
 UNITS = 12
 GENERATOR = {

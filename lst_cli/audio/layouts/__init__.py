@@ -10,7 +10,7 @@ from lst_cli.audio.layouts.lhotse import LHOTSE
 from lst_cli.audio.layouts.librilight import LIBRILIGHT
 from lst_cli.audio.layouts.librispeech import LIBRISPEECH, MLS
 from lst_cli.audio.layouts.listing import Entry, Layout, Listing
-from lst_cli.audio.layouts.manifest import MANIFEST
+from lst_cli.audio.layouts.manifest_file import MANIFEST
 from lst_cli.errors import UserError
 
 __all__ = ["LAYOUTS", "Entry", "Layout", "Listing", "choose_layout"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.audio.layouts.listing import Entry, Layout, Listing, one_line
-from lst_cli.audio.layouts.manifest import json_rows
+from lst_cli.audio.layouts.manifest_file import json_rows
 
 
 def read_cuts(path: Path, with_text: bool) -> Listing:

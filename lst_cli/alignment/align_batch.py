@@ -1,0 +1,72 @@
+"""The work of ``lst align run`` on one batch: emissions, forced alignment, words in speech tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lst_cli.alignment.emissions.emitters import Emitter, SmallEmitter
+from lst_cli.alignment.emissions.pretrained_ctc import load_pretrained
+from lst_cli.alignment.fit.fit_aligner import load_network
+from lst_cli.alignment.forced import best_path, word_spans
+from lst_cli.alignment.spans import close_gaps, loudness_db, reach_out, to_frames
+from lst_cli.alignment.words import Unalignable, Word, spoken_words
+from lst_cli.artifacts import Artifact
+from lst_cli.audio.corpus_artifact import Utterance
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+def load_emitter(aligner: Artifact | None, model: str | None) -> Emitter:
+    """The small aligner, or the pretrained model: on a GPU if there is one."""
+    if aligner is not None:
+        return SmallEmitter(*load_network(aligner))
+    return load_pretrained(str(model), torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def align_batch(
+    batch: Sequence[tuple[Utterance, NDArray[np.float32]]],
+    lengths: Sequence[int],
+    emitter: Emitter,
+    language: str,
+    min_score: float,
+) -> Iterator[dict[str, Any]]:
+    """Align clips; a row for each, with ``reason`` instead of words where it was rejected.
+
+    :param lengths: speech tokens of each clip.
+    """
+    emissions = emitter.emit([wave for _, wave in batch])
+    for (utterance, wave), tokens, logp_UV in zip(batch, lengths, emissions, strict=True):
+        try:
+            if not utterance.text:
+                raise Unalignable("no transcript")
+            words = spoken_words(utterance.text, emitter.letters, language)
+            row = align_words(words, wave, logp_UV, emitter, tokens)
+            score = sum(row["scores"]) / len(words)
+            if score < min_score:
+                raise Unalignable(f"score {score:.2f} is below --min-score {min_score:g}: is the transcript right?")
+            yield {"id": utterance.id, **row}
+        except Unalignable as reason:
+            yield {"id": utterance.id, "reason": str(reason)}
+
+
+def align_words(
+    words: Sequence[Word], wave: NDArray[np.float32], logp_UV: Tensor, emitter: Emitter, tokens: int
+) -> dict[str, Any]:
+    """Words, starts, ends and scores of one clip.
+
+    :raises Unalignable: the words can't be laid over the clip.
+    """
+    spelling = emitter.spell(words)
+    first_W, end_W, scores_W = word_spans(logp_UV, spelling, best_path(logp_UV, spelling.labels, emitter.blank))
+    if emitter.peaky:
+        loudness_U = loudness_db(wave, emitter.hop, emitter.offset, len(logp_UV))
+        first_W, end_W = reach_out(first_W, end_W, loudness_U, emitter.hop)
+    edges = (emitter.offset + emitter.hop * frame_W for frame_W in (first_W, end_W))
+    starts, ends = to_frames(*close_gaps(*edges), tokens)
+    return {"words": [word.text for word in words], "starts": starts, "ends": ends, "scores": scores_W.tolist()}

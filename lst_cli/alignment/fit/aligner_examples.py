@@ -1,0 +1,124 @@
+"""Training examples of the aligner: transcribed speech of one or several corpora, read once and kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lst_cli.alignment.emissions.aligner_network import frames_out
+from lst_cli.alignment.emissions.mel import mel_power
+from lst_cli.alignment.emissions.spelling import LETTERS, Spelling, spell
+from lst_cli.alignment.fit.aligner_config import AlignerConfig
+from lst_cli.alignment.words import Unalignable, spoken_words
+from lst_cli.audio.corpus_artifact import Corpus, Utterance
+from lst_cli.audio.decode import read_utterances
+from lst_cli.console import progress
+from lst_cli.errors import UserError
+from lst_cli.hashing import mix, permutation, text_id
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+_POOL = 64
+"""Utterances that are sorted by length together, so that a batch holds little padding."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance."""
+
+    id: int
+    """For random draws; copies of an utterance have ids of their own."""
+    seconds: float
+    power_TM: Tensor
+    spelling: Spelling
+
+
+def read_examples(
+    corpora: Sequence[Corpus], config: AlignerConfig, reject: Callable[[str, str], None]
+) -> tuple[list[Example], int]:
+    """Read the speech to train on; small corpora are repeated.
+
+    :param reject: is given the id of each utterance that can't be trained on, and the reason.
+    :return: the examples, and how many utterances were looked at.
+    :raises UserError: a corpus has no transcripts.
+    """
+    chosen = [choose(corpus, config.max_hours / len(corpora), config.seed) for corpus in corpora]
+    found: list[list[Example]] = []
+    with progress("read speech", sum(map(len, chosen)), "utterances") as bar:
+        for number, utterances in enumerate(chosen):
+            examples = []
+            for utterance, wave_S in read_utterances(
+                utterances, on_error=lambda utterance, error: reject(utterance.id, str(error))
+            ):
+                bar.advance()
+                try:
+                    examples.append(_example(utterance, wave_S, number, config))
+                except Unalignable as reason:
+                    reject(utterance.id, str(reason))
+            found.append(examples)
+    return repeat_small(found, config.least_share), sum(map(len, chosen))
+
+
+def choose(corpus: Corpus, hours: float, seed: int) -> list[Utterance]:
+    """All utterances of a corpus, or a random part of so many hours, in the corpus's order."""
+    if not any(utterance.text for utterance in corpus):
+        raise UserError(
+            f"{corpus.artifact.reference}: no transcripts",
+            expected="utterances whose words are known",
+            fix="train on a corpus with transcripts, or add it again with them",
+        )
+    ids = np.array([text_id(id) for id in corpus.ids], dtype=np.uint64)
+    order = np.argsort(mix(seed, ids), kind="stable")
+    kept = set(order[: 1 + int(np.searchsorted(np.cumsum(corpus.seconds[order]), hours * 3600))].tolist())
+    return [utterance for row, utterance in enumerate(corpus) if row in kept]
+
+
+def _example(utterance: Utterance, wave_S: NDArray[np.float32], corpus: int, config: AlignerConfig) -> Example:
+    if utterance.text is None:
+        raise Unalignable("no transcript")
+    spelling = spell(spoken_words(utterance.text, LETTERS))
+    power_TM = mel_power(wave_S, config.network.bands)
+    # Distorted speech can be faster than this, and its letters need a frame each even then.
+    if len(spelling.labels) > frames_out(int(len(power_TM) / config.augment.speed)):
+        raise Unalignable(f"{len(spelling.labels)} letters in {utterance.seconds:.2f} s: more than can be spoken")
+    return Example(text_id(f"{corpus}/{utterance.id}"), utterance.seconds, power_TM, spelling)
+
+
+def repeat_small(corpora: Sequence[Sequence[Example]], least_share: float) -> list[Example]:
+    """All examples in one list; a corpus with less than ``least_share`` of the speech comes several times."""
+    seconds = [sum(example.seconds for example in examples) for examples in corpora]
+    result: list[Example] = []
+    for examples, own in zip(corpora, seconds, strict=True):
+        times = max(1, ceil(least_share * sum(seconds) / own)) if own else 0
+        for copy in range(times):
+            result += [replace(e, id=int(mix(copy, np.uint64(e.id)))) for e in examples] if copy else examples
+    return result
+
+
+def batches(seconds_N: Sequence[float], batch_s: float, seed: int) -> Iterator[tuple[int, list[int]]]:
+    """For ever: epoch, and the indices of some utterances of about the same length, ``batch_s`` with padding.
+
+    A pure function of the seed. Every utterance comes once an epoch.
+    """
+    epoch = 0
+    while True:
+        order = permutation(len(seconds_N), seed, epoch).tolist()
+        cut: list[list[int]] = []
+        for start in range(0, len(order), _POOL):
+            pool = sorted(order[start : start + _POOL], key=lambda index: seconds_N[index])
+            batch: list[int] = []
+            for index in pool:
+                if batch and (len(batch) + 1) * seconds_N[index] > batch_s:
+                    cut.append(batch)
+                    batch = []
+                batch.append(index)
+            cut.append(batch)
+        for position in permutation(len(cut), seed, epoch, 1).tolist():
+            yield epoch, cut[position]
+        epoch += 1

@@ -1,0 +1,161 @@
+"""``lst align``: lay the words of transcripts over speech tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.console import print_json, print_table, say
+from lst_cli.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, help="Words to speech tokens: train an aligner, align, import, show.")
+
+
+@app.command()
+def fit(
+    ctx: typer.Context,
+    corpora: Annotated[list[str], typer.Argument(help="corpus/NAME …, with transcripts.", metavar="CORPUS...")],
+    name: Annotated[str, typer.Option(help="Name of the aligner.")],
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/align.md).")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and distortions.  [default: 0]")] = None,
+    max_reject_rate: MaxRejectRate = 0.01,
+) -> None:
+    """Train a small aligner on the corpora's own transcripts, on the CPU in a minute or two."""
+    from lst_cli.alignment.fit.aligner_config import AlignerConfig
+    from lst_cli.alignment.fit.fit_aligner import plan_fit
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.config import load_config
+
+    artifacts = [store(ctx).find(reference, CORPUS) for reference in corpora]
+    changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
+    settings = load_config(AlignerConfig, config, changes)
+    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate))
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    corpus: Annotated[str, typer.Argument(help="corpus/NAME, with transcripts.")],
+    tokens: Annotated[str, typer.Option(help="tokens/NAME, made from the corpus.")],
+    name: Annotated[str, typer.Option(help="Name of the alignment.")],
+    aligner: Annotated[str | None, typer.Option(help="aligner/NAME, from 'lst align fit'.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Instead: a wav2vec2 CTC model by hub name or path, or torchaudio:BUNDLE."),
+    ] = None,
+    language: Annotated[str, typer.Option(help="Language in which numbers are spoken.")] = "en",
+    min_score: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Reject utterances whose mean word confidence is lower.")
+    ] = 0.2,
+    max_reject_rate: MaxRejectRate = 0.01,
+) -> None:
+    """Find the first and last speech token of every word."""
+    from lst_cli.alignment.align import RunOptions, plan_run
+    from lst_cli.alignment.kinds import ALIGNER
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.units.tokens import TOKENS
+
+    if (aligner is None) == (model is None):
+        raise UserError("lst align run needs one model", expected="either --aligner, or --model")
+    artifacts = store(ctx)
+    options = RunOptions(
+        corpus=artifacts.find(corpus, CORPUS),
+        tokens=artifacts.find(tokens, TOKENS),
+        aligner=artifacts.find(aligner, ALIGNER) if aligner is not None else None,
+        model=model,
+        name=name,
+        language=language,
+        min_score=min_score,
+        max_reject_rate=max_reject_rate,
+    )
+    build(ctx, *plan_run(options))
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Files or folders of another aligner's output.")],
+    tokens: Annotated[str, typer.Option(help="tokens/NAME of the same speech.")],
+    name: Annotated[str, typer.Option(help="Name of the alignment.")],
+    format: Annotated[
+        str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
+    ] = None,
+    max_reject_rate: MaxRejectRate = 0.01,
+) -> None:
+    """Take word times from TextGrid, CTM or JSON files."""
+    from lst_cli.alignment.imports.import_alignment import ImportOptions, plan_import
+    from lst_cli.units.tokens import TOKENS
+
+    options = ImportOptions(
+        sources=files,
+        format=format,
+        tokens=store(ctx).find(tokens, TOKENS),
+        name=name,
+        max_reject_rate=max_reject_rate,
+    )
+    build(ctx, *plan_import(options))
+
+
+@app.command()
+def noise(
+    ctx: typer.Context,
+    alignment: Annotated[str, typer.Argument(help="alignment/NAME")],
+    ms: Annotated[float, typer.Option(min=0.0, help="How far each boundary moves, on average.")],
+    name: Annotated[str, typer.Option(help="Name of the new alignment.")],
+    seed: Seed = 0,
+) -> None:
+    """Move word boundaries at random, to see what exact ones are worth (Lu et al. 2025, A.11)."""
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.alignment.noise import plan_noise
+    from lst_cli.artifacts.manifest import MANIFEST
+
+    artifacts = store(ctx)
+    found = artifacts.find(alignment, ALIGNMENT)
+    parents = {
+        role: artifacts.find_any(parent.reference)
+        for role, parent in found.parents.items()
+        if role in ("corpus", "tokens") and (artifacts.root / parent.reference / MANIFEST).is_file()
+    }
+    build(ctx, *plan_noise(found, parents, name, ms, seed))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    alignment: Annotated[str, typer.Argument(help="alignment/NAME")],
+    ids: Annotated[list[str] | None, typer.Option("--id", help="An utterance; the first one without it.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Where the audio is, if the lineage does not tell.")] = None,
+    patch_size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch.")] = 4,
+    json: Json = False,
+) -> None:
+    """Show the words of utterances with their tokens, times and confidence."""
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.reports.pages.alignment_page import choose, render
+
+    artifacts = store(ctx)
+    audio = artifacts.find(corpus, CORPUS) if corpus is not None else None
+    choice = choose(artifacts, artifacts.find(alignment, ALIGNMENT), ids or [], audio)
+    if html is not None:
+        from lst_cli.artifacts.parquet import write_bytes_atomic
+        from lst_cli.patching.strategies import PatchingConfig
+
+        write_bytes_atomic(html, render(choice, PatchingConfig(size=patch_size)).encode())
+        say(f"wrote {html}")
+        return
+    tables = {row.id: list(zip(row.words, row.starts_W, row.ends_W, row.scores_W, strict=True)) for row in choice.rows}
+    if json:
+        keys = ("word", "start", "end", "score")
+        print_json({id: [dict(zip(keys, word, strict=True)) for word in words] for id, words in tables.items()})
+        return
+    for id, words in tables.items():
+        rows = [
+            (word, f"{start}–{end - 1}", f"{start / 25:.2f}", f"{end / 25:.2f}", f"{score:.2f}")
+            for word, start, end, score in words
+        ]
+        print_table(id, ("word", "tokens", "from (s)", "to (s)", "confidence"), rows)

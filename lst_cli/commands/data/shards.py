@@ -1,0 +1,287 @@
+"""``lst shards``: make and show the Parquet shards that training reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.data.text import Field, Name, TextFiles
+from lst_cli.console import print_json, print_table
+
+if TYPE_CHECKING:
+    from lst_cli.shards.preview import ShownRow
+    from lst_cli.shards.schema import ShardInfo
+    from lst_cli.shards.shard_set import ShardSet
+    from lst_cli.shards.table13_counts import Accounting
+    from lst_cli.text.text_files import Split
+
+app = typer.Typer(no_args_is_help=True, help="Shards: what training reads.")
+
+Tokenizer = Annotated[str, typer.Option(help="Text tokenizer: text_tokenizer/NAME.")]
+ShardMb = Annotated[int, typer.Option(min=1, help="Megabytes of input in a shard.")]
+
+
+@app.command()
+def speech(
+    ctx: typer.Context,
+    tokens: Annotated[str, typer.Option(help="Speech tokens: tokens/NAME.")],
+    tokenizer: Tokenizer,
+    name: Name,
+    alignment: Annotated[
+        str | None, typer.Option(help="Words and their frames: alignment/NAME. Without it, shards of pure speech.")
+    ] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="The corpus, corpus/NAME; by default the one the tokens were made from.")
+    ] = None,
+    keep_unaligned: Annotated[
+        bool, typer.Option(help="Keep utterances that the alignment lacks as pure speech, instead of rejecting them.")
+    ] = False,
+    shard_mb: ShardMb = 256,
+    max_reject_rate: MaxRejectRate = 0.01,
+    seed: Seed = 0,
+) -> None:
+    """Join tokens, alignment and text pieces into shuffled shards."""
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.shards.build.same_corpus import check_one_corpus
+    from lst_cli.shards.schema import SHARDS
+    from lst_cli.text.tokenizer import TEXT_TOKENIZER
+    from lst_cli.units.tokens import TOKENS
+
+    artifacts = store(ctx)
+    found_tokens = artifacts.find(tokens, TOKENS)
+    parents = {
+        "tokens": found_tokens,
+        "corpus": artifacts.find(corpus or _parent(found_tokens, "corpus"), CORPUS),
+        "tokenizer": artifacts.find(tokenizer, TEXT_TOKENIZER),
+    }
+    if alignment is not None:
+        parents["alignment"] = artifacts.find(alignment, ALIGNMENT)
+    check_one_corpus(parents["corpus"], *parents.values())
+    config = {"modality": "speech", "keep_unaligned": keep_unaligned, "shard_mb": shard_mb, "seed": seed}
+
+    def make(draft: Draft) -> None:
+        from lst_cli.shards.build.build_shards import BuildOptions
+        from lst_cli.shards.build.speech_shards import SpeechInputs, build_speech_shards
+
+        text_tokenizer, info = _tokenizer(parents["tokenizer"], "speech", _clusters(artifacts, found_tokens))
+        inputs = SpeechInputs(
+            corpus=parents["corpus"],
+            tokens=found_tokens,
+            alignment=parents.get("alignment"),
+            tokenizer=text_tokenizer,
+            info=info,
+        )
+        options = BuildOptions(shard_mb=shard_mb, seed=seed, max_reject_rate=max_reject_rate)
+        build_speech_shards(draft, inputs, options, keep_unaligned=keep_unaligned)
+
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make)
+
+
+@app.command()
+def cut(
+    ctx: typer.Context,
+    shards: Annotated[str, typer.Argument(help="Speech shards with words: shards/NAME.")],
+    name: Name,
+    max_reject_rate: MaxRejectRate = 0.01,
+) -> None:
+    """Cut utterances where sentences end, so that a model learns to speak from sentences."""
+    from lst_cli.shards.schema import SHARDS
+
+    found = store(ctx).find(shards, SHARDS)
+
+    def make(draft: Draft) -> None:
+        from lst_cli.shards.build.sentences import cut_shards
+
+        cut_shards(draft, found, max_reject_rate)
+
+    config = {"modality": "speech", "cut": "sentences", "cut_version": 2}
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents={"shards": found}), make)
+
+
+@app.command()
+def text(
+    ctx: typer.Context,
+    files: TextFiles,
+    tokenizer: Tokenizer,
+    name: Name,
+    split: Annotated[
+        str, typer.Option(help="What a document is in .txt files: line, paragraph (up to an empty line) or file.")
+    ] = "line",
+    field: Field = "text",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the tokenizer.")] = 1,
+    shard_mb: ShardMb = 256,
+    max_reject_rate: MaxRejectRate = 0.01,
+    seed: Seed = 0,
+) -> None:
+    """Make shuffled shards of text documents."""
+    from lst_cli.shards.schema import SHARDS
+    from lst_cli.text.text_files import digests, text_files
+    from lst_cli.text.tokenizer import TEXT_TOKENIZER
+
+    inputs = text_files(files)
+    parents = {"tokenizer": store(ctx).find(tokenizer, TEXT_TOKENIZER)}
+    config = {
+        "modality": "text",
+        "files": digests(inputs),
+        "split": _split(split),
+        "field": field,
+        "shard_mb": shard_mb,
+        "seed": seed,
+    }
+
+    def make(draft: Draft) -> None:
+        from lst_cli.shards.build.build_shards import BuildOptions
+        from lst_cli.shards.build.text_shards import build_text_shards
+
+        text_tokenizer, info = _tokenizer(parents["tokenizer"], "text", 0)
+        options = BuildOptions(shard_mb=shard_mb, seed=seed, max_reject_rate=max_reject_rate)
+        build_text_shards(
+            draft, inputs, text_tokenizer, info, options, split=_split(split), field=field, threads=threads
+        )
+
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make)
+
+
+@app.command()
+def bpe(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(help="Speech shards: shards/NAME.")],
+    name: Name,
+    pieces: Annotated[int, typer.Option(min=2, help="Number of pieces, single speech tokens included.")] = 1000,
+    sequences: Annotated[int, typer.Option(min=1, help="Utterances to train on.")] = 100_000,
+) -> None:
+    """Train a BPE over speech tokens, for the BPE SpeechLLM (baseline with merged speech)."""
+    from lst_cli.shards.schema import SHARDS
+    from lst_cli.text.speech_bpe import SPEECH_BPE
+
+    shards = store(ctx).find(reference, SHARDS)
+    config = {"pieces": pieces, "sequences": sequences}
+
+    def make(draft: Draft) -> None:
+        from lst_cli.shards.documents.merge_bpe import fit_speech_bpe
+
+        fit_speech_bpe(draft, shards, pieces=pieces, sequences=sequences)
+
+    build(ctx, Request(kind=SPEECH_BPE, name=name, config=config, parents={"shards": shards}), make)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(help="shards/NAME, shards/NAME/VERSION or a path.")],
+    rows: Annotated[int, typer.Option(min=0, help="Rows to show.")] = 3,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Show rows, figures, and the units that LST needs for this corpus beside the baseline's."""
+    from lst_cli.shards.documents.interleave import InterleaveConfig
+    from lst_cli.shards.preview import sample_rows
+    from lst_cli.shards.schema import SHARDS
+    from lst_cli.shards.shard_set import ShardSet
+    from lst_cli.shards.table13_counts import count
+
+    artifacts = store(ctx)
+    artifact = artifacts.find(reference, SHARDS)
+    shards = ShardSet.of(artifact)
+    sampled = sample_rows(shards, rows, _own_tokenizer(artifacts, artifact), seed)
+    accounting = count(shards, InterleaveConfig(), seed=seed) if shards.modality == "speech" else None
+    if json:
+        print_json(_as_json(artifact, shards, sampled, accounting))
+    else:
+        _print(artifact, shards, sampled, accounting)
+
+
+def _split(value: str) -> Split:
+    from typing import get_args
+
+    from lst_cli.errors import UserError
+    from lst_cli.text.text_files import Split
+
+    for split in get_args(Split):
+        if value == split:
+            chosen: Split = split
+            return chosen
+    raise UserError("--split", found=repr(value), expected=", ".join(get_args(Split)))
+
+
+def _parent(artifact: Artifact, role: str) -> str:
+    from lst_cli.errors import UserError
+
+    parent = artifact.parents.get(role)
+    if parent is None:
+        raise UserError(f"{artifact.reference}: no {role} among its parents", fix=f"name one with --{role}")
+    return parent.reference
+
+
+def _clusters(artifacts: Store, tokens: Artifact) -> int:
+    """Clusters of the quantizer that made the tokens."""
+    from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
+
+    return Codebook.read(artifacts.find(_parent(tokens, "quantizer"), QUANTIZER).path).units
+
+
+def _tokenizer(artifact: Artifact, modality: Any, units: int) -> tuple[Any, ShardInfo]:
+    """The text tokenizer, and what the shards made with it say of themselves."""
+    from hashlib import sha256
+
+    from lst_cli.shards.schema import ShardInfo
+    from lst_cli.text.tokenizer import MODEL_FILE, TextTokenizer
+
+    path = artifact.file(MODEL_FILE)
+    tokenizer = TextTokenizer.from_file(path)
+    digest = sha256(path.read_bytes()).hexdigest()
+    return tokenizer, ShardInfo(modality=modality, pieces=tokenizer.pieces, units=units, tokenizer=digest)
+
+
+def _own_tokenizer(artifacts: Store, shards: Artifact) -> Any:
+    """The tokenizer that the shards were made with; None when it is gone."""
+    from lst_cli.errors import UserError
+    from lst_cli.text.tokenizer import MODEL_FILE, TEXT_TOKENIZER, TextTokenizer
+
+    try:
+        found = artifacts.find(_parent(shards, "tokenizer"), TEXT_TOKENIZER)
+        return TextTokenizer.from_file(found.file(MODEL_FILE))
+    except UserError:
+        return None
+
+
+def _as_json(
+    artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accounting: Accounting | None
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    data: dict[str, Any] = {
+        "reference": artifact.reference,
+        "info": asdict(shards.info),
+        "row_groups": len(shards.groups),
+        "statistics": dict(artifact.statistics),
+        "rows": [asdict(row) for row in rows],
+    }
+    if accounting is not None:
+        data["accounting"] = {
+            "utterances": accounting.utterances,
+            "tokens": accounting.tokens,
+            "units": accounting.rows(),
+        }
+    return data
+
+
+def _print(artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accounting: Accounting | None) -> None:
+    for row in rows:
+        print(f"{row.id} ({row.about})")
+        for line in row.lines:
+            print(f"  {line}")
+        print()
+    figures: list[tuple[str, Any]] = [("row groups", len(shards.groups))]
+    for name, value in artifact.statistics.items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        figures += [(f"{name} {key}".strip().replace("_", " "), number) for key, number in inner]
+    print_table(artifact.reference, ["figure", "value"], figures)
+    if accounting is not None:
+        title = f"Units for the same data, as Table 13 (of {accounting.utterances:,} utterances)"
+        cells = [[f"{x:.3f}" if isinstance(x, float) else x for x in row.values()] for row in accounting.rows()]
+        print_table(title, ["model", "speech", "text", "text data", "total", "ratio"], cells)

@@ -1,0 +1,93 @@
+"""``lst text``: train or import the text tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lst_cli.artifacts import Draft, Kind, Request
+from lst_cli.commands.common import MaxRejectRate, Seed, build
+
+if TYPE_CHECKING:
+    from lst_cli.text.text_files import TextFile
+
+app = typer.Typer(no_args_is_help=True, help="Text tokenizers (SentencePiece).")
+
+Name = Annotated[str, typer.Option(help="Name of the tokenizer.")]
+TextFiles = Annotated[
+    list[Path], typer.Argument(help="Text files: .txt (a document a line), .jsonl or .parquet; also .gz, .zst, .bz2.")
+]
+Field = Annotated[str, typer.Option(help="JSON key or Parquet column that holds the text.")]
+
+
+@app.command()
+def fit(
+    ctx: typer.Context,
+    files: TextFiles,
+    name: Name,
+    pieces: Annotated[int, typer.Option(min=260, help="Number of pieces, control and byte pieces included.")] = 1000,
+    field: Field = "text",
+    max_documents: Annotated[
+        int, typer.Option(min=1, help="Train on a sample of this many documents where there are more.")
+    ] = 1_000_000,
+    max_reject_rate: MaxRejectRate = 0.01,
+    seed: Seed = 0,
+) -> None:
+    """Train a byte-fallback BPE tokenizer on text files."""
+    from lst_cli.text.text_files import digests, text_files
+
+    inputs = text_files(files)
+    config = {"files": digests(inputs), "pieces": pieces, "field": field, "max_documents": max_documents, "seed": seed}
+
+    def make(draft: Draft) -> None:
+        from lst_cli.text import tokenizer
+
+        total = sum(1 for _ in _texts(inputs, field, draft))
+        draft.check_rejects(total + len(draft.rejects), max_reject_rate)
+        model = tokenizer.fit(tokenizer.sample(_texts(inputs, field, None), total, max_documents, seed), pieces)
+        trained = tokenizer.TextTokenizer(model)
+        (draft.path / tokenizer.MODEL_FILE).write_bytes(model)
+        draft.statistics.update(documents=total, pieces=trained.pieces)
+
+    build(ctx, Request(kind=_kind(), name=name, config=config), make)
+
+
+@app.command("import")
+def import_model(
+    ctx: typer.Context,
+    model_file: Annotated[Path, typer.Argument(help="A SentencePiece .model file, such as Llama 2's.")],
+    name: Name,
+) -> None:
+    """Take over a SentencePiece model, if its words encode alone as they do in a span."""
+    from lst_cli.text.text_files import digests, text_files
+
+    config = {"imported": next(iter(digests(text_files([model_file])).values()))}
+
+    def make(draft: Draft) -> None:
+        from lst_cli.text.tokenizer import MODEL_FILE, TextTokenizer
+
+        imported = TextTokenizer.from_file(model_file)
+        (draft.path / MODEL_FILE).write_bytes(model_file.read_bytes())
+        draft.statistics.update(pieces=imported.pieces)
+
+    build(ctx, Request(kind=_kind(), name=name, config=config), make)
+
+
+def _texts(files: list[TextFile], field: str, draft: Draft | None) -> Iterator[str]:
+    """Texts of all readable documents; the others are rejected in ``draft``."""
+    from lst_cli.text.text_files import read_documents
+
+    for document in read_documents(files, field=field):
+        if document.problem is None:
+            yield document.text
+        elif draft is not None:
+            draft.reject(document.id, document.problem)
+
+
+def _kind() -> Kind:
+    from lst_cli.text.tokenizer import TEXT_TOKENIZER
+
+    return TEXT_TOKENIZER

@@ -1,0 +1,48 @@
+"""``lst tokenize``: audio to units."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lst_cli.commands.common import Device, MaxRejectRate, build, store
+from lst_cli.commands.data.units import Precision, Workers
+
+
+def tokenize(
+    ctx: typer.Context,
+    corpus: Annotated[str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.")],
+    units: Annotated[str, typer.Option(help="The quantizer: quantizer/NAME, quantizer/NAME/VERSION, or a path.")],
+    name: Annotated[str | None, typer.Option(help="Name of the tokens.  [default: the corpus's]")] = None,
+    precision: Precision = "float32",
+    device: Device = "auto",
+    compile: Annotated[bool, typer.Option("--compile", help="Compile the model; pays on many hours.")] = False,
+    workers: Workers = None,
+    max_reject_rate: MaxRejectRate = 0.01,
+) -> None:
+    """Turn a corpus into speech tokens, 25 a second.
+
+    Under torchrun or srun the ranks share the work; killed at any time, it goes on where it was.
+    """
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.distributed.launcher import this_rank
+    from lst_cli.units.quantizer.codebook import QUANTIZER
+    from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, help_tokenize, plan_tokens
+
+    found = store(ctx).find(corpus, CORPUS)
+    options = TokenizeOptions(
+        name=name or found.name,
+        corpus=found,
+        quantizer=store(ctx).find(units, QUANTIZER),
+        precision=precision,
+        device=device,
+        compile=compile,
+        workers=workers,
+        max_reject_rate=max_reject_rate,
+    )
+    rank = this_rank()
+    if rank.number == 0:
+        build(ctx, *plan_tokens(options, rank))
+    else:
+        help_tokenize(options, rank, store(ctx))

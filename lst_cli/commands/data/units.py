@@ -1,0 +1,119 @@
+"""``lst units``: fit, import and look at quantizers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lst_cli.commands.common import Device, MaxRejectRate, Seed, build, store
+from lst_cli.console import say
+from lst_cli.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, help="Speech units: features and the k-means that quantizes them.")
+
+Name = Annotated[str, typer.Option(help="Name of the quantizer.")]
+Features = Annotated[
+    str,
+    typer.Option(
+        help="mfcc, hubert:PATH with a folder in transformers format or a name on the hub, or torchaudio:BUNDLE."
+    ),
+]
+Layer = Annotated[int | None, typer.Option(help="Which transformer layer's output (of a HuBERT), from 1.")]
+Precision = Annotated[Literal["float32", "bfloat16"], typer.Option(help="What the model computes in.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Threads.  [default: one per CPU; 8 that decode beside a GPU]")
+]
+
+
+@app.command()
+def fit(
+    ctx: typer.Context,
+    corpus: Annotated[str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.")],
+    name: Name,
+    features: Features = "mfcc",
+    layer: Layer = None,
+    clusters: Annotated[int, typer.Option(min=1, max=1 << 16, help="Number of units.")] = 501,
+    frames: Annotated[int, typer.Option(min=1, help="Frames to cluster, spread evenly over the corpus.")] = 300_000,
+    iterations: Annotated[int, typer.Option(min=1, help="Iterations of k-means.")] = 25,
+    restarts: Annotated[int, typer.Option(min=1, help="Starts by k-means++; the best is kept.")] = 1,
+    seed: Seed = 0,
+    precision: Precision = "float32",
+    device: Device = "auto",
+    workers: Workers = None,
+    max_reject_rate: MaxRejectRate = 0.01,
+) -> None:
+    """Cluster a corpus's features by k-means: a quantizer that turns 40 ms of audio into one unit."""
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.units.features.registry import describe_features
+    from lst_cli.units.quantizer.fit_quantizer import FitOptions, plan_quantizer
+
+    options = FitOptions(
+        name=name,
+        corpus=store(ctx).find(corpus, CORPUS),
+        features=describe_features(features, layer),
+        clusters=clusters,
+        frames=frames,
+        iterations=iterations,
+        restarts=restarts,
+        seed=seed,
+        precision=precision,
+        device=device,
+        workers=workers,
+        max_reject_rate=max_reject_rate,
+    )
+    build(ctx, *plan_quantizer(options))
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Centroids [K, D]: .npy, .safetensors, or a joblib file.")],
+    name: Name,
+    features: Features,
+    layer: Layer = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Read a joblib file, which can run any code.")
+    ] = False,
+) -> None:
+    """Take in published centroids as a quantizer."""
+    from lst_cli.units.features.registry import describe_features
+    from lst_cli.units.quantizer.import_quantizer import ImportOptions, plan_import
+
+    options = ImportOptions(
+        name=name, file=file, features=describe_features(features, layer), trust_pickle=trust_pickle
+    )
+    build(ctx, *plan_import(options))
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="TOKENS", help="tokens/NAME, tokens/NAME/VERSION, or a path.")],
+    phones: Annotated[
+        str | None, typer.Option(help="alignment/NAME whose words are phones: adds phone purity and PNMI.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the report.  [default: units-NAME]")] = None,
+) -> None:
+    """Draw how the units are used in tokens, and play back each, on one HTML page."""
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.reports.page.report_artifact import PAGE
+    from lst_cli.reports.pages.units_page import plan_units_page
+    from lst_cli.units.quantizer.codebook import QUANTIZER
+    from lst_cli.units.tokens import TOKENS
+
+    artifacts = store(ctx)
+    tokens = artifacts.find(reference, TOKENS)
+    missing = [role for role in ("quantizer", "corpus") if role not in tokens.parents]
+    if missing:
+        raise UserError(
+            f"{tokens.reference}: made by hand, without its {' and '.join(missing)}",
+            expected="tokens that 'lst tokenize' made",
+        )
+    quantizer = artifacts.find(tokens.parents["quantizer"].reference, QUANTIZER)
+    corpus = artifacts.find(tokens.parents["corpus"].reference, CORPUS)
+    aligned = artifacts.find(phones, ALIGNMENT) if phones is not None else None
+    made = build(ctx, *plan_units_page(tokens, quantizer, corpus, name or f"units-{tokens.name}", aligned))
+    say(f"page: {made.file(PAGE)}")

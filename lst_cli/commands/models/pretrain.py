@@ -1,0 +1,185 @@
+"""``lst pretrain``: train a model on shards."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lst_cli.commands.common import Json, build, store
+from lst_cli.console import print_json, print_table
+
+if TYPE_CHECKING:
+    from lst_cli.artifacts import Draft, Request, Store
+    from lst_cli.evaluation.stories_in_training import Stories
+    from lst_cli.training.budget.dry_run import Machine
+    from lst_cli.training.config.pretrain_config import PretrainConfig
+    from lst_cli.training.pretrain_inputs import Inputs
+
+Name = Annotated[str, typer.Option(help="Name of the model.")]
+Config = Annotated[Path, typer.Argument(help="YAML file; see docs/pretrain.md for its keys.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a key of the config: KEY=VALUE, as in budget.steps=500.")
+]
+Shards = Annotated[list[str], typer.Option(help="Speech shards: shards/NAME; may be given several times.")]
+TextShards = Annotated[
+    list[str] | None, typer.Option(help="Text shards: shards/NAME; may be given several times.")
+]
+ValidShards = Annotated[
+    list[str] | None, typer.Option(help="Speech or text shards for validation; may be given several times.")
+]
+StoryFiles = Annotated[
+    list[str] | None,
+    typer.Option(help="TASK:FILE of a benchmark (as of 'lst eval') to score at every validation; several times."),
+]
+StoryTokens = Annotated[
+    str | None, typer.Option(help="The spoken stories, tokens/NAME: scores speech after speech too.")
+]
+Tokenizer = Annotated[
+    str | None, typer.Option(help="text_tokenizer/NAME; by default the one that the shards were made with.")
+]
+Quantizer = Annotated[
+    str | None, typer.Option(help="quantizer/NAME; by default the one that the speech shards were made with.")
+]
+SpeechBpe = Annotated[
+    str | None, typer.Option(help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).")
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them."),
+]
+Utilisation = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="With --dry-run: share of the GPU's peak that is reached.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an unfinished run of another config under this name.")]
+
+
+def pretrain(
+    ctx: typer.Context,
+    config: Config,
+    shards: Shards,
+    name: Name,
+    text_shards: TextShards = None,
+    valid_shards: ValidShards = None,
+    stories: StoryFiles = None,
+    stories_tokens: StoryTokens = None,
+    set_: Set = None,
+    tokenizer: Tokenizer = None,
+    quantizer: Quantizer = None,
+    speech_bpe: SpeechBpe = None,
+    init: Init = None,
+    fresh: Fresh = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train and write nothing.")] = False,
+    gpu: Annotated[str, typer.Option(help="With --dry-run: GPU to reckon time for.")] = "H100",
+    gpus: Annotated[int, typer.Option(min=1, help="With --dry-run: how many of them.")] = 1,
+    gpus_per_node: Annotated[
+        int, typer.Option(min=1, help="With --dry-run: GPUs of a machine, within which run.hybrid shards.")
+    ] = 8,
+    utilisation: Utilisation = 0.4,
+    json: Json = False,
+) -> None:
+    """Pretrain a baseline or an LST; the same command goes on after a crash.
+
+    With torchrun or srun, all processes run this command.
+    """
+    from lst_cli.config import load_config
+    from lst_cli.training import pretrain_stage as stage
+    from lst_cli.training.config.pretrain_config import PretrainConfig, resolve
+    from lst_cli.training.init.hf_llama import read_text_model
+    from lst_cli.training.pretrain_inputs import check_inputs
+    from lst_cli.training.run.session import Folders
+
+    resolved = resolve(load_config(PretrainConfig, config, set_ or []))
+    artifacts = store(ctx)
+    inputs = dataclasses.replace(
+        _find_inputs(artifacts, shards, text_shards, valid_shards, tokenizer, quantizer, speech_bpe),
+        stories=_read_stories(artifacts, stories, stories_tokens),
+        init=read_text_model(init) if init is not None else None,
+    )
+    check_inputs(resolved, inputs)
+    if dry_run:
+        from lst_cli.training.budget.dry_run import Machine
+
+        machine = Machine(gpu=gpu, gpus=gpus, utilisation=utilisation, per_node=gpus_per_node)
+        _print_plan(resolved, inputs, machine, json=json)
+        return
+    request = stage.request(resolved, inputs, name)
+    folders = Folders.of(artifacts, request)
+    make = stage.make(resolved, inputs, folders)
+    make_or_follow(ctx, request, make, lambda: stage.follow(resolved, inputs, folders), fresh=fresh)
+
+
+def make_or_follow(
+    ctx: typer.Context, request: Request, make: Callable[[Draft], None], follow: Callable[[], None], *, fresh: bool
+) -> None:
+    """Train: in the first process, which makes the model, or in another one, which only takes part."""
+    from lst_cli.distributed.launcher import rank
+    from lst_cli.training.run.unfinished import check_unchanged
+
+    artifacts = store(ctx)
+    if rank() == 0:
+        check_unchanged(artifacts, request, fresh=fresh)
+        build(ctx, request, make)
+    elif artifacts.existing(request) is None:
+        if not fresh:
+            check_unchanged(artifacts, request, fresh=False)  # what the first one refuses, nobody waits for
+        follow()
+
+
+def _find_inputs(
+    artifacts: Store,
+    shards: list[str],
+    text_shards: list[str] | None,
+    valid_shards: list[str] | None,
+    tokenizer: str | None,
+    quantizer: str | None,
+    speech_bpe: str | None,
+) -> Inputs:
+    """The artifacts that are named; those that are not, from the shards' lineage."""
+    from lst_cli.shards.schema import SHARDS
+    from lst_cli.text.speech_bpe import SPEECH_BPE
+    from lst_cli.text.tokenizer import TEXT_TOKENIZER
+    from lst_cli.training.inherited import check_speech_bpe, named_or_inherited
+    from lst_cli.training.pretrain_inputs import Inputs
+    from lst_cli.units.quantizer.codebook import QUANTIZER
+
+    speech = [artifacts.find(reference, SHARDS) for reference in shards]
+    inputs = Inputs(
+        speech=speech,
+        text=[artifacts.find(reference, SHARDS) for reference in text_shards or []],
+        valid=[artifacts.find(reference, SHARDS) for reference in valid_shards or []],
+        tokenizer=named_or_inherited(artifacts, tokenizer, TEXT_TOKENIZER, speech, "--tokenizer"),
+        quantizer=named_or_inherited(artifacts, quantizer, QUANTIZER, speech, "--quantizer"),
+        speech_bpe=artifacts.find(speech_bpe, SPEECH_BPE) if speech_bpe is not None else None,
+    )
+    if inputs.speech_bpe is not None:
+        check_speech_bpe(artifacts, inputs.speech_bpe, inputs.quantizer)
+    return inputs
+
+
+def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | None) -> Stories | None:
+    from lst_cli.errors import UserError
+
+    if not stories:
+        if tokens is not None:
+            raise UserError("--stories-tokens without --stories", fix="name the stories with --stories TASK:FILE")
+        return None
+    from lst_cli.evaluation.stories_in_training import read_stories
+    from lst_cli.units.tokens import TOKENS
+
+    return read_stories(stories, artifacts.find(tokens, TOKENS) if tokens is not None else None)
+
+
+def _print_plan(config: PretrainConfig, inputs: Inputs, machine: Machine, *, json: bool) -> None:
+    from lst_cli.training.budget.dry_run import make_plan, rows
+    from lst_cli.training.pretrain_inputs import open_sources
+
+    sources, speech = open_sources(config, inputs)
+    plan = make_plan(config, sources, speech, machine, initial=inputs.init is not None)
+    if json:
+        print_json({**dataclasses.asdict(plan), "machine": dataclasses.asdict(machine)})
+    else:
+        print_table("", ("", ""), rows(plan, machine))

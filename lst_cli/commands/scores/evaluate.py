@@ -1,0 +1,249 @@
+"""``lst eval``: score a model on the benchmarks, and compare scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
+from lst_cli.commands.scores import evaluate_speech
+from lst_cli.console import print_json, print_table
+from lst_cli.evaluation.tasks import TASKS, Task
+from lst_cli.model_artifact.card import Precision
+
+app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
+
+ModelReference = Annotated[str, typer.Argument(help="The model artifact to score.")]
+Items = Annotated[Path, typer.Option(help="The benchmark's published file, or the folder of a spoken release.")]
+Tokens = Annotated[
+    str | None,
+    typer.Option(help="Tokens artifact of the spoken items: {item}/prompt, {item}/ending1, {item}/ending2, …"),
+]
+Directions = Annotated[
+    str, typer.Option(help="Some of s-s, t-t, s-t, t-s, separated by commas: modality of prompt and endings.")
+]
+Name = Annotated[str | None, typer.Option(help="Name of the scores; MODEL's name and the task by default.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Of the model's arithmetic; it is part of the result.")]
+
+
+def _choice_command(task: Task) -> Callable[..., None]:
+    """The command that scores one multiple-choice task."""
+
+    def command(
+        ctx: typer.Context,
+        model: ModelReference,
+        items: Items,
+        tokens: Tokens = None,
+        directions: Directions = "t-t",
+        name: Name = None,
+        precision: PrecisionOption = "float32",
+        device: Device = "auto",
+        json: Json = False,
+    ) -> None:
+        from lst_cli.evaluation.directions import parse_directions
+
+        chosen = parse_directions(directions, spoken=tokens is not None)
+        scores = _score_choice(ctx, task, model, items, tokens, chosen, name, precision, device)
+        if scores is not None:
+            _show(scores, json)
+
+    command.__doc__ = (
+        f"{task.about[0].upper()}{task.about[1:]}.\n\n"
+        "Under torchrun or srun the ranks share the items; killed at any time, it goes on where it was."
+    )
+    return command
+
+
+for _task in TASKS.values():
+    app.command(_task.name)(_choice_command(_task))
+
+
+def _score_choice(
+    ctx: typer.Context,
+    task: Task,
+    model: str,
+    items_file: Path,
+    tokens: str | None,
+    directions: list[str],
+    name: str | None,
+    precision: Precision,
+    device: str,
+) -> Artifact | None:
+    """Build the scores of a multiple-choice task; None on a rank that has only helped."""
+    from lst_cli.distributed.launcher import this_rank
+    from lst_cli.evaluation.choice import SCORER_VERSION
+    from lst_cli.evaluation.directions import check_prompts
+    from lst_cli.evaluation.scores import SCORES, file_sum
+    from lst_cli.evaluation.tasks import read_items
+    from lst_cli.model_artifact.card import MODEL
+    from lst_cli.units.tokens import TOKENS
+
+    parents = {"model": store(ctx).find(model, MODEL)}
+    if tokens is not None:
+        parents["tokens"] = store(ctx).find(tokens, TOKENS)
+    items = read_items(task.name, items_file)
+    check_prompts(items, directions)
+    config = {
+        "task": task.name,
+        "task_version": task.version,
+        "scorer_version": SCORER_VERSION,
+        "items_file": items_file.name,
+        "items_sha256": file_sum(items_file),
+        "directions": directions,
+        "precision": precision,
+    }
+
+    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-{task.name}", config=config, parents=parents)
+    rank = this_rank()
+    if rank.number:
+        from lst_cli.evaluation.score_stages import help_choice
+
+        help_choice(store(ctx), request, items, parents, device, rank)
+        return None
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.score_stages import make_choice
+
+        make_choice(draft, task, items, config, parents, device, rank)
+
+    return build(ctx, request, make)
+
+
+def _show(scores: Artifact, json: bool) -> None:
+    """Print a result."""
+    from lst_cli.evaluation.scores import read_scores
+
+    result = read_scores(scores)
+    if json:
+        print_json({"scores": scores.reference, **result})
+        return
+    print_table(
+        f"{result['task']} · {result['model']['reference']}",
+        ("direction", "accuracy", "95% interval", "n", "chance", "by"),
+        [
+            (
+                row["direction"],
+                f"{row['accuracy']:.1%}",
+                f"{row['low']:.1%} to {row['high']:.1%}",
+                row["n"],
+                f"{row['chance']:.0%}",
+                row["metric"],
+            )
+            for row in result["results"]
+        ],
+    )
+
+
+@app.command()
+def asr(
+    ctx: typer.Context,
+    model: ModelReference,
+    tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the model's quantizer.")],
+    corpus: Annotated[str, typer.Option(help="Corpus artifact with the transcripts.")],
+    name: Name = None,
+    precision: PrecisionOption = "float32",
+    beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
+    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
+    worst: Annotated[int, typer.Option(min=0, max=20, help="Utterances with most errors to list.")] = 3,
+    max_reject_rate: MaxRejectRate = 0.01,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Word and character error rate on a corpus with transcripts."""
+    from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.evaluation.error_rates import NORMALISER
+    from lst_cli.evaluation.scores import SCORES
+    from lst_cli.model_artifact.capabilities import check_learnt
+    from lst_cli.model_artifact.card import MODEL
+    from lst_cli.units.tokens import TOKENS
+
+    place = store(ctx)
+    parents = {
+        "model": place.find(model, MODEL),
+        "tokens": place.find(tokens, TOKENS),
+        "corpus": place.find(corpus, CORPUS),
+    }
+    check_learnt(parents["model"], "asr")
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.score_stages import make_asr
+
+        make_asr(draft, config, parents, rows, max_reject_rate, device)
+
+    config = {"task": "asr", "task_version": 1, "normaliser": NORMALISER, "beams": beams, "precision": precision}
+    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-asr", config=config, parents=parents)
+    _show_asr(build(ctx, request, make), worst, json)
+
+
+def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
+    """Print the error rates, the positions that the prompts take, and the worst utterances."""
+    from lst_cli.evaluation.scores import context_ratio, read_scores
+
+    result = read_scores(scores)
+    if json:
+        print_json({"scores": scores.reference, **result})
+        return
+    parts, cer = result["words"], result["cer"]
+    share = context_ratio(result["context_positions"], result["speech_tokens"], result["n"])
+    print_table(
+        f"asr · {result['model']['reference']}",
+        ("WER", "95% interval", "S", "D", "I", "words", "CER", "utterances", "context positions"),
+        [
+            (
+                f"{result['wer']:.1%}",
+                f"{result['low']:.1%} to {result['high']:.1%}",
+                *(f"{parts[key]:,}" for key in ("substitutions", "deletions", "insertions")),
+                f"{result['n_words']:,}",
+                f"{cer['value']:.1%}",
+                f"{result['n']:,}",
+                f"{result['context_positions']:,} ({share:.2f} of the tokens)",
+            )
+        ],
+    )
+    if shown := result["worst"][:worst]:
+        print_table(
+            "worst",
+            ("id", "errors", "reference", "transcript"),
+            [
+                (each["id"], f"{each['errors']} in {each['words']} words", each["reference"], each["transcript"])
+                for each in shown
+            ],
+        )
+
+
+app.command("tts")(evaluate_speech.tts)
+app.command("vocoder")(evaluate_speech.vocoder)
+
+
+@app.command()
+def compare(
+    ctx: typer.Context,
+    first: Annotated[str, typer.Argument(help="Scores artifact A.")],
+    second: Annotated[str, typer.Argument(help="Scores artifact B, on the same items.")],
+    flips: Annotated[int, typer.Option(min=0, help="Flipped items to list, of each kind.")] = 10,
+    json: Json = False,
+) -> None:
+    """Test whether B differs from A item by item, and list the items that flipped."""
+    from dataclasses import asdict
+
+    from lst_cli.evaluation.compare import compare as compare_scores
+    from lst_cli.evaluation.compare import comparison_rows
+    from lst_cli.evaluation.scores import SCORES
+
+    a, b = store(ctx).find(first, SCORES), store(ctx).find(second, SCORES)
+    comparisons = compare_scores(a, b)
+    if json:
+        rows = [asdict(comparison) for comparison in comparisons]
+        print_json({"a": a.reference, "b": b.reference, "comparisons": rows})
+        return
+    columns = ("direction", "A", "B", "B - A in points (95% interval)", "p (sign test)", "flipped", "n")
+    print_table(f"A {a.reference}\nB {b.reference}", columns, comparison_rows(comparisons))
+    for comparison in comparisons:
+        for what, ids in (("B better", comparison.gained), ("A better", comparison.lost)):
+            if ids[:flips]:
+                more = f" and {len(ids) - flips} more" if len(ids) > flips else ""
+                print(f"{comparison.direction} {what}: {', '.join(ids[:flips])}{more}")

@@ -1,0 +1,224 @@
+"""``lst eval tts`` and ``lst eval vocoder``: spoken answers before a judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lst_cli.artifacts import Artifact, Draft, Kind, Request
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.speech.vocoder import Speaker
+from lst_cli.console import print_json, print_table
+from lst_cli.evaluation.scores import SCORES
+from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+from lst_cli.model_artifact.card import Precision
+
+if TYPE_CHECKING:
+    from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
+
+JudgeName = Annotated[
+    str, typer.Option(help="Whisper for faster-whisper: a folder, tiny.en (packaged), or a name it has downloaded.")
+]
+Language = Annotated[str, typer.Option(help="Language that the judge listens for.")]
+By = Annotated[Literal["line", "sentence"], typer.Option(help="What the model is asked to say at once.")]
+SpeakerModel = Annotated[
+    str | None,
+    typer.Option(help="Measure speaker similarity by this model for x-vectors: a folder, or a name downloaded before."),
+]
+Dnsmos = Annotated[bool, typer.Option("--dnsmos", help="Have DNSMOS guess how good the audio sounds.")]
+CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the texts, and with the original audio.")]
+
+
+def tts(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for TTS.")],
+    corpus: CorpusReference,
+    vocoder: Annotated[str, typer.Option(help="vocoder/NAME, fitted on tokens of the model's quantizer.")],
+    judge: JudgeName = "tiny.en",
+    language: Language = "en",
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL's name and tts]")] = None,
+    by: By = "line",
+    speaker: Speaker = None,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.0,
+    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 1.0,
+    seed: Seed = 0,
+    precision: Annotated[Precision, typer.Option(help="Of the model's arithmetic; part of the result.")] = "float32",
+    rows: Annotated[int, typer.Option(min=1, help="Texts spoken side by side.")] = 32,
+    speaker_model: SpeakerModel = None,
+    dnsmos: Dnsmos = False,
+    max_reject_rate: MaxRejectRate = 0.01,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Error rate of a recogniser on what a model says, beside that on the original audio."""
+    from lst_cli.evaluation.scores import model_entry
+    from lst_cli.evaluation.speech.speech_quality import Extras
+    from lst_cli.model_artifact.capabilities import check_learnt
+    from lst_cli.model_artifact.card import MODEL
+
+    found = store(ctx).find(model, MODEL)
+    check_learnt(found, "tts")
+    extras = Extras.find(speaker_model, dnsmos)
+    quantizer = model_entry(found)["quantizer"]["fingerprint"]
+    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"model": found}, quantizer)
+    sampling = {"temperature": temperature, "top_p": top_p, "seed": seed}
+    config = {**judged.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision, **extras.config}
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.speech.tts import make_tts
+
+        make_tts(draft, config, judged.parents, judged.files, rows, max_reject_rate, device, extras)
+
+    _show(judged.build(SCORES, name or f"{found.name}-tts", config, make), judged.original, json)
+
+
+def vocoder(
+    ctx: typer.Context,
+    vocoder: Annotated[str, typer.Argument(help="vocoder/NAME")],
+    corpus: CorpusReference,
+    tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the vocoder's quantizer.")],
+    judge: JudgeName = "tiny.en",
+    language: Language = "en",
+    name: Annotated[str | None, typer.Option(help="Name of the transcripts.  [default: VOCODER-CORPUS]")] = None,
+    speaker: Speaker = None,
+    speaker_model: SpeakerModel = None,
+    dnsmos: Dnsmos = False,
+    max_reject_rate: MaxRejectRate = 0.01,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Error rate of a recogniser on audio made again of its own speech tokens, beside that on the original."""
+    from lst_cli.evaluation.speech.speech_quality import Extras
+    from lst_cli.units.tokens import TOKENS
+    from lst_cli.vocoder.files import quantizer_of
+
+    extras = Extras.find(speaker_model, dnsmos)
+    found = store(ctx).find(tokens, TOKENS)
+    quantizer = quantizer_of(found).fingerprint
+    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"tokens": found}, quantizer)
+    config = {**judged.config("resynthesis"), "speaker": speaker, **extras.config}
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.speech.resynthesis import make_resynthesis
+
+        make_resynthesis(draft, config, judged.parents, judged.files, max_reject_rate, device, extras)
+
+    of = judged.parents
+    made = name or f"{of['vocoder'].name}-{of['corpus'].name}"
+    _show(judged.build(TRANSCRIPTS, made, config, make), judged.original, json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What both commands have: a vocoder's audio for the texts of a corpus, and a judge of it."""
+
+    ctx: typer.Context
+    files: JudgeFiles
+    parents: Mapping[str, Artifact]
+    """``corpus``, ``vocoder``, ``original`` and the command's own."""
+
+    @classmethod
+    def find(
+        cls,
+        ctx: typer.Context,
+        corpus: str,
+        vocoder: str,
+        judge: str,
+        language: str,
+        max_reject_rate: float,
+        spoken: Mapping[str, Artifact],
+        quantizer: str,
+    ) -> _Judged:
+        """Find the artifacts and the judge, and have the judge hear the original audio.
+
+        :param spoken: what the vocoder makes audio of, by role: a model or tokens.
+        :param quantizer: fingerprint of theirs.
+        :raises UserError: the vocoder speaks another quantizer's units, or something is not to be found.
+        """
+        from lst_cli.audio.corpus_artifact import CORPUS
+        from lst_cli.evaluation.speech.asr_evaluator import find_judge
+        from lst_cli.vocoder.files import VOCODER, check_quantizer
+
+        place, files = store(ctx), find_judge(judge, language)
+        found = {**spoken, "vocoder": place.find(vocoder, VOCODER), "corpus": place.find(corpus, CORPUS)}
+        check_quantizer(found["vocoder"], quantizer, *(each.reference for each in spoken.values()))
+        found["original"] = _original(ctx, found["corpus"], files, max_reject_rate)
+        return cls(ctx=ctx, files=files, parents=found)
+
+    @property
+    def original(self) -> Artifact:
+        """What the judge hears in the original audio."""
+        return self.parents["original"]
+
+    def config(self, task: str) -> dict[str, Any]:
+        """What any judged result was made with."""
+        return _config(task, self.files)
+
+    def build(self, kind: Kind, name: str, config: Mapping[str, Any], make: Callable[[Draft], None]) -> Artifact:
+        """Judge, unless it was done already."""
+        return build(self.ctx, Request(kind=kind, name=name, config=config, parents=self.parents), make)
+
+
+def _config(task: str, files: JudgeFiles) -> dict[str, Any]:
+    from lst_cli.evaluation.error_rates import NORMALISER
+
+    return {"task": task, "task_version": 1, "normaliser": NORMALISER, "judge": dict(files.config)}
+
+
+def _original(ctx: typer.Context, corpus: Artifact, files: JudgeFiles, max_reject_rate: float) -> Artifact:
+    """What the judge hears in the original audio, judged once for all that is set beside it."""
+    config = _config("original", files)
+
+    def make(draft: Draft) -> None:
+        from lst_cli.evaluation.speech.resynthesis import make_original
+
+        make_original(draft, config, corpus, files, max_reject_rate)
+
+    request = Request(kind=TRANSCRIPTS, name=f"{corpus.name}-original", config=config, parents={"corpus": corpus})
+    return build(ctx, request, make)
+
+
+def _show(made: Artifact, original: Artifact, json: bool) -> None:
+    """Print the error rates, those on the original audio first."""
+    from lst_cli.evaluation.scores import read_scores
+
+    result = read_scores(made)
+    if json:
+        print_json({"scores": made.reference, **result})
+        return
+    more = _extras(result)
+    rows = [
+        (*_row("original audio", read_scores(original)), *(before for before, _ in more.values())),
+        (*_row(made.name, result), *(after for _, after in more.values())),
+    ]
+    columns = ("audio", "CER", "95% interval", "WER", "95% interval", "n", "units differ", "context", "generated")
+    print_table(f"{result['task']} · judged by {result['judge']['name']}", (*columns, *more), rows)
+
+
+def _row(label: str, result: Mapping[str, Any]) -> tuple[str, ...]:
+    shown = [label]
+    for key in ("character_errors", "word_errors"):
+        errors = result[key]
+        shown += [f"{errors['value']:.1%}", f"{errors['low']:.1%} to {errors['high']:.1%}"]
+    shown.append(f"{result['n']:,}")
+    shown.append(f"{result['unit_error_rate']:.1%}" if "unit_error_rate" in result else "")
+    shown += [f"{result[key]:,}" if key in result else "" for key in ("context_positions", "generation_positions")]
+    return tuple(shown)
+
+
+def _extras(result: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Columns that only stand there where they were asked for, each for the original audio and for what was judged."""
+    found = {}
+    if "speaker_similarity" in result:
+        found["same speaker"] = ("", _mean(result["speaker_similarity"]))
+    if "dnsmos_scores" in result:
+        scores = result["dnsmos_scores"]
+        found["DNSMOS"] = (_mean(scores["original"]["overall"]), _mean(scores["overall"]))
+    return found
+
+
+def _mean(figure: Mapping[str, Any] | None) -> str:
+    return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})" if figure is not None else ""

@@ -1,0 +1,238 @@
+"""``lst transcribe``: speech to text."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lst_cli.commands.common import Device, Json, store
+from lst_cli.console import print_json, progress, say, warn
+from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from lst_cli.artifacts import Store
+    from lst_cli.console import Progress
+    from lst_cli.inference.transcription import Heard, HeardSegment
+    from lst_cli.inference.word_times import WordTimer
+
+Format = Literal["text", "srt", "vtt", "textgrid"]
+SUFFIXES = {"text": "txt", "srt": "srt", "vtt": "vtt", "textgrid": "TextGrid"}
+SHOWN_PROBLEMS = 5
+
+
+Aligner = Annotated[
+    str | None,
+    typer.Option(help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder."),
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Audio files, folders, manifests (.tsv, .jsonl, .parquet), corpus or tokens artifacts, or - for "
+        "standard input."
+    ),
+]
+Language = Annotated[
+    str | None, typer.Option(help="With --aligner: the language in which numbers are spoken.  [default: en]")
+]
+Output = Annotated[Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")]
+SegmentS = Annotated[
+    float, typer.Option(min=1.0, help="Audio longer than this many seconds is cut where it is quietest.")
+]
+
+
+def transcribe(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for ASR.")],
+    inputs: Inputs,
+    format: Annotated[Format, typer.Option(help="What to write.")] = "text",
+    output: Output = None,
+    aligner: Aligner = None,
+    language: Language = None,
+    segment_s: SegmentS = 30.0,
+    beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
+    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Transcribe speech with a model that was fine-tuned for it."""
+    from lst_cli.distributed.device import pick_device
+    from lst_cli.inference.audio_input import is_one_file, segments
+    from lst_cli.inference.transcription import transcribe_segments
+    from lst_cli.model_artifact.capabilities import check_learnt
+    from lst_cli.model_artifact.card import MODEL, load_model
+
+    alone = is_one_file(inputs)
+    _check_options(format, output, aligner, language, to_stdout=alone or json)
+    place = store(ctx)
+    artifact = place.find(model, MODEL)
+    check_learnt(artifact, "asr")
+    loaded = load_model(artifact, pick_device(device))
+    timer = _timer(place, aligner, language)
+    files = None if output is None else _Files(output, format)
+    clips: list[Heard] = []
+    with progress("transcribing", unit="s of speech") as bar:
+        pace = _Pace(bar)
+        found = segments(inputs, place, segment_s, with_audio=timer is not None)
+        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_heard=pace.heard):
+            clips.append(clip)
+            if files is not None and clip.segments:
+                files.write(clip)
+            elif not json and clip.segments:
+                named = format == "text" and not alone
+                print(f"{clip.clip}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
+    figures = pace.figures()
+    if json:
+        told = {"model": artifact.reference, "aligner": aligner, "clips": [_as_dict(clip) for clip in clips]}
+        print_json({**told, **figures})
+    _report(clips, figures, timed=timer is not None)
+
+
+def _check_options(
+    format: Format, output: Path | None, aligner: str | None, language: str | None, *, to_stdout: bool
+) -> None:
+    if format != "text" and output is None and not to_stdout:
+        raise UserError(
+            f"--format {format} writes one file per clip",
+            found="several clips and no --output",
+            fix="give a folder with --output, or one file",
+        )
+    if language is not None and aligner is None:
+        raise UserError(f"--language {language} is for the times of words", found="no --aligner")
+
+
+def _timer(place: Store, aligner: str | None, language: str | None) -> WordTimer | None:
+    from lst_cli.inference.word_times import WordTimer
+
+    return None if aligner is None else WordTimer.load(aligner, place, language or "en")
+
+
+class _Pace:
+    """How much was heard, and how fast; shown as it grows."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._start = time.monotonic()
+        self._audio_s = 0.0
+
+    def heard(self, more: float) -> None:
+        """Some more seconds of speech have been transcribed."""
+        self._audio_s += more
+        factor = self.figures()["real_time_factor"]
+        self._bar.advance(more, real_time_factor="-" if factor is None else f"{factor:.2f}")
+
+    def figures(self) -> dict[str, Any]:
+        """Seconds of speech, of work, and their ratio: None before anything was heard."""
+        took = time.monotonic() - self._start
+        factor = took / self._audio_s if self._audio_s else None
+        return {"audio_s": self._audio_s, "seconds": took, "real_time_factor": factor}
+
+
+class _Files:
+    """One file for each clip, in a folder."""
+
+    def __init__(self, folder: Path, format: Format) -> None:
+        self._folder = folder
+        self._format: Format = format
+        self._names: set[str] = set()
+
+    def write(self, clip: Heard) -> None:
+        """Write a clip's file; a name that is taken already gets a number."""
+        from lst_cli.artifacts.parquet import write_bytes_atomic
+
+        plain = "stdin" if clip.clip == "-" else clip.clip.strip("/").replace("/", "_")
+        name, number = plain, 1
+        while name in self._names:
+            number += 1
+            name = f"{plain}-{number}"
+        self._names.add(name)
+        path = self._folder / f"{name}.{SUFFIXES[self._format]}"
+        write_bytes_atomic(path, _text(clip, self._format).encode())
+
+
+def _text(clip: Heard, format: Format) -> str:
+    """A clip's transcript in the format."""
+    from lst_cli.inference.subtitles import srt, vtt
+    from lst_cli.inference.textgrid import textgrid
+
+    if format == "text":
+        return f"{clip.text}\n"
+    if format == "textgrid":
+        tiers = {"segments": [(each.start_s, each.end_s, each.transcript.text) for each in clip.segments]}
+        words = [word for each in clip.segments for word in each.words or ()]
+        if any(each.words is not None for each in clip.segments):
+            tiers["words"] = [(word.start_s, word.end_s, word.text) for word in words]
+        return textgrid(tiers, clip.seconds)
+    cues = [cue for each in clip.segments for cue in _cues(each)]
+    return srt(cues) if format == "srt" else vtt(cues)
+
+
+def _cues(segment: HeardSegment) -> list[tuple[float, float, str]]:
+    """Subtitles of a segment: by its words, where their times are known."""
+    from lst_cli.inference.subtitles import cues_of_words
+
+    if segment.words is None:
+        return [(segment.start_s, segment.end_s, segment.transcript.text)]
+    return list(cues_of_words(segment.words))
+
+
+def _as_dict(clip: Heard) -> dict[str, Any]:
+    return {
+        "clip": clip.clip,
+        "text": clip.text,
+        "seconds": clip.seconds,
+        "problem": clip.problem,
+        "segments": [_segment_as_dict(segment) for segment in clip.segments],
+    }
+
+
+def _segment_as_dict(segment: HeardSegment) -> dict[str, Any]:
+    words = segment.words
+    return {
+        "start_s": segment.start_s,
+        "end_s": segment.end_s,
+        "text": segment.transcript.text,
+        "log_prob": segment.transcript.log_prob,
+        "ended": segment.transcript.ended,
+        "soundless": segment.soundless,
+        "words": None
+        if words is None
+        else [
+            {"word": word.text, "start_s": round(word.start_s, 3), "end_s": round(word.end_s, 3), "score": word.score}
+            for word in words
+        ],
+    }
+
+
+def _report(clips: list[Heard], figures: dict[str, Any], *, timed: bool) -> None:
+    """Say how fast it went, warn of what is no whole transcript, and fail for clips that could not be heard."""
+    if figures["real_time_factor"] is not None:
+        told = f"transcribed {figures['audio_s']:,.1f} s of speech in {figures['seconds']:,.1f} s"
+        say(f"{told} (real-time factor {figures['real_time_factor']:.3f})")
+    cut = [clip.clip for clip in clips if not all(each.transcript.ended for each in clip.segments)]
+    if cut:
+        warn(
+            f"the text of {len(cut)} clips was cut off ({_some(cut)}): the model did not end it; "
+            "was it fine-tuned on speech like this, of this length?"
+        )
+    soundless = [clip.clip for clip in clips if any(each.soundless for each in clip.segments)]
+    if soundless:
+        warn(f"{len(soundless)} clips have stretches without any sound ({_some(soundless)}): no text for these")
+    untimed = [clip.clip for clip in clips if any(each.words is None for each in clip.segments)]
+    if timed and untimed:
+        warn(f"the words of {len(untimed)} clips can't be laid over their sound ({_some(untimed)}): no times for these")
+    bad = [clip for clip in clips if clip.problem is not None]
+    if bad:
+        raise UserError(
+            f"{len(bad)} of {len(clips)} clips could not be heard",
+            found=_some([f"{clip.clip}: {clip.problem}" for clip in bad], "; "),
+            expected="audio that libsndfile reads, with samples that are finite numbers",
+            fix="mend or remove these files; all others were transcribed",
+        )
+
+
+def _some(names: list[str], between: str = ", ") -> str:
+    more = f" and {len(names) - SHOWN_PROBLEMS} more" if len(names) > SHOWN_PROBLEMS else ""
+    return between.join(names[:SHOWN_PROBLEMS]) + more

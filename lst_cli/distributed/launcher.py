@@ -1,0 +1,76 @@
+"""Which process this is among those that work together, as torchrun or Slurm's srun says. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from lst_cli.errors import LstError, UserError
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A process among those that work together."""
+
+    number: int
+    world: int
+    local: int
+    """Its number on its machine, which selects its GPU."""
+
+
+def this_rank() -> Rank:
+    """Who this process is, under ``torchrun``, Slurm's ``srun``, or alone.
+
+    :raises UserError: the variables that the launcher set make no sense.
+    """
+    for names in (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")):
+        # Inside an allocation but outside srun there is no SLURM_PROCID: then this process is alone.
+        if all(name in os.environ for name in names):
+            values = [os.environ[name] for name in names]
+            try:
+                number, world, local = map(int, values)
+            except ValueError:
+                number, world, local = 0, 0, 0
+            if not 0 <= number < world:
+                raise UserError(
+                    "this process's rank makes no sense",
+                    found=", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True)),
+                    expected="whole numbers, the rank from 0 to below the number of processes",
+                    fix="start it with torchrun or srun, or unset these variables",
+                )
+            return Rank(number, world, local)
+    return Rank(0, 1, 0)
+
+
+def rank() -> int:
+    """Number of this process; 0 makes the artifact.
+
+    :raises UserError: the variables that the launcher set make no sense.
+    """
+    return this_rank().number
+
+
+def world_size() -> int:
+    """Number of processes.
+
+    :raises UserError: the variables that the launcher set make no sense.
+    """
+    return this_rank().world
+
+
+def lost_others(error: BaseException) -> LstError | None:
+    """What to say when an error comes from the connection to the other processes; None when it does not."""
+    from fairseq2.gang import GangError
+    from torch.distributed import DistError
+
+    seen: BaseException | None = error
+    while seen is not None and world_size() > 1:
+        # Gloo's own errors are plain RuntimeErrors that begin with its source file.
+        if isinstance(seen, (GangError, DistError)) or (isinstance(seen, RuntimeError) and "gloo" in str(seen)):
+            return LstError(
+                f"process {rank()} of {world_size()} has lost the others: one of them has failed or was killed",
+                found=str(seen).splitlines()[0],
+                fix="see what that one has said; the same command goes on from the last checkpoint",
+            )
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -1,0 +1,137 @@
+"""Filling the draft of a ``scores`` artifact: load the model, score, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.audio.corpus_artifact import Corpus
+from lst_cli.console import say
+from lst_cli.distributed.device import pick_device
+from lst_cli.distributed.launcher import Rank
+from lst_cli.distributed.shared_work import help_with
+from lst_cli.evaluation import choice
+from lst_cli.evaluation.directions import check_spoken
+from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
+from lst_cli.evaluation.shared_scoring import SharedScoring
+from lst_cli.evaluation.speech import asr
+from lst_cli.evaluation.speech.references import with_words
+from lst_cli.evaluation.tasks import Item, Task
+from lst_cli.inference.speech_tokens import check_quantizer, read_units
+from lst_cli.model_artifact.card import LoadedModel, load_model
+from lst_cli.units.frames import RATE_HZ
+
+
+def make_choice(
+    draft: Draft,
+    task: Task,
+    items: Sequence[Item],
+    config: Mapping[str, Any],
+    parents: Mapping[str, Artifact],
+    device: str,
+    rank: Rank,
+) -> None:
+    """Score a multiple-choice task; other ranks may share the work by :func:`help_choice`.
+
+    :param config: of the request; names the directions and the precision.
+    :param parents: ``model``, and ``tokens`` where a direction has speech.
+    """
+    work = _choice_work(items, config, parents, device, rank, draft.parts)
+    start = time.monotonic()
+    work.run()
+    seconds = time.monotonic() - start
+    scores = work.scores()
+    tokens = parents.get("tokens")
+    result = {
+        **config,
+        "model": model_entry(parents["model"]),
+        "tokens": tokens.reference if tokens is not None else None,
+        "spoken": spoken_corpus(tokens),
+        "results": [choice.summarise(task, of_direction) for of_direction in scores.values()],
+    }
+    write_scores(draft, result, choice.items_table(task, [score for part in scores.values() for score in part]))
+    for row in result["results"]:
+        draft.statistics[row["direction"]] = row["accuracy"]
+    # Of this process: what a killed one has left, or other ranks have scored, took its time elsewhere.
+    draft.statistics.update(items=len(items), ranks=rank.world, seconds=seconds, items_per_s=work.scored / seconds)
+
+
+def help_choice(
+    store: Store, request: Request, items: Sequence[Item], parents: Mapping[str, Artifact], device: str, rank: Rank
+) -> None:
+    """What a rank other than 0 does: score until nothing is missing."""
+    help_with(
+        store,
+        request,
+        lambda parts, finished: _choice_work(items, request.config, parents, device, rank, parts, finished).run(),
+    )
+    say(f"rank {rank.number}: nothing is left to score")
+
+
+def _choice_work(
+    items: Sequence[Item],
+    config: Mapping[str, Any],
+    parents: Mapping[str, Artifact],
+    device: str,
+    rank: Rank,
+    parts: Path,
+    finished: Callable[[], bool] = lambda: False,
+) -> SharedScoring:
+    loaded = load_model(parents["model"], pick_device(device, rank.local), config["precision"])
+    tokens = parents.get("tokens")
+    units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
+    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished)
+
+
+def _spoken(
+    items: Sequence[Item], tokens: Artifact, loaded: LoadedModel, model: Artifact
+) -> dict[str, NDArray[np.uint16]]:
+    """The units of every item's utterances, checked."""
+    check_quantizer(tokens, loaded.card.quantizer["fingerprint"], model.reference)
+    units = read_units(tokens, {name for item in items for name in item.spoken})
+    check_spoken(items, units, tokens.reference, loaded.speech.units)
+    return units
+
+
+def make_asr(
+    draft: Draft,
+    config: Mapping[str, Any],
+    parents: Mapping[str, Artifact],
+    rows: int,
+    max_reject_rate: float,
+    device: str,
+) -> None:
+    """Transcribe a corpus and count the errors.
+
+    :param config: of the request; names the beams and the precision.
+    :param parents: ``model``, ``tokens`` and ``corpus``.
+    :param rows: utterances decoded side by side.
+    :raises UserError: too many utterances have no tokens or no words in their transcript.
+    """
+    loaded = load_model(parents["model"], pick_device(device), config["precision"])
+    check_quantizer(parents["tokens"], loaded.card.quantizer["fingerprint"], parents["model"].reference)
+    units = read_units(parents["tokens"], [utterance.id for utterance in Corpus(parents["corpus"])])
+    missing = f"no speech tokens in {parents['tokens'].reference}"
+    utterances = with_words(
+        draft, parents["corpus"], max_reject_rate, lambda each: None if each.id in units else missing
+    )
+    references = {utterance.id: utterance.text or "" for utterance in utterances}
+    start = time.monotonic()
+    recognised = asr.recognise(loaded, units, references, rows=rows, beams=config["beams"])
+    seconds = time.monotonic() - start
+    result = {
+        **config,
+        "model": model_entry(parents["model"]),
+        "tokens": parents["tokens"].reference,
+        "corpus": parents["corpus"].reference,
+        **asr.summarise(recognised),
+    }
+    write_scores(draft, result, asr.items_table(recognised))
+    draft.statistics.update({key: result[key] for key in ("wer", "low", "high", "n", "n_words")})
+    draft.statistics.update(seconds=seconds, real_time_factor=seconds * RATE_HZ / result["speech_tokens"])

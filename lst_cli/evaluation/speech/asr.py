@@ -1,0 +1,145 @@
+"""Word and character error rate of a model's transcripts (Lu et al. 2025, section 5 and Table 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
+from lst_cli.evaluation.scores import context_ratio
+from lst_cli.inference.transcription import Transcript, asr_prompt, transcribe_units
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from lst_cli.model_artifact.card import LoadedModel
+
+WORST = 20
+"""Utterances with most errors that the result lists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognised:
+    """One utterance, its reference and its transcript."""
+
+    id: str
+    reference: str
+    transcript: Transcript
+    units: int
+    context: int
+    """Positions of the global transformer that the prompt takes: the context units of Table 5."""
+    words: Errors
+    characters: Errors
+
+
+def recognise(
+    loaded: LoadedModel,
+    units: Mapping[str, NDArray[np.integer]],
+    references: Mapping[str, str],
+    *,
+    rows: int,
+    beams: int,
+) -> list[Recognised]:
+    """Transcribe every utterance that has a reference, and count its errors."""
+    from lst_cli.console import progress
+
+    ids = [name for name in units if name in references]
+    with progress("transcribing", total=len(ids), unit="utterances") as bar:
+        transcripts = transcribe_units(
+            loaded,
+            [units[name] for name in ids],
+            rows=rows,
+            beams=beams,
+            on_done=lambda index, transcript: bar.advance(),
+        )
+    return [
+        _compare(loaded, name, references[name], transcript, units[name])
+        for name, transcript in zip(ids, transcripts, strict=True)
+    ]
+
+
+def _compare(
+    loaded: LoadedModel, name: str, reference: str, transcript: Transcript, units: NDArray[np.integer]
+) -> Recognised:
+    said, heard = normalise(reference), normalise(transcript.text)
+    prompt = asr_prompt(loaded.speech, units)
+    ids = len(loaded.speech.encode(units))
+    size = loaded.card.patching.size if loaded.card.cut == "static" else 1
+    return Recognised(
+        id=name,
+        reference=reference,
+        transcript=transcript,
+        units=len(units),
+        context=len(prompt.tokens) - ids + -(-ids // size),
+        words=count_errors(said, heard, "words"),
+        characters=count_errors(said, heard, "characters"),
+    )
+
+
+def summarise(recognised: Sequence[Recognised]) -> dict[str, Any]:
+    """The rates over all utterances, their parts, and the worst utterances."""
+    words = [each.words for each in recognised]
+    characters = [each.characters for each in recognised]
+    wer, cer = rate(words), rate(characters)
+    worst = sorted(recognised, key=lambda each: (-each.words.total, each.id))[:WORST]
+    return {
+        "n": len(recognised),
+        "n_words": sum(each.length for each in words),
+        "wer": wer.value,
+        "low": wer.low,
+        "high": wer.high,
+        "cer": asdict(cer),
+        "words": _parts(words),
+        "characters": _parts(characters),
+        "not_ended": sum(not each.transcript.ended for each in recognised),
+        "speech_tokens": sum(each.units for each in recognised),
+        "context_positions": sum(each.context for each in recognised),
+        "context_ratio": context_ratio(
+            sum(each.context for each in recognised), sum(each.units for each in recognised), len(recognised)
+        ),
+        "worst": [
+            {
+                "id": each.id,
+                "errors": each.words.total,
+                "words": each.words.length,
+                "reference": normalise(each.reference),
+                "transcript": normalise(each.transcript.text),
+            }
+            for each in worst
+            if each.words.total
+        ],
+    }
+
+
+def _parts(errors: Sequence[Errors]) -> dict[str, int]:
+    return {name: sum(getattr(each, name) for each in errors) for name in ("substitutions", "deletions", "insertions")}
+
+
+def items_table(recognised: Sequence[Recognised]) -> pa.Table:
+    """All utterances as a table."""
+    import pyarrow as pa
+
+    rows = [
+        {
+            "id": each.id,
+            "reference": each.reference,
+            "transcript": each.transcript.text,
+            "words": each.words.length,
+            "substitutions": each.words.substitutions,
+            "deletions": each.words.deletions,
+            "insertions": each.words.insertions,
+            "characters": each.characters.length,
+            "character_errors": each.characters.total,
+            "units": each.units,
+            "pieces": each.transcript.pieces,
+            "ended": each.transcript.ended,
+            "log_prob": each.transcript.log_prob,
+        }
+        for each in recognised
+    ]
+    text, count = pa.string(), pa.int32()
+    kinds = {"id": text, "reference": text, "transcript": text, "ended": pa.bool_(), "log_prob": pa.float64()}
+    return pa.Table.from_pylist(rows, schema=pa.schema([(name, kinds.get(name, count)) for name in rows[0]]))

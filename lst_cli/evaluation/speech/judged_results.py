@@ -1,0 +1,84 @@
+"""The result of judged speech: rates, every utterance, and a few recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lst_cli.artifacts import Artifact, Draft, Kind
+from lst_cli.evaluation.scores import model_entry, read_scores, write_scores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lst_cli.evaluation.speech.judged_speech import Heard
+
+TRANSCRIPTS = Kind("transcripts", 1)
+"""What a judge hears in a corpus, or in its audio made again by a vocoder: ``scores.json``, ``items.parquet`` and a
+few recordings, as in ``scores``."""
+
+AUDIO_FOLDER = "audio"
+
+_NOTED = ("n", "unit_error_rate", "real_time_factor")
+
+
+def write_judged(
+    draft: Draft,
+    config: Mapping[str, Any],
+    parents: Mapping[str, Artifact],
+    heard: Sequence[Heard],
+    figures: Mapping[str, Any] | None = None,
+    columns: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Write what was heard.
+
+    :param config: of the request.
+    :param parents: by role; each is named in the result, ``original`` with its rates.
+    :param heard: at least one utterance.
+    :param figures: what else was measured over all utterances.
+    :param columns: what else was measured of each utterance, in the order of ``heard``.
+    """
+    import pyarrow as pa
+
+    from lst_cli.evaluation.speech.judged_speech import item, rates
+
+    result = {**config, **_named(parents), **rates(heard), **(figures or {}), "audio": _keep_audio(draft.path, heard)}
+    more: Sequence[Mapping[str, Any]] = columns if columns is not None else [{}] * len(heard)
+    rows = [{**item(each), **also} for each, also in zip(heard, more, strict=True)]
+    write_scores(draft, result, pa.Table.from_pylist(rows))
+    draft.statistics.update(
+        cer=result["character_errors"]["value"],
+        wer=result["word_errors"]["value"],
+        speech_s=result["audio_s"],
+        **{key: result[key] for key in _NOTED if key in result},
+    )
+
+
+def _named(parents: Mapping[str, Artifact]) -> dict[str, Any]:
+    """What was judged, and how well its original audio does."""
+    entries: dict[str, Any] = {role: parent.reference for role, parent in parents.items()}
+    if "model" in parents:
+        entries["model"] = model_entry(parents["model"])
+    if "original" in parents:
+        floor = read_scores(parents["original"])
+        entries["original"] = {
+            "reference": parents["original"].reference,
+            **{key: floor[key] for key in ("character_errors", "word_errors", "n")},
+        }
+    return entries
+
+
+def _keep_audio(folder: Path, heard: Sequence[Heard]) -> dict[str, str]:
+    """Write the kept recordings as FLAC; the file of each id, relative to ``folder``."""
+    import soundfile
+
+    from lst_cli.artifacts.parquet import atomic_path
+    from lst_cli.units.frames import SAMPLE_RATE
+
+    files: dict[str, str] = {}
+    for each in heard:
+        if each.recording_T is not None:
+            files[each.id] = f"{AUDIO_FOLDER}/{len(files):02d}.flac"
+            with atomic_path(folder / files[each.id]) as temporary:
+                soundfile.write(temporary, each.recording_T, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return files

@@ -1,0 +1,264 @@
+"""The ``model`` artifact: everything that inference needs, in one folder.
+
+``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` the text pieces
+and ``quantizer.safetensors`` the centroids, so that a model hears and reads without the artifacts it was made from.
+``speech_bpe.model`` is there where the model takes speech tokens merged by a BPE.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lst_cli.artifacts import Artifact, Kind
+from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from lst_cli.model.model import SpeechTextModel
+    from lst_cli.model.model_config import ModelConfig
+    from lst_cli.patching.strategies import Cut, PatchingConfig
+    from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.text.tokenizer import TextTokenizer
+    from lst_cli.text.vocabulary import Vocabulary
+
+MODEL = Kind("model", 1)
+
+Precision = Literal["float32", "bfloat16"]
+"""Of a model's weights and arithmetic; probabilities are always computed in float32."""
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "model.json"
+TOKENIZER_FILE = "tokenizer.model"
+QUANTIZER_FILE = "quantizer.safetensors"
+
+SPEECH_BPE_FILE = "speech_bpe.model"
+
+_ALWAYS = (WEIGHTS_FILE, CARD_FILE, TOKENIZER_FILE, QUANTIZER_FILE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What ``model.json`` says."""
+
+    architecture: ModelConfig
+    vocabulary: Vocabulary
+    patching: PatchingConfig
+    """As in training; inference uses :attr:`cut`."""
+    quantizer: Mapping[str, Any]
+    """The quantizer's ``reference``, ``fingerprint`` and ``config``, from :func:`quantizer_entry`."""
+    speech_bpe: Mapping[str, Any] | None = None
+    """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that make the model, inside and outside of an artifact root."""
+        return (*_ALWAYS, SPEECH_BPE_FILE) if self.speech_bpe is not None else _ALWAYS
+
+    @property
+    def cut(self) -> Cut:
+        """How inference cuts speech into patches (Lu et al. 2025, section 3.1: static, no aligner)."""
+        from lst_cli.patching.strategies import inference_cut
+
+        return "none" if self.architecture.local is None else inference_cut(self.patching)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """A model ready for inference alone, on its device, in evaluation mode."""
+
+    model: SpeechTextModel
+    card: ModelCard
+    tokenizer: TextTokenizer
+    speech: SpeechCodec
+    """Between the quantizer's speech tokens and the model's token ids."""
+    folder: Path
+    device: torch.device
+
+    @property
+    def quantizer_file(self) -> Path:
+        """The centroids, in the format of a ``quantizer`` artifact."""
+        return self.folder / QUANTIZER_FILE
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The SentencePiece model."""
+        return self.folder / TOKENIZER_FILE
+
+
+def quantizer_entry(quantizer: Artifact) -> dict[str, Any]:
+    """A quantizer artifact as the card keeps it: which one it was, and the config that its reader needs."""
+    return {
+        "reference": quantizer.reference,
+        "fingerprint": quantizer.fingerprint,
+        "config": dict(quantizer.config),
+    }
+
+
+def speech_bpe_entry(speech_bpe: Artifact) -> dict[str, Any]:
+    """A speech BPE artifact as the card keeps it."""
+    return {"reference": speech_bpe.reference, "fingerprint": speech_bpe.fingerprint}
+
+
+def save_model(
+    folder: Path,
+    model: nn.Module,
+    card: ModelCard,
+    *,
+    tokenizer: Path,
+    quantizer: Path,
+    speech_bpe: Path | None = None,
+) -> None:
+    """Write the files of a ``model`` artifact.
+
+    :param folder: where to write, a draft's ``path``.
+    :param model: its parameters and persistent buffers are saved in their own precision.
+    :param tokenizer: SentencePiece model to copy.
+    :param quantizer: ``centroids.safetensors`` of the quantizer artifact, to copy.
+    :param speech_bpe: SentencePiece model over speech tokens, to copy; None where the card names none.
+    """
+    import dataclasses
+
+    from safetensors.torch import save_file
+
+    from lst_cli.artifacts.parquet import atomic_path, write_bytes_atomic
+    from lst_cli.config import to_dict
+
+    text = json.dumps(
+        {
+            "architecture": to_dict(card.architecture),
+            "vocabulary": dataclasses.asdict(card.vocabulary),
+            "patching": to_dict(card.patching),
+            "quantizer": dict(card.quantizer),
+            **({"speech_bpe": dict(card.speech_bpe)} if card.speech_bpe is not None else {}),
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+    # Tied weights share memory, which safetensors refuses: each name gets a copy of its own.
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+    write_bytes_atomic(folder / TOKENIZER_FILE, tokenizer.read_bytes())
+    write_bytes_atomic(folder / QUANTIZER_FILE, quantizer.read_bytes())
+    if speech_bpe is not None:
+        write_bytes_atomic(folder / SPEECH_BPE_FILE, speech_bpe.read_bytes())
+    with atomic_path(folder / WEIGHTS_FILE) as path:
+        save_file(weights, path)
+    write_bytes_atomic(folder / CARD_FILE, (text + "\n").encode())
+
+
+def read_card(artifact: Artifact) -> ModelCard:
+    """The card of a model artifact, without loading weights.
+
+    :raises UserError: ``model.json`` is missing or damaged.
+    """
+    return read_card_file(artifact.file(CARD_FILE), artifact.reference)
+
+
+def read_card_file(path: Path, name: str) -> ModelCard:
+    """The card in a ``model.json``; ``name`` is what errors call the model.
+
+    :raises UserError: the file is damaged.
+    """
+    from lst_cli.config import from_dict
+    from lst_cli.model.model_config import ModelConfig
+    from lst_cli.patching.strategies import PatchingConfig
+    from lst_cli.text.vocabulary import Vocabulary
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return ModelCard(
+            architecture=from_dict(ModelConfig, data["architecture"], str(path)),
+            vocabulary=Vocabulary(**data["vocabulary"]),
+            patching=from_dict(PatchingConfig, data["patching"], str(path)),
+            quantizer=data["quantizer"],
+            speech_bpe=data.get("speech_bpe"),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(name, path, error) from None
+
+
+def load_model(artifact: Artifact, device: str = "cpu", precision: Precision | None = None) -> LoadedModel:
+    """Load a model artifact for inference.
+
+    :param precision: of weights and arithmetic; by default that in which the weights were saved.
+    :raises UserError: a file is missing or damaged, or the weights are not those of the architecture.
+    """
+    for name in read_card(artifact).files:
+        artifact.file(name)
+    return load_folder(artifact.path, artifact.reference, device, precision)
+
+
+def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precision | None = None) -> LoadedModel:
+    """Load a model from the folder that holds its files; ``name`` is what errors call it.
+
+    :raises UserError: a file is damaged, or the weights are not those of the architecture.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from lst_cli.model.inference_weights import pack
+    from lst_cli.model.model import build_model
+    from lst_cli.text.tokenizer import TextTokenizer
+
+    card = read_card_file(folder / CARD_FILE, name)
+    path = folder / WEIGHTS_FILE
+    with torch.device("meta"):
+        model = build_model(card.architecture, card.vocabulary.size)
+    try:
+        model.load_state_dict(load_file(path, device=device), assign=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise _damaged(name, path, error) from None
+    if precision is not None:
+        model = model.to(getattr(torch, precision))
+    pack(model)
+    tokenizer = TextTokenizer.from_file(folder / TOKENIZER_FILE)
+    if tokenizer.pieces != card.vocabulary.pieces:
+        raise UserError(
+            f"{name}: {TOKENIZER_FILE} is not the model's tokenizer",
+            found=f"{tokenizer.pieces} pieces",
+            expected=f"{card.vocabulary.pieces} pieces",
+            fix="'lst artifact verify' tells whether an artifact is whole",
+        )
+    return LoadedModel(
+        model=model.eval(),
+        card=card,
+        tokenizer=tokenizer,
+        speech=load_speech(folder, card, name),
+        folder=folder,
+        device=torch.device(device),
+    )
+
+
+def load_speech(folder: Path, card: ModelCard, name: str) -> SpeechCodec:
+    """How a model takes speech, from the folder that holds its files; ``name`` is what errors call it.
+
+    :raises UserError: the speech BPE is missing, damaged or another one.
+    """
+    from lst_cli.text.speech_bpe import SpeechBpe
+    from lst_cli.text.speech_codec import SpeechCodec
+
+    if card.speech_bpe is None:
+        return SpeechCodec(card.vocabulary)
+    bpe = SpeechBpe.from_file(folder / SPEECH_BPE_FILE)
+    if bpe.pieces != card.vocabulary.units:
+        raise UserError(
+            f"{name}: {SPEECH_BPE_FILE} is not the model's speech BPE",
+            found=f"{bpe.pieces} pieces",
+            expected=f"{card.vocabulary.units} pieces",
+            fix="'lst artifact verify' tells whether an artifact is whole",
+        )
+    return SpeechCodec(card.vocabulary, bpe)
+
+
+def _damaged(name: str, path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{name}: {path.name}: not a whole file",
+        found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        fix="'lst artifact verify' names damaged files; remove the artifact and make it again",
+    )

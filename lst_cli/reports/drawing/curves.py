@@ -1,0 +1,167 @@
+"""Training curves: which lines there are, and which panels show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lst_cli.artifacts import Artifact
+from lst_cli.reports.training_budget import read_metrics
+
+QUANTITIES: Mapping[str, str] = {
+    "speech_bits_per_second": "speech, bits a second",
+    "loss_text_with_speech": "text beside speech, nats a token",
+    "loss_text_only": "text alone, nats a token",
+    "patch_length": "speech tokens a patch",
+}
+"""Figure of a log line → title of its panel."""
+
+STORIES = "stories "
+"""Before the task and direction of stories that were completed while a model was trained."""
+
+RUN_QUANTITIES: Mapping[str, str] = {
+    "loss": "loss, nats a token",
+    **QUANTITIES,
+    "aligned_share": "share of sequences cut by alignment",
+    "grad_norm": "gradient norm",
+    "positions_per_second": "positions a second",
+    "data_wait_share": "share of time that waits for data",
+    "utilisation": "share of the devices' peak",
+}
+"""The same for a run that is looked into: also how the work went."""
+
+AXES: Mapping[str, str] = {"step": "steps", "positions": "positions"}
+"""Figure of a log line that a panel runs over → its name."""
+
+RUN_AXES: Mapping[str, str] = {"step": "steps", "tokens": "tokens"}
+"""The same for runs that are compared: as many steps, or as much data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One model's curve in one panel."""
+
+    label: str
+    colour: int
+    """Number of the model; the same in every figure of the page."""
+    x: list[float]
+    y: list[float]
+    valid: bool = False
+    """Measured on held-out data beside the training curve; drawn dotted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A training curve, and how it is drawn."""
+
+    label: str
+    colour: int
+    points: Sequence[Mapping[str, Any]]
+    """From :func:`with_stories`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One quantity of all models, over one axis."""
+
+    quantity: str
+    axis: str
+    lines: list[Line]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """The panels of models that were trained in the same way."""
+
+    task: str
+    """``pretrain``, ``asr``, …"""
+    labels: list[tuple[str, int]]
+    """Label and colour of each model."""
+    panels: list[Panel]
+
+    def over(self, axis: str) -> list[Panel]:
+        """The panels over one of :data:`AXES`."""
+        return [panel for panel in self.panels if panel.axis == axis]
+
+
+def training_task(model: Artifact) -> str:
+    """What a model was trained for, as its config says."""
+    return str(model.config.get("task", "pretrain"))
+
+
+def read_curves(models: Sequence[Artifact], labels: Mapping[str, str]) -> list[Curves]:
+    """The curves of models, one set of panels for each training task; models without a curve are left out.
+
+    :param labels: label of each model by fingerprint; its place there is its colour.
+    :raises UserError: a curve is damaged.
+    """
+    colours = {fingerprint: number for number, fingerprint in enumerate(labels)}
+    groups: dict[str, list[Drawn]] = {}
+    for model in sorted(models, key=lambda model: (training_task(model) != "pretrain", colours[model.fingerprint])):
+        lines = with_stories(read_metrics(model))
+        if lines:
+            drawn = Drawn(label=labels[model.fingerprint], colour=colours[model.fingerprint], points=lines)
+            groups.setdefault(training_task(model), []).append(drawn)
+    return [
+        Curves(
+            task=task,
+            labels=[(drawn.label, drawn.colour) for drawn in members],
+            panels=panels_of(members, QUANTITIES, AXES),
+        )
+        for task, members in groups.items()
+    ]
+
+
+def with_stories(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of a curve, with what panels need: a quantity for each kind of stories, and every axis everywhere."""
+    axes = ("positions", "tokens")
+    reached = {line["step"]: {key: line[key] for key in axes if key in line} for line in lines if "tokens" in line}
+    found = []
+    for line in lines:
+        more = dict(reached.get(line["step"], {}))
+        if "story_accuracy" in line:
+            more[f"{STORIES}{line['source']}"] = line["story_accuracy"]
+        found.append({**line, **more})
+    return found
+
+
+def title(quantity: str) -> str:
+    """What the panel of a quantity is called, with its unit.
+
+    :param quantity: a key of :data:`RUN_QUANTITIES`, or begins with :data:`STORIES`.
+    """
+    if quantity.startswith(STORIES):
+        return f"{quantity.removeprefix(STORIES)}, accuracy"
+    return RUN_QUANTITIES[quantity]
+
+
+def panels_of(curves: Sequence[Drawn], quantities: Iterable[str], axes: Iterable[str]) -> list[Panel]:
+    """Panels of these quantities, and of all stories, over each axis; none where no curve has the quantity."""
+    stories = {key for curve in curves for point in curve.points for key in point if key.startswith(STORIES)}
+    chosen = [*quantities, *sorted(stories)]
+    panels = []
+    for axis in axes:
+        for quantity in chosen:
+            lines = [
+                line for curve in curves for line in _lines(curve.points, axis, quantity, curve.label, curve.colour)
+            ]
+            if lines:
+                panels.append(Panel(quantity=quantity, axis=axis, lines=lines))
+    return panels
+
+
+def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label: str, colour: int) -> list[Line]:
+    """The line of training and, where there is one, of held-out data. A line needs two points."""
+    lines = []
+    for split in ("train", "valid"):
+        chosen = [
+            (point[axis], point[quantity])
+            for point in points
+            if point.get("split", "train") == split and axis in point and quantity in point
+        ]
+        if len(chosen) > 1:
+            x, y = zip(*chosen, strict=True)
+            dotted = split == "valid" and not quantity.startswith(STORIES)
+            lines.append(Line(label=label, colour=colour, x=list(x), y=list(y), valid=dotted))
+    return lines

@@ -1,0 +1,74 @@
+"""Everything that the page shows, gathered from the artifacts. A missing piece is an empty list or None."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lst_cli.artifacts import Artifact, Store
+from lst_cli.artifacts.ancestors import Ancestor, ancestors
+from lst_cli.config import from_dict
+from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.reports.drawing.curves import Curves, read_curves
+from lst_cli.reports.drawing.patches import Lengths
+from lst_cli.reports.page.judged_recordings import Speech, read_speech
+from lst_cli.reports.page.remarks import remarks
+from lst_cli.reports.page.result_rows import Rows
+from lst_cli.reports.page.story_examples import Examples, read_examples
+from lst_cli.reports.page.subject import Subject
+from lst_cli.reports.page.utterances import Shown, Source, read_lengths, read_utterances, sources
+from lst_cli.reports.page.verdicts import Verdict, judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """The page, before it is drawn."""
+
+    rows: Rows
+    verdicts: list[Verdict]
+    remarks: list[str]
+    curves: list[Curves]
+    patching: PatchingConfig
+    """How patches are drawn: as the first model with patches has them."""
+    lengths: list[tuple[Source, list[Lengths], int]]
+    utterances: list[Shown]
+    examples: Examples | None
+    speech: list[Speech]
+    lineage: list[Ancestor]
+
+
+def gather(store: Store, subject: Subject, *, utterances: int, examples: int, spoken: int) -> Contents:
+    """Read everything that the page shows.
+
+    :param utterances: recordings to draw with their words and patches.
+    :param examples: benchmark items to show.
+    :param spoken: utterances of each corpus to hear as a judge heard them.
+
+    :raises UserError: a file of an artifact is missing or damaged.
+    """
+    rows = subject.rows(store)
+    by_reference = {scores.reference: scores for scores in subject.scores}
+    verdicts = judge([*rows.scores, *rows.asr, *rows.tts], by_reference)
+    models = subject.all_models(store)
+    patching = _patching(rows)
+    found = sources(store, subject.alignments)
+    named: Sequence[Artifact] = [*subject.scores, *subject.models, *subject.alignments, *subject.transcripts]
+    return Contents(
+        rows=rows,
+        verdicts=verdicts,
+        remarks=remarks(rows, verdicts),
+        curves=read_curves(models, rows.labels),
+        patching=patching,
+        lengths=read_lengths(found, patching),
+        utterances=read_utterances(found, utterances, patching),
+        examples=read_examples(store, rows, by_reference, examples),
+        speech=read_speech(store, rows, spoken),
+        lineage=ancestors(store, named),
+    )
+
+
+def _patching(rows: Rows) -> PatchingConfig:
+    for model in rows.models:
+        if model.family != "baseline":
+            return from_dict(PatchingConfig, model.patching, model.reference)
+    return PatchingConfig()

@@ -1,0 +1,65 @@
+"""``lst report``: the artifact that the page is.
+
+Imports nothing heavy; the page itself is made in :mod:`lst_cli.reports.page.html_page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lst_cli.artifacts import Draft, Kind, Request, Store
+from lst_cli.reports.page.subject import Subject
+
+REPORT = Kind("report", 1)
+
+PAGE = "index.html"
+FILES = (PAGE, "tables.md", "tables.csv")
+
+PAGE_VERSION = 3
+"""Goes up when the same artifacts would give another page."""
+
+
+def plan_report(
+    store: Store, subject: Subject, name: str, *, utterances: int, examples: int, spoken: int
+) -> tuple[Request, Callable[[Draft], None]]:
+    """What is to be built, and how.
+
+    :param utterances: recordings to draw with their words and patches.
+    :param examples: benchmark items to show.
+    :param spoken: utterances of each corpus to hear as a judge heard them.
+    """
+    parents = {
+        f"{role}_{number}": artifact
+        for role, artifacts in (
+            ("scores", subject.scores),
+            ("model", subject.models),
+            ("alignment", subject.alignments),
+            ("transcripts", subject.transcripts),
+        )
+        for number, artifact in enumerate(artifacts, start=1)
+    }
+    config = {"page_version": PAGE_VERSION, "utterances": utterances, "examples": examples, "spoken": spoken}
+    request = Request(kind=REPORT, name=name, config=config, parents=parents)
+
+    def make(draft: Draft) -> None:
+        from lst_cli.artifacts.parquet import write_bytes_atomic
+        from lst_cli.reports.page.contents import gather
+        from lst_cli.reports.page.html_page import render
+        from lst_cli.reports.page.markdown_tables import csv_table, markdown
+
+        reference = f"{REPORT.name}/{name}/{request.version}"
+        contents = gather(store, subject, utterances=utterances, examples=examples, spoken=spoken)
+        texts = {
+            PAGE: render(contents, name, reference),
+            "tables.md": markdown(name, contents.rows, contents.verdicts, contents.remarks),
+            "tables.csv": csv_table(contents.rows),
+        }
+        for file, text in texts.items():
+            write_bytes_atomic(draft.path / file, text.encode())
+        draft.statistics.update(
+            scores=len(contents.rows.scores) + len(contents.rows.asr) + len(contents.rows.spoken),
+            recordings=len(contents.utterances),
+            page_mb=len(texts[PAGE].encode()) / 1e6,
+        )
+
+    return request, make

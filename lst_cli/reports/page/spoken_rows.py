@@ -1,0 +1,169 @@
+"""Rows of what a judge hears: in original audio, in audio made again of its own speech tokens, in what models said.
+
+Imports nothing heavy; the recordings are read in :mod:`lst_cli.reports.page.judged_recordings`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lst_cli.artifacts import Artifact
+from lst_cli.artifacts.ancestors import short
+from lst_cli.evaluation.compare import SAME
+from lst_cli.evaluation.metrics import Interval
+from lst_cli.evaluation.scores import complete
+from lst_cli.reports.page.models import ModelFacts
+
+Voice = Literal["original", "resynthesis", "tts"]
+"""Tasks of ``transcripts`` and ``scores`` that a judge heard, in the order in which they are shown."""
+
+ORIGINAL = "original audio"
+
+SIMILARITY, OPINIONS = "speaker_similarity", "dnsmos_scores"
+"""Entries of a result, as :mod:`lst_cli.evaluation.speech.speech_quality` calls them."""
+
+_ORDER: tuple[Voice, ...] = ("original", "resynthesis", "tts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenRow:
+    """Error rates of a judge on the speech of one voice."""
+
+    voice: Voice
+    label: str
+    """The model's; else whose voice it is."""
+    scores: str
+    """Reference of the artifact."""
+    corpus: str
+    """Reference of the texts."""
+    judge: str
+    n: int
+    """Utterances."""
+    cer: Interval
+    wer: Interval
+    similarity: float | None = None
+    """Cosine of the voice to that of the original audio, where it was measured."""
+    opinion: float | None = None
+    """DNSMOS of the whole sound, 1 to 5, where it was measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TtsRow(SpokenRow):
+    """The same of what a model said."""
+
+    model: ModelFacts
+    unit_error_rate: float
+    """Share of the spoken units that are others when the audio is tokenized again."""
+    generation: float
+    """Positions of the global transformer for each speech token that was said (Table 5 of the paper)."""
+    not_ended: int
+    """Utterances that were cut off."""
+    identity: tuple[Any, ...]
+    """What scores must share to be compared: task, texts, judge, vocoder."""
+    task: str = "tts"
+    direction: str = "tts"
+
+
+def read_spoken(results: Iterable[tuple[Artifact, Mapping[str, Any], ModelFacts | None]]) -> list[SpokenRow]:
+    """The rows of judged speech, each with the original audio that it was judged beside, by corpus and judge.
+
+    :raises UserError: a result lacks an entry.
+    """
+    rows: dict[str, SpokenRow] = {}
+    for artifact, result, model in results:
+        with complete(artifact):
+            original = result.get("original")
+            if original is not None:
+                rows.setdefault(original["reference"], _original(original, result))
+            rows[artifact.reference] = _row(artifact, result, model)
+    groups = {(row.corpus, row.judge): None for row in rows.values()}
+    return [
+        row
+        for group in groups
+        for row in sorted(rows.values(), key=_place)
+        if (row.corpus, row.judge) == group
+    ]
+
+
+def _place(row: SpokenRow) -> tuple[int, bool]:
+    """Originals, then re-synthesis, then baselines, then LST."""
+    return _ORDER.index(row.voice), isinstance(row, TtsRow) and not row.model.is_baseline
+
+
+def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None) -> SpokenRow:
+    facts = {"scores": artifact.reference, **_heard(result, result), **_extras(result)}
+    if model is None:
+        voice: Voice = result["task"]
+        label = ORIGINAL if voice == "original" else f"re-synthesis, {short(result['vocoder'])}"
+        return SpokenRow(voice=voice, label=label, **facts)
+    return TtsRow(
+        voice="tts",
+        label=model.label,
+        model=model,
+        unit_error_rate=result["unit_error_rate"],
+        generation=result["generation_positions"] / max(1, result["speech_tokens"]),
+        not_ended=result["not_ended"],
+        identity=(*(result.get(key) for key in SAME), json.dumps(result["judge"]), result["vocoder"]),
+        **facts,
+    )
+
+
+def _original(entry: Mapping[str, Any], beside: Mapping[str, Any]) -> SpokenRow:
+    """The original audio, as a result that was judged beside it tells."""
+    opinion = _mean(beside.get(OPINIONS, {}).get("original", {}).get("overall"))
+    heard = _heard(entry, beside)
+    return SpokenRow(voice="original", label=ORIGINAL, scores=entry["reference"], opinion=opinion, **heard)
+
+
+def _heard(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "corpus": result["corpus"],
+        "judge": result["judge"]["name"],
+        "n": rates["n"],
+        "cer": _interval(rates["character_errors"]),
+        "wer": _interval(rates["word_errors"]),
+    }
+
+
+def _extras(result: Mapping[str, Any]) -> dict[str, float | None]:
+    """What was measured beside the error rates, where it was asked for and could be (``lst eval tts --dnsmos``)."""
+    return {
+        "similarity": _mean(result.get(SIMILARITY)),
+        "opinion": _mean(result.get(OPINIONS, {}).get("overall")),
+    }
+
+
+def _mean(entry: Mapping[str, float] | None) -> float | None:
+    return None if entry is None else float(entry["value"])
+
+
+def _interval(entry: Mapping[str, float]) -> Interval:
+    return Interval(entry["value"], entry["low"], entry["high"])
+
+
+def json_spoken(rows: Iterable[SpokenRow]) -> list[dict[str, Any]]:
+    """The rows as ``lst report --json`` prints them."""
+    return [
+        {
+            "label": row.label,
+            "voice": row.voice,
+            "corpus": row.corpus,
+            "judge": row.judge,
+            "n": row.n,
+            **{f"cer{end}": value for end, value in zip(("", "_low", "_high"), _ends(row.cer), strict=True)},
+            **{f"wer{end}": value for end, value in zip(("", "_low", "_high"), _ends(row.wer), strict=True)},
+            "unit_error_rate": row.unit_error_rate if isinstance(row, TtsRow) else None,
+            "generation": row.generation if isinstance(row, TtsRow) else None,
+            "similarity": row.similarity,
+            "opinion": row.opinion,
+            "scores": row.scores,
+        }
+        for row in rows
+    ]
+
+
+def _ends(found: Interval) -> tuple[float, float, float]:
+    return found.value, found.low, found.high

@@ -1,0 +1,127 @@
+"""Recordings for the page: which utterances of which alignments, with their audio, words and patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lst_cli.artifacts import Artifact, Store
+from lst_cli.artifacts.ancestors import parent_of_kind
+
+if TYPE_CHECKING:
+    from lst_cli.audio.corpus_artifact import Corpus
+    from lst_cli.patching.strategies import PatchingConfig
+    from lst_cli.reports.drawing.patches import Aligned, Lengths
+    from lst_cli.reports.drawing.recording import Waveform
+
+LONGEST_S = 20.0
+"""Longer utterances are not shown: they make the page heavy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An alignment with what it was made from, as far as that is still on disk."""
+
+    alignment: Artifact
+    tokens: Artifact | None
+    corpus: Artifact | None
+
+    @property
+    def real(self) -> bool:
+        """Whether people spoke, as far as the corpus tells: not made by ``lst corpus synth``."""
+        return self.corpus is not None and self.corpus.config.get("made_by") != "synth"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One utterance on the page."""
+
+    id: str
+    source: Source
+    text: str
+    seconds: float
+    waveform: Waveform
+    audio: str
+    """``data:`` address of its audio."""
+
+
+def sources(store: Store, alignments: Sequence[Artifact]) -> list[Source]:
+    """The alignments with their tokens and corpora, real speech first."""
+    found = [
+        Source(
+            alignment=alignment,
+            tokens=parent_of_kind(store, alignment, "tokens"),
+            corpus=parent_of_kind(store, alignment, "corpus"),
+        )
+        for alignment in alignments
+    ]
+    return sorted(found, key=lambda source: not source.real)
+
+
+def read_lengths(found: Sequence[Source], config: PatchingConfig) -> list[tuple[Source, list[Lengths], int]]:
+    """Patch lengths of each alignment whose tokens are on disk, and over how many utterances they were counted."""
+    from lst_cli.reports.drawing.patches import MOST_UTTERANCES, count_lengths, read_aligned
+
+    counted = []
+    for source in found:
+        if source.tokens is not None:
+            utterances = read_aligned(source.alignment, source.tokens, MOST_UTTERANCES)
+            if utterances:
+                counted.append((source, count_lengths(utterances, config), len(utterances)))
+    return counted
+
+
+def shares(total: int, available: Sequence[int]) -> list[int]:
+    """How many utterances each source gives: one each, then as many as the first ones have.
+
+    :param available: how many each source has, in order of preference.
+    """
+    given = [min(1, have) if number < total else 0 for number, have in enumerate(available)]
+    for number, have in enumerate(available):
+        given[number] += max(0, min(have - given[number], total - sum(given)))
+    return given
+
+
+def read_utterances(found: Sequence[Source], total: int, config: PatchingConfig) -> list[Shown]:
+    """Utterances to show, the first ones of each source.
+
+    :raises UserError: a file is damaged, gone, or changed since the corpus was made.
+    """
+    from lst_cli.audio.corpus_artifact import Corpus
+    from lst_cli.reports.drawing.patches import read_aligned
+
+    whole: list[tuple[Source, Corpus, list[Aligned]]] = []
+    for source in found:
+        if source.tokens is not None and source.corpus is not None and total:
+            corpus = Corpus(source.corpus)
+            # Twenty times as many as could be shown, so that long ones can be passed over.
+            rows = read_aligned(source.alignment, source.tokens, 20 * total)
+            short = [row for row in rows if row.id in corpus and corpus.find(row.id).seconds <= LONGEST_S]
+            whole.append((source, corpus, short))
+    shown = []
+    for (source, corpus, rows), share in zip(whole, shares(total, [len(rows) for _, _, rows in whole]), strict=True):
+        shown += [show(source, corpus, row, config) for row in rows[:share]]
+    return shown
+
+
+def show(source: Source, corpus: Corpus, row: Aligned, config: PatchingConfig) -> Shown:
+    """Draw one utterance.
+
+    :raises UserError: its audio is gone, or changed since the corpus was made.
+    """
+    from lst_cli.audio.decode import read_utterance
+    from lst_cli.reports.drawing.embedded_audio import data_uri
+    from lst_cli.reports.drawing.patches import spans
+    from lst_cli.reports.drawing.recording import draw_waveform
+
+    utterance = corpus.find(row.id)
+    samples_T = read_utterance(utterance)
+    return Shown(
+        id=row.id,
+        source=source,
+        text=utterance.text or " ".join(row.words),
+        seconds=utterance.seconds,
+        waveform=draw_waveform(row, samples_T, spans(row, config, "aligned"), spans(row, config, "static")),
+        audio=data_uri(samples_T),
+    )

@@ -1,0 +1,189 @@
+"""Scored models, and which of them are a row of a table: found by their facts, and only where they can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lst_cli.artifacts import Artifact, Store
+from lst_cli.artifacts.ancestors import parent_of_kind
+from lst_cli.errors import UserError
+from lst_cli.evaluation.compare import SAME
+from lst_cli.evaluation.scores import differently_spoken, read_scores
+from lst_cli.reports.paper.model_facts import Facts, differences, read_facts
+from lst_cli.reports.paper.spec_types import Line, Spec, part_of
+
+_USUAL = ("size", "silence", "spans", "boundaries", "noise_ms", "budget")
+"""Facts that have their default where a line says nothing of them."""
+
+_SHARED = ("text_per_speech", "shape", "steps")
+"""Facts that all models of a table share unless its lines vary them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A model with all its scores."""
+
+    model: Artifact
+    facts: Facts
+    results: tuple[tuple[Artifact, dict[str, Any]], ...]
+
+
+def read_scored(store: Store, scores: Sequence[Artifact]) -> list[Scored]:
+    """The models behind some scores.
+
+    :raises UserError: a result is damaged, or the model that it is of is gone.
+    """
+    found: dict[str, tuple[Artifact, list[tuple[Artifact, dict[str, Any]]]]] = {}
+    for artifact in scores:
+        model = parent_of_kind(store, artifact, "model")
+        if model is None:
+            raise UserError(
+                f"{artifact.reference}: its model is gone, so nobody knows which row it belongs to",
+                fix="score the model again, or leave these scores out by naming others with --scores",
+            )
+        found.setdefault(model.fingerprint, (model, []))[1].append((artifact, read_scores(artifact)))
+    return [
+        Scored(model=model, facts=read_facts(store, model), results=tuple(results)) for model, results in found.values()
+    ]
+
+
+def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
+    """The models of a line, one for each seed (and task of the fine-tuning), by seed.
+
+    :raises UserError: two models claim the same place.
+    """
+    wanted = {name: getattr(Facts(kind=""), name) for name in _USUAL} | dict(line.facts)
+    tuned = spec.ranked == "tuned_steps"
+    found = [
+        each
+        for each in scored
+        if bool(each.facts.tuned) == tuned and all(_fits(spec, each.facts, key, wanted[key]) for key in wanted)
+    ]
+    if line.rank is not None:
+        found = [each for each in found if _ranks(spec, scored, each.facts.tuned).index(_rank(spec, each)) == line.rank]
+    by_seed: dict[tuple[int, str], Scored] = {}
+    for each in found:
+        other = by_seed.setdefault((each.facts.seed, each.facts.tuned), each)
+        if other is not each:
+            raise UserError(
+                f"{spec.name}: two models could be the row {line.label!r} with seed {each.facts.seed}",
+                found=f"{other.model.reference} and {each.model.reference}{_why(other.facts, each.facts)}",
+                fix="name the scores of one of them with --scores",
+            )
+    return sorted(by_seed.values(), key=lambda each: each.facts.seed)
+
+
+def _fits(spec: Spec, facts: Facts, key: str, wanted: Any) -> bool:
+    """Whether a fact is what a line wants. Whose noise is not known is no row of a table about noise; elsewhere it may
+    be one (:func:`unknown_noise` says so), for all rows must have read the same shards there.
+    """
+    found = getattr(facts, key)
+    if key == "noise_ms" and found is None:
+        return not about_noise(spec)
+    return bool(found == wanted)
+
+
+def about_noise(spec: Spec) -> bool:
+    """Whether the rows differ in how far the words' boundaries were moved."""
+    return any("noise_ms" in line.facts for line in spec.lines)
+
+
+def unknown_noise(scored: Sequence[Scored]) -> list[str]:
+    """The models of which nobody knows whether boundaries were moved: their shards or alignment are gone from disk."""
+    return sorted(each.model.reference for each in scored if each.facts.noise_ms is None)
+
+
+def _ranks(spec: Spec, scored: Sequence[Scored], task: str) -> list[int]:
+    """All sizes, or all numbers of steps of a task, of the kinds of model that the table has, from the smallest."""
+    kinds = {line.facts["kind"] for line in spec.lines}
+    return sorted({_rank(spec, each) for each in scored if each.facts.tuned == task and each.facts.kind in kinds})
+
+
+def check_ranks(spec: Spec, scored: Sequence[Scored]) -> None:
+    """Refuse to call the only size the smaller one, or half of the steps a quarter of them.
+
+    :raises UserError: not as many sizes (or numbers of steps) were scored as the table has.
+    """
+    wanted = len({line.rank for line in spec.lines})
+    tuned = spec.ranked == "tuned_steps"
+    for task in sorted({each.facts.tuned for each in scored if bool(each.facts.tuned) == tuned}):
+        found = _ranks(spec, scored, task)
+        if spec.ranked and found and len(found) != wanted:
+            raise UserError(
+                f"{spec.name}: its rows are told apart by {'size' if spec.ranked == 'shape' else 'steps'}",
+                found=f"{len(found)} of them{f' for {task}' if task else ''}: {', '.join(map(str, found))}",
+                expected=f"{wanted}",
+                fix=f"'make {spec.name}' trains and scores them all; name the scores that belong to it with --scores",
+            )
+
+
+def _rank(spec: Spec, scored: Scored) -> int:
+    facts = scored.facts
+    return {"shape": facts.order, "steps": facts.steps, "tuned_steps": facts.tuned_steps}[spec.ranked or "shape"]
+
+
+def _why(a: Facts, b: Facts) -> str:
+    """What tells two models apart that a line does not."""
+    plain = [name for name in _SHARED if getattr(a, name) != getattr(b, name)]
+    told = [*plain, *differences(a, b)]
+    return f", which differ in {', '.join(told)}" if told else ""
+
+
+def check_shared(spec: Spec, models: Sequence[Scored]) -> None:
+    """Refuse to compare runs that differ in more than the table is about.
+
+    :raises UserError: they do; it names two of them and what differs.
+    """
+    # Sizes have their own batches and steps, tasks their own fine-tuning: each is compared with its like.
+    likes: dict[tuple[int, str], list[Scored]] = {}
+    for each in models:
+        likes.setdefault((each.facts.order if spec.ranked == "shape" else 0, each.facts.tuned), []).append(each)
+    for group in likes.values():
+        _check_alike(spec, group)
+
+
+def check_items(spec: Spec, models: Sequence[Scored]) -> None:
+    """Refuse to set scores of different items, or of different judges, beside each other.
+
+    :raises UserError: they are; it names two of them and what differs.
+    """
+    asked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+    spoken: dict[str, tuple[str, dict[str, Any]]] = {}
+    tasks = {column.task for column in spec.columns}
+    for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
+        own = {key: result.get(key) for key in (*SAME, "judge")}
+        other, theirs = asked.setdefault((str(result.get("task")), part_of(result)), (artifact.reference, own))
+        unequal = [key for key in own if own[key] != theirs[key]]
+        if unequal:
+            raise UserError(
+                f"{spec.name}: {other} and {artifact.reference} can't be compared",
+                found="; ".join(f"{key} {theirs[key]} and {own[key]}" for key in unequal),
+                fix="score all models on the same items with this lst, and name those scores with --scores",
+            )
+        if not result.get("spoken"):
+            continue
+        other, first = spoken.setdefault(str(result.get("task")), (artifact.reference, result))
+        if differently_spoken(first, result):
+            raise UserError(
+                f"{spec.name}: {other} and {artifact.reference} can't be compared",
+                found=f"items as spoken in {first['spoken']['reference']} and in {result['spoken']['reference']}",
+                fix="score all models on tokens of the same recordings, and name those scores with --scores",
+            )
+
+
+def _check_alike(spec: Spec, models: Sequence[Scored]) -> None:
+    first = models[0]
+    varied = {key for line in spec.lines for key in line.facts} | ({spec.ranked} if spec.ranked else set())
+    for other in models[1:]:
+        unequal = [
+            name for name in _SHARED if name not in varied and getattr(first.facts, name) != getattr(other.facts, name)
+        ]
+        unequal += differences(first.facts, other.facts, spec.varies)
+        if unequal:
+            raise UserError(
+                f"{spec.name}: {first.model.reference} and {other.model.reference} can't be compared",
+                found=f"they differ in {', '.join(unequal)}",
+                fix="name the scores of runs that belong together with --scores",
+            )

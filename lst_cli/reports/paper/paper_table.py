@@ -1,0 +1,61 @@
+"""``lst report table3`` and its like: the artifact that holds one table or figure of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.artifacts.parquet import write_bytes_atomic
+from lst_cli.reports.page.report_artifact import REPORT
+from lst_cli.reports.paper.specs import SPECS
+
+if TYPE_CHECKING:
+    from lst_cli.reports.paper.fill import Table
+
+TABLE_VERSION = 3
+"""Goes up when the same inputs would give another table."""
+
+
+def files_of(name: str) -> tuple[str, ...]:
+    """The files that a table consists of."""
+    return tuple(f"{name}.{suffix}" for suffix in ("md", "csv", "svg"))
+
+
+def plan_table(
+    store: Store, name: str, inputs: Sequence[Artifact], report: str
+) -> tuple[Request, Callable[[Draft], None]]:
+    """What is to be built, and how.
+
+    :param name: of the table, a key of :data:`SPECS`.
+    :param inputs: scores; for Table 13, one artifact of speech shards.
+    :param report: name of the artifact.
+    """
+    parents = {f"{artifact.kind}_{number}": artifact for number, artifact in enumerate(inputs, start=1)}
+    request = Request(kind=REPORT, name=report, config={"table": name, "table_version": TABLE_VERSION}, parents=parents)
+
+    def make(draft: Draft) -> None:
+        from lst_cli.reports.paper.table_figure import draw_table
+        from lst_cli.reports.paper.table_text import all_gains, csv_table, markdown, scale_of
+
+        table = _filled(store, name, inputs)
+        gains = all_gains(store, table)
+        texts = (markdown(table, gains, scale_of(table)).encode(), csv_table(table, gains).encode(), draw_table(table))
+        for file, text in zip(files_of(name), texts, strict=True):
+            write_bytes_atomic(draft.path / file, text)
+        draft.statistics.update(
+            rows=sum(any(row.cells) for row in table.rows), runs=sum(len(row.models) for row in table.rows)
+        )
+
+    return request, make
+
+
+def _filled(store: Store, name: str, inputs: Sequence[Artifact]) -> Table:
+    from lst_cli.reports.paper.fill import fill
+    from lst_cli.reports.paper.match_rows import read_scored
+    from lst_cli.reports.paper.table13 import fill_units
+
+    if name == "table13":
+        (shards,) = inputs
+        return fill_units(SPECS[name], shards)
+    return fill(SPECS[name], read_scored(store, inputs))

@@ -1,0 +1,100 @@
+"""The form of a table: its rows, the facts that make a model a row, its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Measure = Literal["accuracy", "wer", "cer", "saved", "units", "context", "generation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One measured quantity."""
+
+    label: str
+    measure: Measure = "accuracy"
+    task: str = ""
+    direction: str = ""
+    part: str = ""
+    """Which part of the task's data, by the end of the corpus's name; such a column is left out where nothing of it was
+    scored. Empty for the usual one."""
+
+    def is_about(self, result: Mapping[str, Any]) -> bool:
+        """Whether a result is of this column's task and part."""
+        return bool(result.get("task") == self.task and part_of(result) == self.part)
+
+    @property
+    def compared(self) -> bool:
+        """Whether a row's number less another row's says something."""
+        return self.measure in ("accuracy", "wer", "cer")
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is given in percent."""
+        return self.measure in ("accuracy", "wer", "cer", "saved")
+
+    def text(self, value: float) -> str:
+        """A number of this column."""
+        return f"{100 * value:.1f}%" if self.is_share else f"{value:.2f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row: the models that it stands for, over all seeds, and what the paper says of it."""
+
+    row: str
+    """Name of the row in recipes/rows.mk."""
+    label: str
+    facts: Mapping[str, Any]
+    """Facts of its models (:class:`lst_cli.reports.paper.model_facts.Facts`) that differ from the usual ones."""
+    rank: int | None = None
+    """Which of the sizes (or of the numbers of fine-tuning steps) that were scored, from the smallest."""
+    paper: Sequence[float | None] = ()
+    paper_std: Sequence[float | None] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A table."""
+
+    name: str
+    title: str
+    about: str
+    """What is compared, in one sentence, and the source of the paper's numbers."""
+    columns: Sequence[Column]
+    lines: Sequence[Line]
+    against: Mapping[str, str] = field(default_factory=dict)
+    """Line → line that it is compared with, by label."""
+    ranked: Literal["", "shape", "steps", "tuned_steps"] = ""
+    """Which fact :attr:`Line.rank` counts."""
+    varies: frozenset[str] = frozenset()
+    """Of what models share otherwise, that which the table is about: keys of ``Facts.rest``."""
+    over: Literal["", "parameters", "operations"] = ""
+    """Drawn as curves over this figure of the training; else as a table."""
+
+
+def part_of(result: Mapping[str, Any]) -> str:
+    """``other`` for what was judged on a corpus whose name ends so (LibriSpeech's test-other), else nothing."""
+    _, _, name = str(result.get("corpus", "")).partition("/")
+    return "other" if name.partition("/")[0].endswith("other") else ""
+
+
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "baseline": ("Base", {"kind": "baseline"}),
+    "bpe": ("BPE", {"kind": "bpe"}),
+    "static": ("LST static", {"kind": "static"}),
+    "static6": ("LST static, 6 tokens", {"kind": "static", "size": 6}),
+    "static9": ("LST static, 9 tokens", {"kind": "static", "size": 9}),
+    "aligned": ("LST aligned", {"kind": "aligned"}),
+    "aligned-merged": ("LST aligned, sil merged", {"kind": "aligned", "silence": "merged"}),
+    "aligned-piece": ("LST aligned by text pieces", {"kind": "aligned", "spans": "piece"}),
+    "aligned-noise20": ("LST aligned, boundaries moved by 20 ms", {"kind": "aligned", "noise_ms": 20.0}),
+    "aligned-noise40": ("LST aligned, boundaries moved by 40 ms", {"kind": "aligned", "noise_ms": 40.0}),
+    "mixed": ("LST mixed", {"kind": "mixed"}),
+    "curriculum": ("LST curriculum", {"kind": "curriculum"}),
+    "curriculum-merged": ("LST curriculum, sil merged", {"kind": "curriculum", "silence": "merged"}),
+    "curriculum-piece": ("LST curriculum by text pieces", {"kind": "curriculum", "spans": "piece"}),
+}
+"""Row of recipes/rows.mk → label, facts."""

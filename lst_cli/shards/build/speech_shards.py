@@ -1,0 +1,183 @@
+"""Speech shards: tokens, alignment and text pieces of every utterance, joined and shuffled."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lst_cli.alignment.kinds import ALIGNMENT_FILE
+from lst_cli.artifacts import Artifact, Draft
+from lst_cli.artifacts.parquet import parquet_errors
+from lst_cli.audio.corpus_artifact import UTTERANCES
+from lst_cli.shards.build.build_shards import BuildOptions, Prepared, shuffled_shards
+from lst_cli.shards.build.join import Follower, batches
+from lst_cli.shards.build.shard_statistics import speech_counts, speech_statistics
+from lst_cli.shards.schema import SPEECH_SCHEMA, ShardInfo
+from lst_cli.text.tokenizer import TextTokenizer
+
+_CHUNK_ROWS = 8192
+
+NOT_ALIGNED = "not in the alignment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechInputs:
+    """What speech shards are made of."""
+
+    corpus: Artifact
+    tokens: Artifact
+    alignment: Artifact | None
+    """None for shards of pure speech."""
+    tokenizer: TextTokenizer
+    info: ShardInfo
+
+
+def build_speech_shards(draft: Draft, inputs: SpeechInputs, options: BuildOptions, *, keep_unaligned: bool) -> None:
+    """Write the shards of a tokenized corpus into a draft.
+
+    :param keep_unaligned: keep utterances that the alignment lacks as pure speech, instead of rejecting them.
+    :raises UserError: the inputs do not belong together, the tokenizer does not encode word by word, or too many
+        utterances are rejected.
+    """
+    files = inputs.tokens.data_files("tokens-*.parquet")
+    corpus = Follower(inputs.corpus.reference, [inputs.corpus.file(UTTERANCES)], ["source", "speaker"])
+    followers: list[Follower] = []
+
+    def joined(chunk: pa.Table) -> pa.Table:
+        ids = chunk.column("id").to_pylist()
+        about = corpus.every(ids)
+        table = chunk.append_column("source", about.column("source"))
+        table = table.append_column("speaker", about.column("speaker"))
+        for follower in followers:
+            spans = follower.some(ids)
+            for name in ("words", "starts", "ends"):
+                table = table.append_column(name, spans.column(name))
+        return table
+
+    size = _bytes(files)
+    if inputs.alignment is not None:
+        file = inputs.alignment.file(ALIGNMENT_FILE)
+        followers.append(Follower(inputs.alignment.reference, [file], ["words", "starts", "ends"]))
+        size += _bytes([file])
+    counts = shuffled_shards(
+        draft,
+        map(joined, batches(files, ["id", "units"], _CHUNK_ROWS)),
+        lambda chunk: _prepare(chunk, inputs, keep_unaligned=keep_unaligned),
+        schema=SPEECH_SCHEMA,
+        info=inputs.info,
+        input_bytes=size,
+        options=options,
+    )
+    for follower in followers:
+        follower.finish()
+    draft.statistics.update(speech_statistics(counts))
+
+
+def _bytes(files: Sequence[Any]) -> int:
+    """Uncompressed bytes of Parquet files."""
+    total = 0
+    for path in files:
+        with parquet_errors(path):
+            metadata = pq.read_metadata(path)
+        total += sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    return total
+
+
+def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> Prepared:
+    """Shard rows of joined rows; utterances that can't be used are rejected."""
+    words, starts, ends = (_spans(chunk, name) for name in ("words", "starts", "ends"))
+    ids = chunk.column("id").to_pylist()
+    units = chunk.column("units")
+    kept: list[int] = []
+    rejects: list[tuple[str, str]] = []
+    for i, (id, length) in enumerate(zip(ids, _lengths(units), strict=True)):
+        problem = _problem(words[i], starts[i], ends[i], length, _largest(units, i), inputs.info.units)
+        if problem == NOT_ALIGNED and keep_unaligned:
+            words[i], starts[i], ends[i], problem = [], [], [], None
+        if problem is None:
+            kept.append(i)
+        else:
+            rejects.append((id, problem))
+    chosen_words = [words[i] or [] for i in kept]
+    pieces = _word_pieces(chosen_words, inputs.tokenizer)
+    table = chunk.take(pa.array(kept, pa.int64()))
+    columns = {
+        "words": pa.array(chosen_words, SPEECH_SCHEMA.field("words").type),
+        "word_pieces": pa.array(pieces, SPEECH_SCHEMA.field("word_pieces").type),
+        "starts": pa.array([starts[i] for i in kept], SPEECH_SCHEMA.field("starts").type),
+        "ends": pa.array([ends[i] for i in kept], SPEECH_SCHEMA.field("ends").type),
+    }
+    columns |= {name: table.column(name) for name in ("id", "source", "speaker", "units")}
+    made = pa.table({name: columns[name] for name in SPEECH_SCHEMA.names}).cast(SPEECH_SCHEMA)
+    counts = speech_counts(
+        np.asarray(_lengths(made.column("units")), np.int64),
+        np.asarray([len(row) for row in chosen_words], np.int64),
+        _flat(made.column("starts")),
+        _flat(made.column("ends")),
+        sum(len(word) for row in pieces for word in row),
+    )
+    return made, counts, rejects
+
+
+def _spans(chunk: pa.Table, name: str) -> list[list[Any] | None]:
+    """A column of the alignment, None where it lacks the row; empty lists where there is no alignment at all."""
+    if name not in chunk.column_names:
+        return [[] for _ in range(len(chunk))]
+    values: list[list[Any] | None] = chunk.column(name).to_pylist()
+    return values
+
+
+def _lengths(lists: pa.ChunkedArray) -> list[int]:
+    lengths: list[int] = pc.fill_null(pc.list_value_length(lists), 0).to_pylist()
+    return lengths
+
+
+def _flat(lists: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.concatenate([np.zeros(0, np.int64), *(chunk.flatten().to_numpy() for chunk in lists.chunks)])
+
+
+def _largest(units: pa.ChunkedArray, row: int) -> int:
+    values = units[row].values
+    return int(np.max(values.to_numpy())) if values is not None and len(values) else -1
+
+
+def _problem(
+    words: list[str] | None,
+    starts: list[int] | None,
+    ends: list[int] | None,
+    length: int,
+    largest: int,
+    clusters: int,
+) -> str | None:
+    """Why an utterance can't be used; None where it can."""
+    if not length:
+        return "no speech tokens"
+    if largest >= clusters:
+        return f"speech token {largest}, but the quantizer has {clusters}"
+    if words is None or starts is None or ends is None:
+        return NOT_ALIGNED
+    if not len(words) == len(starts) == len(ends):
+        return f"{len(words)} words, {len(starts)} starts, {len(ends)} ends"
+    borders = [0, *itertools.chain.from_iterable(zip(starts, ends, strict=True)), length]
+    if any(a > b for a, b in itertools.pairwise(borders)) or any(a == b for a, b in zip(starts, ends, strict=True)):
+        return f"word spans overlap, are empty or reach beyond the {length} speech tokens"
+    return None
+
+
+def _word_pieces(words: list[list[str]], tokenizer: TextTokenizer) -> list[list[list[int]]]:
+    """Pieces of each word of each row, checked against the encoding of the whole row."""
+    distinct = list(dict.fromkeys(itertools.chain.from_iterable(words)))
+    pieces_of = dict(zip(distinct, tokenizer.encode_words(distinct), strict=True))
+    rows = [[pieces_of[word] for word in row] for row in words]
+    whole = tokenizer.encode_batch([" ".join(row) for row in words])
+    for row, pieces, together in zip(words, rows, whole, strict=True):
+        if list(itertools.chain.from_iterable(pieces)) != together:
+            raise tokenizer.not_word_by_word(f"{' '.join(row)[:200]!r} is encoded otherwise than its words")
+    return rows

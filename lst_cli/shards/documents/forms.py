@@ -1,0 +1,104 @@
+"""The forms in which a source's rows become documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lst_cli.errors import UserError
+from lst_cli.hashing import uniform
+from lst_cli.shards.documents.document import Documents, assemble, question_answer, whole_speech, whole_text
+from lst_cli.shards.documents.draws import Draw
+from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
+from lst_cli.shards.documents.merge_bpe import merge_speech
+from lst_cli.shards.row_group import Rows, Spans
+from lst_cli.shards.shard_set import ShardSet
+from lst_cli.text.speech_bpe import SpeechBpe
+from lst_cli.text.vocabulary import Vocabulary
+
+Form = Literal["interleaved", "speech", "text", "asr", "tts"]
+"""``interleaved``: text and speech spans, drawn anew at every reading; ``speech`` and ``text``: one modality as a
+whole; ``asr``: speech, then its text; ``tts``: text, then its speech; both with loss on the answer only."""
+
+Split = Literal["train", "held_out"]
+"""The rows to train on, and those held out for validation."""
+
+
+class Source:
+    """A shard set that is read in one form, with a weight.
+
+    :param held_out: share of the rows that is kept for validation: the split ``held_out``; the others are ``train``.
+    :param spans: what aligned patches follow: words or their text pieces.
+    :raises UserError: the form does not go with the shards, or the weight is not positive.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shards: ShardSet,
+        *,
+        weight: float = 1.0,
+        form: Form | None = None,
+        held_out: float = 0.0,
+        split: Split = "train",
+        spans: Spans = "word",
+    ) -> None:
+        self.name = name
+        self.shards = shards
+        self.weight = weight
+        self.form: Form = form or ("interleaved" if shards.modality == "speech" else "text")
+        if shards.modality == "text" and self.form != "text":
+            raise UserError(f"source {name}: the form {self.form} needs speech", found="text shards", fix="form: text")
+        if not weight > 0:
+            raise UserError(f"source {name}: the weight", found=str(weight), expected="more than 0")
+        self.held_out = held_out
+        self.split: Split = split
+        self.spans: Spans = spans
+        if held_out and shards.modality == "text":
+            raise UserError(f"source {name}: rows of text shards can't be held out", fix="give shards of their own")
+
+    def chosen(self, rows: Rows, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some rows that belong to the split.
+
+        Which ones do is a hash of their utterances' ids: the same in every run, and for all sentences of an utterance.
+        """
+        if not self.held_out:
+            return candidates
+        held_out = uniform(0, Draw.HELD_OUT, rows.utterance_R[candidates]) < self.held_out
+        return candidates[held_out if self.split == "held_out" else ~held_out]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maker:
+    """Makes documents of rows: a pure function of the row's id, the seed and the epoch."""
+
+    vocabulary: Vocabulary
+    """Of the documents' tokens."""
+    interleave: InterleaveConfig
+    seed: int
+    speech_bpe: SpeechBpe | None = None
+    """Merges the speech tokens of every run; the vocabulary's units are its pieces then."""
+
+    @property
+    def row_vocabulary(self) -> Vocabulary:
+        """Of the rows' tokens: speech tokens as the quantizer made them."""
+        if self.speech_bpe is None:
+            return self.vocabulary
+        return Vocabulary(pieces=self.vocabulary.pieces, units=self.speech_bpe.units)
+
+    def documents(self, form: Form, rows: Rows, chosen: NDArray[np.int64], epoch: int) -> Documents:
+        """One document for each chosen row; an empty one where the row lacks what the form needs."""
+        documents = self._documents(form, rows, chosen, epoch)
+        return documents if self.speech_bpe is None else merge_speech(documents, self.speech_bpe, self.vocabulary)
+
+    def _documents(self, form: Form, rows: Rows, chosen: NDArray[np.int64], epoch: int) -> Documents:
+        if form in ("asr", "tts"):
+            return question_answer(rows, chosen, asr=form == "asr", vocabulary=self.vocabulary)
+        if form == "interleaved":
+            segments = interleaved(rows, chosen, self.interleave, self.seed, epoch)
+        else:
+            segments = whole_speech(rows, chosen) if form == "speech" else whole_text(rows, chosen)
+        return assemble(rows, segments, len(chosen), self.vocabulary)

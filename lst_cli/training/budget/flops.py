@@ -1,0 +1,55 @@
+"""Floating-point operations of a training step, and what devices could do."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lst_cli.model.cost import Workload, train_flops
+from lst_cli.model.model_config import ModelConfig
+from lst_cli.patching.packed import PADDING, Packed
+
+PEAK_BF16 = {
+    "A100": 312e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "H200": 989e12,
+    "GH200": 989e12,
+    "B200": 2250e12,
+    "GB200": 2500e12,
+    "L40S": 362e12,
+    "A10": 125e12,
+    "A10G": 70e12,
+    "V100": 125e12,
+}
+"""Dense bfloat16 (V100: float16) operations a second of a GPU, by words of its name; from the makers' data sheets."""
+
+
+def peak_of(gpu: str) -> float | None:
+    """Peak of a GPU with this name; None when it is not known."""
+    # Whole words: an RTX A1000 is no A100.
+    matching = (peak for name, peak in PEAK_BF16.items() if re.search(rf"\b{name}\b", gpu, re.IGNORECASE))
+    return next(matching, None)
+
+
+def step_flops(packed: Packed, config: ModelConfig, vocabulary_size: int) -> float:
+    """Operations of a forward and backward pass over a batch."""
+    tokens = _lengths(packed.document_T)
+    positions = tokens if config.local is None else _lengths(packed.document_P)
+    return train_flops(config, vocabulary_size, workload(float(tokens.sum()), positions))
+
+
+def workload(tokens: float, lengths: NDArray[np.integer]) -> Workload:
+    """So many tokens in documents of these lengths, in positions."""
+    positions = float(lengths.sum())
+    # A position's document is as long as the mean over positions, not over documents.
+    context = float((lengths.astype(np.float64) ** 2).sum()) / max(positions, 1.0)
+    return Workload(positions=max(positions, 1.0), tokens=tokens, context=context)
+
+
+def _lengths(document: NDArray[np.int32]) -> NDArray[np.int64]:
+    real = document[document != PADDING]
+    return np.bincount(real) if len(real) else np.zeros(1, np.int64)

@@ -1,0 +1,95 @@
+"""The config of ``lst pretrain``: the layout of its YAML files."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from pydantic import Field
+
+from lst_cli.config import config_dataclass
+from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.shards.documents.interleave import InterleaveConfig
+from lst_cli.training.config.train_config import BudgetSection, ModelSection, TrainConfig, check, refuse, resolve_model
+
+
+@config_dataclass
+class DataSection:
+    """How shards are mixed and packed (Lu et al. 2025, section 2 and A.1)."""
+
+    positions: int = Field(default=4096, ge=2)
+    """Global positions of a sequence: patches, text tokens and markers; for a baseline, tokens."""
+
+    sequences_per_step: int = Field(default=128, ge=1)
+    """Sequences of one step over all processes; a multiple of the number of processes."""
+
+    streams: int = Field(default=32, ge=1)
+    """Logical streams that the data are dealt to; a multiple of the number of processes. Another number is another
+    order of the data."""
+
+    speech_weight: float = Field(default=1.0, gt=0)
+    """Share of the speech shards, counted in tokens before patching, relative to ``text_weight``."""
+
+    text_weight: float = Field(default=2.0, gt=0)
+    """Share of the text shards."""
+
+    speech_form: Literal["interleaved", "speech"] = "interleaved"
+    """``interleaved``: utterances with spans of text in them; ``speech``: speech only."""
+
+    interleave: InterleaveConfig = Field(default_factory=InterleaveConfig)
+    """How utterances are cut into text and speech spans."""
+
+
+@config_dataclass
+class PretrainBudgetSection(BudgetSection):
+    """How long to pretrain."""
+
+    mode: Literal["compute", "data"] = "compute"
+    """``compute``: ``steps`` for every model, so that all go through the same number of positions. ``data``: as many
+    tokens for every model as an LST with static patches of 4 reads in ``steps``, within a percent or so."""
+
+
+@config_dataclass
+class ValidationSection:
+    """Loss on the shards of ``--valid-shards`` and accuracy on the stories of ``--stories``; nothing without them."""
+
+    every: int = Field(default=1000, ge=1)
+    """Steps between two validations; a multiple of ``log_every``."""
+
+    sequences: int = Field(default=64, ge=1)
+    """Sequences of each modality at most, always the same ones."""
+
+    stories: int = Field(default=200, ge=1)
+    """Stories of each task at most, always the same ones; fewer stop training for less long."""
+
+
+@config_dataclass
+class PretrainConfig(TrainConfig):
+    """Everything about a pretraining run but the shards it reads."""
+
+    model: ModelSection
+    """Which model."""
+
+    budget: PretrainBudgetSection
+    """How long."""
+
+    patching: PatchingConfig = Field(default_factory=PatchingConfig)
+    """How speech tokens are grouped into patches; a baseline has none, whatever stands here."""
+
+    data: DataSection = Field(default_factory=DataSection)
+    """What is read, and how it is packed."""
+
+    validation: ValidationSection = Field(default_factory=ValidationSection)
+    """How overfitting is seen."""
+
+
+def resolve(config: PretrainConfig) -> PretrainConfig:
+    """The config as the run uses it: a baseline without patching.
+
+    :raises UserError: parts that do not go together; all of them are listed.
+    """
+    family = resolve_model(config.model).family
+    refuse(check(config))
+    if family == "baseline":
+        return dataclasses.replace(config, patching=PatchingConfig(strategy="none", size=1))
+    return config

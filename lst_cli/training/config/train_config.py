@@ -1,0 +1,224 @@
+"""What a training run is told: typed sections of the YAML file. Imports nothing heavy.
+
+Everything here but the section ``run`` is part of the model artifact's fingerprint: another value makes another
+model. ``run`` says how the work is done on the machine at hand, and may change from one start to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lst_cli.config import config_dataclass
+from lst_cli.distributed.launcher import world_size
+from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from lst_cli.model.model_config import ModelConfig
+
+
+@config_dataclass
+class ModelSection:
+    """Which model to train."""
+
+    architecture: str
+    """A name such as ``lst_tiny`` or ``baseline_tiny``; an unknown name lists them all."""
+
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the architecture to change, as in ``{layers: 4, local: {window: 256}}``."""
+
+
+@config_dataclass
+class OptimizerSection:
+    """AdamW and gradient clipping (Lu et al. 2025, A.3)."""
+
+    lr: float = Field(default=4e-4, gt=0)
+    """Peak learning rate."""
+
+    betas: tuple[float, float] = (0.9, 0.95)
+    """Decay of the running averages of the gradient and of its square."""
+
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the denominator of the update."""
+
+    weight_decay: float = Field(default=0.1, ge=0)
+    """Decoupled weight decay, for all parameters."""
+
+    clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient of all parameters together; larger ones are scaled down to it."""
+
+
+@config_dataclass
+class ScheduleSection:
+    """The learning rate over the run: linear warm-up, then a cosine (Lu et al. 2025, A.3)."""
+
+    warmup: int = Field(default=2000, ge=0)
+    """Steps from 0 to the peak learning rate."""
+
+    final: float = Field(default=0.01, ge=0, le=1)
+    """Learning rate of the last step, as a share of the peak."""
+
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@config_dataclass
+class RunSection:
+    """How the work is done on this machine; no part of the model's identity."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto``: CUDA where there is one."""
+
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """With several processes: whole copies of the model (``ddp``), or shards (``fsdp``, FSDP2)."""
+
+    hybrid: bool = False
+    """FSDP: shard within a machine and replicate between machines."""
+
+    sequences_per_batch: int | None = Field(default=None, ge=1)
+    """Sequences that go through the model at once on one device; fewer need less memory, and gradients are
+    accumulated. By default all of a process's share of a step."""
+
+    activation_checkpointing: bool = False
+    """Recompute activations in the backward pass instead of keeping them."""
+
+    compile: bool = False
+    """Compile the layers with ``torch.compile``."""
+
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of one process; by default the cores divided by the processes on the machine.
+    The environment variable OMP_NUM_THREADS goes before it."""
+
+    checkpoint_every: int = Field(default=1000, ge=1)
+    """Steps between two checkpoints; a multiple of ``log_every``."""
+
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """How many of the newest checkpoints stay on disk while the run goes on."""
+
+    keep_every: int | None = Field(default=None, ge=1)
+    """Checkpoints of multiples of so many steps stay as well, their weights also when the run is done: ``lst runs
+    model`` makes models of them. A multiple of ``checkpoint_every``; none by default."""
+
+    peak_flops: float | None = Field(default=None, gt=0)
+    """Operations a second that one device could do, for ``utilisation`` in the curve; by default that of its maker's
+    data sheet, where the GPU is known."""
+
+    log_order: bool = False
+    """Note the number and the checksum of every sequence that each process trains on, in the run's folder ``order``."""
+
+    tensorboard: bool = True
+    """Write TensorBoard event files beside the log."""
+
+    wandb: str | None = None
+    """Weights & Biases project to report to; none by default."""
+
+    prefetch: int = Field(default=4, ge=0)
+    """Steps of data prepared ahead; 0 for none."""
+
+    skip_corrupt: bool = False
+    """Pass over damaged shards and row groups with a warning; otherwise they stop the run."""
+
+
+@config_dataclass
+class BudgetSection:
+    """How long to train."""
+
+    steps: int = Field(ge=1)
+    """Optimizer steps."""
+
+
+@config_dataclass
+class TrainConfig:
+    """What pretraining and fine-tuning have in common."""
+
+    budget: BudgetSection
+    """How long."""
+
+    optimizer: OptimizerSection = Field(default_factory=OptimizerSection)
+    """How weights are changed."""
+
+    schedule: ScheduleSection = Field(default_factory=ScheduleSection)
+    """The learning rate over the run."""
+
+    precision: Precision = "bfloat16"
+    """Of the forward and backward pass; weights and optimizer stay in float32."""
+
+    seed: int = 0
+    """Seed of the weights and of every draw of the data."""
+
+    log_every: int = Field(default=10, ge=1)
+    """Steps between two lines of the training curve; runs stop cleanly at multiples of it."""
+
+    run: RunSection = Field(default_factory=RunSection)
+    """How the work is done on this machine; no part of the model's identity."""
+
+
+def resolve_model(section: ModelSection) -> ModelConfig:
+    """The architecture with its overrides.
+
+    :raises UserError: there is no such architecture or field, or the parts do not fit together.
+    """
+    from lst_cli.config import from_dict, to_dict
+    from lst_cli.model.architectures import architecture
+    from lst_cli.model.model_config import ModelConfig
+
+    tree = _merged(to_dict(architecture(section.architecture)), section.overrides)
+    return from_dict(ModelConfig, tree, "model.overrides").check()
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def check(config: TrainConfig) -> list[str]:
+    """What does not fit together."""
+    steps, run, log_every = config.budget.steps, config.run, config.log_every
+    problems = []
+    if config.schedule.warmup >= steps:
+        problems.append(
+            f"schedule.warmup is {config.schedule.warmup} steps, but the whole run is {steps} (budget.steps): lower it"
+        )
+    problems += check_every("run.checkpoint_every", run.checkpoint_every, log_every)
+    if run.keep_every and run.keep_every % run.checkpoint_every:
+        problems.append(
+            f"run.keep_every is {run.keep_every}, which is no multiple of run.checkpoint_every ({run.checkpoint_every})"
+        )
+    if run.hybrid and run.parallel != "fsdp":
+        problems.append("run.hybrid needs run.parallel: fsdp")
+    return problems
+
+
+def check_every(name: str, every: int, log_every: int) -> list[str]:
+    """Whatever happens every few steps happens where a line of the curve ends."""
+    return [f"{name} is {every}, which is no multiple of log_every ({log_every})"] if every % log_every else []
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Refuse a config.
+
+    :raises UserError: there are problems; all of them are listed.
+    """
+    if problems:
+        raise UserError("the config does not fit together", found="; ".join(problems))
+
+
+def check_shares(sequences_per_step: int, streams: int, size: int | None = None) -> None:
+    """Refuse a number of processes that does not divide the data.
+
+    :param size: the number; by default that of this run.
+    :raises UserError: names the settings.
+    """
+    size = size or world_size()
+    for name, value in (("data.sequences_per_step", sequences_per_step), ("data.streams", streams)):
+        if value % size:
+            raise UserError(
+                f"{name}: {value} can't be dealt to {size} processes",
+                expected=f"a multiple of {size}",
+                fix=f"change {name}, which starts another run, or the number of processes",
+            )

@@ -1,0 +1,83 @@
+"""Watches the numbers of a run, and stops it with everything needed to look into a loss that is not finite."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from fairseq2.metrics import Mean
+from torch import Tensor
+
+from lst_cli.errors import LstError
+from lst_cli.training.engine.train_batch import TrainBatch
+from lst_cli.training.metrics.batch_log import OrderLog
+from lst_cli.training.run.checkpoints import last_step
+
+
+class Watch:
+    """Knows the step and its batches, so that it can name them."""
+
+    def __init__(self, checkpoints: Path, evidence: Path, rank: int, order: OrderLog | None = None) -> None:
+        """Watch one process.
+
+        :param checkpoints: folder of the checkpoints.
+        :param evidence: folder that a bad batch is written to.
+        :param order: notes every batch; None where the run keeps no log of them.
+        """
+        self.step = 0
+        self._checkpoints = checkpoints
+        self._evidence = evidence
+        self._rank = rank
+        self._order = order
+        self._norm: Mean | None = None
+        self._batches: list[TrainBatch] = []
+        self._batches_step = 0
+
+    def saw(self, batch: TrainBatch, norm: Mean) -> None:
+        """Note a batch of the current step; the step before must have been fine.
+
+        :raises LstError: see :meth:`check`.
+        """
+        self._norm = norm
+        if self._batches_step != self.step:
+            self.check()
+            self._batches, self._batches_step = [], self.step
+        self._batches.append(batch)
+        if self._order is not None:
+            self._order.add(self.step, batch.sequences, batch.sums)
+
+    def check(self, norm: float | None = None) -> None:
+        """Stop when the gradient of the last step was not finite: its weights must not be saved.
+
+        :param norm: the mean gradient norm since the last log line; by default as far as it is known here.
+        :raises LstError: names the step, its sequences and the file with its batches.
+        """
+        if norm is None:
+            norm = self._known_norm()
+        if math.isfinite(norm):
+            return
+        paths = [self._write(number, batch) for number, batch in enumerate(self._batches)]
+        sequences = [sequence for batch in self._batches for sequence in batch.sequences]
+        last = last_step(self._checkpoints)
+        begins = f"goes on from the checkpoint of step {last}" if last else "begins anew, without a checkpoint,"
+        raise LstError(
+            f"the gradient of step {self._batches_step} is not finite",
+            found=f"norm {norm} for sequences {sequences} of that step; batch written to "
+            + ", ".join(str(path) for path in paths),
+            fix=f"the same command {begins} and comes to the same batch; to change the course, lower optimizer.lr "
+            "or raise schedule.warmup, which starts another run",
+        )
+
+    def _known_norm(self) -> float:
+        if self._norm is None:
+            return 0.0
+        total = self._norm.state_dict()["weighted_sum"]
+        assert isinstance(total, Tensor)
+        return float(total)
+
+    def _write(self, number: int, batch: TrainBatch) -> Path:
+        self._evidence.mkdir(parents=True, exist_ok=True)
+        path = self._evidence / f"step-{self._batches_step}-rank-{self._rank}-batch-{number}.npz"
+        np.savez(path, sequences=np.array(batch.sequences), **vars(batch.packed))
+        return path

@@ -1,0 +1,96 @@
+"""From the shards' reader to fairseq2's trainer: steps in batches, and a state that all processes share."""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+import torch.distributed as dist
+from fairseq2.datasets import DataReader
+from fairseq2.gang import Gang
+from typing_extensions import Self
+
+from lst_cli.model.model_config import ModelConfig
+from lst_cli.shards.read.reader import Reader
+from lst_cli.shards.read.resume import merge_states
+from lst_cli.text.speech_codec import SpeechCodec
+from lst_cli.training.engine.nonfinite_guard import Watch
+from lst_cli.training.engine.train_batch import TrainBatch
+
+
+class StepReader(DataReader[TrainBatch]):
+    """One step of the run at each iteration, in as many batches as memory asks for."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        config: ModelConfig,
+        speech: SpeechCodec,
+        *,
+        sequences: int,
+        sequences_per_batch: int | None,
+        gang: Gang,
+        watch: Watch,
+    ) -> None:
+        """Read for one process.
+
+        :param sequences: sequences of a step that this process takes.
+        :param gang: the processes that read different data.
+        """
+        self._reader = reader
+        self._config = config
+        self._speech = speech
+        self._sequences = sequences
+        self._per_batch = min(sequences_per_batch or sequences, sequences)
+        self._gang = gang
+        self._watch = watch
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[TrainBatch]:
+        """The batches of the next step."""
+        data = next(self._reader)
+        batches = []
+        for first in range(0, len(data.sequences), self._per_batch):
+            last = first + self._per_batch
+            batch = TrainBatch(
+                data.packed(first, last),
+                self._config,
+                self._speech,
+                sequences=data.numbers[first:last],
+                sums=[crc32(sequence.tokens_T.tobytes()) for sequence in data.sequences[first:last]],
+                aligned=data.cuts[first:last].count("aligned"),
+            )
+            batches.append(batch)
+        return batches
+
+    def reset(self) -> None:
+        """The stream of steps has no end to go back from."""
+
+    def state_dict(self) -> dict[str, object]:
+        """Where all processes stand, so that any number of them can go on.
+
+        fairseq2 asks for it only when it saves a checkpoint: weights that are not finite are not saved.
+        """
+        self._watch.check()
+        mine = self._reader.state_dict()
+        states: list[Any] = [mine]
+        if self._gang.size > 1:
+            states = [None] * self._gang.size
+            dist.all_gather_object(states, mine, group=self._gang.as_process_group())
+        return merge_states(states)
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        """Go on from there."""
+        self._reader.load_state_dict(state_dict)
+
+    @property
+    def num_accumulate(self) -> int:
+        """Batches of a step."""
+        return batches_of_step(self._sequences, self._per_batch)
+
+
+def batches_of_step(sequences: int, sequences_per_batch: int | None) -> int:
+    """Batches that a process's share of a step is read in."""
+    return -(-sequences // min(sequences_per_batch or sequences, sequences))

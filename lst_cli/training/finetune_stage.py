@@ -1,0 +1,258 @@
+"""``lst finetune``: a model learns to transcribe (ASR), to speak (TTS) or both, with loss on the answer only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.config import to_dict
+from lst_cli.distributed.launcher import world_size
+from lst_cli.errors import UserError
+from lst_cli.model_artifact.card import (
+    MODEL,
+    QUANTIZER_FILE,
+    SPEECH_BPE_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    ModelCard,
+    load_speech,
+    read_card,
+)
+from lst_cli.training.config.finetune_config import FinetuneConfig
+from lst_cli.training.config.train_config import check_shares
+
+if TYPE_CHECKING:
+    from fairseq2.gang import Gangs
+
+    from lst_cli.patching.packed import Packed
+    from lst_cli.patching.strategies import PatchingConfig
+    from lst_cli.shards.documents.forms import Source, Split
+    from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.training.engine.job import Job, Validation
+    from lst_cli.training.engine.nonfinite_guard import Watch
+    from lst_cli.training.engine.step_reader import StepReader
+    from lst_cli.training.engine.stopping import StopRequest
+    from lst_cli.training.engine.validation_unit import OnceReader
+    from lst_cli.training.metrics.metrics_log import Line
+    from lst_cli.training.run.session import Folders
+
+Task = Literal["asr", "tts"]
+
+
+def parse_tasks(text: str) -> tuple[Task, ...]:
+    """``asr``, ``tts``, or ``asr,tts``, in whatever order.
+
+    :raises UserError: it is none of these.
+    """
+    names = [name.strip() for name in text.split(",")]
+    tasks = tuple(task for task in get_args(Task) if task in names)
+    if len(tasks) != len(names):
+        raise UserError("the tasks to learn", found=text, expected="asr, tts, or asr,tts for both")
+    return tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What is fine-tuned on what."""
+
+    tasks: Sequence[Task]
+    model: Artifact
+    shards: Sequence[Artifact]
+
+    @property
+    def task(self) -> str:
+        """The tasks, as the command names them."""
+        return ",".join(self.tasks)
+
+    @property
+    def parents(self) -> dict[str, Artifact]:
+        """By role, as the model's manifest names them."""
+        roles = {"model": self.model}
+        for number, artifact in enumerate(self.shards):
+            roles["shards" if number == 0 else f"shards_{number + 1}"] = artifact
+        return roles
+
+
+def request(config: FinetuneConfig, inputs: Inputs, name: str) -> Request:
+    """The model that is asked for. How the work is done (``run``) is no part of it."""
+    identity: dict[str, Any] = to_dict(config)
+    del identity["run"]
+    identity["task"] = inputs.task
+    return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
+
+
+def make(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> Callable[[Draft], None]:
+    """The function that fills the draft: trains, and writes the model."""
+
+    def fill(draft: Draft) -> None:
+        from lst_cli.training.metrics.progress_panel import Show
+        from lst_cli.training.run.session import train_to_the_end, write_model
+        from lst_cli.training.run.unfinished import noted
+
+        with Show(f"finetune {inputs.task}", config.budget.steps, folders.last_step) as show:
+            job, card = _job(config, inputs, folders, show)
+            with noted(folders.request, folders.work, job.steps):
+                train_to_the_end(job)
+        base = inputs.model
+        write_model(
+            draft,
+            job,
+            card,
+            tokenizer=base.file(TOKENIZER_FILE),
+            quantizer=base.file(QUANTIZER_FILE),
+            speech_bpe=base.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
+        )
+
+    return fill
+
+
+def follow(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> None:
+    """Train in a process that is not the first one: it writes no artifact."""
+    from lst_cli.training.run.session import train_to_the_end
+
+    train_to_the_end(_job(config, inputs, folders, show=lambda line: None)[0])
+
+
+def _job(
+    config: FinetuneConfig, inputs: Inputs, folders: Folders, show: Callable[[Line], None]
+) -> tuple[Job, ModelCard]:
+    from lst_cli.training.engine.families import FamilyConfig
+    from lst_cli.training.engine.step_reader import batches_of_step
+    from lst_cli.training.run.session import make_job
+
+    check_shares(config.data.sequences_per_step, config.data.streams)
+    card = read_card(inputs.model)
+    card = dataclasses.replace(card, patching=_static(card.patching))
+    speech = load_speech(inputs.model.path, card, inputs.model.reference)
+    share = config.data.sequences_per_step // world_size()
+
+    def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
+        return _training_reader(config, inputs, card, speech, gangs, watch, share)
+
+    job = make_job(
+        config,
+        FamilyConfig(model=card.architecture, vocabulary_size=card.vocabulary.size),
+        folders,
+        show,
+        make_reader,
+        accumulate=batches_of_step(share, config.run.sequences_per_batch),
+        weights=inputs.model.file(WEIGHTS_FILE),
+        validation=_validation(config, inputs, card, speech, share) if config.data.held_out else None,
+    )
+    return job, card
+
+
+def _static(patching: PatchingConfig) -> PatchingConfig:
+    """Fine-tuning cuts as inference does."""
+    return patching if patching.strategy == "none" else dataclasses.replace(patching, strategy="static")
+
+
+def _sources(config: FinetuneConfig, inputs: Inputs, split: Split) -> list[Source]:
+    """The same utterances in the form of each task."""
+    from lst_cli.shards.documents.forms import Source
+    from lst_cli.shards.shard_set import ShardSet
+
+    shards = ShardSet.of(*inputs.shards, skip_corrupt=config.run.skip_corrupt)
+    weights: dict[Task, float] = {"asr": config.data.asr_weight, "tts": config.data.tts_weight}
+    return [
+        Source(task, shards, weight=weights[task], form=task, held_out=config.data.held_out, split=split)
+        for task in inputs.tasks
+    ]
+
+
+def _training_reader(
+    config: FinetuneConfig,
+    inputs: Inputs,
+    card: ModelCard,
+    speech: SpeechCodec,
+    gangs: Gangs,
+    watch: Watch,
+    share: int,
+) -> StepReader:
+    from lst_cli.shards.read.reader import Reader, ReaderConfig
+    from lst_cli.training.engine.step_reader import StepReader
+
+    data = config.data
+    reader = Reader(
+        ReaderConfig(
+            positions=data.positions,
+            sequences_per_step=data.sequences_per_step,
+            streams=data.streams,
+            whole_documents=True,
+            seed=config.seed,
+            prefetch=config.run.prefetch,
+            skip_corrupt=config.run.skip_corrupt,
+        ),
+        _sources(config, inputs, "train"),
+        card.vocabulary,
+        card.patching,
+        total_steps=config.budget.steps,
+        speech_bpe=speech.bpe,
+        rank=gangs.dp.rank,
+        world_size=gangs.dp.size,
+    )
+    return StepReader(
+        reader,
+        card.architecture,
+        speech,
+        sequences=share,
+        sequences_per_batch=config.run.sequences_per_batch,
+        gang=gangs.dp,
+        watch=watch,
+    )
+
+
+def _validation(
+    config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int
+) -> Validation:
+    from lst_cli.training.engine.job import Validation
+
+    told = config.validation
+    # A single task's lines in the curve need no name.
+    names = {task: task if len(inputs.tasks) > 1 else "" for task in inputs.tasks}
+
+    def read(source: Source) -> Iterator[Packed]:
+        from lst_cli.shards.read.once import read_once
+        from lst_cli.shards.read.reader import ReaderConfig
+
+        return read_once(
+            source,
+            ReaderConfig(positions=config.data.positions, whole_documents=True),
+            card.vocabulary,
+            card.patching,
+            sequences_per_batch=min(config.run.sequences_per_batch or share, share),
+            speech_bpe=speech.bpe,
+        )
+
+    def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
+        from lst_cli.training.engine.validation_unit import OnceReader
+
+        return {
+            names[task]: OnceReader(
+                partial(read, source),
+                card.architecture,
+                speech,
+                most=None,
+                gang=gangs.dp,
+                stop=stop,
+            )
+            for task, source in zip(inputs.tasks, _sources(config, inputs, "held_out"), strict=True)
+        }
+
+    transcripts = {}
+    if told.metric != "loss":
+        from lst_cli.evaluation.asr_in_training import TranscriptScorer
+
+        transcripts[names["asr"]] = TranscriptScorer(inputs.model, card)
+    return Validation(
+        every=told.every,
+        make_readers=make_readers,
+        keep_best=told.keep == "best",
+        metric=told.metric,
+        transcripts=transcripts,
+        stop_after=told.stop_after,
+    )

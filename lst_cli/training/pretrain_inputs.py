@@ -1,0 +1,219 @@
+"""The artifacts that a model is pretrained from, and whether they belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lst_cli.artifacts import Artifact
+from lst_cli.errors import UserError
+from lst_cli.training.config.pretrain_config import PretrainConfig
+from lst_cli.training.config.train_config import check_every, refuse, resolve_model
+
+if TYPE_CHECKING:
+    from lst_cli.evaluation.stories_in_training import Stories
+    from lst_cli.shards.documents.forms import Source
+    from lst_cli.shards.read.reader import ReaderConfig
+    from lst_cli.text.speech_bpe import SpeechBpe
+    from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.training.init.hf_llama import TextModel
+
+CENTROIDS_FILE = "centroids.safetensors"
+TOKENIZER_FILE = "tokenizer.model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The artifacts that a model is pretrained from."""
+
+    speech: Sequence[Artifact]
+    """Speech shards, read one after another."""
+    text: Sequence[Artifact]
+    """Text shards; may be none."""
+    valid: Sequence[Artifact]
+    """Speech or text shards that are not trained on; may be none."""
+    tokenizer: Artifact
+    quantizer: Artifact
+    speech_bpe: Artifact | None = None
+    """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
+    stories: Stories | None = None
+    """Stories to complete at every validation."""
+    init: TextModel | None = None
+    """A text model to begin from."""
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is anything to validate on."""
+        return bool(self.valid) or self.stories is not None
+
+    @property
+    def speech_bpe_file(self) -> Path | None:
+        """The SentencePiece model over speech tokens."""
+        from lst_cli.text.speech_bpe import MODEL_FILE
+
+        return None if self.speech_bpe is None else self.speech_bpe.file(MODEL_FILE)
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The SentencePiece model."""
+        return self.tokenizer.file(TOKENIZER_FILE)
+
+    @property
+    def centroids_file(self) -> Path:
+        """The quantizer's centroids."""
+        return self.quantizer.file(CENTROIDS_FILE)
+
+    @property
+    def parents(self) -> dict[str, Artifact]:
+        """By role, as the model's manifest names them."""
+        roles = {"tokenizer": self.tokenizer, "quantizer": self.quantizer}
+        if self.speech_bpe is not None:
+            roles["speech_bpe"] = self.speech_bpe
+        if self.stories is not None and self.stories.tokens is not None:
+            roles["stories_tokens"] = self.stories.tokens
+        for role, artifacts in (
+            ("shards", self.speech),
+            ("text_shards", self.text),
+            ("valid_shards", self.valid),
+        ):
+            for number, artifact in enumerate(artifacts):
+                roles[role if number == 0 else f"{role}_{number + 1}"] = artifact
+        return roles
+
+
+def open_sources(config: PretrainConfig, inputs: Inputs) -> tuple[list[Source], SpeechCodec]:
+    """The sources of the mixture, and how their speech becomes token ids of the vocabulary that they share.
+
+    :raises UserError: shards are damaged, or do not belong together.
+    """
+    from lst_cli.shards.documents.forms import Source
+    from lst_cli.shards.shard_set import ShardSet
+    from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.text.vocabulary import Vocabulary
+
+    data = config.data
+    sources = []
+    for name, artifacts, weight in (
+        ("speech", inputs.speech, data.speech_weight),
+        ("text", inputs.text, data.text_weight),
+    ):
+        if artifacts:
+            shards = ShardSet.of(*artifacts, skip_corrupt=config.run.skip_corrupt)
+            form = data.speech_form if name == "speech" else None
+            sources.append(Source(name, shards, weight=weight, form=form, spans=config.patching.spans))
+    info = sources[0].shards.info
+    _check_parents(inputs, info.tokenizer, info.units)
+    bpe = _speech_bpe(inputs, info.units)
+    vocabulary = Vocabulary(pieces=info.pieces, units=info.units if bpe is None else bpe.pieces)
+    return sources, SpeechCodec(vocabulary, bpe)
+
+
+def _speech_bpe(inputs: Inputs, units: int) -> SpeechBpe | None:
+    from lst_cli.text.speech_bpe import SpeechBpe
+
+    if inputs.speech_bpe is None or inputs.speech_bpe_file is None:
+        return None
+    bpe = SpeechBpe.from_file(inputs.speech_bpe_file)
+    if bpe.units != units:
+        raise UserError(
+            f"{inputs.speech_bpe.reference}: not of the shards' speech tokens",
+            found=f"{bpe.units} units",
+            expected=f"{units} units",
+            fix="train one on these shards with 'lst shards bpe'",
+        )
+    return bpe
+
+
+def open_validation(config: PretrainConfig, inputs: Inputs) -> list[Source]:
+    """A source for each modality that there are validation shards of.
+
+    :raises UserError: shards are damaged.
+    """
+    from lst_cli.shards.documents.forms import Source
+    from lst_cli.shards.shard_set import ShardSet
+
+    opened = [ShardSet.of(artifact, skip_corrupt=config.run.skip_corrupt) for artifact in inputs.valid]
+    sources = []
+    for modality, form in (("speech", config.data.speech_form), ("text", None)):
+        chosen = [artifact for artifact, s in zip(inputs.valid, opened, strict=True) if s.modality == modality]
+        if chosen:
+            sources.append(Source(modality, ShardSet.of(*chosen), form=form, spans=config.patching.spans))
+    return sources
+
+
+def _check_parents(inputs: Inputs, tokenizer: str, units: int) -> None:
+    from safetensors import safe_open
+
+    digest = sha256(inputs.tokenizer_file.read_bytes()).hexdigest()
+    if digest != tokenizer:
+        raise UserError(
+            f"{inputs.tokenizer.reference}: not the tokenizer that the shards were made with",
+            found=f"sha256 {digest[:12]}",
+            expected=f"sha256 {tokenizer[:12]}",
+            fix="give the shards' own tokenizer with --tokenizer",
+        )
+    with safe_open(inputs.centroids_file, framework="np") as file:
+        clusters = int(file.get_slice("centroids").get_shape()[0])
+    if clusters != units:
+        raise UserError(
+            f"{inputs.quantizer.reference}: not the quantizer that the shards were made with",
+            found=f"{clusters} clusters",
+            expected=f"{units} clusters",
+            fix="give the shards' own quantizer with --quantizer",
+        )
+
+
+def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
+    """Refuse a config that asks for what the inputs do not have.
+
+    :raises UserError: speech shards without alignment, and a patching that needs one; validation between log lines.
+    """
+    for artifacts, modality, option in ((inputs.speech, "speech", "--shards"), (inputs.text, "text", "--text-shards")):
+        for artifact in artifacts:
+            found = artifact.config.get("modality", modality)
+            if found != modality:
+                raise UserError(
+                    f"{option} {artifact.reference}: not {modality} shards",
+                    found=f"{found} shards",
+                    fix="give speech shards with --shards and text shards with --text-shards",
+                )
+    if inputs.speech_bpe is not None and config.patching.strategy != "none":
+        raise UserError(
+            f"--speech-bpe {inputs.speech_bpe.reference}: only a baseline reads merged speech tokens",
+            found=f"model.architecture: {config.model.architecture}, which groups speech tokens into patches itself",
+            expected="a baseline",
+            fix="set model.architecture to a baseline, or leave out --speech-bpe",
+        )
+    if inputs.init is not None:
+        from lst_cli.training.init.hf_llama import check_text_model
+
+        check_text_model(inputs.init, resolve_model(config.model), inputs.tokenizer_file)
+    if inputs.validates:
+        refuse(check_every("validation.every", config.validation.every, config.log_every))
+    needs = config.patching.strategy in ("aligned", "mixed", "curriculum")
+    lacking = [shards for shards in inputs.speech if "tokens" in shards.parents and "alignment" not in shards.parents]
+    if needs and lacking:
+        raise UserError(
+            f"patching.strategy: {config.patching.strategy} needs aligned words",
+            found=f"{', '.join(shards.reference for shards in lacking)} made without an alignment",
+            fix="make the shards with 'lst shards speech --alignment ...', or set patching.strategy=static",
+        )
+
+
+def reader_config(config: PretrainConfig) -> ReaderConfig:
+    """How the shards' reader is told what the config says."""
+    from lst_cli.shards.read.reader import ReaderConfig
+
+    data = config.data
+    return ReaderConfig(
+        positions=data.positions,
+        sequences_per_step=data.sequences_per_step,
+        streams=data.streams,
+        seed=config.seed,
+        interleave=data.interleave,
+        prefetch=config.run.prefetch,
+        skip_corrupt=config.run.skip_corrupt,
+    )

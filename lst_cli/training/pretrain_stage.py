@@ -1,0 +1,226 @@
+"""``lst pretrain``: from shards to a ``model`` artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lst_cli.artifacts import Draft, Request
+from lst_cli.config import to_dict
+from lst_cli.distributed.launcher import world_size
+from lst_cli.model_artifact.card import MODEL, ModelCard, quantizer_entry, speech_bpe_entry
+from lst_cli.training.config.pretrain_config import PretrainConfig
+from lst_cli.training.config.train_config import check_shares, resolve_model
+from lst_cli.training.pretrain_inputs import Inputs, open_sources, open_validation, reader_config
+
+if TYPE_CHECKING:
+    from fairseq2.gang import Gangs
+
+    from lst_cli.evaluation.stories_in_training import StoryScorer
+    from lst_cli.model.model_config import ModelConfig
+    from lst_cli.patching.packed import Packed
+    from lst_cli.shards.documents.forms import Source
+    from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.text.vocabulary import Vocabulary
+    from lst_cli.training.engine.job import Job, Validation
+    from lst_cli.training.engine.nonfinite_guard import Watch
+    from lst_cli.training.engine.step_reader import StepReader
+    from lst_cli.training.engine.stopping import StopRequest
+    from lst_cli.training.engine.validation_unit import OnceReader
+    from lst_cli.training.init.hf_llama import TextModel
+    from lst_cli.training.run.session import Folders
+
+
+def request(config: PretrainConfig, inputs: Inputs, name: str) -> Request:
+    """The model that is asked for. How the work is done (``run``) is no part of it."""
+    identity: dict[str, Any] = to_dict(config)
+    del identity["run"]
+    if not inputs.validates:
+        del identity["validation"]
+    if inputs.stories is not None:
+        identity["stories"] = dict(inputs.stories.identity)
+    if inputs.init is not None:
+        identity["init"] = inputs.init.identity
+    identity["task"] = "pretrain"
+    identity["model"] = {"architecture": config.model.architecture, "config": to_dict(resolve_model(config.model))}
+    return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
+
+
+def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[Draft], None]:
+    """The function that fills the draft: trains, and writes the model."""
+
+    def fill(draft: Draft) -> None:
+        from lst_cli.training.budget.data_sample import with_budget
+        from lst_cli.training.metrics.progress_panel import Show
+        from lst_cli.training.run.session import train_to_the_end, write_model
+        from lst_cli.training.run.unfinished import noted
+
+        sources, speech = open_sources(config, inputs)
+        planned = with_budget(config, sources, speech)
+        with Show(f"pretrain {config.model.architecture}", planned.budget.steps, folders.last_step) as show:
+            job = _job(planned, inputs, sources, speech, folders, show)
+            if inputs.init is not None:
+                _write_initial(config, inputs.init, speech.vocabulary, folders)
+            with noted(folders.request, folders.work, job.steps):
+                train_to_the_end(job)
+        write_model(
+            draft,
+            job,
+            _card(config, inputs, speech),
+            tokenizer=inputs.tokenizer_file,
+            quantizer=inputs.centroids_file,
+            speech_bpe=inputs.speech_bpe_file,
+        )
+
+    return fill
+
+
+def follow(config: PretrainConfig, inputs: Inputs, folders: Folders) -> None:
+    """Train in a process that is not the first one: it writes no artifact."""
+    from lst_cli.training.budget.data_sample import with_budget
+    from lst_cli.training.run.session import train_to_the_end
+
+    sources, speech = open_sources(config, inputs)
+    planned = with_budget(config, sources, speech)
+    train_to_the_end(_job(planned, inputs, sources, speech, folders, show=lambda line: None))
+
+
+def _initial_file(folders: Folders) -> Path:
+    """The first process reads it, where there is no checkpoint yet."""
+    return folders.work / "initial.safetensors"
+
+
+def _write_initial(config: PretrainConfig, text: TextModel, vocabulary: Vocabulary, folders: Folders) -> None:
+    """Put a text model's weights among fresh ones, and say which went where."""
+    from safetensors.torch import save_file
+
+    from lst_cli.artifacts.parquet import atomic_path
+    from lst_cli.console import print_table
+    from lst_cli.training.init.warm_start import initial_weights, table_rows
+
+    path = _initial_file(folders)
+    if path.is_file():
+        return
+    weights, table = initial_weights(text, resolve_model(config.model), vocabulary, config.seed)
+    print_table(f"weights of {text.folder}", ("here", "there", "numbers", ""), table_rows(table))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as unfinished:
+        save_file({name: value.contiguous() for name, value in weights.items()}, unfinished)
+
+
+def _card(config: PretrainConfig, inputs: Inputs, speech: SpeechCodec) -> ModelCard:
+    return ModelCard(
+        architecture=resolve_model(config.model),
+        vocabulary=speech.vocabulary,
+        patching=config.patching,
+        quantizer=quantizer_entry(inputs.quantizer),
+        speech_bpe=speech_bpe_entry(inputs.speech_bpe) if inputs.speech_bpe is not None else None,
+    )
+
+
+def _job(
+    config: PretrainConfig,
+    inputs: Inputs,
+    sources: Sequence[Source],
+    speech: SpeechCodec,
+    folders: Folders,
+    show: Callable[[dict[str, Any]], None],
+) -> Job:
+    from lst_cli.training.engine.families import FamilyConfig
+    from lst_cli.training.engine.step_reader import batches_of_step
+    from lst_cli.training.run.session import make_job
+
+    check_shares(config.data.sequences_per_step, config.data.streams)
+    family = FamilyConfig(model=resolve_model(config.model), vocabulary_size=speech.vocabulary.size)
+    share = config.data.sequences_per_step // world_size()
+
+    def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
+        from lst_cli.shards.read.reader import Reader
+        from lst_cli.training.engine.step_reader import StepReader
+
+        reader = Reader(
+            reader_config(config),
+            sources,
+            speech.vocabulary,
+            config.patching,
+            total_steps=config.budget.steps,
+            speech_bpe=speech.bpe,
+            rank=gangs.dp.rank,
+            world_size=gangs.dp.size,
+        )
+        return StepReader(
+            reader,
+            family.model,
+            speech,
+            sequences=share,
+            sequences_per_batch=config.run.sequences_per_batch,
+            gang=gangs.dp,
+            watch=watch,
+        )
+
+    return make_job(
+        config,
+        family,
+        folders,
+        show,
+        make_reader,
+        accumulate=batches_of_step(share, config.run.sequences_per_batch),
+        weights=_initial_file(folders) if inputs.init is not None else None,
+        validation=_validation(config, inputs, family.model, speech, share) if inputs.validates else None,
+        scheduled=partial(_scheduled, config),
+    )
+
+
+def _scheduled(config: PretrainConfig, step: int) -> dict[str, float]:
+    """The curriculum's probability at a step (counted from 1)."""
+    from lst_cli.patching.strategies import aligned_probability
+
+    if config.patching.strategy not in ("mixed", "curriculum"):
+        return {}
+    return {"aligned_probability": aligned_probability(config.patching, step - 1, config.budget.steps)}
+
+
+def _validation(
+    config: PretrainConfig, inputs: Inputs, model: ModelConfig, speech: SpeechCodec, share: int
+) -> Validation:
+    from lst_cli.training.engine.job import Validation
+
+    sources = open_validation(config, inputs)
+    per_batch = min(config.run.sequences_per_batch or share, share)
+
+    def read(source: Source) -> Iterator[Packed]:
+        from lst_cli.shards.read.once import read_once
+
+        return read_once(
+            source,
+            reader_config(config),
+            speech.vocabulary,
+            config.patching,
+            sequences_per_batch=per_batch,
+            speech_bpe=speech.bpe,
+        )
+
+    def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
+        from lst_cli.training.engine.validation_unit import OnceReader
+
+        return {
+            source.name: OnceReader(
+                partial(read, source),
+                model,
+                speech,
+                most=-(-config.validation.sequences // per_batch),
+                gang=gangs.dp,
+                stop=stop,
+            )
+            for source in sources
+        }
+
+    scorers: Mapping[str, StoryScorer] = {}
+    if inputs.stories is not None:
+        from lst_cli.evaluation.stories_in_training import story_scorers
+
+        card = _card(config, inputs, speech)
+        scorers = story_scorers(inputs.stories, card, speech, inputs.tokenizer_file, config.validation.stories)
+    return Validation(every=config.validation.every, make_readers=make_readers, stories=scorers)

@@ -1,0 +1,99 @@
+"""Models of a run on the way (``run.keep_every``): what it was at a step, as a ``model`` artifact of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.errors import UserError
+from lst_cli.model_artifact.card import MODEL
+from lst_cli.training.run.checkpoints import FOLDER, steps
+
+if TYPE_CHECKING:
+    from lst_cli.training.engine.job import Job
+
+
+def keep_snapshots(job: Job) -> None:
+    """Let the weights of the run's kept checkpoints outlive it, beside its logs; the last step's are the model."""
+    every = job.run.keep_every
+    for step in steps(job.checkpoints):
+        if not every or step % every or step == job.steps:
+            continue
+        source, target = job.checkpoints / f"step_{step}" / "model", job.logs / FOLDER / f"step_{step}" / "model"
+        unfinished = target.with_suffix(".tmp")
+        for old in (unfinished, target):  # a kill, or a run of the same config whose model was removed
+            shutil.rmtree(old, ignore_errors=True)
+        shutil.copytree(source, unfinished, copy_function=_link)
+        unfinished.rename(target)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one that knows no links
+        shutil.copy2(source, target)
+
+
+def snapshots(store: Store, model: Artifact) -> list[int]:
+    """Steps of a finished run that a model can be made of, oldest first."""
+    return steps(_folder(store, model))
+
+
+def snapshot_request(store: Store, model: Artifact, step: int, name: str) -> Request:
+    """The model of a step: made from what the run was made from.
+
+    :param model: what the run came to.
+    :raises UserError: that step was not kept, or a parent is no longer on disk.
+    """
+    kept = snapshots(store, model)
+    if step not in kept:
+        raise UserError(
+            f"{model.reference}: no weights of step {step} were kept",
+            found=f"those of {', '.join(map(str, kept))}" if kept else "none but the last step's",
+            fix="give one of these, or train with run.keep_every set",
+        )
+    return Request(
+        kind=MODEL,
+        name=name,
+        config={**model.config, "snapshot": step},
+        parents={role: store.find_any(parent.reference) for role, parent in model.parents.items()},
+    )
+
+
+def make_snapshot(store: Store, model: Artifact, step: int) -> Callable[[Draft], None]:
+    """The function that fills the draft."""
+
+    def fill(draft: Draft) -> None:
+        from lst_cli.model_artifact.card import QUANTIZER_FILE, SPEECH_BPE_FILE, TOKENIZER_FILE, read_card
+        from lst_cli.training.metrics.metrics_log import read_curve
+        from lst_cli.training.run.checkpoints import weights
+        from lst_cli.training.run.model_files import METRICS_FILE, fill_model
+
+        card = read_card(model)
+        curve = read_curve(_logs(store, model) / METRICS_FILE) or read_curve(model.file(METRICS_FILE))
+        fill_model(
+            draft,
+            weights(_folder(store, model), step),
+            card,
+            [line for line in curve if line["step"] <= step],
+            {"steps": step, "chosen_step": step},
+            tokenizer=model.file(TOKENIZER_FILE),
+            quantizer=model.file(QUANTIZER_FILE),
+            speech_bpe=model.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
+        )
+        # The processes that trained it, not the one that copies its weights.
+        draft.statistics["timing"]["processes"] = model.statistics["timing"]["processes"]
+
+    return fill
+
+
+def _logs(store: Store, model: Artifact) -> Path:
+    return store.root / "runs" / model.name / model.version
+
+
+def _folder(store: Store, model: Artifact) -> Path:
+    return _logs(store, model) / FOLDER

@@ -1,0 +1,132 @@
+"""Runs of a name that were started and not finished: going on with a changed config is refused. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lst_cli.artifacts import Request, Store
+from lst_cli.artifacts.parquet import write_bytes_atomic
+from lst_cli.errors import LstError, UserError
+from lst_cli.training.run.checkpoints import FOLDER, last_step
+
+_FILE = "run.json"
+_ENDED = "ended.json"
+_SHOWN = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A run with a checkpoint and without an artifact."""
+
+    folder: Path
+    """The draft's working folder."""
+    version: str
+    step: int
+    steps: int
+    identity: Mapping[str, Any]
+    """Config and parents."""
+    ended: Mapping[str, str]
+    """``how`` the run ended (``stopped``, ``failed``) and ``why``; empty while it runs, and when it was killed."""
+
+    @property
+    def work(self) -> Path:
+        """The run's checkpoints and its curve."""
+        return self.folder / "parts"
+
+
+class Stopped(LstError):
+    """A run that ended before its last step because it was asked to."""
+
+
+@contextmanager
+def noted(request: Request, work: Path, steps: int) -> Iterator[None]:
+    """Leave beside the checkpoints what the run is of, and how it ended, unless it is killed or done."""
+    told = {"version": request.version, "steps": steps, **_identity(request)}
+    write_bytes_atomic(work / _FILE, json.dumps(told, indent=2, ensure_ascii=False).encode())
+    (work / _ENDED).unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException as error:
+        how = "stopped" if isinstance(error, Stopped) else "failed"
+        why = error.what if isinstance(error, LstError) else f"{type(error).__name__}: {error}"
+        with suppress(OSError):  # the disk may be full: what went wrong matters more
+            write_bytes_atomic(work / _ENDED, json.dumps({"how": how, "why": why}).encode())
+        raise
+
+
+def identity_of(work: Path) -> dict[str, Any]:
+    """Config and parents of the run whose checkpoints lie there; empty where :func:`noted` has left nothing."""
+    path = work / _FILE
+    if not path.is_file():
+        return {}
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {key: told[key] for key in ("config", "parents")}
+
+
+def unfinished(folder: Path) -> Iterator[Unfinished]:
+    """The unfinished runs below ``ROOT/model/NAME``, without those that end or are removed while this looks."""
+    for path in sorted(folder.glob(f".*.partial/parts/{_FILE}")):
+        with suppress(FileNotFoundError):
+            yield _read(path)
+
+
+def _read(path: Path) -> Unfinished:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    ended = path.with_name(_ENDED)
+    return Unfinished(
+        folder=path.parents[1],
+        version=data.pop("version"),
+        step=last_step(path.parent / FOLDER),
+        steps=data.pop("steps", data["config"]["budget"]["steps"]),
+        identity=data,
+        ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
+    )
+
+
+def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
+    """Refuse to start beside an unfinished run of another config under the same name.
+
+    :param fresh: remove the unfinished run instead.
+    :raises UserError: lists what differs.
+    """
+    name = store.folder(request).parent
+    for run in unfinished(name):
+        if run.version == request.version or not run.step:
+            continue
+        if fresh:
+            shutil.rmtree(run.folder)
+            continue
+        changes = [f"{key}: {old} -> {new}" for key, old, new in differences(run.identity, _identity(request))]
+        more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+        raise UserError(
+            f"model/{request.name}: an unfinished run of another config stands at step {run.step} of {run.steps}",
+            found="; ".join(changes[:_SHOWN]) + more,
+            expected="the config that the run was started with",
+            fix="take the changes back to go on with it, give another --name, or drop it with --fresh",
+        )
+
+
+def differences(old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two trees of plain data: key with dots, old and new value."""
+    yield from _differences(old, new, "")
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys((*old, *new)):
+            yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif old != new:
+        yield path, old, new
+
+
+def _identity(request: Request) -> dict[str, Any]:
+    parents = {role: artifact.reference for role, artifact in request.parents.items()}
+    # Tuples become lists, as they do on disk.
+    plain: dict[str, Any] = json.loads(json.dumps({"config": request.config, "parents": parents}))
+    return plain

@@ -1,0 +1,71 @@
+"""HuBERT models on disk, looked at without loading torch: where they are, what their config says."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from lst_cli.errors import UserError
+from lst_cli.units.features.hub_models import find_model, normalizes, read_settings, weights_sha256
+from lst_cli.units.features.torchaudio_bundles import PREFIX, find_bundle
+from lst_cli.units.frames import FRAME_SAMPLES
+
+_DEFAULT_STRIDES = (5, 2, 2, 2, 2, 2, 2)
+"""What transformers assumes where config.json does not say: HuBERT base."""
+
+_DEFAULT_LAYERS = 12
+
+WINDOW_S = 60.0
+"""Longest clip that is read whole, in seconds; longer ones are cut into windows of this length."""
+
+CONTEXT_S = 5.0
+"""Audio before and after the kept part of a window, in seconds."""
+
+
+def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
+    """The features config for ``--features hubert:PATH --layer N``.
+
+    :raises UserError: there is no model, no layer was chosen, or the model can't give 25 Hz.
+    """
+    folder = find_hubert(path)
+    config = read_settings(folder / "config.json")
+    layers = int(config.get("num_hidden_layers", _DEFAULT_LAYERS))
+    if layer is None or not 1 <= layer <= layers:
+        raise UserError(
+            "--layer: which layer's output shall be clustered?",
+            found="none given" if layer is None else str(layer),
+            expected=f"1 to {layers} for {path}",
+            fix="--layer 9 is usual for HuBERT base (of 12), --layer 11 for mHuBERT at 25 Hz",
+        )
+    _check_strides(folder, config)
+    return {
+        "kind": "hubert",
+        "path": str(folder.resolve()) if Path(path).is_dir() else path,
+        "sha256": weights_sha256(folder),
+        "layer": layer,
+        "normalize": normalizes(folder, config),
+        "window_s": WINDOW_S,
+        "context_s": CONTEXT_S,
+    }
+
+
+def find_hubert(path: str) -> Path:
+    """The folder of a model given as a folder, a name on the Hugging Face hub (fetched if need be), or a bundle's name.
+
+    :raises UserError: there is no such folder, and the hub has no such model or can't be reached.
+    """
+    if path.startswith(PREFIX):
+        return find_bundle(path.removeprefix(PREFIX))
+    expected = "a folder with config.json, or a name on the Hugging Face hub such as facebook/hubert-base-ls960"
+    return find_model(path, f"hubert:{path}", expected, fetch=True)
+
+
+def _check_strides(folder: Path, config: dict[str, Any]) -> None:
+    hop = math.prod(config.get("conv_stride", _DEFAULT_STRIDES))
+    if FRAME_SAMPLES % hop:
+        raise UserError(
+            f"{folder}: the model's frames don't divide 40 ms",
+            found=f"one frame every {hop} samples at 16 kHz",
+            expected=f"a divisor of {FRAME_SAMPLES}, such as 320 (50 Hz) or 640 (25 Hz)",
+        )

@@ -1,0 +1,34 @@
+"""The settings of MFCC features, without loading torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lst_cli.errors import UserError
+
+MFCC = {
+    "kind": "mfcc",
+    "cepstra": 13,
+    "mel_bins": 40,
+    "low_hz": 20.0,
+    "fft": 512,
+    "pre_emphasis": 0.97,
+    "log_floor": 1e-6,
+    "delta_window": 5,
+    "mean_s": 10.0,
+    "weight_decay": 0.9,
+    "delta_weights": [1.0, 0.7, 0.5],
+    "window_s": 120.0,
+    "context_s": 11.0,
+}
+"""The features config of ``--features mfcc``; :mod:`lst_cli.units.features.mfcc` says what each does."""
+
+
+def describe_mfcc(layer: int | None) -> dict[str, Any]:
+    """The features config for ``--features mfcc``.
+
+    :raises UserError: a layer was asked for.
+    """
+    if layer is not None:
+        raise UserError("--layer: MFCC features have no layers", found=str(layer), fix="leave --layer out")
+    return dict(MFCC)

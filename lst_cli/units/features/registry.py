@@ -1,0 +1,106 @@
+"""Feature extractors: what they have in common, and which there are.
+
+A features config is plain data that says how features are made; it stands in the quantizer artifact and in its
+``centroids.safetensors``. A new extractor is one file and one line in each of the two functions below.
+
+Legend: T frames, D feature dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from lst_cli.distributed.device import pick_device
+from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from lst_cli.units.waveform import Waveform
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class FeatureExtractor(Protocol):
+    """Turns audio at 16 kHz into one vector for each 40 ms, by the rule of :mod:`lst_cli.units.frames`.
+
+    A clip's features don't depend on the clips that are read beside it.
+    """
+
+    @property
+    def dim(self) -> int:
+        """D."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    @property
+    def window_samples(self) -> int:
+        """The longest clip it hears at once; longer ones are cut into windows."""
+
+    @property
+    def context_samples(self) -> int:
+        """Audio that it should hear before and after the kept part of a window."""
+
+    @property
+    def batch_samples(self) -> int:
+        """How much audio it should be given at once to be fast."""
+
+    @property
+    def weights_D(self) -> NDArray[np.float32] | None:
+        """How much each dimension counts in k-means, once all have variance 1; None to cluster them as they are."""
+
+    def extract(self, waves: Sequence[Waveform]) -> torch.Tensor:
+        """Features of all clips one after the other, float32 [T, D]: ``n_frames`` rows for each clip."""
+
+
+def describe_features(spec: str, layer: int | None) -> dict[str, Any]:
+    """The features config for ``--features SPEC --layer N``. Does not load torch.
+
+    :raises UserError: no such extractor, or its options are wrong.
+    """
+    kind, _, argument = spec.partition(":")
+    if kind == "mfcc" and not argument:
+        from lst_cli.units.features.mfcc_config import describe_mfcc
+
+        return describe_mfcc(layer)
+    if kind == "hubert" and argument:
+        from lst_cli.units.features.hubert_files import describe_hubert
+
+        return describe_hubert(argument, layer)
+    if kind == "torchaudio" and argument:
+        from lst_cli.units.features.hubert_files import describe_hubert
+
+        return describe_hubert(spec, layer)
+    raise UserError(
+        f"--features {spec}: no such features",
+        expected="mfcc, hubert:PATH with a folder or a name on the Hugging Face hub, or torchaudio:HUBERT_BASE",
+    )
+
+
+def load_features(
+    config: Mapping[str, Any], device: str = "auto", precision: Precision = "float32", *, compile: bool = False
+) -> FeatureExtractor:
+    """The extractor that a features config describes.
+
+    :param device: as :func:`lst_cli.distributed.device.pick_device` takes it.
+    :param compile: compile the model with torch.compile; no effect on MFCC.
+    :raises UserError: the config is of a newer ``lst``, or its model can't be read.
+    """
+    import torch
+
+    place = torch.device(pick_device(device))
+    kind = config.get("kind")
+    if kind == "mfcc":
+        from lst_cli.units.features.mfcc import MfccFeatures
+
+        return MfccFeatures(config)
+    if kind == "hubert":
+        from lst_cli.units.features.hubert import load_hubert
+
+        return load_hubert(config, place, getattr(torch, precision), compile=compile)
+    raise UserError(f"the quantizer's features are of a kind that this lst does not know: {kind!r}")

@@ -1,0 +1,122 @@
+"""The stage ``lst tokenize``: a corpus and a quantizer become tokens.
+
+The corpus is divided into work units (:mod:`lst_cli.distributed.shared_work`); ranks take every n-th, then help with
+what is missing. Rank 0 puts the parts together in the order of the corpus, so the artifact is the same, byte for byte,
+after any kill and for any number of ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.console import progress, say
+from lst_cli.distributed.device import pick_device
+from lst_cli.distributed.launcher import Rank
+from lst_cli.distributed.shared_work import SharedWork, help_with
+from lst_cli.units.features.registry import Precision
+from lst_cli.units.frames import SAMPLE_RATE
+from lst_cli.units.tokenize.work_units import UNIT_SAMPLES, WorkUnit
+from lst_cli.units.tokens import TOKENS
+
+if TYPE_CHECKING:
+    from lst_cli.audio.corpus_artifact import Corpus
+    from lst_cli.console import Progress
+    from lst_cli.units.tokenize.token_parts import PartMaker
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizeOptions:
+    """What ``lst tokenize`` is asked for."""
+
+    name: str
+    corpus: Artifact
+    quantizer: Artifact
+    precision: Precision = "float32"
+    device: str = "auto"
+    """As :func:`lst_cli.distributed.device.pick_device` takes it."""
+    workers: int | None = None
+    """Threads; None for one a core, or 8 beside a GPU."""
+    compile: bool = False
+    """Compile the model with torch.compile."""
+    max_reject_rate: float = 0.01
+    unit_samples: int = UNIT_SAMPLES
+    """Audio in a work unit, in samples at 16 kHz."""
+
+    @property
+    def request(self) -> Request:
+        """The artifact that comes of it: only what changes the tokens counts."""
+        return Request(
+            kind=TOKENS,
+            name=self.name,
+            config={"precision": self.precision},
+            parents={"corpus": self.corpus, "quantizer": self.quantizer},
+        )
+
+
+def plan_tokens(options: TokenizeOptions, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
+
+    def make(draft: Draft) -> None:
+        from lst_cli.units.tokenize.assemble import assemble, drop_rejecting_parts
+
+        drop_rejecting_parts(draft.parts)
+        work = _Work(options, rank, draft.parts)
+        work.run()
+        assemble(draft, work.units, len(work.corpus), options.max_reject_rate)
+
+    return options.request, make
+
+
+def help_tokenize(options: TokenizeOptions, rank: Rank, store: Store) -> None:
+    """What a rank other than 0 does: make parts until none is missing."""
+    help_with(store, options.request, lambda parts, finished: _Work(options, rank, parts, finished).run())
+    say(f"rank {rank.number}: no work unit is left")
+
+
+class _Work:
+    """A rank's part in making all work units."""
+
+    def __init__(
+        self, options: TokenizeOptions, rank: Rank, parts: Path, finished: Callable[[], bool] = lambda: False
+    ) -> None:
+        from lst_cli.audio.corpus_artifact import Corpus
+        from lst_cli.units.input.pieces import heard_samples
+        from lst_cli.units.tokenize.work_units import divide
+
+        self.corpus: Corpus = Corpus(options.corpus)
+        self._samples_U = heard_samples(self.corpus)
+        self.units = divide(self._samples_U, options.unit_samples)
+        self._options = options
+        self._shared = SharedWork(self.units, rank, parts, finished)
+
+    def run(self) -> None:
+        """Make this rank's units, then help with those still missing."""
+        own = self._shared.own()
+        maker: PartMaker | None = None
+        with progress("tokenize", self._seconds(own), "audio s") as bar:
+            for todo in self._shared.rounds(own):
+                maker = maker or self._maker()
+                self._make(maker, todo, bar)
+
+    def _maker(self) -> PartMaker:
+        from lst_cli.units.quantizer.quantize import Quantizer
+        from lst_cli.units.tokenize.token_parts import PartMaker
+
+        options = self._options
+        device = pick_device(options.device, self._shared.rank.local)
+        quantizer = Quantizer.load(options.quantizer.path, device, options.precision, compile=options.compile)
+        return PartMaker(quantizer, self.corpus, self._samples_U, options.workers)
+
+    def _make(self, maker: PartMaker, todo: list[WorkUnit], bar: Progress) -> None:
+        with self._shared.writing():
+            for unit in maker.make(todo, self._shared.parts):
+                bar.advance(self._seconds([unit]))
+                if self._shared.finished():
+                    return
+
+    def _seconds(self, units: list[WorkUnit]) -> float:
+        return sum(float(self._samples_U[unit.start : unit.stop].sum()) for unit in units) / SAMPLE_RATE

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lst_cli.distributed.device import pick_device
+from lst_cli.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "local_rank", "expected"),
+    [
+        ("auto", 0, 3, "cpu"),
+        ("cpu", 4, 3, "cpu"),
+        ("auto", 4, 0, "cuda:0"),
+        ("cuda", 4, 3, "cuda:3"),
+        ("cuda", 2, 3, "cuda:1"),
+        ("cuda:1", 2, 0, "cuda:1"),
+    ],
+)
+def test_each_rank_takes_its_gpu(
+    monkeypatch: pytest.MonkeyPatch, name: str, gpus: int, local_rank: int, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert pick_device(name, local_rank) == expected
+
+
+@pytest.mark.parametrize(("name", "gpus"), [("cuda", 0), ("cuda:2", 2), ("gpu", 1), ("cuda:x", 1)])
+def test_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, gpus: int) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    with pytest.raises(UserError, match=f"--device {name}"):
+        pick_device(name)

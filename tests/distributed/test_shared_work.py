@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lst_cli.distributed.launcher import Rank, this_rank
+from lst_cli.distributed.shared_work import own_first, to_help_with
+from lst_cli.errors import UserError
+from lst_cli.units.tokenize.work_units import WorkUnit, divide
+
+
+@given(
+    st.lists(st.integers(1, 100_000), max_size=60).map(lambda x: np.array(x, dtype=np.int64)), st.integers(1, 300_000)
+)
+def test_units_cover_the_corpus_once(samples: np.ndarray, unit_samples: int) -> None:
+    units = divide(samples, unit_samples)
+    assert [row for unit in units for row in range(unit.start, unit.stop)] == list(range(len(samples)))
+    assert all(unit.start < unit.stop for unit in units)
+    for unit in units:
+        # All but the utterance that reaches over the end fit.
+        assert samples[unit.start : unit.stop - 1].sum() <= unit_samples
+
+
+def test_a_million_short_clips_make_units_of_bounded_size() -> None:
+    units = divide(np.full(1_000_000, 160))
+    assert max(unit.stop - unit.start for unit in units) <= 18_000
+    assert len({unit.file_name for unit in units}) == len(units)
+
+
+def test_ranks_share_all_units_and_help_from_the_back() -> None:
+    units = [WorkUnit(i, i + 1) for i in range(11)]
+    ranks = [Rank(number, 3, number) for number in range(3)]
+    shares = [own_first(rank, units) for rank in ranks]
+    assert sorted((u for share in shares for u in share), key=lambda u: u.start) == units
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert [to_help_with(rank, units[:5]) for rank in ranks] == [[units[4]], [units[3]], [units[2]]]
+    assert to_help_with(ranks[2], units[:2]) == [units[1]]
+    assert to_help_with(ranks[0], []) == []
+
+
+def test_the_launcher_says_the_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"):
+        monkeypatch.delenv(name, raising=False)
+    assert this_rank() == Rank(0, 1, 0)
+    monkeypatch.setenv("SLURM_NTASKS", "4")  # an allocation, but not inside srun
+    assert this_rank() == Rank(0, 1, 0)
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    monkeypatch.setenv("SLURM_LOCALID", "1")
+    assert this_rank() == Rank(3, 4, 1)
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert this_rank() == Rank(1, 2, 1)
+    monkeypatch.setenv("RANK", "2")
+    with pytest.raises(UserError, match="RANK=2"):
+        this_rank()

@@ -1,0 +1,96 @@
+"""Rows of tables: labels, patchings, budgets, and results that are damaged or unknown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.errors import UserError
+from lst_cli.evaluation.scores import SCORES, SCORES_FILE
+from lst_cli.reports.page.models import ModelFacts, model_labels
+from lst_cli.reports.page.result_rows import read_rows
+from lst_cli.reports.training_budget import Budget, read_budget, read_metrics
+from tests.reports.making import entry, make_asr_scores, make_model
+
+
+def make_result(store: Store, result: dict[str, Any]) -> Artifact:
+    def make(draft: Draft) -> None:
+        (draft.path / SCORES_FILE).write_text(json.dumps(result))
+
+    return store.build(Request(kind=SCORES, name="s", config=result), make).artifact
+
+
+@pytest.mark.parametrize(
+    ("patching", "label"),
+    [
+        ({"strategy": "static", "size": 6}, "static 6"),
+        ({"strategy": "curriculum", "size": 4, "silence": "separate"}, "curriculum 4"),
+        ({"strategy": "mixed", "size": 4, "silence": "merged"}, "mixed 4, sil merged"),
+        ({"strategy": "static", "size": 4, "boundaries": "given"}, "static 4, ends given"),
+    ],
+)
+def test_patching_in_words(patching: dict[str, Any], label: str) -> None:
+    model = ModelFacts(
+        label="m", reference="model/m/1", fingerprint="1", family="lst", patching=patching, budget=Budget()
+    )
+    assert model.patching_label == label
+    assert ModelFacts(**{**vars(model), "family": "baseline"}).patching_label == "none"
+
+
+def test_models_of_one_name_are_told_apart() -> None:
+    names = {"a": ("m", "model/m/0123456789ab"), "b": ("m", "model/m/ba9876543210"), "c": ("n", "model/n/1")}
+    assert model_labels(names) == {"a": "m/012345", "b": "m/ba9876", "c": "n"}
+
+
+def test_budget_from_statistics_and_curve(tmp_path_factory: pytest.TempPathFactory) -> None:
+    store = Store(tmp_path_factory.mktemp("root"))
+    budget = read_budget(make_model(store, "m", "static"))
+    assert budget == Budget(
+        steps=600, positions=600 * 8192, tokens=600 * 10292, speech_tokens=600 * 3100, parameters=4_800_000
+    )
+
+
+def test_damaged_curve_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = make_model(Store(tmp_path_factory.mktemp("root")), "m", "static")
+    path = model.file("metrics.jsonl")
+    path.write_text(path.read_text()[:-30])
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line 60"):
+        read_metrics(model)
+
+
+@pytest.mark.parametrize("result", [{}, {"task": "storycloze", "results": []}, {"task": "asr", "model": []}])
+def test_what_is_no_result_is_refused(tmp_path_factory: pytest.TempPathFactory, result: dict[str, Any]) -> None:
+    store = Store(tmp_path_factory.mktemp("root"))
+    with pytest.raises(UserError, match="not a result of lst eval"):
+        read_rows(store, [make_result(store, result)])
+
+
+def test_a_result_that_lacks_something_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+    store = Store(tmp_path_factory.mktemp("root"))
+    model = entry(make_model(store, "m", "static"))
+    scores = make_result(store, {"task": "storycloze", "model": model, "results": [{"direction": "s-s", "n": 3}]})
+    with pytest.raises(UserError, match="lacks 'metric'"):
+        read_rows(store, [scores])
+
+
+def test_unknown_results_are_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    store = Store(tmp_path_factory.mktemp("root"))
+    scores = make_result(store, {"task": "tts", "model": entry(make_model(store, "m", "static")), "judged": 3})
+    rows = read_rows(store, [scores])
+    assert not rows.scores and rows.unknown == [f"{scores.reference} (task tts)"]
+
+
+def test_pretrained_models_and_baselines_come_first(world: Store) -> None:
+    rows = read_rows(world, [artifact for artifact in world.all() if artifact.kind == "scores"])
+    pretrained, tuned = ["baseline", "curriculum", "static"], ["asr-baseline", "asr", "tts-baseline", "tts"]
+    assert list(rows.labels.values()) == [*pretrained, *tuned]
+    assert [model.label for model in rows.models] == list(rows.labels.values())
+
+
+def test_asr_row(tmp_path_factory: pytest.TempPathFactory) -> None:
+    store = Store(tmp_path_factory.mktemp("root"))
+    (row,) = read_rows(store, [make_asr_scores(store, "asr", make_model(store, "m", "static"), 3)]).asr
+    assert (row.wer, row.n_words, row.words["substitutions"], row.cer) == (0.3, 100, 30, 0.15)
