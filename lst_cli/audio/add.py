@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.artifacts import Draft, Request
-from lst_cli.audio.corpus_artifact import CORPUS, Stretch, write_utterances
+from lst_cli.audio.corpus_artifact import CORPUS, AudioSegment, write_utterances
 from lst_cli.audio.inspect import AudioFacts, for_each_file, inspect_audio, sha256
 from lst_cli.audio.layouts import Entry, Listing, choose_layout
 from lst_cli.console import warn
@@ -81,7 +81,7 @@ def make_corpus(draft: Draft, listing: Listing, options: AddOptions) -> None:
     unpacked = _unpack(draft, [entry.path for entry in sound if entry.row is not None], options.workers)
     rows = []
     for entry in entries:
-        place: Stretch | str
+        place: AudioSegment | str
         if entry.problem is not None:
             place = entry.problem
         elif entry.row is not None:
@@ -121,7 +121,7 @@ def _as_duplicate(entry: Entry, paths: Sequence[str]) -> Entry:
     return replace(entry, problem=entry.problem or problem)
 
 
-def _unpack(draft: Draft, files: Iterable[Path], workers: int) -> dict[Path, list[Stretch | str]]:
+def _unpack(draft: Draft, files: Iterable[Path], workers: int) -> dict[Path, list[AudioSegment | str]]:
     """Take the audio out of Parquet files and into the draft; files unpacked before a crash are kept."""
     from lst_cli.audio.unpack import unpack_file
 
@@ -153,7 +153,7 @@ def _inspect_in_parts(draft: Draft, files: Iterable[Path], workers: int) -> dict
     return facts
 
 
-def _stretch(entry: Entry, facts: AudioFacts) -> Stretch | str:
+def _stretch(entry: Entry, facts: AudioFacts) -> AudioSegment | str:
     """Where an entry lies in its file, or why it does not."""
     if facts.problem is not None:
         return facts.problem
@@ -165,7 +165,7 @@ def _stretch(entry: Entry, facts: AudioFacts) -> Stretch | str:
         return f"{entry.path}: no audio from {asked}, for it ends at {facts.samples / rate:.3f} s; mend the times"
     if end <= start:
         return f"{entry.path}: the segment from {entry.start_s:g} s holds no sample; mend the times"
-    return Stretch(str(entry.path), start, min(end, facts.samples) - start, rate)
+    return AudioSegment(str(entry.path), start, min(end, facts.samples) - start, rate)
 
 
 def summarise(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Utterance:
         return self.samples / self.sample_rate
 
 
-class Stretch(NamedTuple):
+class AudioSegment(NamedTuple):
     """Where an utterance's samples lie: these columns of the corpus have the same names."""
 
     path: str

@@ -28,7 +28,7 @@ _RATES = (0.25, 4.0)
 
 
 @dataclass(frozen=True)
-class Line:
+class SpokenLine:
     """One utterance to be spoken."""
 
     id: str
@@ -54,7 +54,7 @@ class SynthOptions:
     """Processes that speak, one thread each."""
 
 
-def read_lines(path: Path) -> list[Line]:
+def read_lines(path: Path) -> list[SpokenLine]:
     """Read ``ID<TAB>TEXT`` lines, or lines of text alone, which get the ids ``line-000001``, … by line number.
 
     Empty lines are passed over.
@@ -66,7 +66,7 @@ def read_lines(path: Path) -> list[Line]:
         raise UserError(f"{path}: no text in it", expected="one utterance a line")
     tabbed = ["\t" in line for _, line in numbered]
     if not any(tabbed):
-        return [Line(f"line-{n:06d}", one_line(line), f"line-{n:06d}") for n, line in numbered]
+        return [SpokenLine(f"line-{n:06d}", one_line(line), f"line-{n:06d}") for n, line in numbered]
     if not all(tabbed):
         n, line = numbered[tabbed.index(False)]
         raise UserError(
@@ -83,11 +83,11 @@ def read_lines(path: Path) -> list[Line]:
             before = f"as on line {seen[id]}" if id in seen else "nothing before the tab"
             raise UserError(f"{path}, line {n}: not an id of its own", found=f"{id!r}, {before}")
         seen[id] = n
-        lines.append(Line(id, one_line(text), id))
+        lines.append(SpokenLine(id, one_line(text), id))
     return lines
 
 
-def plan_synthesis(lines: Sequence[Line], options: SynthOptions) -> tuple[Request, Callable[[Draft], None]]:
+def plan_synthesis(lines: Sequence[SpokenLine], options: SynthOptions) -> tuple[Request, Callable[[Draft], None]]:
     """Find the voices, and say what is to be built and how.
 
     :raises UserError: a voice is not there, or an option is out of its range.
@@ -114,14 +114,16 @@ def plan_synthesis(lines: Sequence[Line], options: SynthOptions) -> tuple[Reques
     return request, lambda draft: synthesise(draft, lines, voices, options)
 
 
-def _digest(lines: Sequence[Line]) -> str:
+def _digest(lines: Sequence[SpokenLine]) -> str:
     import hashlib
 
     text = json.dumps([[line.id, line.text, line.group] for line in lines], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def draw_voices(lines: Sequence[Line], voices: int, rate: tuple[float, float], seed: int) -> list[tuple[int, float]]:
+def draw_voices(
+    lines: Sequence[SpokenLine], voices: int, rate: tuple[float, float], seed: int
+) -> list[tuple[int, float]]:
     """(voice, rate) of every line, a pure function of the seed and the line's group.
 
     Rates are drawn evenly from the range and rounded to hundredths.
@@ -137,7 +139,7 @@ def draw_voices(lines: Sequence[Line], voices: int, rate: tuple[float, float], s
     return list(zip(voice.tolist(), rates.tolist(), strict=True))
 
 
-def synthesise(draft: Draft, lines: Sequence[Line], voices: Sequence[Voice], options: SynthOptions) -> None:
+def synthesise(draft: Draft, lines: Sequence[SpokenLine], voices: Sequence[Voice], options: SynthOptions) -> None:
     """Speak every distinct (text, voice, rate) once, in parts, and write the corpus."""
     drawn = draw_voices(lines, len(voices), options.rate, options.seed)
     wanted = [Spoken(line.text, voice, rate) for line, (voice, rate) in zip(lines, drawn, strict=True)]

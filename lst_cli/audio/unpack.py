@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lst_cli.artifacts.parquet import atomic_path, parquet_errors, write_bytes_atomic
-from lst_cli.audio.corpus_artifact import Stretch
+from lst_cli.audio.corpus_artifact import AudioSegment
 from lst_cli.audio.layouts.embedded import AUDIO_COLUMN
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SECONDS_IN_A_FILE = 600
 _ROWS_AT_A_TIME = 32
 
 
-def unpack_file(parquet: Path, folder: Path, prefix: str) -> list[Stretch | str]:
+def unpack_file(parquet: Path, folder: Path, prefix: str) -> list[AudioSegment | str]:
     """Decode every row of a Parquet file into ``PREFIX-00000.flac``, … in ``folder`` (mono, 16 bit, own rate).
 
     What a call before a crash has finished is not done again.
@@ -32,10 +32,10 @@ def unpack_file(parquet: Path, folder: Path, prefix: str) -> list[Stretch | str]
     if not record.is_file():
         rows = list(_unpack(parquet, folder, prefix))
         write_bytes_atomic(record, json.dumps(rows).encode())
-    return [row if isinstance(row, str) else Stretch(*row) for row in json.loads(record.read_bytes())]
+    return [row if isinstance(row, str) else AudioSegment(*row) for row in json.loads(record.read_bytes())]
 
 
-def _unpack(parquet: Path, folder: Path, prefix: str) -> Iterator[Stretch | str]:
+def _unpack(parquet: Path, folder: Path, prefix: str) -> Iterator[AudioSegment | str]:
     waiting: list[NDArray[np.int16]] = []
     rate, offset, number = 0, 0, 0
 
@@ -53,7 +53,7 @@ def _unpack(parquet: Path, folder: Path, prefix: str) -> Iterator[Stretch | str]
             _write(folder / name(), waiting, rate)
             waiting, offset, number = [], 0, number + 1
         rate = own_rate
-        yield Stretch(name(), offset, len(samples), rate)
+        yield AudioSegment(name(), offset, len(samples), rate)
         waiting.append(samples)
         offset += len(samples)
     if waiting:

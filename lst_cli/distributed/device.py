@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from lst_cli.errors import UserError
+
+Precision = Literal["float32", "bfloat16"]
+"""Of a model's weights and arithmetic; probabilities are always computed in float32."""
 
 
 def pick_device(name: str, local_rank: int = 0) -> str:

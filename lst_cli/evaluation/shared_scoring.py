@@ -33,7 +33,7 @@ CHUNK_TOKENS = 1 << 18
 
 
 @dataclass(frozen=True)
-class Chunk:
+class ScoreChunk:
     """Some items in one direction."""
 
     direction: str
@@ -47,11 +47,11 @@ class Chunk:
         return f"{self.direction}-{self.number:06d}.json"
 
 
-def divide(direction: str, questions: Sequence[Question], budget: int) -> list[Chunk]:
+def divide(direction: str, questions: Sequence[Question], budget: int) -> list[ScoreChunk]:
     """Cut questions into chunks of at most ``budget`` tokens (or one question), longest first."""
     from lst_cli.inference.likelihood import batches
 
-    return [Chunk(direction, number, tuple(items)) for number, items in enumerate(batches(questions, budget))]
+    return [ScoreChunk(direction, number, tuple(items)) for number, items in enumerate(batches(questions, budget))]
 
 
 class SharedScoring:
@@ -106,7 +106,7 @@ class SharedScoring:
             for direction, questions in self._questions.items()
         }
 
-    def _score(self, chunk: Chunk, on_item: Callable[[], object]) -> None:
+    def _score(self, chunk: ScoreChunk, on_item: Callable[[], object]) -> None:
         from lst_cli.inference.likelihood import log_probabilities
 
         questions = self._questions[chunk.direction]

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lst_cli.inference.generate import ROWS, Continuation, Modality, Prompt, allowed_tokens, by_length
+from lst_cli.inference.generate import ROWS, Continuation, Prompt, allowed_tokens, by_length
 from lst_cli.model.decoding import DecodingState
+from lst_cli.shards.schema import Modality
 
 if TYPE_CHECKING:
     from lst_cli.model_artifact.card import LoadedModel

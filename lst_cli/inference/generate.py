@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from lst_cli.hashing import uniform
 from lst_cli.inference.sampling import Sampling
 from lst_cli.model.decoding import DecodingState
+from lst_cli.shards.schema import Modality
 
 if TYPE_CHECKING:
     from lst_cli.model_artifact.card import LoadedModel
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 ROWS = 32
 """Prompts that are decoded side by side."""
 
-Modality = Literal["text", "speech"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from lst_cli.errors import UserError
 from lst_cli.inference.audio_input import Segment, segments
-from lst_cli.inference.generate import Modality, Prompt
+from lst_cli.inference.generate import Prompt
+from lst_cli.shards.schema import Modality
 from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
 
 if TYPE_CHECKING:

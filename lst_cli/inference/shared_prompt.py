@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy
 
 from lst_cli.model.attention import Spans, attend
 from lst_cli.model.layers import Attend
-from lst_cli.model.layout import Bounds, Rows, closed_patches, last_closed_patch, patch_tokens
+from lst_cli.model.layout import Bounds, DocumentAxis, closed_patches, last_closed_patch, patch_tokens
 from lst_cli.model.model import Latent, SpeechTextModel
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.model_artifact.card import ModelCard
@@ -46,7 +46,7 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class PromptPlan:
     """Both passes over some questions."""
 
     shared: Packed | None
@@ -61,7 +61,7 @@ class Plan:
     source_P: Ints
 
 
-def plan(questions: Sequence[Question], card: ModelCard) -> Plan:
+def plan(questions: Sequence[Question], card: ModelCard) -> PromptPlan:
     """Lay out both passes."""
 
     def pack(documents: list[Document]) -> Packed:
@@ -76,7 +76,7 @@ def plan(questions: Sequence[Question], card: ModelCard) -> Plan:
     )
     endings_q = np.array([len(question.endings) for question in questions])
     question_d = np.repeat(np.arange(len(questions)), endings_q)
-    place_T = Rows.of(full.document_T).position
+    place_T = DocumentAxis.of(full.document_T).position
     first_q = np.flatnonzero(place_T == 0)[np.cumsum(endings_q) - endings_q]
     # The second pass begins where the patch of the prompt's last token opens.
     last_q = first_q + np.array([len(question.prompt_T) - 1 for question in questions])
@@ -85,7 +85,7 @@ def plan(questions: Sequence[Question], card: ModelCard) -> Plan:
     second_P = second_T[np.diff(full.patch_T, prepend=-1) != 0]
     first_P_q = np.bincount(question_d[full.document_P[~second_P]], minlength=len(questions)) // endings_q
     prompts = [Document(tokens=question.prompt_T[:cut]) for question, cut in zip(questions, cut_q, strict=True)]
-    return Plan(
+    return PromptPlan(
         shared=pack(prompts) if cut_q.any() else None,
         full=full,
         second_T=second_T,
@@ -98,7 +98,7 @@ def plan(questions: Sequence[Question], card: ModelCard) -> Plan:
 def _sources(document: Ints, second: Bools, first_q: Ints, question_d: Ints) -> Ints:
     """Where each row of the full batch is computed; ``first_q`` says how many rows each question has in the first."""
     start_q = np.cumsum(first_q) - first_q
-    in_first = start_q[question_d[document]] + Rows.of(document).position
+    in_first = start_q[question_d[document]] + DocumentAxis.of(document).position
     return np.where(second, first_q.sum() + np.cumsum(second) - 1, in_first)
 
 
@@ -117,7 +117,7 @@ class Pass:
         self._kept: dict[str, Tensor] | None = {}
 
     @classmethod
-    def second(cls, made: Plan, first: Pass | None, config: ModelConfig, device: torch.device) -> Pass:
+    def second(cls, made: PromptPlan, first: Pass | None, config: ModelConfig, device: torch.device) -> Pass:
         """Run over the rows of a plan's second pass, beside those that the first has kept."""
         run = cls(made.full, config, device)
         run._rows_T, run._rows_P = made.second_T, made.second_P
@@ -133,7 +133,7 @@ class Pass:
     def states(self, model: SpeechTextModel) -> Tensor:
         """Normalised states (T, L) of the chosen tokens."""
         packed, rows_T = self._packed, self._rows_T
-        by_token = Rows.of(packed.document_T)
+        by_token = DocumentAxis.of(packed.document_T)
         position_T = self._tensor(by_token.position[rows_T])
         x_TL = model.embedding(self._tensor(packed.tokens_T[rows_T]))
         layers = self._config.layers
@@ -143,7 +143,7 @@ class Pass:
             out = model.norm(model.global_transformer(x_TL, position_T, attends))
             return out
         local, queries = model.local, self._config.queries
-        by_position = Rows.of(packed.document_P)
+        by_position = DocumentAxis.of(packed.document_P)
         of_tokens = by_token.causal(local.window)
         of_patches = patch_tokens(packed, by_position, local.cross_window, queries)
         of_closed = closed_patches(packed, by_position, local.cross_window, queries)

@@ -30,7 +30,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class GeneratedSpeech:
     """What a model said for a text."""
 
     units: NDArray[np.uint16]
@@ -46,9 +46,9 @@ class Said:
     """Of the global transformer, for the speech: the generation units of Table 5."""
 
 
-def joined(parts: Sequence[Said]) -> Said:
+def joined(parts: Sequence[GeneratedSpeech]) -> GeneratedSpeech:
     """What was said part by part, as one; at least one part."""
-    return Said(
+    return GeneratedSpeech(
         units=np.concatenate([part.units for part in parts]),
         pieces=sum(part.pieces for part in parts),
         ended=all(part.ended for part in parts),
@@ -114,9 +114,9 @@ def speak_texts(
     *,
     rows: int = ROWS,
     first_key: int = 0,
-    on_done: Callable[[int, Said], None] | None = None,
+    on_done: Callable[[int, GeneratedSpeech], None] | None = None,
     on_units: Callable[[int, NDArray[np.uint16]], None] | None = None,
-) -> list[Said]:
+) -> list[GeneratedSpeech]:
     """Speech tokens of texts.
 
     :param sampling: None takes the likeliest token each time.
@@ -127,8 +127,8 @@ def speak_texts(
     """
     prompts = [tts_prompt(loaded, text, first_key + index) for index, text in enumerate(texts)]
 
-    def said(index: int, continuation: Continuation) -> Said:
-        return Said(
+    def said(index: int, continuation: Continuation) -> GeneratedSpeech:
+        return GeneratedSpeech(
             units=loaded.speech.decode(np.array(continuation.tokens, dtype=np.int32)),
             pieces=len(prompts[index].tokens) - 2,
             ended=continuation.ended,

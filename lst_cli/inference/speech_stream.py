@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lst_cli.inference.speech_generation import Said, speak_texts
+from lst_cli.inference.speech_generation import GeneratedSpeech, speak_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Voiced:
     """A text that was spoken."""
 
     text: str
-    said: Said
+    said: GeneratedSpeech
     wave_T: NDArray[np.float32]
 
 

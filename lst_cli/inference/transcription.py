@@ -90,7 +90,7 @@ def transcribe_units(
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeardSegment:
+class TranscribedSegment:
     """A segment with what was heard in it."""
 
     start_s: float
@@ -103,11 +103,11 @@ class HeardSegment:
 
 
 @dataclass(kw_only=True)
-class Heard:
+class TranscribedClip:
     """A clip with what was heard in each of its segments."""
 
     clip: str
-    segments: list[HeardSegment] = field(default_factory=list)
+    segments: list[TranscribedSegment] = field(default_factory=list)
     problem: str | None = None
     """Why the clip, or its rest, could not be heard."""
 
@@ -133,18 +133,18 @@ def transcribe_segments(
     beams: int = 1,
     timer: WordTimer | None = None,
     on_heard: Callable[[float], None] | None = None,
-) -> Iterator[Heard]:
+) -> Iterator[TranscribedClip]:
     """Transcribe segments, and put them together to clips in their order.
 
     :param timer: tells when the words are spoken; the segments must have sound.
     :param on_heard: is told the seconds of each segment when it is done.
     """
     ear = _Ear(loaded, rows, beams, timer)
-    open_clip: Heard | None = None
+    open_clip: TranscribedClip | None = None
     for group in _groups(found, SEGMENTS_PER_ROW * rows):
         heard = iter(ear.hear([each for each in group if isinstance(each, Segment)]))
         for each in group:
-            open_clip = open_clip or Heard(clip=each.clip)
+            open_clip = open_clip or TranscribedClip(clip=each.clip)
             if isinstance(each, Unheard):
                 open_clip.problem = each.reason
             else:
@@ -180,18 +180,20 @@ class _Ear:
         self._timer = timer
         self._quantizer: Quantizer | None = None
 
-    def hear(self, group: Sequence[Segment]) -> list[HeardSegment]:
+    def hear(self, group: Sequence[Segment]) -> list[TranscribedSegment]:
         """Transcribe segments; those without sound have no text."""
         sounding = [each for each in group if each.wave_T is None or has_sound(each.wave_T)]
         transcripts = transcribe_units(self._loaded, self._units(sounding), rows=self._rows, beams=self._beams)
         words = self._words(sounding, transcripts)
         done = {
-            id(each): HeardSegment(start_s=each.start_s, end_s=each.end_s, transcript=transcript, words=times)
+            id(each): TranscribedSegment(start_s=each.start_s, end_s=each.end_s, transcript=transcript, words=times)
             for each, transcript, times in zip(sounding, transcripts, words, strict=True)
         }
         return [
             done.get(id(each))
-            or HeardSegment(start_s=each.start_s, end_s=each.end_s, transcript=SOUNDLESS, soundless=True, words=[])
+            or TranscribedSegment(
+                start_s=each.start_s, end_s=each.end_s, transcript=SOUNDLESS, soundless=True, words=[]
+            )
             for each in group
         ]
 

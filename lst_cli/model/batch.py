@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lst_cli.model.attention import Spans
-from lst_cli.model.layout import Rows, closed_patches, last_closed_patch, patch_tokens
+from lst_cli.model.layout import DocumentAxis, closed_patches, last_closed_patch, patch_tokens
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import IGNORE, Packed
 from lst_cli.text.vocabulary import Vocabulary
 
 
-class Modality(IntEnum):
+class TargetModality(IntEnum):
     """What a target is, for sums by modality."""
 
     SPEECH = 0
@@ -57,7 +57,7 @@ class Batch:
     targets_T: Tensor
     """The next token, or ``IGNORE`` where there is no loss."""
     modality_T: Tensor
-    """:class:`Modality` of each target."""
+    """:class:`TargetModality` of each target."""
     position_P: Tensor
     """Place of each position in its document, for rotary embedding."""
     positions_P: Spans
@@ -67,7 +67,7 @@ class Batch:
 
 def make_batch(packed: Packed, config: ModelConfig, vocabulary: Vocabulary, device: torch.device) -> Batch:
     """Turn a packed batch into tensors for a model of this config. A baseline takes tokens as its positions."""
-    rows_P = Rows.of(packed.document_T if config.local is None else packed.document_P)
+    rows_P = DocumentAxis.of(packed.document_T if config.local is None else packed.document_P)
     return Batch(
         tokens_T=_tensor(packed.tokens_T, device),
         targets_T=_tensor(packed.targets_T, device),
@@ -78,11 +78,11 @@ def make_batch(packed: Packed, config: ModelConfig, vocabulary: Vocabulary, devi
     )
 
 
-def _local_batch(packed: Packed, config: ModelConfig, rows_P: Rows, device: torch.device) -> LocalBatch | None:
+def _local_batch(packed: Packed, config: ModelConfig, rows_P: DocumentAxis, device: torch.device) -> LocalBatch | None:
     if config.local is None:
         return None
     tokens, positions = len(packed.tokens_T), len(packed.document_P)
-    rows_T = Rows.of(packed.document_T)
+    rows_T = DocumentAxis.of(packed.document_T)
     closed_low_T, closed_high_T = closed_patches(packed, rows_P, config.local.cross_window, config.queries)
     sees_T = closed_high_T >= closed_low_T
     return LocalBatch(
@@ -98,12 +98,14 @@ def _local_batch(packed: Packed, config: ModelConfig, rows_P: Rows, device: torc
 
 
 def modalities(packed: Packed, vocabulary: Vocabulary) -> NDArray[np.integer]:
-    """:class:`Modality` of each target; that of an ignored target means nothing."""
+    """:class:`TargetModality` of each target; that of an ignored target means nothing."""
     speech_T = vocabulary.is_speech(packed.tokens_T)
     documents = packed.document_T + 1  # padding counts as document 0
     has_speech = np.bincount(documents, weights=speech_T, minlength=1) > 0
-    text_T = np.where(has_speech[documents], Modality.TEXT_WITH_SPEECH, Modality.TEXT_ONLY)
-    return np.where(vocabulary.is_speech(packed.targets_T) & (packed.targets_T != IGNORE), Modality.SPEECH, text_T)
+    text_T = np.where(has_speech[documents], TargetModality.TEXT_WITH_SPEECH, TargetModality.TEXT_ONLY)
+    return np.where(
+        vocabulary.is_speech(packed.targets_T) & (packed.targets_T != IGNORE), TargetModality.SPEECH, text_T
+    )
 
 
 def _tensor(array: NDArray[np.integer], device: torch.device) -> Tensor:

@@ -22,7 +22,7 @@ from lst_cli.model.cache import Cache, KeyValueCache, Places, Queries
 from lst_cli.model.loss import log_probabilities
 from lst_cli.model.model import Baseline, Latent, SpeechTextModel
 from lst_cli.patching.static import static
-from lst_cli.patching.stream import Stream
+from lst_cli.patching.stream import TokenStream
 from lst_cli.text.vocabulary import Vocabulary
 
 
@@ -159,7 +159,7 @@ class DecodingState:
         # Only speech leaves a patch open, so the tokens of an open patch are speech tokens.
         speech_T = np.ones(len(row_T), dtype=np.bool_)
         speech_T[new_T] = self.vocabulary.is_speech(np.concatenate(tokens))
-        patches = static(Stream(speech_T=speech_T, document_T=row_T), self.patch_size)
+        patches = static(TokenStream(speech_T=speech_T, document_T=row_T), self.patch_size)
         opened_T = np.cumsum(patches.opens_T)
         first_of_row_R = opened_T[np.cumsum(length_R) - length_R]
         patch_T = self._patches_B[rows][row_T] + opened_T - first_of_row_R[row_T]

@@ -19,7 +19,7 @@ Bounds = tuple[NDArray[np.integer], NDArray[np.integer]]
 
 
 @dataclass(frozen=True)
-class Rows:
+class DocumentAxis:
     """Documents along one axis."""
 
     real: NDArray[np.bool_]
@@ -28,7 +28,7 @@ class Rows:
     """Index at which the entry's document starts."""
 
     @classmethod
-    def of(cls, document: NDArray[np.integer]) -> Rows:
+    def of(cls, document: NDArray[np.integer]) -> DocumentAxis:
         """Find the documents along an axis; each is contiguous."""
         changes = np.ones(len(document), dtype=np.bool_)
         changes[1:] = document[1:] != document[:-1]
@@ -47,7 +47,7 @@ class Rows:
         return _none_for_padding(first, last, self.real)
 
 
-def patch_tokens(packed: Packed, rows_P: Rows, cross_window: int, queries: int) -> Bounds:
+def patch_tokens(packed: Packed, rows_P: DocumentAxis, cross_window: int, queries: int) -> Bounds:
     """Patch encoder: each query of a patch sees the tokens of its patch, or of the last ``cross_window`` patches."""
     positions = len(packed.document_P)
     real_T = packed.patch_T != PADDING
@@ -64,7 +64,7 @@ def last_closed_patch(packed: Packed) -> NDArray[np.integer]:
     return packed.patch_T - 1 + packed.closes_T
 
 
-def closed_patches(packed: Packed, rows_P: Rows, cross_window: int, queries: int) -> Bounds:
+def closed_patches(packed: Packed, rows_P: DocumentAxis, cross_window: int, queries: int) -> Bounds:
     """Patch decoder: each token sees the outputs of the last ``cross_window`` patches that are closed by then."""
     last_T = last_closed_patch(packed)
     start_T = rows_P.start[np.maximum(packed.patch_T, 0)]

@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Kind
+from lst_cli.distributed.device import Precision
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from lst_cli.text.vocabulary import Vocabulary
 
 MODEL = Kind("model", 1)
-
-Precision = Literal["float32", "bfloat16"]
-"""Of a model's weights and arithmetic; probabilities are always computed in float32."""
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.patching.stream import Patches, Stream, since
+from lst_cli.patching.stream import Patches, TokenStream, since
 
 
-def aligned(stream: Stream, *, merge_silence: bool) -> Patches:
+def aligned(stream: TokenStream, *, merge_silence: bool) -> Patches:
     """Cut runs of speech at the borders of words and silences.
 
     :param merge_silence: silence joins the word before it, and leading silence the first word of its run

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lst_cli.patching.strategies import Cut, PatchingConfig, patch
-from lst_cli.patching.stream import Patches, Stream
+from lst_cli.patching.stream import Patches, TokenStream
 from lst_cli.text.vocabulary import Vocabulary
 
 IGNORE = -1
@@ -95,7 +95,7 @@ def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, config
     word_T = None
     if all(document.words is not None for document in documents):
         word_T = np.concatenate([document.words for document in documents if document.words is not None])
-    stream = Stream(speech_T=vocabulary.is_speech(tokens_T), document_T=document_T, word_T=word_T)
+    stream = TokenStream(speech_T=vocabulary.is_speech(tokens_T), document_T=document_T, word_T=word_T)
     return pack(tokens_T, _targets(tokens_T, lengths, documents), document_T, patch(stream, config, cut))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lst_cli.config import config_dataclass
 from lst_cli.patching.aligned import aligned
 from lst_cli.patching.static import static
-from lst_cli.patching.stream import Patches, Stream
+from lst_cli.patching.stream import Patches, TokenStream
 
 Cut = Literal["none", "static", "aligned"]
 """A way to cut one stream."""
@@ -39,14 +39,14 @@ class PatchingConfig:
     token, as in the reference code, which tells the model where runs and words end."""
 
 
-CUTS: dict[Cut, Callable[[Stream, PatchingConfig], Patches]] = {
+CUTS: dict[Cut, Callable[[TokenStream, PatchingConfig], Patches]] = {
     "none": lambda stream, config: static(stream, 1),
     "static": lambda stream, config: static(stream, config.size),
     "aligned": lambda stream, config: aligned(stream, merge_silence=config.silence == "merged"),
 }
 
 
-def patch(stream: Stream, config: PatchingConfig, cut: Cut) -> Patches:
+def patch(stream: TokenStream, config: PatchingConfig, cut: Cut) -> Patches:
     """Cut a stream into patches, under the configured rule for when a patch may be used."""
     patches = CUTS[cut](stream, config)
     if config.boundaries == "causal":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stream:
+class TokenStream:
     """Documents laid end to end."""
 
     speech_T: NDArray[np.bool_]

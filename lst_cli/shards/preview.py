@@ -10,8 +10,8 @@ import numpy as np
 from lst_cli.hashing import permutation
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
-from lst_cli.shards.row_group import SPEECH_COLUMNS, speech_rows
 from lst_cli.shards.schema import FRAMES_PER_SECOND
+from lst_cli.shards.shard_rows import SPEECH_COLUMNS, speech_rows
 from lst_cli.shards.shard_set import ShardSet, read_row_group
 from lst_cli.text.tokenizer import TextTokenizer
 from lst_cli.text.vocabulary import Vocabulary

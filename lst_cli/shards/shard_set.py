@@ -14,8 +14,8 @@ from lst_cli.artifacts import Artifact
 from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.console import warn
 from lst_cli.errors import UserError
-from lst_cli.shards.row_group import SPEECH_COLUMNS, TEXT_COLUMNS, Rows, Spans, speech_rows, text_rows
 from lst_cli.shards.schema import Modality, ShardInfo, read_info
+from lst_cli.shards.shard_rows import SPEECH_COLUMNS, TEXT_COLUMNS, ShardRows, SpanUnit, speech_rows, text_rows
 from lst_cli.text.vocabulary import Vocabulary
 
 SHARD_FILES = "shard-*.parquet"
@@ -93,7 +93,7 @@ class ShardSet:
         text = "".join(f"{group.path.name}:{group.index}:{group.rows}\n" for group in self.groups[:n_groups])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def read(self, group: RowGroup, vocabulary: Vocabulary, spans: Spans = "word") -> Rows:
+    def read(self, group: RowGroup, vocabulary: Vocabulary, spans: SpanUnit = "word") -> ShardRows:
         """Read and check one row group.
 
         :param spans: what aligned patches of speech follow.

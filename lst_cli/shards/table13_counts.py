@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lst_cli.errors import UserError
 from lst_cli.hashing import permutation
 from lst_cli.patching.strategies import Cut, PatchingConfig, patch
-from lst_cli.patching.stream import Stream
+from lst_cli.patching.stream import TokenStream
 from lst_cli.shards.documents.document import Documents, assemble
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
@@ -102,7 +102,7 @@ def count(shards: ShardSet, interleave: InterleaveConfig, *, seed: int = 0, most
 def _opened(documents: Documents, speech_T: NDArray[np.bool_]) -> dict[str, int]:
     """Speech patches under every patching."""
     document_T = np.repeat(np.arange(len(documents)), documents.lengths_D)
-    stream = Stream(speech_T=speech_T, document_T=document_T, word_T=documents.words_T)
+    stream = TokenStream(speech_T=speech_T, document_T=document_T, word_T=documents.words_T)
     return {
         name: int((patch(stream, config, cut).opens_T & speech_T).sum()) for name, (cut, config) in _PATCHINGS.items()
     }

@@ -16,7 +16,7 @@ from lst_cli.errors import UserError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-Split = Literal["line", "paragraph", "file"]
+SplitBy = Literal["line", "paragraph", "file"]
 
 _COMPRESSED = (".gz", ".zst", ".bz2")
 
@@ -75,7 +75,7 @@ def digests(files: Sequence[TextFile]) -> dict[str, str]:
     return sums
 
 
-def read_documents(files: Sequence[TextFile], split: Split = "line", field: str = "text") -> Iterator[TextDocument]:
+def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: str = "text") -> Iterator[TextDocument]:
     """Documents in order of the files. Empty ones are passed over.
 
     :param split: ``line``: one document a line; ``paragraph``: lines up to an empty line are one document; ``file``:
@@ -125,7 +125,7 @@ def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
 _NOT_UTF8 = "not UTF-8; convert the file with 'iconv -t UTF-8'"
 
 
-def _from_text(file: TextFile, split: Split) -> Iterator[TextDocument]:
+def _from_text(file: TextFile, split: SplitBy) -> Iterator[TextDocument]:
     held: list[str] = []
     start, problem = 1, False
     for number, line in _lines(file):

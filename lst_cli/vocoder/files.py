@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Kind
 from lst_cli.errors import UserError
-from lst_cli.vocoder.vocoder_config import NetworkConfig, SpectrumConfig
+from lst_cli.vocoder.vocoder_config import SpectrumConfig, VocoderNetworkConfig
 
 if TYPE_CHECKING:
     from lst_cli.artifacts.manifest import Parent
@@ -35,7 +35,7 @@ class Card:
     speakers: list[str]
     """The first is the default voice."""
     spectrum: SpectrumConfig
-    network: NetworkConfig
+    network: VocoderNetworkConfig
 
 
 def quantizer_of(tokens: Artifact) -> Parent:

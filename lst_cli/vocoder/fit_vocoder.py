@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lst_cli.vocoder.vocoder_config import VocoderConfig
-    from lst_cli.vocoder.vocoder_examples import Example
+    from lst_cli.vocoder.vocoder_examples import VocoderExample
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions:
+class VocoderFitOptions:
     """What ``lst vocoder fit`` is asked for."""
 
     name: str
@@ -31,7 +31,7 @@ class FitOptions:
     max_reject_rate: float = 0.01
 
 
-def plan_fit(options: FitOptions, store: Store) -> tuple[Request, Callable[[Draft], None]]:
+def plan_fit(options: VocoderFitOptions, store: Store) -> tuple[Request, Callable[[Draft], None]]:
     """What is to be built, and how.
 
     :raises UserError: the tokens are not the corpus's, their quantizer is gone, or the config is of no form.
@@ -70,7 +70,7 @@ def _identity(config: VocoderConfig) -> dict[str, Any]:
     return {**shared, "spectrum": spectrum, "hifigan": hifigan}
 
 
-def _make(draft: Draft, options: FitOptions, quantizer: Artifact) -> None:
+def _make(draft: Draft, options: VocoderFitOptions, quantizer: Artifact) -> None:
     """Read the examples and fit a vocoder of the form that is asked for."""
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.units.quantizer.codebook import Codebook
@@ -104,8 +104,8 @@ def _make(draft: Draft, options: FitOptions, quantizer: Artifact) -> None:
 def _make_mel(
     draft: Draft,
     config: VocoderConfig,
-    training: Sequence[Example],
-    held_out: Sequence[Example],
+    training: Sequence[VocoderExample],
+    held_out: Sequence[VocoderExample],
     *,
     quantizer: Mapping[str, str],
     units: int,
@@ -124,9 +124,7 @@ def _make_mel(
     network.scale_M.copy_(scale_M)
     figures = train(network, training, speakers, config, draft.parts, device)
     loss = held_out_loss(network, held_out, speakers)
-    card = Card(
-        quantizer=quantizer, units=units, speakers=speakers, spectrum=config.spectrum, network=config.network
-    )
+    card = Card(quantizer=quantizer, units=units, speakers=speakers, spectrum=config.spectrum, network=config.network)
     save_vocoder(draft.path, network, card)
     examples = [*training, *held_out]
     draft.statistics.update(
@@ -139,7 +137,7 @@ def _make_mel(
     )
 
 
-def _normalisation(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+def _normalisation(examples: Sequence[VocoderExample]) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each mel band over all frames."""
     import torch
 

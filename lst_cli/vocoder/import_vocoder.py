@@ -21,7 +21,7 @@ CHECKPOINT = "g_*"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions:
+class VocoderImportOptions:
     """What ``lst vocoder import`` is asked for."""
 
     name: str
@@ -30,7 +30,7 @@ class ImportOptions:
     trust_pickle: bool = False
 
 
-def plan_import(options: ImportOptions) -> tuple[Request, Callable[[Draft], None]]:
+def plan_import(options: VocoderImportOptions) -> tuple[Request, Callable[[Draft], None]]:
     """What is to be built, and how.
 
     :raises UserError: the folder holds no such vocoder, or one that needs more than units.
@@ -63,7 +63,7 @@ def _checkpoint(folder: Path) -> Path:
     return found[-1]
 
 
-def _make(draft: Draft, options: ImportOptions, published: dict[str, Any], checkpoint: Path) -> None:
+def _make(draft: Draft, options: VocoderImportOptions, published: dict[str, Any], checkpoint: Path) -> None:
     from lst_cli.units.quantizer.codebook import Codebook
     from lst_cli.vocoder.hifigan.unit_hifigan import UnitHifiGan, check_config, from_published
 

@@ -19,7 +19,7 @@ from lst_cli.vocoder.files import CARD_FILE, WEIGHTS_FILE, damaged, read_card
 from lst_cli.vocoder.mel.spectrum import Spectrum
 from lst_cli.vocoder.mel.unit_to_mel import UnitToMel
 from lst_cli.vocoder.streaming import VocoderStream
-from lst_cli.vocoder.vocoder_config import NetworkConfig, SpectrumConfig
+from lst_cli.vocoder.vocoder_config import SpectrumConfig, VocoderNetworkConfig
 from lst_cli.vocoder.voices import check_units, limited, speaker_number
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _load_mel(artifact: Artifact, card: dict[str, Any], device: str) -> MelVocod
     from safetensors.torch import load_file
 
     try:
-        network_config = from_dict(NetworkConfig, card["network"], artifact.reference)
+        network_config = from_dict(VocoderNetworkConfig, card["network"], artifact.reference)
         spectrum = Spectrum(from_dict(SpectrumConfig, card["spectrum"], artifact.reference))
         speakers: list[str] = card["speakers"]
         with torch.device("meta"):

@@ -34,7 +34,7 @@ class SpectrumConfig:
 
 
 @config_dataclass
-class NetworkConfig:
+class VocoderNetworkConfig:
     """The size of the network from units to mel frames."""
 
     width: int = Field(default=256, ge=4, multiple_of=4)
@@ -104,7 +104,7 @@ class VocoderConfig:
     """Form mel: what the network predicts, and how a waveform is made of it. Form hifigan: what compares samples."""
     hifigan: HifiGanConfig = field(default_factory=HifiGanConfig)
     """Everything of form hifigan."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: VocoderNetworkConfig = field(default_factory=VocoderNetworkConfig)
     """Its size. This and all below, but ``held_out`` and ``seed``, is for form mel only."""
     steps: int = Field(default=600, ge=1)
     """Optimiser steps."""

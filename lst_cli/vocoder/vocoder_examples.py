@@ -31,7 +31,7 @@ _DRAW, _HOLD_OUT = 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
+class VocoderExample:
     """One utterance."""
 
     id: str
@@ -53,7 +53,7 @@ def read_examples(
     units: dict[str, NDArray[np.uint16]],
     target: Callable[[Tensor, int], Tensor],
     reject: Callable[[str, str], None],
-) -> list[Example]:
+) -> list[VocoderExample]:
     """The examples of some utterances.
 
     Those without units, with units of other audio, or that can't be read are rejected.
@@ -78,7 +78,7 @@ def read_examples(
                 reject(utterance.id, "samples that are not finite numbers")
             else:
                 found.append(
-                    Example(
+                    VocoderExample(
                         id=utterance.id,
                         speaker=utterance.speaker or UNNAMED,
                         units_U=torch.from_numpy(units_U.astype(np.int64)),
@@ -88,7 +88,9 @@ def read_examples(
     return found
 
 
-def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+def split(
+    examples: Sequence[VocoderExample], share: float, seed: int
+) -> tuple[list[VocoderExample], list[VocoderExample]]:
     """Examples to learn from, and those held out.
 
     :raises UserError: nothing is left to learn from.
@@ -104,7 +106,7 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Ex
     return training, [e for e, out in zip(examples, held, strict=True) if out]
 
 
-def speakers_of(examples: Sequence[Example]) -> list[str]:
+def speakers_of(examples: Sequence[VocoderExample]) -> list[str]:
     """All speakers by name, the one with most speech first: the default voice."""
     seconds: dict[str, float] = {}
     for example in examples:
@@ -119,7 +121,7 @@ def stretches(count: int, batch: int, step: int, seed: int) -> list[tuple[int, f
     return list(zip((draws_B * count).astype(np.int64).tolist(), places_B.tolist(), strict=True))
 
 
-def stretch(example: Example, place: float, length: int) -> tuple[Tensor, Tensor]:
+def stretch(example: VocoderExample, place: float, length: int) -> tuple[Tensor, Tensor]:
     """So many units of an example at most, and the rows of its target that belong to them."""
     first = round(place * max(0, len(example.units_U) - length))
     units_U = example.units_U[first : first + length]

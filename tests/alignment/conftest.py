@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lst_cli.alignment.fit.aligner_config import AlignerConfig, AugmentConfig, NetworkConfig
+from lst_cli.alignment.fit.aligner_config import AlignerConfig, AlignerNetworkConfig, AugmentConfig
 from lst_cli.alignment.fit.fit_aligner import plan_fit
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
 from lst_cli.audio.add import AddOptions, plan_corpus
@@ -18,7 +18,7 @@ QUICK = AlignerConfig(
     warmup_steps=10,
     batch_s=12.0,
     learning_rate=5e-3,
-    network=NetworkConfig(bands=24, width=48, layers=3),
+    network=AlignerNetworkConfig(bands=24, width=48, layers=3),
     augment=AugmentConfig(warp=0.02, colour=2.0, channel=2.0),
 )
 """Learns the tones of :mod:`tests.alignment.tones` in three seconds."""

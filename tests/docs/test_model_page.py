@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lst_cli.patching.stream import Patches, Stream, since
+from lst_cli.patching.stream import Patches, TokenStream, since
 
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("lst_cli/model", "lst_cli/patching")
@@ -82,11 +82,11 @@ def test_named_tests_exist() -> None:
 
 def test_the_strategy_of_the_walk_through_works_and_does_not_look_ahead() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    room = {"Stream": Stream, "Patches": Patches, "since": since}
+    room = {"TokenStream": TokenStream, "Patches": Patches, "since": since}
     exec("from __future__ import annotations\n" + code, room)
 
     @dataclass(frozen=True, kw_only=True)
-    class StreamOfIds(Stream):
+    class StreamOfIds(TokenStream):
         tokens_T: NDArray[np.int32]
 
     def cut(ids: str) -> Patches:

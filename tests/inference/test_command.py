@@ -13,7 +13,7 @@ from safetensors.torch import save
 from typer.testing import CliRunner
 
 from lst_cli.alignment.emissions.aligner_network import LetterNetwork
-from lst_cli.alignment.fit.aligner_config import AlignerConfig, NetworkConfig
+from lst_cli.alignment.fit.aligner_config import AlignerConfig, AlignerNetworkConfig
 from lst_cli.alignment.fit.fit_aligner import WEIGHTS
 from lst_cli.alignment.imports.textgrid import read_textgrid
 from lst_cli.alignment.imports.timed import TimedWord
@@ -144,7 +144,7 @@ def aligner(root: Path) -> str:
         network.log_prior_V.zero_()
         (draft.path / WEIGHTS).write_bytes(save(dict(network.state_dict())))
 
-    config = AlignerConfig(network=NetworkConfig(width=8, layers=1))
+    config = AlignerConfig(network=AlignerNetworkConfig(width=8, layers=1))
     Store(root).build(Request(kind=ALIGNER, name="untaught", config=to_dict(config)), make)
     return "aligner/untaught"
 

@@ -22,7 +22,7 @@ from lst_cli.model_artifact.card import load_model
 from lst_cli.text.tokenizer import TextTokenizer
 from lst_cli.vocoder.files import VOCODER, Card, save_vocoder
 from lst_cli.vocoder.mel.unit_to_mel import new_network
-from lst_cli.vocoder.vocoder_config import NetworkConfig, SpectrumConfig
+from lst_cli.vocoder.vocoder_config import SpectrumConfig, VocoderNetworkConfig
 from tests.inference.models import (
     UNITS,
     baseline_config,
@@ -38,7 +38,7 @@ from tests.inference.reciting import reciting_artifact, taught_artifact
 def vocoder_artifact(store: Store, name: str = "v", quantizer: Artifact | None = None) -> Artifact:
     """A vocoder of random weights, for the units of the test models."""
     quantizer = quantizer or quantizer_artifact(store)
-    spectrum, network = SpectrumConfig(iterations=2), NetworkConfig(width=16, blocks=1, fine_blocks=0)
+    spectrum, network = SpectrumConfig(iterations=2), VocoderNetworkConfig(width=16, blocks=1, fine_blocks=0)
     card = Card(
         quantizer={"reference": quantizer.reference, "fingerprint": quantizer.fingerprint},
         units=UNITS,

@@ -10,7 +10,7 @@ import torch
 
 from lst_cli.errors import UserError
 from lst_cli.model.architectures import ARCHITECTURES, architecture
-from lst_cli.model.batch import Modality
+from lst_cli.model.batch import TargetModality
 from lst_cli.model.loss import CHUNK, token_loss
 from lst_cli.model.model import Latent, build_model
 from lst_cli.patching.packed import IGNORE, Document
@@ -79,7 +79,7 @@ def test_targets_are_told_apart_by_modality():
     documents = [Document(tokens=np.array(ids, np.int32)) for ids in ([words.t_marker, 5, words.eos], spoken)]
     for config, cut in ((LST, "static"), (BASELINE, "none")):
         batch = batch_for(config, packed(documents, PatchingConfig(), cut).padded(192, 192))
-        found = [Modality(m).name for m in batch.modality_T[batch.targets_T != IGNORE].tolist()]
+        found = [TargetModality(m).name for m in batch.modality_T[batch.targets_T != IGNORE].tolist()]
         text, mixed = ["TEXT_ONLY"] * 2, "TEXT_WITH_SPEECH"
         assert found == [*text, mixed, mixed, mixed, "SPEECH", "SPEECH", mixed, mixed, mixed]
 

@@ -13,7 +13,7 @@ import torch
 from lst_cli.model.model import SpeechTextModel
 from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
 from lst_cli.patching.strategies import Cut, PatchingConfig
-from lst_cli.patching.stream import Stream, since
+from lst_cli.patching.stream import TokenStream, since
 from tests.model.helpers import LOCAL, LST, VOCABULARY, batch_for, model
 
 END = 0.25
@@ -56,7 +56,7 @@ def loss_by_place(cuts: Sequence[Cut], boundaries: str, silence: str = "separate
 def _by_place(net: SpeechTextModel, packed: Packed) -> np.ndarray:
     loss_T = -net.log_probability(batch_for(net.config, packed)).numpy()
     speech_T = VOCABULARY.is_speech(packed.tokens_T)
-    place_T = since(Stream(speech_T=speech_T, document_T=packed.document_T).run_starts()) % SIZE
+    place_T = since(TokenStream(speech_T=speech_T, document_T=packed.document_T).run_starts()) % SIZE
     counts_T = speech_T & (packed.targets_T != IGNORE)
     return np.array([loss_T[counts_T & (place_T == place)].mean() for place in range(SIZE)])
 

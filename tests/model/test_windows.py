@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lst_cli.model.architectures import architecture
-from lst_cli.model.layout import Rows, closed_patches, patch_tokens
+from lst_cli.model.layout import DocumentAxis, closed_patches, patch_tokens
 from lst_cli.model.model import Latent
 from lst_cli.patching.packed import Document
 from lst_cli.patching.strategies import PatchingConfig
@@ -26,9 +26,9 @@ from tests.model.helpers import (
 
 def test_windows_are_honoured():
     batch = packed(random_documents(3), PatchingConfig(size=3), "static", pad=False)
-    low, high = Rows.of(batch.document_T).causal(window=6)
+    low, high = DocumentAxis.of(batch.document_T).causal(window=6)
     assert ((high - low + 1) <= 6).all() and (batch.document_T[low] == batch.document_T[high]).all()
-    rows_P = Rows.of(batch.document_P)
+    rows_P = DocumentAxis.of(batch.document_P)
     low, high = patch_tokens(batch, rows_P, cross_window=1, queries=2)
     for query, (first, last) in enumerate(zip(low, high, strict=True)):
         assert np.flatnonzero(batch.patch_T == query // 2).tolist() == list(range(first, last + 1))
@@ -48,9 +48,9 @@ def test_the_papers_windows_hold_512():
     assert local is not None and local.window == local.cross_window == 512
     documents = [Document(tokens=np.full(2500, VOCABULARY.speech_start))] * 2
     batch = packed(documents, PatchingConfig(), "static", pad=False)
-    rows_P = Rows.of(batch.document_P)
-    place_T, place_P = Rows.of(batch.document_T).position, rows_P.position
-    low, high = Rows.of(batch.document_T).causal(local.window)
+    rows_P = DocumentAxis.of(batch.document_P)
+    place_T, place_P = DocumentAxis.of(batch.document_T).position, rows_P.position
+    low, high = DocumentAxis.of(batch.document_T).causal(local.window)
     assert (high - low + 1).tolist() == np.minimum(place_T + 1, 512).tolist()
     low, high = patch_tokens(batch, rows_P, local.cross_window, queries=2)
     assert (high - low + 1)[::2].tolist() == np.minimum(4 * (place_P + 1), 4 * 512).tolist()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lst_cli.patching.packed import IGNORE, PADDING, Document, pack_documents
 from lst_cli.patching.strategies import PatchingConfig, aligned_probability, drawn_cut, inference_cut, patch
-from lst_cli.patching.stream import Stream
+from lst_cli.patching.stream import TokenStream
 from lst_cli.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(pieces=10, units=5)
@@ -21,12 +21,12 @@ TOKENS = st.lists(
 )  # (speech, opens a document, word)
 
 
-def stream_of(tokens) -> Stream:
+def stream_of(tokens) -> TokenStream:
     speech, opens, words = (np.array(column) for column in zip(*tokens, strict=True))
-    return Stream(speech_T=speech, document_T=np.cumsum(opens), word_T=np.where(speech, words, -1))
+    return TokenStream(speech_T=speech, document_T=np.cumsum(opens), word_T=np.where(speech, words, -1))
 
 
-def runs(stream: Stream) -> list[list[int]]:
+def runs(stream: TokenStream) -> list[list[int]]:
     """Runs of speech, and single text tokens, by walking through the stream."""
     found: list[list[int]] = []
     for t in range(len(stream.speech_T)):
@@ -97,7 +97,7 @@ def test_given_boundaries_close_every_patch_with_its_last_token(tokens):
 
 
 def test_aligned_needs_an_alignment():
-    stream = Stream(speech_T=np.ones(3, dtype=bool), document_T=np.zeros(3, dtype=int))
+    stream = TokenStream(speech_T=np.ones(3, dtype=bool), document_T=np.zeros(3, dtype=int))
     with pytest.raises(ValueError, match="needs the words"):
         patch(stream, PatchingConfig(), "aligned")
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.hashing import integers
-from lst_cli.shards.row_group import SPEECH_COLUMNS, Rows, speech_rows
 from lst_cli.shards.schema import SPEECH_SCHEMA, TEXT_SCHEMA, ShardInfo, with_info
+from lst_cli.shards.shard_rows import SPEECH_COLUMNS, ShardRows, speech_rows
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.vocabulary import Vocabulary
 
@@ -79,7 +79,7 @@ def table(made: Sequence[Utterance]) -> pa.Table:
     )
 
 
-def rows(made: Sequence[Utterance]) -> Rows:
+def rows(made: Sequence[Utterance]) -> ShardRows:
     """The same as flat arrays."""
     return speech_rows(table(made).select(list(SPEECH_COLUMNS)), VOCABULARY)
 

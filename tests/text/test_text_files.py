@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from lst_cli.errors import UserError
-from lst_cli.text.text_files import Split, digests, read_documents, text_files
+from lst_cli.text.text_files import SplitBy, digests, read_documents, text_files
 
 TEXT = "\nOne line.\nAnd   another.\n\n\nNew paragraph.\n"
 
 
-def texts(path: Path, split: Split = "line", field: str = "text") -> dict[str, str]:
+def texts(path: Path, split: SplitBy = "line", field: str = "text") -> dict[str, str]:
     return {
         d.id: d.text if d.problem is None else f"! {d.problem}"
         for d in read_documents(text_files([path]), split, field)
@@ -31,7 +31,7 @@ def texts(path: Path, split: Split = "line", field: str = "text") -> dict[str, s
         ("file", {"a.txt:2": "One line. And another. New paragraph."}),
     ],
 )
-def test_splits(tmp_path: Path, split: Split, expected: dict[str, str]) -> None:
+def test_splits(tmp_path: Path, split: SplitBy, expected: dict[str, str]) -> None:
     path = tmp_path / "a.txt"
     path.write_text(TEXT)
     assert texts(path, split) == expected

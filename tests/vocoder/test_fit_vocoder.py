@@ -14,7 +14,7 @@ from lst_cli.errors import UserError
 from lst_cli.main import app
 from lst_cli.units.tokens import Tokens
 from lst_cli.vocoder.files import WEIGHTS_FILE, check_quantizer
-from lst_cli.vocoder.fit_vocoder import FitOptions, plan_fit
+from lst_cli.vocoder.fit_vocoder import VocoderFitOptions, plan_fit
 from lst_cli.vocoder.mel import train_mel as train
 from lst_cli.vocoder.speaking import load_vocoder
 from lst_cli.vocoder.vocoder_config import VocoderConfig
@@ -38,9 +38,9 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "artifacts")
 
 
-def _options(world: World, name: str = "v", *changes: str) -> FitOptions:
+def _options(world: World, name: str = "v", *changes: str) -> VocoderFitOptions:
     config = load_config(VocoderConfig, None, [*SMALL, *changes])
-    return FitOptions(name=name, corpus=world.corpus, tokens=world.tokens, config=config)
+    return VocoderFitOptions(name=name, corpus=world.corpus, tokens=world.tokens, config=config)
 
 
 def _fit(store: Store, world: World, name: str = "v", *changes: str) -> Artifact:

@@ -20,7 +20,7 @@ from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
 from lst_cli.units.tokens import Tokens
 from lst_cli.vocoder.files import WEIGHTS_FILE, check_quantizer
-from lst_cli.vocoder.fit_vocoder import FitOptions, plan_fit
+from lst_cli.vocoder.fit_vocoder import VocoderFitOptions, plan_fit
 from lst_cli.vocoder.hifigan import train_hifigan as hifigan_train
 from lst_cli.vocoder.hifigan.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from lst_cli.vocoder.hifigan.fit_hifigan import METRICS_FILE, generator_config, pcm
@@ -58,7 +58,7 @@ def _config(*changes: str) -> VocoderConfig:
 
 
 def _fit(store: Store, world: World, name: str = "v", *changes: str) -> Artifact:
-    options = FitOptions(name=name, corpus=world.corpus, tokens=world.tokens, config=_config(*changes))
+    options = VocoderFitOptions(name=name, corpus=world.corpus, tokens=world.tokens, config=_config(*changes))
     return store.build(*plan_fit(options, store)).artifact
 
 

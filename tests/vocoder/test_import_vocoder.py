@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
-from lst_cli.vocoder.import_vocoder import ImportOptions, plan_import
+from lst_cli.vocoder.import_vocoder import VocoderImportOptions, plan_import
 from lst_cli.vocoder.speaking import load_vocoder
 from tests.inference.models import UNITS, quantizer_artifact
 
@@ -68,7 +68,7 @@ def _folder(tmp_path: Path, weights: Any = None, **changes: Any) -> Path:
 
 
 def _import(store: Store, folder: Path, *, trust: bool = False) -> Artifact:
-    options = ImportOptions(name="v", folder=folder, quantizer=quantizer_artifact(store), trust_pickle=trust)
+    options = VocoderImportOptions(name="v", folder=folder, quantizer=quantizer_artifact(store), trust_pickle=trust)
     return store.build(*plan_import(options)).artifact
 
 

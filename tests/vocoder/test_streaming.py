@@ -12,7 +12,7 @@ from lst_cli.vocoder.hifigan.unit_hifigan import HifiGanVocoder, UnitHifiGan, re
 from lst_cli.vocoder.mel.spectrum import Spectrum
 from lst_cli.vocoder.mel.unit_to_mel import new_network
 from lst_cli.vocoder.speaking import MelVocoder, Vocoder
-from lst_cli.vocoder.vocoder_config import NetworkConfig, SpectrumConfig
+from lst_cli.vocoder.vocoder_config import SpectrumConfig, VocoderNetworkConfig
 
 UNITS = 12
 GENERATOR = {
@@ -45,7 +45,7 @@ def hifigan() -> HifiGanVocoder:
 def mel() -> MelVocoder:
     spectrum = Spectrum(SpectrumConfig(iterations=4))
     shape = {"units": UNITS, "speakers": 2, "bands": 80, "frames_per_unit": 4}
-    network = new_network(NetworkConfig(width=16, blocks=2, fine_blocks=1), 0, **shape)
+    network = new_network(VocoderNetworkConfig(width=16, blocks=2, fine_blocks=1), 0, **shape)
     network.mean_M.fill_(-3.0)  # not too loud
     return MelVocoder(network, spectrum, ["ann", "bob"])
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from lst_cli.alignment.emissions.mel import MEL_HOP
 from lst_cli.alignment.emissions.spelling import N_LABELS
-from lst_cli.alignment.fit.aligner_config import NetworkConfig
+from lst_cli.alignment.fit.aligner_config import AlignerNetworkConfig
 from lst_cli.hashing import text_id, uniform
 
 FRAME_HOP = 2 * MEL_HOP
@@ -29,7 +29,7 @@ class LetterNetwork(nn.Module):
 
     log_prior_V: Tensor
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: AlignerNetworkConfig) -> None:
         super().__init__()
         width, kernel = config.width, config.kernel
         self.first = nn.Conv1d(config.bands, width, 5, stride=2, padding=2)
@@ -65,7 +65,7 @@ def pad(mels: list[Tensor]) -> tuple[Tensor, Tensor]:
     return nn.utils.rnn.pad_sequence(mels, batch_first=True), frames_B
 
 
-def new_network(config: NetworkConfig, seed: int) -> LetterNetwork:
+def new_network(config: AlignerNetworkConfig, seed: int) -> LetterNetwork:
     """A network whose weights are a pure function of the seed."""
     with torch.device("meta"):
         network = LetterNetwork(config)

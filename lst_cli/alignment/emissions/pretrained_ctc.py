@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lst_cli.alignment.emissions.pretrained_files import BUNDLE, Vocabulary, find_ctc_model, read_vocabulary
+from lst_cli.alignment.emissions.pretrained_files import BUNDLE, CtcVocabulary, find_ctc_model, read_vocabulary
 from lst_cli.alignment.emissions.spelling import Spelling
 from lst_cli.alignment.words import Word
 from lst_cli.errors import UserError
@@ -65,7 +65,7 @@ class Wav2Vec2Emitter:
 
     peaky = True
 
-    def __init__(self, model: Any, vocabulary: Vocabulary, source: str, device: torch.device) -> None:
+    def __init__(self, model: Any, vocabulary: CtcVocabulary, source: str, device: torch.device) -> None:
         config = model.config
         labels = Labels(vocabulary.index_of, vocabulary.blank, vocabulary.separator, source)
         body = getattr(model, model.base_model_prefix).to(device)

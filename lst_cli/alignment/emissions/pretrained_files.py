@@ -18,7 +18,7 @@ _SETTINGS = ("vocab.json", "tokenizer_config.json", "preprocessor_config.json")
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class CtcVocabulary:
     """What a model's files say about its labels and its input."""
 
     index_of: Mapping[str, int]
@@ -54,7 +54,7 @@ def describe_model(name: str) -> dict[str, Any]:
     return {"name": name, "weights_sha256": weights_sha256(folder), "settings_sha256": digest.hexdigest()}
 
 
-def read_vocabulary(folder: Path) -> Vocabulary:
+def read_vocabulary(folder: Path) -> CtcVocabulary:
     """Read the labels of a CTC model.
 
     :raises UserError: ``vocab.json`` is missing or damaged, or has no blank.
@@ -68,7 +68,7 @@ def read_vocabulary(folder: Path) -> Vocabulary:
     blank = _symbol(tokenizer.get("pad_token", "<pad>" if "<pad>" in index_of else "[PAD]"))
     if blank not in index_of:
         raise UserError(f"{folder}: no blank among the labels", found=", ".join(list(index_of)[:8]), expected=blank)
-    return Vocabulary(
+    return CtcVocabulary(
         index_of=index_of,
         blank=int(index_of[blank]),
         separator=_symbol(tokenizer.get("word_delimiter_token", "|")),

@@ -8,7 +8,7 @@ from lst_cli.config import config_dataclass
 
 
 @config_dataclass
-class NetworkConfig:
+class AlignerNetworkConfig:
     """The size of the network."""
 
     bands: int = 40
@@ -45,7 +45,7 @@ class AugmentConfig:
 class AlignerConfig:
     """How a small aligner is trained."""
 
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: AlignerNetworkConfig = field(default_factory=AlignerNetworkConfig)
     """Its size."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Distortions of the speech it hears."""

@@ -29,7 +29,7 @@ _POOL = 64
 
 
 @dataclass(frozen=True)
-class Example:
+class AlignerExample:
     """One utterance."""
 
     id: int
@@ -41,7 +41,7 @@ class Example:
 
 def read_examples(
     corpora: Sequence[Corpus], config: AlignerConfig, reject: Callable[[str, str], None]
-) -> tuple[list[Example], int]:
+) -> tuple[list[AlignerExample], int]:
     """Read the speech to train on; small corpora are repeated.
 
     :param reject: is given the id of each utterance that can't be trained on, and the reason.
@@ -49,7 +49,7 @@ def read_examples(
     :raises UserError: a corpus has no transcripts.
     """
     chosen = [choose(corpus, config.max_hours / len(corpora), config.seed) for corpus in corpora]
-    found: list[list[Example]] = []
+    found: list[list[AlignerExample]] = []
     with progress("read speech", sum(map(len, chosen)), "utterances") as bar:
         for number, utterances in enumerate(chosen):
             examples = []
@@ -79,7 +79,7 @@ def choose(corpus: Corpus, hours: float, seed: int) -> list[Utterance]:
     return [utterance for row, utterance in enumerate(corpus) if row in kept]
 
 
-def _example(utterance: Utterance, wave_S: NDArray[np.float32], corpus: int, config: AlignerConfig) -> Example:
+def _example(utterance: Utterance, wave_S: NDArray[np.float32], corpus: int, config: AlignerConfig) -> AlignerExample:
     if utterance.text is None:
         raise Unalignable("no transcript")
     spelling = spell(spoken_words(utterance.text, LETTERS))
@@ -87,13 +87,13 @@ def _example(utterance: Utterance, wave_S: NDArray[np.float32], corpus: int, con
     # Distorted speech can be faster than this, and its letters need a frame each even then.
     if len(spelling.labels) > frames_out(int(len(power_TM) / config.augment.speed)):
         raise Unalignable(f"{len(spelling.labels)} letters in {utterance.seconds:.2f} s: more than can be spoken")
-    return Example(text_id(f"{corpus}/{utterance.id}"), utterance.seconds, power_TM, spelling)
+    return AlignerExample(text_id(f"{corpus}/{utterance.id}"), utterance.seconds, power_TM, spelling)
 
 
-def repeat_small(corpora: Sequence[Sequence[Example]], least_share: float) -> list[Example]:
+def repeat_small(corpora: Sequence[Sequence[AlignerExample]], least_share: float) -> list[AlignerExample]:
     """All examples in one list; a corpus with less than ``least_share`` of the speech comes several times."""
     seconds = [sum(example.seconds for example in examples) for examples in corpora]
-    result: list[Example] = []
+    result: list[AlignerExample] = []
     for examples, own in zip(corpora, seconds, strict=True):
         times = max(1, ceil(least_share * sum(seconds) / own)) if own else 0
         for copy in range(times):

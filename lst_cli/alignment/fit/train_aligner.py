@@ -19,7 +19,7 @@ from lst_cli.alignment.emissions.aligner_network import LetterNetwork, emission,
 from lst_cli.alignment.emissions.mel import log_mel, loudness_db, normalise
 from lst_cli.alignment.emissions.spelling import BLANK
 from lst_cli.alignment.fit.aligner_config import AlignerConfig
-from lst_cli.alignment.fit.aligner_examples import Example, batches
+from lst_cli.alignment.fit.aligner_examples import AlignerExample, batches
 from lst_cli.alignment.fit.augment import augment
 from lst_cli.alignment.fit.full_sum import occupancy
 from lst_cli.alignment.forced import best_path, word_spans
@@ -42,7 +42,7 @@ _SLOPE_DB = 6.0
 """Within so many decibels of the threshold, loudness says little about silence."""
 
 
-def train(examples: Sequence[Example], config: AlignerConfig) -> tuple[LetterNetwork, dict[str, Any]]:
+def train(examples: Sequence[AlignerExample], config: AlignerConfig) -> tuple[LetterNetwork, dict[str, Any]]:
     """Train a network; the result depends on the examples and the config alone (to rounding).
 
     :raises LstError: the loss is no longer a number.
@@ -76,7 +76,9 @@ def train(examples: Sequence[Example], config: AlignerConfig) -> tuple[LetterNet
     return network.eval(), {"loss": loss_mean, "silence_prior": network.log_prior_V[0].exp().item()}
 
 
-def check_learned(network: LetterNetwork, examples: Sequence[Example], config: AlignerConfig) -> dict[str, float]:
+def check_learned(
+    network: LetterNetwork, examples: Sequence[AlignerExample], config: AlignerConfig
+) -> dict[str, float]:
     """Score some examples by their own transcripts, and by those of others.
 
     :return: the mean confidence of both.
@@ -116,7 +118,7 @@ def _targets(
     step: int,
     logp_BUV: Tensor,
     frames_B: Tensor,
-    batch: Sequence[Example],
+    batch: Sequence[AlignerExample],
     network: LetterNetwork,
     config: AlignerConfig,
 ) -> Tensor:
@@ -133,7 +135,7 @@ def _targets(
     return share_BUV
 
 
-def flat_labels(example: Example, frames: int, silence_db: float) -> Tensor:
+def flat_labels(example: AlignerExample, frames: int, silence_db: float) -> Tensor:
     """A label for each of ``frames`` frames [U]: silence where it is soft, else the letters, equally long each."""
     loud_U = (silence(example, frames, silence_db) < 0).nonzero()[:, 0]
     letters = torch.tensor(example.spelling.labels)
@@ -142,7 +144,7 @@ def flat_labels(example: Example, frames: int, silence_db: float) -> Tensor:
     return labels_U
 
 
-def silence(example: Example, frames: int, silence_db: float) -> Tensor:
+def silence(example: AlignerExample, frames: int, silence_db: float) -> Tensor:
     """How much each of ``frames`` frames [U] looks like silence by its loudness alone, from -1 to 1.
 
     Silence is ``silence_db`` below the loudest frames; in noise that reaches higher, what is near the softest frames.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.alignment.imports.ctm import read_ctm
 from lst_cli.alignment.imports.json_words import read_json_words
 from lst_cli.alignment.imports.textgrid import read_textgrid
-from lst_cli.alignment.imports.timed import Reader, TimedWord
+from lst_cli.alignment.imports.timed import TimedReader, TimedWord
 from lst_cli.alignment.kinds import ALIGNMENT
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.console import warn
@@ -21,7 +21,7 @@ from lst_cli.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Container
 
-FORMATS: dict[str, tuple[Reader, tuple[str, ...]]] = {
+FORMATS: dict[str, tuple[TimedReader, tuple[str, ...]]] = {
     "textgrid": (read_textgrid, (".textgrid",)),
     "ctm": (read_ctm, (".ctm",)),
     "json": (read_json_words, (".json", ".jsonl")),
@@ -33,7 +33,7 @@ _SLACK_S = 0.04
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions:
+class AlignmentImportOptions:
     """What ``lst align import`` was asked for."""
 
     sources: Sequence[Path]
@@ -50,10 +50,10 @@ class _File:
     path: Path
     names: tuple[str, ...]
     """Ids that the file may stand for, the likeliest first: its path below the folder given, its own name."""
-    reader: Reader
+    reader: TimedReader
 
 
-def plan_import(options: ImportOptions) -> tuple[Request, Callable[[Draft], None]]:
+def plan_import(options: AlignmentImportOptions) -> tuple[Request, Callable[[Draft], None]]:
     """Find the files, take their sum, and say what is to be built and how.
 
     :raises UserError: a source is missing or holds no file of a known format.
@@ -91,7 +91,7 @@ def _find(source: Path, format: str | None) -> list[_File]:
     ]
 
 
-def make_import(draft: Draft, files: Sequence[_File], options: ImportOptions) -> None:
+def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOptions) -> None:
     """Lay the words over the tokens and write the alignment.
 
     :raises UserError: a file is damaged, two files are for one utterance, or too many utterances have no words.

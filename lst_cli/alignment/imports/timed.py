@@ -23,7 +23,7 @@ class TimedWord:
     """Confidence from 0 to 1, where the file has one."""
 
 
-class Reader(Protocol):
+class TimedReader(Protocol):
     """Reads one file."""
 
     def __call__(self, path: Path) -> dict[str | None, list[TimedWord]]:

@@ -15,7 +15,7 @@ from typing import Any
 from lst_cli.audio.layouts.listing import Entry, Layout, Listing, one_line, read_document
 from lst_cli.errors import UserError
 
-Rows = Iterator[tuple[str, dict[str, Any]]]
+ManifestRows = Iterator[tuple[str, dict[str, Any]]]
 """(where the row stands, its columns)."""
 
 _COLUMNS = "path (needed), id, text, speaker, source, start, end"
@@ -39,7 +39,7 @@ def read_manifest(path: Path, with_text: bool) -> Listing:
     return Listing(entries=[_entry(path.parent, where, row, with_text) for where, row in rows], documents=[path])
 
 
-def _tsv(path: Path) -> Rows:
+def _tsv(path: Path) -> ManifestRows:
     lines = read_document(path).splitlines()
     header = lines[0].split("\t") if lines else []
     for number, line in enumerate(lines[1:], start=2):
@@ -55,7 +55,7 @@ def _tsv(path: Path) -> Rows:
             yield f"{path}, line {number}", {key: cell or None for key, cell in zip(header, cells, strict=True)}
 
 
-def json_rows(path: Path) -> Rows:
+def json_rows(path: Path) -> ManifestRows:
     """The objects of a file of JSON lines, and where each stands.
 
     :raises UserError: a line holds something else.
@@ -71,14 +71,14 @@ def json_rows(path: Path) -> Rows:
             yield f"{path}, line {number}", row
 
 
-def _parquet(path: Path) -> Rows:
+def _parquet(path: Path) -> ManifestRows:
     from lst_cli.artifacts.parquet import read_parquet
 
     for number, row in enumerate(read_parquet(path).to_pylist(), start=1):
         yield f"{path}, row {number}", row
 
 
-_READERS: Mapping[str, Callable[[Path], Rows]] = {".tsv": _tsv, ".jsonl": json_rows, ".parquet": _parquet}
+_READERS: Mapping[str, Callable[[Path], ManifestRows]] = {".tsv": _tsv, ".jsonl": json_rows, ".parquet": _parquet}
 
 
 def _entry(folder: Path, where: str, row: Mapping[str, Any], with_text: bool) -> Entry:

@@ -87,10 +87,10 @@ def import_(
     max_reject_rate: MaxRejectRate = 0.01,
 ) -> None:
     """Take word times from TextGrid, CTM or JSON files."""
-    from lst_cli.alignment.imports.import_alignment import ImportOptions, plan_import
+    from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
     from lst_cli.units.tokens import TOKENS
 
-    options = ImportOptions(
+    options = AlignmentImportOptions(
         sources=files,
         format=format,
         tokens=store(ctx).find(tokens, TOKENS),

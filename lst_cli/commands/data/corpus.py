@@ -13,7 +13,7 @@ from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from lst_cli.audio.synth import Line
+    from lst_cli.audio.synth import SpokenLine
 
 app = typer.Typer(no_args_is_help=True, help="Corpora of spoken utterances.")
 
@@ -94,12 +94,12 @@ def _rates(text: str) -> tuple[float, float]:
         raise UserError(f"--rate {text}: not a speaking rate", expected="a number, or LOW:HIGH") from None
 
 
-def _item_lines(sets: list[str]) -> list[Line]:
+def _item_lines(sets: list[str]) -> list[SpokenLine]:
     """The prompts and endings of evaluation sets; those of one item share voice and rate."""
-    from lst_cli.audio.synth import Line
+    from lst_cli.audio.synth import SpokenLine
     from lst_cli.evaluation.tasks import read_items
 
-    spoken: list[Line] = []
+    spoken: list[SpokenLine] = []
     set_of: dict[str, str] = {}
     for name in sets:
         task, colon, file = name.partition(":")
@@ -117,7 +117,7 @@ def _item_lines(sets: list[str]) -> list[Line]:
                     fix="speak the two sets into corpora of their own",
                 )
             texts = [item.prompt, *item.endings] if item.prompt else item.endings
-            spoken += [Line(name, text, item.id) for name, text in zip(item.spoken, texts, strict=True)]
+            spoken += [SpokenLine(name, text, item.id) for name, text in zip(item.spoken, texts, strict=True)]
     return spoken
 
 

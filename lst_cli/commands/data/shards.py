@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lst_cli.shards.schema import ShardInfo
     from lst_cli.shards.shard_set import ShardSet
     from lst_cli.shards.table13_counts import Accounting
-    from lst_cli.text.text_files import Split
+    from lst_cli.text.text_files import SplitBy
 
 app = typer.Typer(no_args_is_help=True, help="Shards: what training reads.")
 
@@ -195,17 +195,17 @@ def show(
         _print(artifact, shards, sampled, accounting)
 
 
-def _split(value: str) -> Split:
+def _split(value: str) -> SplitBy:
     from typing import get_args
 
     from lst_cli.errors import UserError
-    from lst_cli.text.text_files import Split
+    from lst_cli.text.text_files import SplitBy
 
-    for split in get_args(Split):
+    for split in get_args(SplitBy):
         if value == split:
-            chosen: Split = split
+            chosen: SplitBy = split
             return chosen
-    raise UserError("--split", found=repr(value), expected=", ".join(get_args(Split)))
+    raise UserError("--split", found=repr(value), expected=", ".join(get_args(SplitBy)))
 
 
 def _parent(artifact: Artifact, role: str) -> str:

@@ -47,9 +47,9 @@ def fit(
     """Cluster a corpus's features by k-means: a quantizer that turns 40 ms of audio into one unit."""
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.units.features.registry import describe_features
-    from lst_cli.units.quantizer.fit_quantizer import FitOptions, plan_quantizer
+    from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer
 
-    options = FitOptions(
+    options = QuantizerFitOptions(
         name=name,
         corpus=store(ctx).find(corpus, CORPUS),
         features=describe_features(features, layer),
@@ -79,9 +79,9 @@ def import_(
 ) -> None:
     """Take in published centroids as a quantizer."""
     from lst_cli.units.features.registry import describe_features
-    from lst_cli.units.quantizer.import_quantizer import ImportOptions, plan_import
+    from lst_cli.units.quantizer.import_quantizer import QuantizerImportOptions, plan_import
 
-    options = ImportOptions(
+    options = QuantizerImportOptions(
         name=name, file=file, features=describe_features(features, layer), trust_pickle=trust_pickle
     )
     build(ctx, *plan_import(options))

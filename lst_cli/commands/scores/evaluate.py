@@ -12,8 +12,8 @@ from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
 from lst_cli.commands.scores import evaluate_speech
 from lst_cli.console import print_json, print_table
+from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
-from lst_cli.model_artifact.card import Precision
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
 

@@ -12,9 +12,9 @@ from lst_cli.artifacts import Artifact, Draft, Kind, Request
 from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, store
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, print_table
+from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.scores import SCORES
 from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
-from lst_cli.model_artifact.card import Precision
 
 if TYPE_CHECKING:
     from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles

@@ -15,7 +15,7 @@ from lst_cli.errors import UserError
 if TYPE_CHECKING:
     from lst_cli.artifacts import Store
     from lst_cli.console import Progress
-    from lst_cli.inference.transcription import Heard, HeardSegment
+    from lst_cli.inference.transcription import TranscribedClip, TranscribedSegment
     from lst_cli.inference.word_times import WordTimer
 
 Format = Literal["text", "srt", "vtt", "textgrid"]
@@ -72,7 +72,7 @@ def transcribe(
     loaded = load_model(artifact, pick_device(device))
     timer = _timer(place, aligner, language)
     files = None if output is None else _Files(output, format)
-    clips: list[Heard] = []
+    clips: list[TranscribedClip] = []
     with progress("transcribing", unit="s of speech") as bar:
         pace = _Pace(bar)
         found = segments(inputs, place, segment_s, with_audio=timer is not None)
@@ -138,7 +138,7 @@ class _Files:
         self._format: Format = format
         self._names: set[str] = set()
 
-    def write(self, clip: Heard) -> None:
+    def write(self, clip: TranscribedClip) -> None:
         """Write a clip's file; a name that is taken already gets a number."""
         from lst_cli.artifacts.parquet import write_bytes_atomic
 
@@ -152,7 +152,7 @@ class _Files:
         write_bytes_atomic(path, _text(clip, self._format).encode())
 
 
-def _text(clip: Heard, format: Format) -> str:
+def _text(clip: TranscribedClip, format: Format) -> str:
     """A clip's transcript in the format."""
     from lst_cli.inference.subtitles import srt, vtt
     from lst_cli.inference.textgrid import textgrid
@@ -169,7 +169,7 @@ def _text(clip: Heard, format: Format) -> str:
     return srt(cues) if format == "srt" else vtt(cues)
 
 
-def _cues(segment: HeardSegment) -> list[tuple[float, float, str]]:
+def _cues(segment: TranscribedSegment) -> list[tuple[float, float, str]]:
     """Subtitles of a segment: by its words, where their times are known."""
     from lst_cli.inference.subtitles import cues_of_words
 
@@ -178,7 +178,7 @@ def _cues(segment: HeardSegment) -> list[tuple[float, float, str]]:
     return list(cues_of_words(segment.words))
 
 
-def _as_dict(clip: Heard) -> dict[str, Any]:
+def _as_dict(clip: TranscribedClip) -> dict[str, Any]:
     return {
         "clip": clip.clip,
         "text": clip.text,
@@ -188,7 +188,7 @@ def _as_dict(clip: Heard) -> dict[str, Any]:
     }
 
 
-def _segment_as_dict(segment: HeardSegment) -> dict[str, Any]:
+def _segment_as_dict(segment: TranscribedSegment) -> dict[str, Any]:
     words = segment.words
     return {
         "start_s": segment.start_s,
@@ -206,7 +206,7 @@ def _segment_as_dict(segment: HeardSegment) -> dict[str, Any]:
     }
 
 
-def _report(clips: list[Heard], figures: dict[str, Any], *, timed: bool) -> None:
+def _report(clips: list[TranscribedClip], figures: dict[str, Any], *, timed: bool) -> None:
     """Say how fast it went, warn of what is no whole transcript, and fail for clips that could not be heard."""
     if figures["real_time_factor"] is not None:
         told = f"transcribed {figures['audio_s']:,.1f} s of speech in {figures['seconds']:,.1f} s"

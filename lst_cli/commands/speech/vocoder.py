@@ -32,12 +32,12 @@ def fit(
     from lst_cli.config import load_config
     from lst_cli.distributed.device import pick_device
     from lst_cli.units.tokens import TOKENS
-    from lst_cli.vocoder.fit_vocoder import FitOptions, plan_fit
+    from lst_cli.vocoder.fit_vocoder import VocoderFitOptions, plan_fit
     from lst_cli.vocoder.vocoder_config import VocoderConfig
 
     artifacts = store(ctx)
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
-    options = FitOptions(
+    options = VocoderFitOptions(
         name=name,
         corpus=artifacts.find(corpus, CORPUS),
         tokens=artifacts.find(tokens, TOKENS),
@@ -60,10 +60,10 @@ def import_(
 ) -> None:
     """Take a published unit HiFi-GAN (textless, 25 units a second)."""
     from lst_cli.units.quantizer.codebook import QUANTIZER
-    from lst_cli.vocoder.import_vocoder import ImportOptions, plan_import
+    from lst_cli.vocoder.import_vocoder import VocoderImportOptions, plan_import
 
     found = store(ctx).find(quantizer, QUANTIZER)
-    options = ImportOptions(name=name, folder=folder, quantizer=found, trust_pickle=trust_pickle)
+    options = VocoderImportOptions(name=name, folder=folder, quantizer=found, trust_pickle=trust_pickle)
     build(ctx, *plan_import(options))
 
 

@@ -11,7 +11,7 @@ from lst_cli.evaluation.scores import model_entry, read_scores, write_scores
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lst_cli.evaluation.speech.judged_speech import Heard
+    from lst_cli.evaluation.speech.judged_speech import JudgedUtterance
 
 TRANSCRIPTS = Kind("transcripts", 1)
 """What a judge hears in a corpus, or in its audio made again by a vocoder: ``scores.json``, ``items.parquet`` and a
@@ -26,7 +26,7 @@ def write_judged(
     draft: Draft,
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
-    heard: Sequence[Heard],
+    heard: Sequence[JudgedUtterance],
     figures: Mapping[str, Any] | None = None,
     columns: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
@@ -68,7 +68,7 @@ def _named(parents: Mapping[str, Artifact]) -> dict[str, Any]:
     return entries
 
 
-def _keep_audio(folder: Path, heard: Sequence[Heard]) -> dict[str, str]:
+def _keep_audio(folder: Path, heard: Sequence[JudgedUtterance]) -> dict[str, str]:
     """Write the kept recordings as FLAC; the file of each id, relative to ``folder``."""
     import soundfile
 

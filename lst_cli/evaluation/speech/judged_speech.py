@@ -32,7 +32,7 @@ WORST = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class JudgedUtterance:
     """One utterance."""
 
     id: str
@@ -46,7 +46,9 @@ class Heard:
     """The audio that was judged; None where it is not kept, or nothing was said."""
 
 
-def hear(files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]) -> list[Heard]:
+def hear(
+    files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]
+) -> list[JudgedUtterance]:
     """Judge one clip for each utterance, in the same order.
 
     :param waves: samples [T] at 16 kHz of each clip; taken one by one, and only :data:`EXAMPLES` of them are kept.
@@ -60,7 +62,7 @@ def hear(files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDA
             reference = utterance.text or ""
             said, heard = normalise(reference), normalise(transcript)
             found.append(
-                Heard(
+                JudgedUtterance(
                     id=utterance.id,
                     reference=reference,
                     transcript=transcript,
@@ -74,7 +76,7 @@ def hear(files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDA
     return found
 
 
-def rates(heard: Sequence[Heard]) -> dict[str, Any]:
+def rates(heard: Sequence[JudgedUtterance]) -> dict[str, Any]:
     """Character and word error rate with intervals, and the worst utterances."""
     cer, wer = rate([each.characters for each in heard]), rate([each.words for each in heard])
     worst = sorted(heard, key=lambda each: (-each.characters.total, each.id))[:WORST]
@@ -98,7 +100,7 @@ def rates(heard: Sequence[Heard]) -> dict[str, Any]:
     }
 
 
-def item(each: Heard) -> dict[str, Any]:
+def item(each: JudgedUtterance) -> dict[str, Any]:
     """One utterance as a row of ``items.parquet``."""
     return {
         "id": each.id,

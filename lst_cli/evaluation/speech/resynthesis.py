@@ -58,7 +58,7 @@ def make_resynthesis(
     units = read_units(tokens)
     missing = f"no speech tokens in {tokens.reference}"
     utterances = with_words(draft, parents["corpus"], max_rejects, lambda each: None if each.id in units else missing)
-    voice = Voice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
+    voice = VocoderVoice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
     listener = Listener(extras, pick_device(device))
     spoken = voice.speak(units[utterance.id] for utterance in utterances)
     heard = hear(judge, utterances, listener.passing(utterances, spoken))
@@ -67,7 +67,7 @@ def make_resynthesis(
     write_judged(draft, config, parents, heard, figures, listener.columns)
 
 
-class Voice:
+class VocoderVoice:
     """A vocoder's audio at the rate that the judge hears, and how long it took."""
 
     def __init__(self, vocoder: Vocoder, speaker: str | None) -> None:

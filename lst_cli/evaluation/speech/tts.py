@@ -20,10 +20,10 @@ from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
 from lst_cli.evaluation.speech.judged_results import write_judged
 from lst_cli.evaluation.speech.judged_speech import hear
 from lst_cli.evaluation.speech.references import with_words
-from lst_cli.evaluation.speech.resynthesis import Voice
+from lst_cli.evaluation.speech.resynthesis import VocoderVoice
 from lst_cli.evaluation.speech.speech_quality import Extras, Listener
 from lst_cli.inference.sampling import Sampling
-from lst_cli.inference.speech_generation import Said, joined, sentences, speak_texts, speakable
+from lst_cli.inference.speech_generation import GeneratedSpeech, joined, sentences, speak_texts, speakable
 from lst_cli.model_artifact.card import LoadedModel, load_model
 from lst_cli.units.frames import SAMPLE_RATE
 from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
@@ -51,7 +51,7 @@ def make_tts(
     :raises UserError: too many utterances whose text the model can't read.
     """
     loaded = load_model(parents["model"], pick_device(device), config["precision"])
-    voice = Voice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
+    voice = VocoderVoice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
     utterances = with_words(draft, parents["corpus"], max_rejects, _unreadable(loaded))
     start = time.monotonic()
     said = _say(loaded, [utterance.text or "" for utterance in utterances], config, rows)
@@ -84,7 +84,7 @@ def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
     return problem
 
 
-def _say(loaded: LoadedModel, texts: Sequence[str], config: Mapping[str, Any], rows: int) -> list[Said]:
+def _say(loaded: LoadedModel, texts: Sequence[str], config: Mapping[str, Any], rows: int) -> list[GeneratedSpeech]:
     """What the model says for each text, asked for at once or sentence by sentence."""
     sampling = Sampling(temperature=config["temperature"], top_p=config["top_p"], seed=config["seed"])
     parts = [sentences(text) if config["by"] == "sentence" else [text] for text in texts]
@@ -95,7 +95,7 @@ def _say(loaded: LoadedModel, texts: Sequence[str], config: Mapping[str, Any], r
 
 
 def _unit_errors(
-    loaded: LoadedModel, said: Sequence[Said], waves: Sequence[NDArray[np.float32]]
+    loaded: LoadedModel, said: Sequence[GeneratedSpeech], waves: Sequence[NDArray[np.float32]]
 ) -> list[int]:
     """Units of each utterance that are others when the audio is tokenized again, frame by frame."""
     quantizer = Quantizer.load(loaded.quantizer_file, loaded.device.type)
@@ -109,7 +109,7 @@ def _unit_errors(
     return found
 
 
-def _figures(said: Sequence[Said], differing: Sequence[int]) -> dict[str, Any]:
+def _figures(said: Sequence[GeneratedSpeech], differing: Sequence[int]) -> dict[str, Any]:
     """Sums over all that was said; positions are those of the global transformer."""
     units = sum(len(each.units) for each in said)
     return {
@@ -122,7 +122,7 @@ def _figures(said: Sequence[Said], differing: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _columns(said: Said, errors: int) -> dict[str, Any]:
+def _columns(said: GeneratedSpeech, errors: int) -> dict[str, Any]:
     """What ``items.parquet`` says of one answer, beside what was heard in it."""
     return {
         "pieces": said.pieces,

@@ -18,7 +18,7 @@ from lst_cli.artifacts import Artifact
 from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.errors import UserError
 from lst_cli.patching.strategies import Cut, PatchingConfig, patch
-from lst_cli.patching.stream import Patches, Stream
+from lst_cli.patching.stream import Patches, TokenStream
 from lst_cli.units.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -136,9 +136,9 @@ def _token_counts(tokens: Artifact, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _stream(utterances: Sequence[Aligned]) -> Stream:
+def _stream(utterances: Sequence[Aligned]) -> TokenStream:
     lengths = [utterance.tokens for utterance in utterances]
-    return Stream(
+    return TokenStream(
         speech_T=np.ones(sum(lengths), dtype=bool),
         document_T=np.repeat(np.arange(len(utterances)), lengths),
         word_T=np.concatenate([utterance.word_T() for utterance in utterances]),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.units.quantizer.codebook import Codebook
     from lst_cli.units.statistics.purity import Purity
-    from lst_cli.units.statistics.usage import Stretch, Usage
+    from lst_cli.units.statistics.usage import UnitRun, Usage
 
 PAGE_VERSION = 1
 """Goes up when the same artifacts would give another page."""
@@ -166,7 +166,7 @@ def compare(tokens: Artifact, phones: Artifact) -> Purity:
     return measure_purity(np.concatenate(units), np.concatenate(labels))
 
 
-def record(corpus: Corpus, stretches: list[list[Stretch]]) -> dict[int, str]:
+def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
     """For each unit its stretches one after the other, as a ``data:`` address of an MP3 file.
 
     An utterance that can no longer be read is left out.
@@ -177,7 +177,7 @@ def record(corpus: Corpus, stretches: list[list[Stretch]]) -> dict[int, str]:
     from lst_cli.errors import UserError
     from lst_cli.units.frames import FRAME_SAMPLES
     from lst_cli.units.input.pieces import read_window
-    from lst_cli.units.input.windows import Window
+    from lst_cli.units.input.windows import AudioWindow
 
     context = round(_CONTEXT_S * RATE_HZ)
     gap_T = np.zeros(round(_GAP_S * RATE_HZ), dtype=np.float32)
@@ -190,7 +190,7 @@ def record(corpus: Corpus, stretches: list[list[Stretch]]) -> dict[int, str]:
             start = max(0, run.first * FRAME_SAMPLES - context)
             stop = min(total, (run.first + run.frames) * FRAME_SAMPLES + context)
             try:
-                wave_T = read_window(utterance, Window(start, stop, 0, 1))
+                wave_T = read_window(utterance, AudioWindow(start, stop, 0, 1))
             except UserError:
                 continue
             # The unit itself stands out from what is around it.

@@ -10,7 +10,7 @@ from lst_cli.artifacts import Draft
 from lst_cli.shards.build.build_shards import BuildOptions, Prepared, shuffled_shards
 from lst_cli.shards.build.shard_statistics import text_statistics
 from lst_cli.shards.schema import TEXT_SCHEMA, ShardInfo
-from lst_cli.text.text_files import Split, TextDocument, TextFile, is_compressed, read_documents
+from lst_cli.text.text_files import SplitBy, TextDocument, TextFile, is_compressed, read_documents
 from lst_cli.text.tokenizer import TextTokenizer
 
 _CHUNK_CHARACTERS = 1 << 24
@@ -26,7 +26,7 @@ def build_text_shards(
     info: ShardInfo,
     options: BuildOptions,
     *,
-    split: Split,
+    split: SplitBy,
     field: str,
     threads: int,
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lst_cli.shards.documents.ragged import offsets
-from lst_cli.shards.row_group import Rows
+from lst_cli.shards.shard_rows import ShardRows
 from lst_cli.text.vocabulary import Vocabulary
 
 
@@ -55,7 +55,7 @@ class Segments:
     length_S: NDArray[np.int64]
 
 
-def assemble(rows: Rows, segments: Segments, n_documents: int, vocabulary: Vocabulary) -> Documents:
+def assemble(rows: ShardRows, segments: Segments, n_documents: int, vocabulary: Vocabulary) -> Documents:
     """Copy segments out of the pool, with a marker before each and an end token behind each document."""
     document_S = segments.document_S
     is_last_S = np.append(document_S[1:] != document_S[:-1], True)[: len(document_S)]
@@ -80,13 +80,13 @@ def assemble(rows: Rows, segments: Segments, n_documents: int, vocabulary: Vocab
     )
 
 
-def whole_speech(rows: Rows, chosen: NDArray[np.int64]) -> Segments:
+def whole_speech(rows: ShardRows, chosen: NDArray[np.int64]) -> Segments:
     """One speech segment for each chosen row that has speech."""
     length = rows.units_R[chosen]
     return _nonempty(np.arange(len(chosen)), True, rows.unit_start_R[chosen], length)
 
 
-def whole_text(rows: Rows, chosen: NDArray[np.int64]) -> Segments:
+def whole_text(rows: ShardRows, chosen: NDArray[np.int64]) -> Segments:
     """One text segment for each chosen row that has text."""
     first = rows.piece_start_W[rows.word_start_R[chosen]]
     last = rows.piece_start_W[rows.word_start_R[chosen + 1]]
@@ -105,7 +105,7 @@ def _nonempty(
     )
 
 
-def question_answer(rows: Rows, chosen: NDArray[np.int64], *, asr: bool, vocabulary: Vocabulary) -> Documents:
+def question_answer(rows: ShardRows, chosen: NDArray[np.int64], *, asr: bool, vocabulary: Vocabulary) -> Documents:
     """``<s>`` speech ``<t>`` text for ASR, ``<t>`` text ``<s>`` speech for TTS, with loss on the answer only.
 
     The answer's marker belongs to the question. Rows without text or without speech give empty documents.

@@ -14,7 +14,7 @@ from lst_cli.shards.documents.document import Documents, assemble, question_answ
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
 from lst_cli.shards.documents.merge_bpe import merge_speech
-from lst_cli.shards.row_group import Rows, Spans
+from lst_cli.shards.shard_rows import ShardRows, SpanUnit
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.speech_bpe import SpeechBpe
 from lst_cli.text.vocabulary import Vocabulary
@@ -44,7 +44,7 @@ class Source:
         form: Form | None = None,
         held_out: float = 0.0,
         split: Split = "train",
-        spans: Spans = "word",
+        spans: SpanUnit = "word",
     ) -> None:
         self.name = name
         self.shards = shards
@@ -56,11 +56,11 @@ class Source:
             raise UserError(f"source {name}: the weight", found=str(weight), expected="more than 0")
         self.held_out = held_out
         self.split: Split = split
-        self.spans: Spans = spans
+        self.spans: SpanUnit = spans
         if held_out and shards.modality == "text":
             raise UserError(f"source {name}: rows of text shards can't be held out", fix="give shards of their own")
 
-    def chosen(self, rows: Rows, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+    def chosen(self, rows: ShardRows, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some rows that belong to the split.
 
         Which ones do is a hash of their utterances' ids: the same in every run, and for all sentences of an utterance.
@@ -89,12 +89,12 @@ class Maker:
             return self.vocabulary
         return Vocabulary(pieces=self.vocabulary.pieces, units=self.speech_bpe.units)
 
-    def documents(self, form: Form, rows: Rows, chosen: NDArray[np.int64], epoch: int) -> Documents:
+    def documents(self, form: Form, rows: ShardRows, chosen: NDArray[np.int64], epoch: int) -> Documents:
         """One document for each chosen row; an empty one where the row lacks what the form needs."""
         documents = self._documents(form, rows, chosen, epoch)
         return documents if self.speech_bpe is None else merge_speech(documents, self.speech_bpe, self.vocabulary)
 
-    def _documents(self, form: Form, rows: Rows, chosen: NDArray[np.int64], epoch: int) -> Documents:
+    def _documents(self, form: Form, rows: ShardRows, chosen: NDArray[np.int64], epoch: int) -> Documents:
         if form in ("asr", "tts"):
             return question_answer(rows, chosen, asr=form == "asr", vocabulary=self.vocabulary)
         if form == "interleaved":

@@ -20,7 +20,7 @@ from lst_cli.hashing import integers, uniform
 from lst_cli.shards.documents.document import Segments
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.ragged import counted, offsets
-from lst_cli.shards.row_group import Rows
+from lst_cli.shards.shard_rows import ShardRows
 
 
 @config_dataclass
@@ -61,7 +61,9 @@ class InterleaveConfig:
             )
 
 
-def interleaved(rows: Rows, chosen: NDArray[np.int64], config: InterleaveConfig, seed: int, epoch: int) -> Segments:
+def interleaved(
+    rows: ShardRows, chosen: NDArray[np.int64], config: InterleaveConfig, seed: int, epoch: int
+) -> Segments:
     """Segments of the chosen rows: a pure function of (seed, epoch, utterance id)."""
     whole_D = uniform(seed, Draw.WHOLE_SPEECH, epoch, rows.key_R[chosen]) < config.whole_speech
     words_D = np.where(whole_D, 0, rows.words_R[chosen])
@@ -110,7 +112,7 @@ def _speech_words(text_words: NDArray[np.int64], config: InterleaveConfig) -> ND
     return np.maximum(words, 1)
 
 
-def _middle(rows: Rows, word_S: NDArray[np.int64], row_S: NDArray[np.int64]) -> NDArray[np.int64]:
+def _middle(rows: ShardRows, word_S: NDArray[np.int64], row_S: NDArray[np.int64]) -> NDArray[np.int64]:
     """The middle of the silence before a word, as a place in the pool; of no meaning at an utterance's ends."""
     if not len(rows.start_W):
         return np.zeros(len(word_S), np.int64)

@@ -24,7 +24,7 @@ _BLOCKS_PER_STREAM = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class RowBlock:
     """Some rows of a row group, in the order in which an epoch reads them."""
 
     epoch: int
@@ -78,7 +78,7 @@ class BlockLine:
         edition = self.edition(number)
         return edition.epoch + (number - edition.first) / edition.blocks
 
-    def block(self, number: int) -> Block:
+    def block(self, number: int) -> RowBlock:
         """The rows of a block of the line."""
         edition = self.edition(number)
         epoch = edition.epoch_of(number)
@@ -87,7 +87,7 @@ class BlockLine:
         group = self._groups[index]
         first, last = group.rows * part // edition.parts, group.rows * (part + 1) // edition.parts
         shuffled = permutation(last - first, self._seed, Draw.ROWS, epoch, self._key, place)
-        return Block(epoch=epoch, group=group, rows=first + shuffled)
+        return RowBlock(epoch=epoch, group=group, rows=first + shuffled)
 
     def _epoch_order(self, epoch: int, blocks: int) -> NDArray[np.int64]:
         return permutation(blocks, self._seed, Draw.BLOCKS, epoch, self._key)

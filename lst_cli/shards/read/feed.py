@@ -13,8 +13,8 @@ from lst_cli.errors import UserError
 from lst_cli.shards.documents.document import Documents
 from lst_cli.shards.documents.forms import Maker, Source
 from lst_cli.shards.documents.ragged import offsets
-from lst_cli.shards.read.blocks import Block, BlockLine
-from lst_cli.shards.row_group import Rows
+from lst_cli.shards.read.blocks import BlockLine, RowBlock
+from lst_cli.shards.shard_rows import ShardRows
 from lst_cli.shards.shard_set import RowGroup
 from lst_cli.text.vocabulary import Vocabulary
 
@@ -59,9 +59,9 @@ class RowCache:
 
     def __init__(self, most_bytes: int = _CACHE_BYTES) -> None:
         self._most = most_bytes
-        self._kept: OrderedDict[tuple[str, RowGroup], Rows] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, RowGroup], ShardRows] = OrderedDict()
 
-    def read(self, source: Source, group: RowGroup, vocabulary: Vocabulary, *, keep: bool) -> Rows:
+    def read(self, source: Source, group: RowGroup, vocabulary: Vocabulary, *, keep: bool) -> ShardRows:
         """Read a row group, or find it.
 
         :param keep: it will be asked for again soon.
@@ -105,7 +105,7 @@ class Feed:
         self._cache = cache
         self._skip_corrupt = skip_corrupt
         self._epochs = epochs
-        self._open: tuple[int, Block, Rows, NDArray[np.int64]] | None = None
+        self._open: tuple[int, RowBlock, ShardRows, NDArray[np.int64]] | None = None
 
     def next(self) -> Chunk | None:
         """The next documents, at least one of them with tokens; None behind the last epoch.
@@ -154,7 +154,7 @@ class Feed:
         self.cursor = Cursor(*cursor_DC[-1].tolist())
         return Chunk(documents=documents, cursor_DC=cursor_DC[:-1], tokens=self.cursor.tokens)
 
-    def _opened(self) -> tuple[Block, Rows, NDArray[np.int64]] | None:
+    def _opened(self) -> tuple[RowBlock, ShardRows, NDArray[np.int64]] | None:
         """The block at the cursor, its rows, and the tokens up to the end of each of them; None if it is damaged."""
         number = self.cursor.block
         if self._open is None or self._open[0] != number:

@@ -11,7 +11,7 @@ import numpy as np
 from lst_cli.patching.strategies import Cut, PatchingConfig
 from lst_cli.shards.read.feed import Cursor, Feed
 from lst_cli.shards.read.mixture import Mixture
-from lst_cli.shards.read.packing import Sequence, Window
+from lst_cli.shards.read.packing import PackingWindow, Sequence
 from lst_cli.text.vocabulary import Vocabulary
 
 
@@ -42,7 +42,7 @@ class Place:
         return cls(cursors, data["sequences"], data["offset"], dict(data["counts"]))
 
 
-class Stream:
+class LogicalStream:
     """Gives packed sequences, one after another, from a place on.
 
     :param positions: positions of a sequence.
@@ -61,7 +61,7 @@ class Stream:
     ) -> None:
         self._names = [feed.source.name for feed in feeds]
         self._mixture = Mixture(feeds)
-        self._window = Window(vocabulary, patching)
+        self._window = PackingWindow(vocabulary, patching)
         self._positions = positions
         self._whole = whole
         self._vocabulary = vocabulary

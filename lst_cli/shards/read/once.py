@@ -10,7 +10,7 @@ from lst_cli.patching.strategies import Cut, PatchingConfig, inference_cut
 from lst_cli.shards.documents.forms import Maker, Source
 from lst_cli.shards.read.blocks import BlockLine, first_edition
 from lst_cli.shards.read.feed import Cursor, Feed, RowCache
-from lst_cli.shards.read.logical_stream import Place, Stream
+from lst_cli.shards.read.logical_stream import LogicalStream, Place
 from lst_cli.shards.read.packing import Sequence
 from lst_cli.shards.read.reader import ReaderConfig
 from lst_cli.shards.read.step import join
@@ -60,7 +60,7 @@ def _one_epoch(
     vocabulary: Vocabulary,
     patching: PatchingConfig,
     speech_bpe: SpeechBpe | None,
-) -> Stream:
+) -> LogicalStream:
     maker = Maker(vocabulary=vocabulary, interleave=config.interleave, seed=config.seed, speech_bpe=speech_bpe)
     source.shards.check_vocabulary(maker.row_vocabulary, source.name)
     line = BlockLine(
@@ -76,7 +76,7 @@ def _one_epoch(
         skip_corrupt=config.skip_corrupt,
         epochs=1,
     )
-    return Stream(
+    return LogicalStream(
         [feed],
         Place({source.name: feed.cursor}),
         positions=config.positions,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lst_cli.errors import UserError
 from lst_cli.patching.packed import IGNORE
 from lst_cli.patching.strategies import Cut, PatchingConfig, patch
-from lst_cli.patching.stream import Patches, Stream
+from lst_cli.patching.stream import Patches, TokenStream
 from lst_cli.shards.documents.document import Documents
 from lst_cli.shards.documents.ragged import indices
 from lst_cli.shards.read.mixture import Merged
@@ -39,7 +39,7 @@ class Sequence:
     """Documents passed over because they do not fit into any sequence."""
 
 
-class Window:
+class PackingWindow:
     """Documents in memory. Tokens before :attr:`at` have been given away in sequences."""
 
     def __init__(self, vocabulary: Vocabulary, patching: PatchingConfig) -> None:
@@ -104,7 +104,7 @@ class Window:
     def _patches(self, cut: Cut) -> tuple[Patches, NDArray[np.int64]]:
         """All patches under a cut, and where they open."""
         if cut not in self._patched:
-            stream = Stream(speech_T=self._speech_T, document_T=self._document_T, word_T=self._documents.words_T)
+            stream = TokenStream(speech_T=self._speech_T, document_T=self._document_T, word_T=self._documents.words_T)
             patches = patch(stream, self._patching, cut)
             self._patched[cut] = (patches, np.flatnonzero(patches.opens_T))
         return self._patched[cut]
@@ -151,7 +151,9 @@ class Window:
         document_end = int(self._documents.start_D[self.first + 1])
         text_T = ~speech_T[at:document_end]
         end = at + int(np.argmax(text_T)) if text_T.any() else document_end
-        run = Stream(speech_T=speech_T[at:end], document_T=document_T[at:end], word_T=self._documents.words_T[at:end])
+        run = TokenStream(
+            speech_T=speech_T[at:end], document_T=document_T[at:end], word_T=self._documents.words_T[at:end]
+        )
         return patch(run, self._patching, cut), end
 
     def whole(self, positions: int, cut: Cut, *, last: bool) -> Sequence | None:

@@ -22,7 +22,7 @@ from lst_cli.shards.documents.forms import Maker, Source
 from lst_cli.shards.documents.interleave import InterleaveConfig
 from lst_cli.shards.read.blocks import BlockLine, first_edition
 from lst_cli.shards.read.feed import Cursor, Feed, RowCache
-from lst_cli.shards.read.logical_stream import Place, Stream
+from lst_cli.shards.read.logical_stream import LogicalStream, Place
 from lst_cli.shards.read.prefetch import Prefetch
 from lst_cli.shards.read.resume import check_settings, resumed_editions
 from lst_cli.shards.read.step import StepData
@@ -175,11 +175,11 @@ class Reader:
             for source in self._sources
         }
 
-    def _open_streams(self) -> dict[int, Stream]:
+    def _open_streams(self) -> dict[int, LogicalStream]:
         lines, cache = self._lines(), RowCache()
         return {number: self._open_stream(self._places[number], lines, cache) for number in self._mine}
 
-    def _open_stream(self, place: Place, lines: dict[str, BlockLine], cache: RowCache) -> Stream:
+    def _open_stream(self, place: Place, lines: dict[str, BlockLine], cache: RowCache) -> LogicalStream:
         config = self._config
         feeds = [
             Feed(
@@ -193,7 +193,7 @@ class Reader:
             )
             for source in self._sources
         ]
-        return Stream(
+        return LogicalStream(
             feeds,
             place,
             positions=config.positions,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from lst_cli.config import config_dataclass
+from lst_cli.distributed.device import Precision
 from lst_cli.distributed.launcher import world_size
 from lst_cli.errors import UserError
 
@@ -60,8 +61,6 @@ class ScheduleSection:
     final: float = Field(default=0.01, ge=0, le=1)
     """Learning rate of the last step, as a share of the peak."""
 
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @config_dataclass

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lst_cli.distributed.device import Precision
 from lst_cli.training.engine.early_stopping import Patience, over
 from lst_cli.training.engine.families import FamilyConfig
 from lst_cli.training.engine.story_unit import StoryReader, StoryUnit
@@ -71,7 +72,7 @@ class Job:
     """The batches of one process."""
     steps: int
     seed: int
-    precision: config.Precision
+    precision: Precision
     log_every: int
     optimizer: config.OptimizerSection
     schedule: config.ScheduleSection

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torcheval.metrics import Metric
 
-from lst_cli.model.batch import Modality
+from lst_cli.model.batch import TargetModality
 from lst_cli.shards.schema import FRAMES_PER_SECOND
 
 MODALITIES = {
-    Modality.SPEECH: "speech",
-    Modality.TEXT_WITH_SPEECH: "text_with_speech",
-    Modality.TEXT_ONLY: "text_only",
+    TargetModality.SPEECH: "speech",
+    TargetModality.TEXT_WITH_SPEECH: "text_with_speech",
+    TargetModality.TEXT_ONLY: "text_only",
 }
 """Modality to its name in metrics."""
 

@@ -9,9 +9,9 @@ Legend: T frames, D feature dimensions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from lst_cli.distributed.device import pick_device
+from lst_cli.distributed.device import Precision, pick_device
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.units.waveform import Waveform
-
-Precision = Literal["float32", "bfloat16"]
 
 
 class FeatureExtractor(Protocol):

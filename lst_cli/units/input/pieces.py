@@ -15,7 +15,7 @@ import numpy as np
 from lst_cli.audio.decode import read_samples, read_utterance, resample
 from lst_cli.errors import UserError
 from lst_cli.units.frames import SAMPLE_RATE
-from lst_cli.units.input.windows import Window, cut_windows
+from lst_cli.units.input.windows import AudioWindow, cut_windows
 from lst_cli.units.waveform import check_waveform
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Piece:
 
     row: int
     """The utterance's row in the corpus."""
-    window: Window
+    window: AudioWindow
     whole: bool
     """The window is the whole utterance."""
 
@@ -69,7 +69,7 @@ def hear(utterance: Utterance, piece: Piece) -> Waveform | UserError:
         return error
 
 
-def read_window(utterance: Utterance, window: Window) -> Waveform:
+def read_window(utterance: Utterance, window: AudioWindow) -> Waveform:
     """The same samples as ``read_utterance(utterance)[window.start : window.stop]``, reading only what is needed.
 
     They are equal up to the rounding of the resampler (1e-6 of full scale).

@@ -28,7 +28,7 @@ R = TypeVar("R")
 _DECODERS_PER_GPU = 8
 """Threads that decode for one GPU: each gives some 2,000 audio-seconds a second of FLAC at 16 kHz."""
 
-Batch = Sequence[tuple["Utterance", Piece]]
+AudioBatch = Sequence[tuple["Utterance", Piece]]
 
 
 def cpu_count() -> int:
@@ -37,7 +37,7 @@ def cpu_count() -> int:
 
 
 def run_batches(
-    batches: Iterable[Batch],
+    batches: Iterable[AudioBatch],
     compute: Callable[[Sequence[Waveform]], Sequence[R]],
     device: torch.device,
     workers: int | None = None,
@@ -66,7 +66,7 @@ def run_batches(
             pool.shutdown(cancel_futures=True)
 
 
-def _decoded(batch: Batch) -> list[tuple[Piece, Waveform | UserError]]:
+def _decoded(batch: AudioBatch) -> list[tuple[Piece, Waveform | UserError]]:
     return [(piece, hear(utterance, piece)) for utterance, piece in batch]
 
 

@@ -13,7 +13,7 @@ from lst_cli.units.frames import FRAME_SAMPLES, n_frames
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class AudioWindow:
     """A stretch of a clip that is heard at once, and which of its frames are kept."""
 
     start: int
@@ -34,7 +34,7 @@ def core_frames(window: int, context: int) -> int:
     return core
 
 
-def cut_windows(samples: int, window: int, context: int) -> list[Window]:
+def cut_windows(samples: int, window: int, context: int) -> list[AudioWindow]:
     """Windows that together keep each of the ``n_frames(samples)`` frames of a clip exactly once, in order.
 
     :param samples: length of the clip at 16 kHz.
@@ -43,7 +43,7 @@ def cut_windows(samples: int, window: int, context: int) -> list[Window]:
     """
     total = n_frames(samples)
     if samples <= window:
-        return [Window(0, samples, 0, total)]
+        return [AudioWindow(0, samples, 0, total)]
     before = context // FRAME_SAMPLES
     core = core_frames(window, context)
     cut = []
@@ -52,5 +52,5 @@ def cut_windows(samples: int, window: int, context: int) -> list[Window]:
         heard = max(0, first - before)
         stop = min(samples, (last + before) * FRAME_SAMPLES)
         # The last frames come with the rest that is too short for a frame of its own.
-        cut.append(Window(heard * FRAME_SAMPLES, samples if last == total else stop, first - heard, last - first))
+        cut.append(AudioWindow(heard * FRAME_SAMPLES, samples if last == total else stop, first - heard, last - first))
     return cut

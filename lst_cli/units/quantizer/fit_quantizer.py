@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.console import progress
-from lst_cli.units.features.registry import FeatureExtractor, Precision
+from lst_cli.distributed.device import Precision
+from lst_cli.units.features.registry import FeatureExtractor
 from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE
 from lst_cli.units.quantizer.codebook import MAX_UNITS, QUANTIZER, Codebook
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.audio.corpus_artifact import Corpus
-    from lst_cli.units.quantizer.frame_sample import Sample
+    from lst_cli.units.quantizer.frame_sample import FrameSample
     from lst_cli.units.waveform import Waveform
 
 _PART_SAMPLES = 1800 * SAMPLE_RATE
@@ -34,7 +35,7 @@ _LEAST_SCALE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions:
+class QuantizerFitOptions:
     """What ``lst units fit`` is asked for."""
 
     name: str
@@ -68,7 +69,7 @@ class FitOptions:
         return Request(kind=QUANTIZER, name=self.name, config=config, parents={"corpus": self.corpus})
 
 
-def plan_quantizer(options: FitOptions) -> tuple[Request, Callable[[Draft], None]]:
+def plan_quantizer(options: QuantizerFitOptions) -> tuple[Request, Callable[[Draft], None]]:
     """What :meth:`lst_cli.artifacts.Store.build` needs.
 
     :raises UserError: more clusters than units can be stored.
@@ -80,7 +81,7 @@ def plan_quantizer(options: FitOptions) -> tuple[Request, Callable[[Draft], None
     return options.request, lambda draft: _fit(draft, options)
 
 
-def _fit(draft: Draft, options: FitOptions) -> None:
+def _fit(draft: Draft, options: QuantizerFitOptions) -> None:
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.units.features.registry import load_features
     from lst_cli.units.input.pieces import heard_samples
@@ -135,7 +136,7 @@ class _Collector:
         self._draft, self._corpus, self._extractor, self._workers = draft, corpus, extractor, workers
         self._rejected: set[int] = set()
 
-    def collect(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
+    def collect(self, samples: Sequence[FrameSample]) -> NDArray[np.float32]:
         """The features [N, D] of all chosen frames, in the order of the corpus."""
         import numpy as np
 
@@ -151,7 +152,7 @@ class _Collector:
         empty = np.zeros((0, self._extractor.dim), dtype=np.float32)
         return np.concatenate([empty, *parts])
 
-    def _part(self, path: Path, samples: Sequence[Sample]) -> NDArray[np.float32]:
+    def _part(self, path: Path, samples: Sequence[FrameSample]) -> NDArray[np.float32]:
         import numpy as np
 
         if path.exists():
@@ -164,7 +165,7 @@ class _Collector:
             _save_atomic(path, frames_ND)
         return frames_ND
 
-    def _make(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
+    def _make(self, samples: Sequence[FrameSample]) -> NDArray[np.float32]:
         import numpy as np
 
         from lst_cli.errors import UserError

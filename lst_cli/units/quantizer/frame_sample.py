@@ -32,7 +32,7 @@ neighbouring frames tell little that is new."""
 
 
 @dataclass(frozen=True)
-class Sample:
+class FrameSample:
     """Frames to take from a piece."""
 
     piece: Piece
@@ -40,7 +40,9 @@ class Sample:
     """Which of the piece's own frames, ascending."""
 
 
-def sample_frames(samples_U: NDArray[np.int64], wanted: int, seed: int, extractor: FeatureExtractor) -> list[Sample]:
+def sample_frames(
+    samples_U: NDArray[np.int64], wanted: int, seed: int, extractor: FeatureExtractor
+) -> list[FrameSample]:
     """Choose ``wanted`` different frames, or all there are: one from each of ``wanted`` equal stretches.
 
     Where the corpus holds more than twice as many frames, a part of its pieces is chosen first, in the same way:
@@ -71,7 +73,7 @@ def _piece(row: int, samples: int, number: int, extractor: FeatureExtractor) -> 
     return next(itertools.islice(cut_pieces(row, samples, extractor), number, None))
 
 
-def _choose(pieces: Sequence[Piece], wanted: int, seed: int) -> list[Sample]:
+def _choose(pieces: Sequence[Piece], wanted: int, seed: int) -> list[FrameSample]:
     """``wanted`` frames of these pieces."""
     frames_P = np.array([piece.window.frames for piece in pieces], dtype=np.int64)
     ends_P = np.cumsum(frames_P)
@@ -81,7 +83,7 @@ def _choose(pieces: Sequence[Piece], wanted: int, seed: int) -> list[Sample]:
     samples = []
     for piece, end, first, last in zip(pieces, ends_P, [0, *cuts_P[:-1]], cuts_P, strict=True):
         if last > first:
-            samples.append(Sample(piece, places_S[first:last] - (end - piece.window.frames)))
+            samples.append(FrameSample(piece, places_S[first:last] - (end - piece.window.frames)))
     return samples
 
 

@@ -24,7 +24,7 @@ _PICKLES = (".bin", ".joblib", ".km", ".pkl", ".pickle", ".pt")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions:
+class QuantizerImportOptions:
     """What ``lst units import`` is asked for."""
 
     name: str
@@ -34,7 +34,7 @@ class ImportOptions:
     trust_pickle: bool = False
 
 
-def plan_import(options: ImportOptions) -> tuple[Request, Callable[[Draft], None]]:
+def plan_import(options: QuantizerImportOptions) -> tuple[Request, Callable[[Draft], None]]:
     """What :meth:`lst_cli.artifacts.Store.build` needs.
 
     :raises UserError: the file can't be read, or holds no centroids for these features.

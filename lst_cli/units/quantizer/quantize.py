@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from lst_cli.distributed.device import Precision
 from lst_cli.errors import UserError
-from lst_cli.units.features.registry import FeatureExtractor, Precision, load_features
+from lst_cli.units.features.registry import FeatureExtractor, load_features
 from lst_cli.units.frames import n_frames
-from lst_cli.units.input.windows import Window, cut_windows
+from lst_cli.units.input.windows import AudioWindow, cut_windows
 from lst_cli.units.quantizer.codebook import Codebook
 from lst_cli.units.waveform import check_waveform
 
@@ -112,7 +113,7 @@ def tokenize_waveforms(quantizer: Quantizer, waves: Sequence[Waveform]) -> list[
     return [np.concatenate(parts) for parts in found]
 
 
-def kept(units: NDArray[np.uint16], window: Window) -> NDArray[np.uint16]:
+def kept(units: NDArray[np.uint16], window: AudioWindow) -> NDArray[np.uint16]:
     """The units of a window that belong to its own stretch, without those of its context."""
     return units[window.first : window.first + window.frames]
 

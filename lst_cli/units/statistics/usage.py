@@ -28,7 +28,7 @@ _RUN_DRAW = 3
 
 
 @dataclass(frozen=True)
-class Stretch:
+class UnitRun:
     """A run of one unit in an utterance."""
 
     id: str
@@ -47,7 +47,7 @@ class Usage:
     """Runs of each unit; ``counts_K / runs_K`` is how many frames one lasts."""
     transitions_KK: NDArray[np.int64]
     """Of a run of the row's unit to one of the column's."""
-    stretches: list[list[Stretch]]
+    stretches: list[list[UnitRun]]
     """For each unit up to :data:`STRETCHES` runs, drawn evenly from all."""
 
 
@@ -97,7 +97,7 @@ class _Drawn:
     """Keeps the runs of lowest priority of each unit."""
 
     def __init__(self, units: int) -> None:
-        self._kept: list[list[tuple[int, Stretch]]] = [[] for _ in range(units)]
+        self._kept: list[list[tuple[int, UnitRun]]] = [[] for _ in range(units)]
 
     def offer(
         self,
@@ -113,12 +113,12 @@ class _Drawn:
         sorted_R = unit_R[order]
         rank = np.arange(len(order)) - np.searchsorted(sorted_R, sorted_R)
         for run in order[rank < STRETCHES]:
-            stretch = Stretch(ids[int(row_R[run])].as_py(), int(first_R[run]), int(frames_R[run]))
+            stretch = UnitRun(ids[int(row_R[run])].as_py(), int(first_R[run]), int(frames_R[run]))
             self._kept[unit_R[run]].append((int(priority_R[run]), stretch))
         for kept in self._kept:
             kept.sort(key=lambda item: item[0])
             del kept[STRETCHES:]
 
-    def stretches(self) -> list[list[Stretch]]:
+    def stretches(self) -> list[list[UnitRun]]:
         """The runs kept of each unit."""
         return [[stretch for _, stretch in kept] for kept in self._kept]

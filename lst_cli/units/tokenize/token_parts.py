@@ -14,7 +14,7 @@ import pyarrow as pa
 from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.errors import UserError
 from lst_cli.units.input.pieces import Piece, cut_pieces
-from lst_cli.units.input.pipeline import Batch, run_batches
+from lst_cli.units.input.pipeline import AudioBatch, run_batches
 from lst_cli.units.quantizer.quantize import Quantizer, batched, kept
 from lst_cli.units.tokenize.work_units import WorkUnit
 
@@ -46,7 +46,7 @@ class PartMaker:
         """Make the part of each unit, in order, and yield the unit once its part is on disk."""
         under_way: deque[tuple[WorkUnit, bool]] = deque()
 
-        def batches() -> Iterator[Batch]:
+        def batches() -> Iterator[AudioBatch]:
             # One stream over all units, so that the last batch of one is computed beside the first of the next.
             for unit in units:
                 cut = self._batches(unit)
@@ -63,7 +63,7 @@ class PartMaker:
                 yield unit
                 heard = []
 
-    def _batches(self, unit: WorkUnit) -> list[Batch]:
+    def _batches(self, unit: WorkUnit) -> list[AudioBatch]:
         extractor = self._quantizer.extractor
         pieces = [
             (utterance, piece)

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.console import progress, say
-from lst_cli.distributed.device import pick_device
+from lst_cli.distributed.device import Precision, pick_device
 from lst_cli.distributed.launcher import Rank
 from lst_cli.distributed.shared_work import SharedWork, help_with
-from lst_cli.units.features.registry import Precision
 from lst_cli.units.frames import SAMPLE_RATE
 from lst_cli.units.tokenize.work_units import UNIT_SAMPLES, WorkUnit
 from lst_cli.units.tokens import TOKENS

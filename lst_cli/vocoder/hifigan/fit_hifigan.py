@@ -18,7 +18,7 @@ from lst_cli.vocoder.files import save_hifigan
 from lst_cli.vocoder.hifigan.train_hifigan import PCM, Fitting, fit_hifigan, held_out_mel, stretch_units
 from lst_cli.vocoder.hifigan.unit_hifigan import GENERATOR_KEYS
 from lst_cli.vocoder.vocoder_config import HifiGanConfig, VocoderConfig
-from lst_cli.vocoder.vocoder_examples import Example, speakers_of
+from lst_cli.vocoder.vocoder_examples import VocoderExample, speakers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ def pcm(wave_T: Tensor, units: int) -> Tensor:
 def make_hifigan(
     draft: Draft,
     config: VocoderConfig,
-    training: Sequence[Example],
-    held_out: Sequence[Example],
+    training: Sequence[VocoderExample],
+    held_out: Sequence[VocoderExample],
     *,
     quantizer: Mapping[str, str],
     units: int,
@@ -78,7 +78,7 @@ def generator_config(config: HifiGanConfig, units: int, speakers: int) -> dict[s
     }
 
 
-def _long_enough(examples: Sequence[Example], config: HifiGanConfig) -> list[Example]:
+def _long_enough(examples: Sequence[VocoderExample], config: HifiGanConfig) -> list[VocoderExample]:
     """The examples that a whole stretch can be taken of."""
     length = stretch_units(config)
     long = [example for example in examples if len(example.units_U) >= length]

@@ -25,7 +25,7 @@ from lst_cli.vocoder.hifigan.discriminators import Discriminators, adversarial_l
 from lst_cli.vocoder.hifigan.unit_hifigan import UnitHifiGan
 from lst_cli.vocoder.mel.spectrum import Spectrum
 from lst_cli.vocoder.vocoder_config import HifiGanConfig, VocoderConfig
-from lst_cli.vocoder.vocoder_examples import Example, stretch, stretches
+from lst_cli.vocoder.vocoder_examples import VocoderExample, stretch, stretches
 
 STATE_FILE = "state.pt"
 LOSSES = ("mel", "adversarial", "features", "discriminators")
@@ -124,7 +124,9 @@ class Fitting:
         say(f"going on after step {self.step}")
 
 
-def fit_hifigan(fitting: Fitting, examples: Sequence[Example], speakers: Sequence[str], seed: int, parts: Path) -> None:
+def fit_hifigan(
+    fitting: Fitting, examples: Sequence[VocoderExample], speakers: Sequence[str], seed: int, parts: Path
+) -> None:
     """Do the steps that are missing; it goes on from the state in ``parts``, if there is one.
 
     At the end the generator has plain weights, without weight norm.
@@ -159,7 +161,7 @@ def fit_hifigan(fitting: Fitting, examples: Sequence[Example], speakers: Sequenc
 
 
 @torch.no_grad()
-def held_out_mel(fitting: Fitting, examples: Sequence[Example], speakers: Sequence[str]) -> float | None:
+def held_out_mel(fitting: Fitting, examples: Sequence[VocoderExample], speakers: Sequence[str]) -> float | None:
     """Mean absolute error of log-mel frames of whole held-out utterances; None without any."""
     total = frames = 0.0
     for example in examples:

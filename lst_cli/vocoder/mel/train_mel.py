@@ -22,7 +22,7 @@ from lst_cli.errors import LstError
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.vocoder.mel.unit_to_mel import UnitToMel
 from lst_cli.vocoder.vocoder_config import VocoderConfig
-from lst_cli.vocoder.vocoder_examples import Example, stretch, stretches
+from lst_cli.vocoder.vocoder_examples import VocoderExample, stretch, stretches
 
 STATE_FILE = "state.pt"
 _CLIP = 1.0
@@ -32,7 +32,7 @@ _FORGET = 0.02
 
 def train(
     network: UnitToMel,
-    examples: Sequence[Example],
+    examples: Sequence[VocoderExample],
     speakers: Sequence[str],
     config: VocoderConfig,
     parts: Path,
@@ -72,7 +72,7 @@ def train(
 
 
 @torch.no_grad()
-def held_out_loss(network: UnitToMel, examples: Sequence[Example], speakers: Sequence[str]) -> float | None:
+def held_out_loss(network: UnitToMel, examples: Sequence[VocoderExample], speakers: Sequence[str]) -> float | None:
     """Mean absolute error of whole held-out utterances, in standard deviations of each band; None without any."""
     total = frames = 0.0
     for example in examples:
@@ -107,9 +107,7 @@ def _save(network: UnitToMel, optimizer: torch.optim.Optimizer, step: int, loss:
         torch.save(state, temporary)
 
 
-def _resume(
-    network: UnitToMel, optimizer: torch.optim.Optimizer, path: Path, device: str
-) -> tuple[int, float]:
+def _resume(network: UnitToMel, optimizer: torch.optim.Optimizer, path: Path, device: str) -> tuple[int, float]:
     """Go on from a kept state: the first step to do, and the running loss."""
     if not path.is_file():
         return 0, 0.0

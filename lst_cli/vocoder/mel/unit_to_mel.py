@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from lst_cli.errors import UserError
 from lst_cli.hashing import text_id, uniform
-from lst_cli.vocoder.vocoder_config import NetworkConfig
+from lst_cli.vocoder.vocoder_config import VocoderNetworkConfig
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """A residual block: each channel along time, then all channels of each frame (Liu et al. 2022, ConvNeXt)."""
 
     def __init__(self, width: int, kernel: int) -> None:
@@ -39,14 +39,16 @@ class UnitToMel(nn.Module):
     mean_M: Tensor
     scale_M: Tensor
 
-    def __init__(self, config: NetworkConfig, *, units: int, speakers: int, bands: int, frames_per_unit: int) -> None:
+    def __init__(
+        self, config: VocoderNetworkConfig, *, units: int, speakers: int, bands: int, frames_per_unit: int
+    ) -> None:
         super().__init__()
         width, fine = config.width, config.width // 2
         self.unit = nn.Embedding(units, width)
         self.speaker = nn.Embedding(speakers, width)
-        self.blocks = nn.ModuleList(Block(width, config.kernel) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(ConvBlock(width, config.kernel) for _ in range(config.blocks))
         self.finer = nn.Linear(width, frames_per_unit * fine)
-        self.fine_blocks = nn.ModuleList(Block(fine, config.kernel) for _ in range(config.fine_blocks))
+        self.fine_blocks = nn.ModuleList(ConvBlock(fine, config.kernel) for _ in range(config.fine_blocks))
         self.bands = nn.Linear(fine, bands)
         self.frames_per_unit = frames_per_unit
         seen = config.kernel // 2
@@ -85,7 +87,7 @@ class UnitToMel(nn.Module):
 
 
 def new_network(
-    config: NetworkConfig, seed: int, *, units: int, speakers: int, bands: int, frames_per_unit: int
+    config: VocoderNetworkConfig, seed: int, *, units: int, speakers: int, bands: int, frames_per_unit: int
 ) -> UnitToMel:
     """A network whose weights are a pure function of the seed.
 

@@ -10,14 +10,14 @@ from lst_cli.alignment.emissions.aligner_network import emission, frames_out, ne
 from lst_cli.alignment.emissions.mel import mel_power
 from lst_cli.alignment.emissions.spelling import N_LABELS, Spelling, spell
 from lst_cli.alignment.fit import augment as augment_module
-from lst_cli.alignment.fit.aligner_config import AugmentConfig, NetworkConfig
-from lst_cli.alignment.fit.aligner_examples import Example, batches, repeat_small
+from lst_cli.alignment.fit.aligner_config import AlignerNetworkConfig, AugmentConfig
+from lst_cli.alignment.fit.aligner_examples import AlignerExample, batches, repeat_small
 from lst_cli.alignment.fit.augment import augment
 from lst_cli.alignment.fit.train_aligner import flat_labels
 from lst_cli.alignment.words import spoken_words
 from tests.alignment.tones import Spoken
 
-SMALL = NetworkConfig(bands=12, width=16, layers=2)
+SMALL = AlignerNetworkConfig(bands=12, width=16, layers=2)
 
 
 def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> None:
@@ -59,8 +59,8 @@ def test_noise_is_finite_where_a_draw_rounds_to_one(monkeypatch: pytest.MonkeyPa
     assert bool(torch.isfinite(augment(torch.ones(50, 12), AugmentConfig(), 0, 0, 0)).all())
 
 
-def example(number: int, seconds: float) -> Example:
-    return Example(number, seconds, torch.ones(round(100 * seconds), 4), Spelling((27,), (0,)))
+def example(number: int, seconds: float) -> AlignerExample:
+    return AlignerExample(number, seconds, torch.ones(round(100 * seconds), 4), Spelling((27,), (0,)))
 
 
 def test_every_utterance_comes_once_an_epoch() -> None:
@@ -93,7 +93,7 @@ def test_the_flat_start_keeps_letters_out_of_silence(spoken: list[Spoken]) -> No
     one = spoken[0]
     spelling = spell(spoken_words(one.text, frozenset(string.ascii_lowercase)))
     power_TM = mel_power(one.wave, 24)
-    labels_U = flat_labels(Example(0, 1.0, power_TM, spelling), frames_out(len(power_TM)), 30.0)
+    labels_U = flat_labels(AlignerExample(0, 1.0, power_TM, spelling), frames_out(len(power_TM)), 30.0)
     letters = [int(label) for label in torch.unique_consecutive(labels_U[labels_U > 0])]
     assert letters == list(spelling.labels)
     assert labels_U[: int(one.starts_s[0] * 50) - 2].abs().sum() == 0

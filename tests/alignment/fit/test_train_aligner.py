@@ -6,7 +6,7 @@ from lst_cli.alignment.align_batch import align_words
 from lst_cli.alignment.emissions.emitters import SmallEmitter
 from lst_cli.alignment.emissions.mel import mel_power
 from lst_cli.alignment.emissions.spelling import LETTERS, spell
-from lst_cli.alignment.fit.aligner_examples import Example
+from lst_cli.alignment.fit.aligner_examples import AlignerExample
 from lst_cli.alignment.fit.train_aligner import train
 from lst_cli.alignment.words import spoken_words
 from tests.alignment.conftest import QUICK
@@ -18,7 +18,7 @@ def test_noise_above_the_usual_silence_is_still_silence(spoken: list[Spoken]) ->
     rng = np.random.default_rng(0)
     noisy = [one.wave + 0.02 * rng.standard_normal(len(one.wave)).astype(np.float32) for one in spoken]  # about 12 dB
     examples = [
-        Example(
+        AlignerExample(
             number,
             len(wave) / RATE,
             mel_power(wave, QUICK.network.bands),

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lst_cli.alignment.imports.ctm import read_ctm
-from lst_cli.alignment.imports.import_alignment import ImportOptions, plan_import
+from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
 from lst_cli.alignment.imports.json_words import read_json_words
 from lst_cli.alignment.imports.textgrid import read_textgrid
 from lst_cli.alignment.imports.timed import TimedWord
@@ -171,8 +171,8 @@ def test_json_of_no_known_shape(tmp_path: Path, text: str) -> None:
         read_json_words(path)
 
 
-def options(sources: list[Path], tokens: Artifact, rate: float = 0.99) -> ImportOptions:
-    return ImportOptions(sources=sources, format=None, tokens=tokens, name="mfa", max_reject_rate=rate)
+def options(sources: list[Path], tokens: Artifact, rate: float = 0.99) -> AlignmentImportOptions:
+    return AlignmentImportOptions(sources=sources, format=None, tokens=tokens, name="mfa", max_reject_rate=rate)
 
 
 def test_words_become_tokens(

@@ -22,7 +22,7 @@ from lst_cli.errors import UserError
 from lst_cli.main import app
 from lst_cli.reports.page.report_artifact import REPORT
 from lst_cli.units.features.mfcc_config import MFCC
-from lst_cli.units.quantizer.fit_quantizer import FitOptions, plan_quantizer
+from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer
 from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, plan_tokens
 from lst_cli.units.tokens import TOKENS, Tokens, TokensWriter, tokens_schema
 from tests.units.speech import make_corpus, sound
@@ -38,7 +38,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def tokens(store: Store) -> Artifact:
     corpus = make_corpus(store, [sound(2.0, i) for i in range(4)])
-    fit = FitOptions(name="q", corpus=corpus, features=MFCC, clusters=UNITS)
+    fit = QuantizerFitOptions(name="q", corpus=corpus, features=MFCC, clusters=UNITS)
     quantizer = store.build(*plan_quantizer(fit)).artifact
     options = TokenizeOptions(name="t", corpus=corpus, quantizer=quantizer)
     return store.build(*plan_tokens(options, Rank(0, 1, 0))).artifact

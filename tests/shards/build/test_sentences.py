@@ -14,8 +14,8 @@ from lst_cli.artifacts.parquet import write_row_groups
 from lst_cli.errors import UserError
 from lst_cli.shards.build.sentences import sentences_of
 from lst_cli.shards.documents.forms import Source
-from lst_cli.shards.row_group import SPEECH_COLUMNS, speech_rows
 from lst_cli.shards.schema import SPEECH_SCHEMA, utterance_id
+from lst_cli.shards.shard_rows import SPEECH_COLUMNS, speech_rows
 from lst_cli.shards.shard_set import ShardSet, read_row_group
 from tests.shards.command import run
 from tests.shards.making import VOCABULARY, speech_set, utterances

@@ -11,7 +11,7 @@ import pytest
 from lst_cli.errors import UserError
 from lst_cli.shards.documents.forms import Form, Maker
 from lst_cli.shards.documents.interleave import InterleaveConfig
-from lst_cli.shards.row_group import speech_rows
+from lst_cli.shards.shard_rows import speech_rows
 from lst_cli.text.vocabulary import Vocabulary
 from tests.shards.making import VOCABULARY, rows, table, utterance
 

@@ -13,11 +13,11 @@ from lst_cli.errors import UserError
 from lst_cli.hashing import integers
 from lst_cli.patching.packed import IGNORE
 from lst_cli.patching.strategies import Cut, PatchingConfig, patch
-from lst_cli.patching.stream import Stream
+from lst_cli.patching.stream import TokenStream
 from lst_cli.shards.documents.forms import Form, Maker
 from lst_cli.shards.documents.interleave import InterleaveConfig
 from lst_cli.shards.read.mixture import Merged
-from lst_cli.shards.read.packing import Sequence, Window
+from lst_cli.shards.read.packing import PackingWindow, Sequence
 from tests.shards.making import VOCABULARY, Utterance, rows, utterance_lists, utterances
 
 CUTS: tuple[Cut, ...] = ("none", "static", "aligned")
@@ -38,7 +38,7 @@ def drawn(seed: int, n: int) -> Cut:
     return CUTS[int(integers(0, 2, seed, n))]
 
 
-def cut_all(window: Window, parts: list[Merged], positions: int, seed: int) -> list[tuple[Sequence, Cut]]:
+def cut_all(window: PackingWindow, parts: list[Merged], positions: int, seed: int) -> list[tuple[Sequence, Cut]]:
     """Sequences under random cuts, from a window that is filled bit by bit."""
     found: list[tuple[Sequence, Cut]] = []
     waiting = list(parts)
@@ -66,7 +66,7 @@ def test_sequences_hold_all_tokens_once(
 ) -> None:
     patching = PatchingConfig(strategy="mixed", silence=silence, boundaries=boundaries)  # type: ignore[arg-type]
     parts = [merged(made, form, epoch) for epoch, made in enumerate(lists)]
-    found = cut_all(Window(VOCABULARY, patching), parts, positions, seed)
+    found = cut_all(PackingWindow(VOCABULARY, patching), parts, positions, seed)
 
     tokens_T = np.concatenate([part.documents.tokens_T for part in parts])
     words_T = np.concatenate([part.documents.words_T for part in parts])
@@ -92,7 +92,9 @@ def check_targets(parts: list[Merged], targets_T: np.ndarray) -> None:
 
 def check_patches(sequence: Sequence, cut: Cut, words_T: np.ndarray, patching: PatchingConfig) -> None:
     """The patches are those of the sequence alone: nothing of what was cut off shows in them."""
-    stream = Stream(speech_T=VOCABULARY.is_speech(sequence.tokens_T), document_T=sequence.document_T, word_T=words_T)
+    stream = TokenStream(
+        speech_T=VOCABULARY.is_speech(sequence.tokens_T), document_T=sequence.document_T, word_T=words_T
+    )
     alone = patch(stream, patching, cut)
     assert np.array_equal(sequence.patches.opens_T, alone.opens_T)
     assert np.array_equal(sequence.patches.closes_T, alone.closes_T)
@@ -106,7 +108,7 @@ def check_patches(sequence: Sequence, cut: Cut, words_T: np.ndarray, patching: P
 def test_whole_documents(made: list[Utterance], positions: int, form: Form) -> None:
     patching = PatchingConfig(strategy="static")
     part = merged(made, form)
-    window = Window(VOCABULARY, patching)
+    window = PackingWindow(VOCABULARY, patching)
     window.extend(part)
     found: list[Sequence] = []
     while (sequence := window.whole(positions, "static", last=True)) is not None:
@@ -116,7 +118,7 @@ def test_whole_documents(made: list[Utterance], positions: int, form: Form) -> N
     too_long = 0
     for d in range(len(documents)):
         tokens = documents.tokens_T[documents.start_D[d] : documents.start_D[d + 1]]
-        alone = Stream(speech_T=VOCABULARY.is_speech(tokens), document_T=np.zeros(len(tokens), int))
+        alone = TokenStream(speech_T=VOCABULARY.is_speech(tokens), document_T=np.zeros(len(tokens), int))
         length = int(patch(alone, patching, "static").opens_T.sum())
         too_long += length > positions
         if 0 < length <= positions:
@@ -135,7 +137,7 @@ def test_whole_documents(made: list[Utterance], positions: int, form: Form) -> N
 
 
 def test_no_document_fits() -> None:
-    window = Window(VOCABULARY, PatchingConfig())
+    window = PackingWindow(VOCABULARY, PatchingConfig())
     window.extend(merged(utterances(1001, words=10)))
     with pytest.raises(UserError, match="none of 1001 documents fits"):
         window.whole(2, "static", last=False)

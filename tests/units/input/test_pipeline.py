@@ -14,22 +14,22 @@ from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.errors import UserError
 from lst_cli.units.input import pipeline
 from lst_cli.units.input.pieces import Piece
-from lst_cli.units.input.pipeline import Batch, run_batches
-from lst_cli.units.input.windows import Window
+from lst_cli.units.input.pipeline import AudioBatch, run_batches
+from lst_cli.units.input.windows import AudioWindow
 from tests.units.speech import make_corpus, sound
 
 
 @pytest.fixture
-def batches(store: Store) -> list[Batch]:
+def batches(store: Store) -> list[AudioBatch]:
     corpus = list(Corpus(make_corpus(store, [sound(0.1 + 0.01 * i, i) for i in range(24)])))
     Path(corpus[5].path).unlink()
-    pieces = [(u, Piece(row, Window(0, u.samples, 0, 1), whole=True)) for row, u in enumerate(corpus)]
+    pieces = [(u, Piece(row, AudioWindow(0, u.samples, 0, 1), whole=True)) for row, u in enumerate(corpus)]
     return [pieces[i : i + 3] for i in range(0, 24, 3)]
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_results_come_in_order_and_errors_in_their_place(batches: list[Batch], device: str, workers: int) -> None:
+def test_results_come_in_order_and_errors_in_their_place(batches: list[AudioBatch], device: str, workers: int) -> None:
     """The GPU's way of working needs no GPU: only the threads in which things run differ."""
     threads: set[int] = set()
 
@@ -53,7 +53,9 @@ def test_results_come_in_order_and_errors_in_their_place(batches: list[Batch], d
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_reading_keeps_only_a_little_ahead(batches: list[Batch], device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_keeps_only_a_little_ahead(
+    batches: list[AudioBatch], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[int] = []
     hear = pipeline.hear
     monkeypatch.setattr(pipeline, "hear", lambda u, piece: started.append(piece.row) or hear(u, piece))
@@ -65,7 +67,7 @@ def test_reading_keeps_only_a_little_ahead(batches: list[Batch], device: str, mo
     assert len(started) == 24
 
 
-def test_a_fault_in_computing_is_not_swallowed(batches: list[Batch]) -> None:
+def test_a_fault_in_computing_is_not_swallowed(batches: list[AudioBatch]) -> None:
     def fail(waves: Sequence[np.ndarray]) -> list[int]:
         raise ZeroDivisionError
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from lst_cli.units.features.mfcc_config import MFCC
 from lst_cli.units.features.registry import load_features
 from lst_cli.units.frames import n_frames_of_many
-from lst_cli.units.quantizer.frame_sample import Sample, sample_frames
+from lst_cli.units.quantizer.frame_sample import FrameSample, sample_frames
 
 EXTRACTOR = load_features(MFCC | {"window_s": 4.0, "context_s": 1.0})
 
 LENGTHS = st.lists(st.integers(1, 20 * 16_000), min_size=1, max_size=40).map(np.array)
 
 
-def _frames(samples: list[Sample], lengths: np.ndarray) -> list[int]:
+def _frames(samples: list[FrameSample], lengths: np.ndarray) -> list[int]:
     """Chosen frames, counted over the whole corpus."""
     frames = n_frames_of_many(lengths)
     starts = np.cumsum(frames) - frames

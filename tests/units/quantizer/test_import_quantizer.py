@@ -10,7 +10,7 @@ from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.units.features.mfcc_config import MFCC
 from lst_cli.units.features.registry import describe_features
-from lst_cli.units.quantizer.import_quantizer import ImportOptions, plan_import
+from lst_cli.units.quantizer.import_quantizer import QuantizerImportOptions, plan_import
 from lst_cli.units.quantizer.quantize import Quantizer
 from tests.units.speech import sound
 
@@ -19,7 +19,7 @@ CENTROIDS = np.arange(500 * 39, dtype=np.float64).reshape(500, 39) / 1000
 
 def _import(store: Store, file: Path, *, trust_pickle: bool = False) -> Artifact:
     return store.build(
-        *plan_import(ImportOptions(name="q", file=file, features=MFCC, trust_pickle=trust_pickle))
+        *plan_import(QuantizerImportOptions(name="q", file=file, features=MFCC, trust_pickle=trust_pickle))
     ).artifact
 
 

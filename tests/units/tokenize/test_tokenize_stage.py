@@ -20,7 +20,7 @@ from lst_cli.errors import UserError
 from lst_cli.hashing import uniform
 from lst_cli.units.features.mfcc_config import MFCC
 from lst_cli.units.frames import n_frames
-from lst_cli.units.quantizer.fit_quantizer import FitOptions, plan_quantizer
+from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer
 from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
 from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, help_tokenize, plan_tokens
 from lst_cli.units.tokens import Tokens
@@ -42,7 +42,7 @@ def corpus(module_store: Store) -> Artifact:
 
 @pytest.fixture(scope="module")
 def quantizer(module_store: Store, corpus: Artifact) -> Artifact:
-    options = FitOptions(name="q", corpus=corpus, features=MFCC, clusters=30, frames=1500, iterations=5)
+    options = QuantizerFitOptions(name="q", corpus=corpus, features=MFCC, clusters=30, frames=1500, iterations=5)
     return module_store.build(*plan_quantizer(options)).artifact
 
 
@@ -212,7 +212,9 @@ def test_a_helper_alone_makes_everything_but_the_artifact(
 def test_unreadable_audio_is_listed_and_read_again_once_mended(store: Store) -> None:
     waves = [sound(1.0, i) for i in range(30)]
     corpus = make_corpus(store, waves)
-    quantizer = store.build(*plan_quantizer(FitOptions(name="q", corpus=corpus, features=MFCC, clusters=8))).artifact
+    quantizer = store.build(
+        *plan_quantizer(QuantizerFitOptions(name="q", corpus=corpus, features=MFCC, clusters=8))
+    ).artifact
     audio = Corpus(corpus)[4].path
     whole = audio.read_bytes()
     audio.unlink()
@@ -234,7 +236,7 @@ def test_a_long_file_is_read_in_windows(store: Store, monkeypatch: pytest.Monkey
 
     waves = [np.tile(sound(21.0, 1, 22_050), 16), sound(2.0, 2, 22_050)]
     corpus = make_corpus(store, waves, rate=22_050)
-    options = FitOptions(name="q", corpus=corpus, features=MFCC, clusters=20, iterations=3)
+    options = QuantizerFitOptions(name="q", corpus=corpus, features=MFCC, clusters=20, iterations=3)
     quantizer = store.build(*plan_quantizer(options)).artifact
     read: list[int] = []
     read_samples = pieces.read_samples
@@ -274,7 +276,9 @@ def test_fit_goes_on_after_a_kill(tmp_path: Path, corpus: Artifact, monkeypatch:
     from lst_cli.units.quantizer import fit_quantizer as fitting
 
     monkeypatch.setattr(fitting, "_PART_SAMPLES", 10 * 16_000)
-    options = FitOptions(name="q", corpus=corpus, features=MFCC, clusters=10, frames=1000, iterations=3, workers=1)
+    options = QuantizerFitOptions(
+        name="q", corpus=corpus, features=MFCC, clusters=10, frames=1000, iterations=3, workers=1
+    )
     roots = [tmp_path / name for name in ("whole", "killed")]
     child = Child(lambda: Store(roots[1]).build(*plan_quantizer(options)) and None)
     while not list(roots[1].rglob("parts/frames-00002.npy")) and not list(roots[1].glob("quantizer/q/[!.]*")):

@@ -17,14 +17,14 @@ from lst_cli.hashing import text_id
 from lst_cli.shards.schema import utterance_id
 from lst_cli.text.vocabulary import Vocabulary
 
-Spans = Literal["word", "piece"]
+SpanUnit = Literal["word", "piece"]
 
 SPEECH_COLUMNS = ("id", "units", "word_pieces", "starts", "ends")
 TEXT_COLUMNS = ("pieces",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class ShardRows:
     """Rows as ranges in a pool of token ids: the text pieces of all rows, then their speech tokens."""
 
     pool: NDArray[np.int32]
@@ -70,7 +70,7 @@ class Rows:
         return sum(array.nbytes for array in vars(self).values())
 
 
-def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: Spans = "word") -> Rows:
+def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: SpanUnit = "word") -> ShardRows:
     """Rows of speech shards, from the columns :data:`SPEECH_COLUMNS`.
 
     :param spans: what ``words_of_pool`` counts: words, or text pieces, which share their word's frames evenly.
@@ -93,7 +93,7 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: Spans = "word") 
         words = _words_of_units(start_W, end_W, word_start_R, unit_start_R)
     else:
         words = _words_of_units(*_pieces(start_W, end_W, piece_start_W), piece_start_W[word_start_R], unit_start_R)
-    return Rows(
+    return ShardRows(
         pool=pool,
         words_of_pool=np.concatenate([silent, words, np.full(1, -1, np.int32)]),
         unit_start_R=unit_start_R + len(pieces),
@@ -107,14 +107,14 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: Spans = "word") 
     )
 
 
-def text_rows(table: pa.Table, vocabulary: Vocabulary) -> Rows:
+def text_rows(table: pa.Table, vocabulary: Vocabulary) -> ShardRows:
     """Rows of text shards, from the columns :data:`TEXT_COLUMNS`: a row is one "word" without speech.
 
     :raises UserError: ids that the vocabulary does not have.
     """
     pieces, piece_start_R = _list(table, "pieces")
     _check_ids("text piece", pieces, vocabulary.pieces)
-    return Rows(
+    return ShardRows(
         pool=np.concatenate([pieces, np.zeros(1, np.int32)]),
         words_of_pool=np.full(len(pieces) + 1, -1, np.int32),
         unit_start_R=np.full(len(table) + 1, len(pieces), np.int64),
