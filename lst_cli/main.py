@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from lst_cli import __version__
 from lst_cli.commands import artifact, doctor
 from lst_cli.commands.common import Settings
 from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
@@ -19,6 +18,7 @@ from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import set_quiet
 from lst_cli.errors import LstError, UserError
+from lst_cli.version import __version__
 
 app = typer.Typer(
     name="lst",

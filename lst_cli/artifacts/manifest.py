@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lst_cli import __version__
 from lst_cli.errors import UserError
+from lst_cli.version import __version__
 
 MANIFEST = "artifact.json"
 

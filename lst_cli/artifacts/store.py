@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from lst_cli import __version__
 from lst_cli.artifacts.draft import Draft, sync_folder
 from lst_cli.artifacts.manifest import MANIFEST, Artifact, Kind, Request, check_kind, read_manifest
 from lst_cli.console import say, warn
 from lst_cli.errors import UserError
+from lst_cli.version import __version__
 
 CURRENT = "current"
 """The link to the version that was asked for last."""

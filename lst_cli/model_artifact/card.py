@@ -77,6 +77,8 @@ class LoadedModel:
     """Between the quantizer's speech tokens and the model's token ids."""
     folder: Path
     device: torch.device
+    parameters: int = 0
+    """Of the model as it was saved; inference lays some weights out anew, where torch does not count them."""
 
     @property
     def quantizer_file(self) -> Path:
@@ -214,6 +216,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         raise _damaged(name, path, error) from None
     if precision is not None:
         model = model.to(getattr(torch, precision))
+    parameters = sum(each.numel() for each in model.parameters())
     pack(model)
     tokenizer = TextTokenizer.from_file(folder / TOKENIZER_FILE)
     if tokenizer.pieces != card.vocabulary.pieces:
@@ -230,6 +233,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         speech=load_speech(folder, card, name),
         folder=folder,
         device=torch.device(device),
+        parameters=parameters,
     )
 
 

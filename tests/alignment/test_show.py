@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from lst_cli.alignment.align import plan_run
+from lst_cli.alignment.align_corpus import plan_run
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.main import app
-from tests.alignment.test_align import options
+from tests.alignment.test_align_corpus import options
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
 
     :raises UserError: a file is damaged, two files are for one utterance, or too many utterances have no words.
     """
-    from lst_cli.alignment.align import finish, write_part
+    from lst_cli.alignment.align_corpus import finish, write_part
     from lst_cli.units.tokens import Tokens
 
     lengths = {id: len(units) for id, units in Tokens(options.tokens)}

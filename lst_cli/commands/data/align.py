@@ -54,7 +54,7 @@ def run(
     max_reject_rate: MaxRejectRate = 0.01,
 ) -> None:
     """Find the first and last speech token of every word."""
-    from lst_cli.alignment.align import RunOptions, plan_run
+    from lst_cli.alignment.align_corpus import RunOptions, plan_run
     from lst_cli.alignment.kinds import ALIGNER
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.units.tokens import TOKENS

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lst_cli import __version__
 from lst_cli.artifacts.ancestors import short
 from lst_cli.reports.drawing.curves import AXES, Curves
 from lst_cli.reports.drawing.panels import draw_curves, draw_lengths
@@ -22,6 +21,7 @@ from lst_cli.reports.page.result_rows import AsrRow, Rows, ScoreRow
 from lst_cli.reports.page.utterances import Source
 from lst_cli.reports.page.verdicts import Verdict
 from lst_cli.reports.paper import published as paper
+from lst_cli.version import __version__
 
 _STROKES = ("", "6 3", "2 2", "7 3 2 3")
 """The dashes of :data:`~lst_cli.reports.drawing.svg.DASHES` in legends."""

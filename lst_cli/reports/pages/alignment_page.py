@@ -56,9 +56,9 @@ def render(choice: Choice, config: PatchingConfig) -> str:
 
     :raises UserError: the audio is gone.
     """
-    from lst_cli import __version__
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.reports.page.utterances import show
+    from lst_cli.version import __version__
 
     reference = choice.source.alignment.reference
     if choice.source.corpus is None:

@@ -14,9 +14,9 @@ def render(runs: Sequence[Run]) -> str:
     """One HTML file with everything inside: of one run all settings, of two those that differ."""
     from markupsafe import Markup
 
-    from lst_cli import __version__
     from lst_cli.reports.drawing.panels import draw_curves
     from lst_cli.reports.drawing.svg import dash
+    from lst_cli.version import __version__
 
     drawn = [
         Drawn(label=run.label, colour=number, points=with_stories(run.lines)) for number, run in enumerate(runs)

@@ -108,8 +108,8 @@ def render(
     """
     from markupsafe import Markup
 
-    from lst_cli import __version__
     from lst_cli.units.quantizer.kmeans import perplexity
+    from lst_cli.version import __version__
 
     environment = templates()
     rows, explained = _rows(codebook, usage)

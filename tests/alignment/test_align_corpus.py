@@ -9,8 +9,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from lst_cli.alignment import align as run_module
-from lst_cli.alignment.align import RunOptions, count_pauses, plan_run
+from lst_cli.alignment import align_corpus as run_module
+from lst_cli.alignment.align_corpus import RunOptions, count_pauses, plan_run
 from lst_cli.alignment.fit.fit_aligner import plan_fit
 from lst_cli.alignment.kinds import ALIGNER, ALIGNMENT_FILE
 from lst_cli.artifacts import Artifact, Store
