@@ -1,0 +1,48 @@
+"""docs/artifacts.md names every kind of artifact and every column."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lst_cli.alignment.kinds import alignment_schema
+from lst_cli.artifacts.manifest import Artifact
+from lst_cli.audio.corpus_artifact import utterance_schema
+from lst_cli.evaluation.choice import items_table
+from lst_cli.evaluation.tasks import TASKS
+from lst_cli.shards.schema import SPEECH_SCHEMA, TEXT_SCHEMA
+from lst_cli.units.tokens import tokens_schema
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs" / "artifacts.md").read_text(encoding="utf-8")
+
+
+def test_every_kind_is_named() -> None:
+    sources = "\n".join(path.read_text() for path in (REPOSITORY / "lst_cli").rglob("*.py"))
+    kinds = set(re.findall(r'= Kind\("(\w+)"', sources))
+    assert kinds == set(re.findall(r"^\| `(\w+)` \| `lst ", PAGE, re.M))
+
+
+def columns() -> list[str]:
+    task = next(iter(TASKS.values()))
+    schemas = [
+        utterance_schema(),
+        tokens_schema(),
+        alignment_schema(),
+        SPEECH_SCHEMA,
+        TEXT_SCHEMA,
+        items_table(task, []).schema,
+    ]
+    return sorted({name for schema in schemas for name in schema.names})
+
+
+@pytest.mark.parametrize("column", columns())
+def test_every_column_is_named(column: str) -> None:
+    assert f"`{column}`" in PAGE
+
+
+def test_every_field_of_the_manifest_is_named() -> None:
+    fields = set(Artifact.__dataclass_fields__) - {"path"}
+    assert {name for name in fields if f"`{name}`" not in PAGE} == set()
