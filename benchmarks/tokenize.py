@@ -192,11 +192,11 @@ def make_quantizer(folder: Path, options: argparse.Namespace, corpus: Any) -> Qu
 def tokenize(quantizer: Quantizer, corpus: Any, folder: Path) -> list[np.ndarray]:
     """All units of the corpus by the stage's own code, part files included."""
     from lst_cli.artifacts.parquet import read_parquet
-    from lst_cli.units.input.pieces import heard_samples
+    from lst_cli.units.input.pieces import input_samples
     from lst_cli.units.tokenize.token_parts import PartMaker
     from lst_cli.units.tokenize.work_units import divide
 
-    samples = heard_samples(corpus)
+    samples = input_samples(corpus)
     units = divide(samples)
     for _ in PartMaker(quantizer, corpus, samples, None).make(units, folder / "parts"):
         pass

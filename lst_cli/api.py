@@ -23,7 +23,7 @@ from lst_cli.inference.prompts import hear, make_prompt
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.shared_prompt import Question
 from lst_cli.inference.transcription import transcribe_units
-from lst_cli.model_artifact.capabilities import check_learnt
+from lst_cli.model_artifact.capabilities import check_task
 from lst_cli.model_artifact.card import MODEL, LoadedModel, load_model
 from lst_cli.shards.schema import Modality
 
@@ -118,7 +118,7 @@ class LanguageModel:
 
         :raises UserError: the model was not fine-tuned for it, or the file cannot be read.
         """
-        check_learnt(self.artifact, "asr")
+        check_task(self.artifact, "asr")
         units_U = self.tokens(speech) if isinstance(speech, (str, Path)) else speech
         (transcript,) = transcribe_units(self.loaded, [units_U], beams=beams)
         return transcript.text
@@ -133,7 +133,7 @@ class LanguageModel:
         """
         from lst_cli.inference.speech_generation import speak_texts, speakable
 
-        check_learnt(self.artifact, "tts")
+        check_task(self.artifact, "tts")
         written = speakable(self.loaded.tokenizer, text, drop=False)
         (spoken,) = speak_texts(self.loaded, [written], sampling)
         if vocoder is None:

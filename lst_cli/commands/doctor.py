@@ -73,7 +73,7 @@ def _print(findings: list[Finding]) -> None:
     if not troubles:
         print("Everything works on this machine.")
         return
-    print("What will not work, or works with limits:")
+    print("Not available, or limited:")
     for finding in troubles:
         print(f"  {finding.thing}: {finding.effect}" + (f"; to mend it: {finding.fix}" if finding.fix else ""))
 

@@ -1,4 +1,4 @@
-"""One process works while the others wait, for as long as it takes."""
+"""Rank 0 works while the other ranks wait, without a time limit."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def first_alone(gang: Gang, work: Callable[[], None]) -> None:
     """Let the first process do something; the others wait for it, and end when it fails.
 
     Processes that meet have a time limit to do so (15 minutes with fairseq2), and to read and rewrite a large
-    checkpoint from a slow disk takes longer. So they meet every few seconds, and are told whether it is done.
+    checkpoint from a slow disk takes longer. So they synchronise every few seconds until it is done.
 
-    :raises LstError: the first process has failed; there whatever ``work`` raises.
+    :raises LstError: the first process has failed; in the first process, whatever ``work`` raises.
     """
     if gang.rank == 0:
         _work(gang, work)
@@ -28,7 +28,7 @@ def first_alone(gang: Gang, work: Callable[[], None]) -> None:
     while (state := int(all_sum(gang, 0).item())) == _WORKING:
         pass
     if state == _FAILED:
-        raise LstError("the first process has failed before the first step", fix="see what it has said itself")
+        raise LstError("rank 0 failed before the first step", fix="see the error that rank 0 printed")
 
 
 def _work(gang: Gang, work: Callable[[], None]) -> None:

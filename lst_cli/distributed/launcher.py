@@ -21,7 +21,7 @@ class Rank:
 def this_rank() -> Rank:
     """Who this process is, under ``torchrun``, Slurm's ``srun``, or alone.
 
-    :raises UserError: the variables that the launcher set make no sense.
+    :raises UserError: the launcher's environment variables are inconsistent.
     """
     for names in (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")):
         # Inside an allocation but outside srun there is no SLURM_PROCID: then this process is alone.
@@ -33,7 +33,7 @@ def this_rank() -> Rank:
                 number, world, local = 0, 0, 0
             if not 0 <= number < world:
                 raise UserError(
-                    "this process's rank makes no sense",
+                    "the rank of this process is invalid",
                     found=", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True)),
                     expected="whole numbers, the rank from 0 to below the number of processes",
                     fix="start it with torchrun or srun, or unset these variables",
@@ -45,7 +45,7 @@ def this_rank() -> Rank:
 def rank() -> int:
     """Number of this process; 0 makes the artifact.
 
-    :raises UserError: the variables that the launcher set make no sense.
+    :raises UserError: the launcher's environment variables are inconsistent.
     """
     return this_rank().number
 
@@ -53,13 +53,13 @@ def rank() -> int:
 def world_size() -> int:
     """Number of processes.
 
-    :raises UserError: the variables that the launcher set make no sense.
+    :raises UserError: the launcher's environment variables are inconsistent.
     """
     return this_rank().world
 
 
 def lost_others(error: BaseException) -> LstError | None:
-    """What to say when an error comes from the connection to the other processes; None when it does not."""
+    """The error to report when the connection to other ranks broke; None for any other error."""
     from fairseq2.gang import GangError
     from torch.distributed import DistError
 
@@ -68,9 +68,9 @@ def lost_others(error: BaseException) -> LstError | None:
         # Gloo's own errors are plain RuntimeErrors that begin with its source file.
         if isinstance(seen, (GangError, DistError)) or (isinstance(seen, RuntimeError) and "gloo" in str(seen)):
             return LstError(
-                f"process {rank()} of {world_size()} has lost the others: one of them has failed or was killed",
+                f"rank {rank()} of {world_size()} lost the connection to the others: one of them failed or was killed",
                 found=str(seen).splitlines()[0],
-                fix="see what that one has said; the same command goes on from the last checkpoint",
+                fix="see the error that rank printed; the same command resumes from the last checkpoint",
             )
         seen = seen.__cause__ or seen.__context__
     return None

@@ -31,6 +31,7 @@ class Named(Protocol):
 Unit = TypeVar("Unit", bound=Named)
 """Whatever the work is divided into."""
 
+
 def own_first(rank: Rank, units: Sequence[Unit]) -> list[Unit]:
     """The rank's own share, from the front."""
     return list(units[rank.number :: rank.world])
@@ -43,7 +44,7 @@ def to_help_with(rank: Rank, missing: Sequence[Unit]) -> list[Unit]:
 
 @dataclass(frozen=True)
 class SharedWork(Generic[Unit]):
-    """Work units that ranks share by the part files alone: no rank needs a sign of life from another."""
+    """Work units that ranks share by the part files alone; ranks do not communicate."""
 
     units: Sequence[Unit]
     rank: Rank
@@ -53,12 +54,12 @@ class SharedWork(Generic[Unit]):
     """Whether the result has been made of them; then there is nothing left to do."""
 
     def own(self) -> list[Unit]:
-        """The rank's share, without what is there."""
+        """The rank's share, without finished units."""
         missing = {unit.file_name for unit in self._missing()}
         return [unit for unit in own_first(self.rank, self.units) if unit.file_name in missing]
 
     def rounds(self, own: list[Unit]) -> Iterator[list[Unit]]:
-        """What to make: this rank's own units, then such as are still missing, until none is."""
+        """Units to compute: this rank's own, then one missing unit at a time until none is left."""
         todo = own
         while todo and not self.finished():
             yield todo
@@ -75,7 +76,7 @@ class SharedWork(Generic[Unit]):
 
     def _missing(self) -> list[Unit]:
         made: set[str] = set()
-        with suppress(FileNotFoundError):  # nobody has begun, or rank 0 has finished
+        with suppress(FileNotFoundError):  # no rank has started, or rank 0 has finished
             made.update(path.name for path in self.parts.iterdir())
         return [unit for unit in self.units if unit.file_name not in made]
 
@@ -83,7 +84,7 @@ class SharedWork(Generic[Unit]):
 def help_with(store: Store, request: Request, work: Callable[[Path, Callable[[], bool]], None]) -> None:
     """What a rank other than 0 does: make parts of an artifact until none is missing.
 
-    It needs no sign of life from rank 0: should that die, its next run finds all parts made.
+    It does not depend on rank 0 being alive: if rank 0 dies, its next run finds all parts made.
 
     :param work: is given the folder of the parts, and whether the artifact has been made of them.
     """
@@ -96,5 +97,5 @@ def help_with(store: Store, request: Request, work: Callable[[Path, Callable[[],
     parts = store.working_folder(request) / "parts"
     work(parts, finished)
     if finished():
-        # Rank 0 has finished and gone; a part written after that would lie there for ever.
+        # Rank 0 has finished; a part written after that would never be removed.
         shutil.rmtree(parts.parent, ignore_errors=True)

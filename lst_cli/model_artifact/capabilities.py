@@ -1,4 +1,4 @@
-"""What a model was fine-tuned for, as its artifact says."""
+"""The tasks that a model was fine-tuned for."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ if TYPE_CHECKING:
 _DOES = {"asr": "transcribe", "tts": "speak"}
 
 
-def check_learnt(model: Artifact, task: Literal["asr", "tts"]) -> None:
-    """Refuse a model that was trained for other things only, before anything is loaded.
+def check_task(model: Artifact, task: Literal["asr", "tts"]) -> None:
+    """Refuse a model that was not trained for a task, before anything is loaded.
 
     A model whose artifact names no task was made elsewhere; it passes.
 
     :param task: what the model is asked to do: to transcribe (asr) or to speak (tts).
     :raises UserError: it was only pretrained, or fine-tuned for other tasks.
     """
-    learnt = model.config.get("task")
-    if isinstance(learnt, str) and task not in learnt.split(","):
+    trained_for = model.config.get("task")
+    if isinstance(trained_for, str) and task not in trained_for.split(","):
         raise UserError(
             f"{model.reference}: this model does not {_DOES[task]}",
-            found="a model that was pretrained only" if learnt == "pretrain" else f"a model that learnt {learnt}",
+            found="a model that was pretrained only"
+            if trained_for == "pretrain"
+            else f"a model that was fine-tuned for {trained_for}",
             expected=f"a model that was fine-tuned for {task}",
             fix=f"make one: lst finetune {task} CONFIG --model {model.kind}/{model.name} --shards shards/NAME "
             "--name NAME",

@@ -42,7 +42,7 @@ _ALWAYS = (WEIGHTS_FILE, CARD_FILE, TOKENIZER_FILE, QUANTIZER_FILE)
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What ``model.json`` says."""
+    """The contents of ``model.json``."""
 
     architecture: ModelConfig
     vocabulary: Vocabulary
@@ -78,7 +78,7 @@ class LoadedModel:
     folder: Path
     device: torch.device
     parameters: int = 0
-    """Of the model as it was saved; inference lays some weights out anew, where torch does not count them."""
+    """Of the model as it was saved; inference packs linear weights, which torch then does not count."""
 
     @property
     def quantizer_file(self) -> Path:

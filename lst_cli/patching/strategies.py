@@ -25,7 +25,7 @@ class PatchingConfig:
     ``aligned`` for each packed sequence."""
 
     size: int = 4
-    """Tokens in a full static patch. Also what inference uses, whatever the strategy."""
+    """Tokens in a full static patch. Inference uses it for every strategy."""
 
     silence: Literal["separate", "merged"] = "separate"
     """Aligned patching: silence spans are patches of their own, or join the neighbouring word."""
@@ -36,7 +36,7 @@ class PatchingConfig:
 
     boundaries: Literal["causal", "given"] = "causal"
     """``causal``: a patch may be used once its end is known from the past alone. ``given``: from its own last
-    token, as in the reference code, which tells the model where runs and words end."""
+    token, as in the reference code, which leaks where runs and words end."""
 
 
 CUTS: dict[Cut, Callable[[TokenStream, PatchingConfig], Patches]] = {

@@ -1,4 +1,4 @@
-"""What a shard looks like on disk: Parquet columns, and what its metadata say."""
+"""What a shard looks like on disk: Parquet columns and metadata."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _METADATA_KEY = b"lst_shard"
 
 @dataclass(frozen=True, kw_only=True)
 class ShardInfo:
-    """What the metadata of every shard say."""
+    """The metadata of every shard."""
 
     modality: Modality
     pieces: int
@@ -76,9 +76,9 @@ def with_info(schema: pa.Schema, info: ShardInfo) -> pa.Schema:
 
 
 def read_info(path: Path, schema: pa.Schema) -> ShardInfo:
-    """What the metadata of the shard at ``path`` say.
+    """Read the metadata of the shard at ``path``.
 
-    :raises UserError: it is no shard, or of a schema that this ``lst`` does not read.
+    :raises UserError: it is not a shard, or of a schema that this ``lst`` does not read.
     """
     text = (schema.metadata or {}).get(_METADATA_KEY)
     if text is None:

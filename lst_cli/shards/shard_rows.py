@@ -198,11 +198,11 @@ def _words_of_units(
     word_start_R: NDArray[np.int64],
     unit_start_R: NDArray[np.int64],
 ) -> NDArray[np.int32]:
-    """Word of each speech token: stretches of silence, word, silence, word, ..., silence, filled in one go."""
+    """Word of each speech token: runs of silence, word, silence, word, ..., silence, filled at once."""
     words_R = np.diff(word_start_R)
     shift_W = np.repeat(unit_start_R[:-1], words_R)
-    # The borders of all stretches over the whole row group; silences may be empty. Between the last word of a row
-    # and the first one of the next lies one silence that spans both.
+    # The borders of all runs over the whole row group; silences may be empty. Between the last word of a row
+    # and the first one of the next is one silence that spans both.
     borders = np.empty(2 * len(start_W) + 2, np.int64)
     borders[0], borders[-1] = 0, unit_start_R[-1]
     borders[1:-1:2] = start_W + shift_W

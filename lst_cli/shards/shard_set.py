@@ -41,7 +41,7 @@ class ShardSet:
     info: ShardInfo
     """The same in every file."""
     unreadable: tuple[Path, ...] = ()
-    """Files left out because their footer is damaged (only with ``skip_corrupt``)."""
+    """Files skipped because their footer is damaged (only with ``skip_corrupt``)."""
 
     @classmethod
     def open(cls, files: Sequence[Path], *, skip_corrupt: bool = False) -> ShardSet:
@@ -61,7 +61,7 @@ class ShardSet:
             except UserError as error:
                 if not skip_corrupt:
                     raise
-                warn(f"left out a damaged shard: {error}")
+                warn(f"skipped a damaged shard: {error}")
                 unreadable.append(path)
                 continue
             sizes = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
@@ -89,7 +89,7 @@ class ShardSet:
         return self.info.modality
 
     def identity(self, n_groups: int) -> str:
-        """A hash of the first row groups: file names, numbers and sizes, not where they lie."""
+        """A hash of the first row groups: file names, numbers and sizes, not their folder."""
         text = "".join(f"{group.path.name}:{group.index}:{group.rows}\n" for group in self.groups[:n_groups])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""The frame rule: which stretch of audio a unit stands for, for every kind of features.
+"""The frame rule: which samples of audio a unit stands for, for every kind of features.
 
 Audio is mono at 16 kHz. Units come at 25 Hz: unit ``i`` of a clip stands for its samples ``[640 i, 640 (i + 1))``,
 that is for 40 ms. A clip of ``n`` samples has ``max(1, n // 640)`` units: a rest shorter than a frame has none, but

@@ -27,7 +27,7 @@ CARD_FILE = "vocoder.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What ``vocoder.json`` says of a vocoder of the mel form."""
+    """``vocoder.json`` of a vocoder of the mel form."""
 
     quantizer: Mapping[str, str]
     """``reference`` and ``fingerprint`` of the quantizer."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class VocoderFitOptions:
-    """What ``lst vocoder fit`` is asked for."""
+    """Options of ``lst vocoder fit``."""
 
     name: str
     corpus: Artifact
@@ -32,7 +32,7 @@ class VocoderFitOptions:
 
 
 def plan_fit(options: VocoderFitOptions, store: Store) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request, and the function that builds it.
 
     :raises UserError: the tokens are not the corpus's, their quantizer is gone, or the config is of no form.
     """
@@ -58,7 +58,7 @@ def plan_fit(options: VocoderFitOptions, store: Store) -> tuple[Request, Callabl
 
 
 def _identity(config: VocoderConfig) -> dict[str, Any]:
-    """What of a config decides how the vocoder comes out."""
+    """The part of a config that the vocoder depends on."""
     from lst_cli.config import to_dict
 
     found = to_dict(config)

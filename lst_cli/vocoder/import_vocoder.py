@@ -22,7 +22,7 @@ CHECKPOINT = "g_*"
 
 @dataclass(frozen=True, kw_only=True)
 class VocoderImportOptions:
-    """What ``lst vocoder import`` is asked for."""
+    """Options of ``lst vocoder import``."""
 
     name: str
     folder: Path
@@ -31,7 +31,7 @@ class VocoderImportOptions:
 
 
 def plan_import(options: VocoderImportOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request, and the function that builds it.
 
     :raises UserError: the folder holds no such vocoder, or one that needs more than units.
     """
@@ -59,7 +59,7 @@ def plan_import(options: VocoderImportOptions) -> tuple[Request, Callable[[Draft
 def _checkpoint(folder: Path) -> Path:
     found = sorted(folder.glob(CHECKPOINT))
     if not found:
-        raise UserError(f"{folder}: no generator", expected="a file such as g_00000000 beside config.json")
+        raise UserError(f"{folder}: no generator", expected="a file such as g_00000000 next to config.json")
     return found[-1]
 
 
@@ -83,7 +83,7 @@ def _make(draft: Draft, options: VocoderImportOptions, published: dict[str, Any]
         network.load_state_dict({**own, **weights})
     except RuntimeError as error:
         raise UserError(
-            f"{checkpoint}: not the weights of the config beside it", found=" ".join(str(error).split())[:300]
+            f"{checkpoint}: the weights do not match config.json", found=" ".join(str(error).split())[:300]
         ) from None
     speakers = [str(number) for number in range(config["num_speakers"])] or ["unnamed"]
     quantizer = {"reference": options.quantizer.reference, "fingerprint": options.quantizer.fingerprint}
@@ -105,7 +105,7 @@ def _read(checkpoint: Path, trust_pickle: bool) -> dict[str, Tensor]:
         state = torch.load(checkpoint, map_location="cpu", weights_only=not trust_pickle)
         weights: dict[str, Tensor] = state["generator"]
         if not all(isinstance(value, torch.Tensor) for value in weights.values()):
-            raise TypeError("values that are no tensors")
+            raise TypeError("values that are not tensors")
         return weights
     except pickle.UnpicklingError as error:
         raise UserError(

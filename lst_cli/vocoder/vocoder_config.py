@@ -77,20 +77,20 @@ class HifiGanConfig:
     """Optimiser steps, of the generator and of the discriminators."""
     batch: int = Field(default=16, ge=1)
     """Stretches of speech in a step."""
-    stretch_s: float = Field(default=0.56, gt=0)
-    """Length of each (seconds); a whole number of units is taken. Shorter utterances are left out."""
+    segment_s: float = Field(default=0.56, gt=0)
+    """Length of each (seconds); a whole number of units is taken. Shorter utterances are skipped."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Of both AdamW, at the first step."""
     decay: float = Field(default=0.99, gt=0, le=1)
-    """What the learning rate is multiplied with over 1,000 steps."""
+    """Factor on the learning rate every 1,000 steps."""
     mel_weight: float = Field(default=45.0, ge=0)
-    """Of the mean absolute error of log-mel frames, beside the adversarial loss."""
+    """Weight of the mean absolute error of log-mel frames, relative to the adversarial loss."""
     feature_weight: float = Field(default=2.0, ge=0)
     """Of the mean absolute difference of the discriminators' layers."""
     max_minutes: float = Field(default=1440.0, gt=0)
     """Speech that is read at most, and held in memory at 2 MB a minute; of larger corpora a part is drawn."""
     save_every: int = Field(default=1000, ge=1)
-    """Steps between two states kept for going on after a crash (1 GB each at the defaults)."""
+    """Steps between two saved states, to resume from after a crash (1 GB each at the defaults)."""
 
 
 @config_dataclass
@@ -99,7 +99,7 @@ class VocoderConfig:
 
     form: Literal["mel", "hifigan"] = "mel"
     """``mel``: a network to log-mel frames, and phases by Griffin and Lim; minutes on a CPU. ``hifigan``: a network to
-    samples, taught by discriminators (Kong et al. 2020); hours on a GPU."""
+    samples, trained with discriminators (Kong et al. 2020); hours on a GPU."""
     spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
     """Form mel: what the network predicts, and how a waveform is made of it. Form hifigan: what compares samples."""
     hifigan: HifiGanConfig = field(default_factory=HifiGanConfig)
@@ -110,23 +110,23 @@ class VocoderConfig:
     """Optimiser steps."""
     batch: int = Field(default=16, ge=1)
     """Stretches of speech in a step."""
-    stretch_s: float = Field(default=4.0, gt=0)
+    segment_s: float = Field(default=4.0, gt=0)
     """Length of each (seconds)."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak learning rate of AdamW; falls to zero along a cosine."""
     warmup_steps: int = Field(default=50, ge=0)
     """Steps in which the learning rate rises."""
     held_out: float = Field(default=0.02, ge=0, lt=1)
-    """Share of the utterances that only tell how good the vocoder is; which ones is a hash of their ids."""
+    """Share of the utterances held out for validation, chosen by a hash of their ids."""
     max_minutes: float = Field(default=120.0, gt=0)
     """Speech that is read at most; of larger corpora a part is drawn, by a hash of the ids."""
     save_every: int = Field(default=200, ge=1)
-    """Steps between two states kept for going on after a crash."""
+    """Steps between two saved states, to resume from after a crash."""
     seed: int = 0
     """Of weights and order."""
 
 
-_OF_MEL = ("network", "steps", "batch", "stretch_s", "learning_rate", "warmup_steps", "max_minutes", "save_every")
+_OF_MEL = ("network", "steps", "batch", "segment_s", "learning_rate", "warmup_steps", "max_minutes", "save_every")
 _PHASES = ("iterations", "momentum")
 
 

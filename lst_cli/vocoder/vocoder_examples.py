@@ -1,4 +1,4 @@
-"""What a vocoder is fitted on: the units of utterances beside what is to become of them, mel frames or samples.
+"""Training examples of a vocoder: units of utterances with their targets, mel frames or samples.
 
 Legend: U units, T samples, R rows of a target.
 """
@@ -42,7 +42,7 @@ class VocoderExample:
 
 
 def chosen_utterances(corpus: Corpus, max_minutes: float, seed: int) -> list[Utterance]:
-    """Utterances to read, in the corpus's order: all, or about so many minutes drawn by a hash of the ids."""
+    """Utterances to read, in the corpus's order: all, or about that many minutes chosen by a hash of the ids."""
     total_s = float(corpus.seconds.sum())
     share = 60 * max_minutes / max(total_s, 1e-9)
     return [u for u in corpus if share >= 1 or float(uniform(seed, _DRAW, np.uint64(text_id(u.id)))) < share]
@@ -114,14 +114,14 @@ def speakers_of(examples: Sequence[VocoderExample]) -> list[str]:
     return sorted(seconds, key=lambda name: (-seconds[name], name))
 
 
-def stretches(count: int, batch: int, step: int, seed: int) -> list[tuple[int, float]]:
-    """The examples of a step by number, each with where its stretch begins, from 0 (first) to 1 (last)."""
+def draw_segments(count: int, batch: int, step: int, seed: int) -> list[tuple[int, float]]:
+    """The examples of a step by number, each with the place of its segment, from 0 (first) to 1 (last)."""
     draws_B = uniform(seed, step, np.arange(batch), 0)
     places_B = uniform(seed, step, np.arange(batch), 1)
     return list(zip((draws_B * count).astype(np.int64).tolist(), places_B.tolist(), strict=True))
 
 
-def stretch(example: VocoderExample, place: float, length: int) -> tuple[Tensor, Tensor]:
+def segment(example: VocoderExample, place: float, length: int) -> tuple[Tensor, Tensor]:
     """So many units of an example at most, and the rows of its target that belong to them."""
     first = round(place * max(0, len(example.units_U) - length))
     units_U = example.units_U[first : first + length]

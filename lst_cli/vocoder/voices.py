@@ -1,4 +1,4 @@
-"""What all vocoders ask of their input and output.
+"""Checks of input and output that all vocoders share.
 
 Legend: U units, T samples.
 """

@@ -50,6 +50,6 @@ def test_they_end_when_it_fails(told: SimpleQueue[int]) -> None:
 
     with pytest.raises(UserError, match="no room"):
         first_alone(gang(0), work)
-    with pytest.raises(LstError, match="the first process has failed before the first step"):
+    with pytest.raises(LstError, match="rank 0 failed before the first step"):
         first_alone(gang(1), work)
     assert told.empty()

@@ -93,7 +93,7 @@ def test_what_has_no_sound_has_no_text(root: Path, wav: Path) -> None:
     soundfile.write(one, np.full(1, 0.5), RATE)
     result = CliRunner().invoke(app, ["--root", str(root), "transcribe", "model/reciting", str(silent), str(one)])
     assert result.exit_code == 0 and result.stdout == f"{silent}\t\n{one}\t\n"
-    assert "2 clips have stretches without any sound" in result.stderr
+    assert "2 clips have segments without any sound" in result.stderr
     # Beside other clips, and in the middle of one, only the silence is passed over.
     wave, _ = soundfile.read(wav)
     soundfile.write(wav.parent / "middle.wav", np.concatenate([wave[: 2 * RATE], np.zeros(2 * RATE)]), RATE)
@@ -106,7 +106,7 @@ def test_what_has_no_sound_has_no_text(root: Path, wav: Path) -> None:
 
 
 def test_a_model_that_learnt_something_else_is_refused(root: Path, wav: Path) -> None:
-    for task, found in [("pretrain", "pretrained only"), ("tts", "learnt tts")]:
+    for task, found in [("pretrain", "pretrained only"), ("tts", "fine-tuned for tts")]:
         taught_artifact(Store(root), task)
         with pytest.raises(UserError, match="does not transcribe") as caught:
             app(["--root", str(root), "transcribe", "model/taught", str(wav)], standalone_mode=False)
@@ -118,7 +118,7 @@ def test_a_model_that_learnt_something_else_is_refused(root: Path, wav: Path) ->
 def test_manifests(root: Path, wav: Path) -> None:
     table = wav.parent / "clips.tsv"
     table.write_text("path\tid\tstart\tend\na.wav\tfirst\t0\t1.5\na.wav\trest\t1.5\t\ngone.wav\tgone\t\t\n")
-    with pytest.raises(UserError, match="1 of 3 clips could not be heard") as caught:
+    with pytest.raises(UserError, match="1 of 3 clips could not be transcribed") as caught:
         run(root, str(table), "--output", str(wav.parent / "out"))
     assert "gone: gone: the audio file is gone" in str(caught.value)
     written = {path.name: path.read_text() for path in (wav.parent / "out").iterdir()}

@@ -179,7 +179,7 @@ def test_unknown_characters_may_be_left_out(root: Path, tmp_path: Path) -> None:
 
 def test_a_model_that_was_taught_something_else_does_not_speak(root: Path, tmp_path: Path) -> None:
     arguments = ["speak", "model/taught", "the cat", "--vocoder", "vocoder/v", "--output", str(tmp_path / "a.wav")]
-    for task, found in [("asr", "learnt asr"), ("pretrain", "pretrained only")]:
+    for task, found in [("asr", "fine-tuned for asr"), ("pretrain", "pretrained only")]:
         taught_artifact(Store(root), task)
         with pytest.raises(UserError, match="does not speak") as caught:
             run(root, *arguments)

@@ -43,7 +43,7 @@ MINUTE = [
     "hifigan.scales=1",
     "hifigan.steps=6",
     "hifigan.batch=2",
-    "hifigan.stretch_s=0.2",
+    "hifigan.segment_s=0.2",
     "hifigan.save_every=2",
 ]
 
@@ -96,7 +96,7 @@ def test_the_same_request_gives_the_same_weights_also_after_a_crash(
             raise KeyboardInterrupt
         return drawn(count, batch, step, seed)
 
-    monkeypatch.setattr(hifigan_train, "stretches", broken)
+    monkeypatch.setattr(hifigan_train, "draw_segments", broken)
     with pytest.raises(KeyboardInterrupt):
         _fit(other, again)
     torch.manual_seed(1)  # nothing is drawn from torch's own state
@@ -158,8 +158,8 @@ def test_one_voice_has_no_embedding_and_short_utterances_are_left_out(store: Sto
     artifact = _fit(store, world)
     assert not any("spkr" in name for name in load_file(artifact.file(WEIGHTS_FILE)))
     assert list(load_vocoder(artifact).speakers) == ["a"]
-    with pytest.raises(UserError, match="no utterance is as long as a stretch"):
-        _fit(store, world, "v", "hifigan.stretch_s=3")
+    with pytest.raises(UserError, match="no utterance is as long as a segment"):
+        _fit(store, world, "v", "hifigan.segment_s=3")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_files_that_are_no_vocoder(tmp_path: Path) -> None:
     store = Store(tmp_path / "root")
     with pytest.raises(UserError, match="config can't be read"):
         _import(store, tmp_path)
-    with pytest.raises(UserError, match="not the weights of the config"):
+    with pytest.raises(UserError, match="the weights do not match"):
         _import(store, _folder(tmp_path, weights={"generator": {"conv_pre.bias": torch.zeros(2)}}))
     with pytest.raises(UserError, match="no generator's checkpoint"):
         _import(store, _folder(tmp_path, weights={"other": 1}))

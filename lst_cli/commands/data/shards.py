@@ -177,7 +177,7 @@ def show(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Show rows, figures, and the units that LST needs for this corpus beside the baseline's."""
+    """Show rows, statistics, and the positions that LST and the baseline need for this corpus."""
     from lst_cli.shards.documents.interleave import InterleaveConfig
     from lst_cli.shards.preview import sample_rows
     from lst_cli.shards.schema import SHARDS

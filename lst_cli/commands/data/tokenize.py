@@ -23,7 +23,7 @@ def tokenize(
 ) -> None:
     """Turn a corpus into speech tokens, 25 a second.
 
-    Under torchrun or srun the ranks share the work; killed at any time, it goes on where it was.
+    Under torchrun or srun the ranks share the work. A killed run resumes.
     """
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.distributed.launcher import this_rank

@@ -23,7 +23,7 @@ Features = Annotated[
 Layer = Annotated[int | None, typer.Option(help="Which transformer layer's output (of a HuBERT), from 1.")]
 Precision = Annotated[Literal["float32", "bfloat16"], typer.Option(help="What the model computes in.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Threads.  [default: one per CPU; 8 that decode beside a GPU]")
+    int | None, typer.Option(min=1, help="Threads.  [default: one per CPU; 8 for decoding next to a GPU]")
 ]
 
 

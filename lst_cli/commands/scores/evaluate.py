@@ -53,7 +53,7 @@ def _choice_command(task: Task) -> Callable[..., None]:
 
     command.__doc__ = (
         f"{task.about[0].upper()}{task.about[1:]}.\n\n"
-        "Under torchrun or srun the ranks share the items; killed at any time, it goes on where it was."
+        "Under torchrun or srun the ranks share the items. A killed run resumes."
     )
     return command
 
@@ -157,7 +157,7 @@ def asr(
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.evaluation.error_rates import NORMALISER
     from lst_cli.evaluation.scores import SCORES
-    from lst_cli.model_artifact.capabilities import check_learnt
+    from lst_cli.model_artifact.capabilities import check_task
     from lst_cli.model_artifact.card import MODEL
     from lst_cli.units.tokens import TOKENS
 
@@ -167,7 +167,7 @@ def asr(
         "tokens": place.find(tokens, TOKENS),
         "corpus": place.find(corpus, CORPUS),
     }
-    check_learnt(parents["model"], "asr")
+    check_task(parents["model"], "asr")
 
     def make(draft: Draft) -> None:
         from lst_cli.evaluation.score_stages import make_asr

@@ -56,11 +56,11 @@ def tts(
     """Error rate of a recogniser on what a model says, beside that on the original audio."""
     from lst_cli.evaluation.scores import model_entry
     from lst_cli.evaluation.speech.speech_quality import Extras
-    from lst_cli.model_artifact.capabilities import check_learnt
+    from lst_cli.model_artifact.capabilities import check_task
     from lst_cli.model_artifact.card import MODEL
 
     found = store(ctx).find(model, MODEL)
-    check_learnt(found, "tts")
+    check_task(found, "tts")
     extras = Extras.find(speaker_model, dnsmos)
     quantizer = model_entry(found)["quantizer"]["fingerprint"]
     judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"model": found}, quantizer)

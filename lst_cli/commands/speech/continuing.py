@@ -28,15 +28,17 @@ def continue_(
     model: Annotated[str, typer.Argument(help="A model artifact.")],
     text: Annotated[str | None, typer.Option(help="The prompt in writing.")] = None,
     audio: Annotated[str | None, typer.Option(help="The prompt as an audio file, or - for standard input.")] = None,
-    into: Annotated[Into | None, typer.Option(help="Go on in text or in speech.  [default: as the prompt]")] = None,
+    into: Annotated[Into | None, typer.Option(help="Continue in text or in speech.  [default: as the prompt]")] = None,
     tokens: Annotated[
         int, typer.Option(min=1, help="Most tokens to add; 25 are a second of speech, where no BPE merges them.")
     ] = 100,
     samples: Annotated[int, typer.Option(min=1, help="Continuations to draw.")] = 1,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.8,
-    top_k: Annotated[int, typer.Option(help="Draw from so many likeliest tokens; 0 from all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 0.95,
-    repetition_penalty: Annotated[float, typer.Option(help="Above 1: tokens that came before come less.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.8,
+    top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Sample from the likeliest tokens that together have this probability.")
+    ] = 0.95,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that came before.")] = 1.0,
     seed: Seed = 0,
     vocoder: Annotated[str | None, typer.Option(help="vocoder/NAME that speaks a continuation in speech.")] = None,
     output: Annotated[
@@ -53,7 +55,7 @@ def continue_(
     from lst_cli.model_artifact.card import MODEL, load_model
 
     if (text is None) == (audio is None):
-        raise UserError("lst continue goes on from one prompt", expected="either --text or --audio")
+        raise UserError("lst continue takes one prompt", expected="either --text or --audio")
     sampling = Sampling(
         temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty, seed=seed
     )
@@ -102,7 +104,7 @@ def _speak(
     said: str | NDArray[np.uint16],
     output: Path,
 ) -> None:
-    """Write each continuation to a wav file; a spoken prompt is heard before it, made again by the same vocoder."""
+    """Write each continuation to a wav file; a spoken prompt comes before it, resynthesised by the same vocoder."""
     import numpy as np
 
     from lst_cli.vocoder.wav_files import write_wav
@@ -126,7 +128,7 @@ def _stream(loaded: LoadedModel, prompt: Prompt, sampling: Sampling) -> None:
     def show(index: int, token: int) -> None:
         nonlocal shown
         pieces.append(token)
-        # A piece may be a part of a character, so the text so far is decoded anew.
+        # A piece may be a part of a character, so the whole text so far is decoded.
         text = loaded.tokenizer.decode(pieces)
         if text.startswith(shown) and not text.endswith("\ufffd"):
             print(text[len(shown) :], end="", flush=True)

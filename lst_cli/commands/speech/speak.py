@@ -29,15 +29,17 @@ def speak(
     model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for TTS.")],
     vocoder: Annotated[str, typer.Option(help="vocoder/NAME, fitted on tokens of the model's quantizer.")],
     output: Annotated[str, typer.Option(help="A wav file, or - for raw 16-bit samples on standard output.")],
-    text: Annotated[str | None, typer.Argument(help="What to say.")] = None,
+    text: Annotated[str | None, typer.Argument(help="Text to speak.")] = None,
     file: Annotated[
         str | None, typer.Option(help="Instead of TEXT: a text file, or - for standard input; each line is spoken.")
     ] = None,
-    by: Annotated[Literal["line", "sentence"], typer.Option(help="What the model is asked to say at once.")] = "line",
+    by: Annotated[Literal["line", "sentence"], typer.Option(help="What the model speaks at once.")] = "line",
     speaker: Speaker = None,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.0,
-    top_k: Annotated[int, typer.Option(help="Draw from so many likeliest tokens; 0 from all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.0,
+    top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Sample from the likeliest tokens that together have this probability.")
+    ] = 1.0,
     seed: Seed = 0,
     drop_unknown: Annotated[
         bool, typer.Option("--drop-unknown", help="Leave out characters that the model can't read.")
@@ -58,7 +60,7 @@ def speak(
     from lst_cli.inference.sampling import Sampling
     from lst_cli.inference.speech_generation import sentences, speakable
     from lst_cli.inference.speech_stream import voice, voice_live
-    from lst_cli.model_artifact.capabilities import check_learnt
+    from lst_cli.model_artifact.capabilities import check_task
     from lst_cli.model_artifact.card import MODEL, load_model
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.speaking import load_vocoder
@@ -66,7 +68,7 @@ def speak(
     if json and output == STANDARD_STREAM:
         raise UserError("--json and --output - both write to standard output", fix="give a file with --output")
     artifact, found = store(ctx).find(model, MODEL), store(ctx).find(vocoder, VOCODER)
-    check_learnt(artifact, "tts")
+    check_task(artifact, "tts")
     lines = _lines(text, file)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     where = pick_device(device)
@@ -94,7 +96,7 @@ def speak(
 
 
 def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
-    """What to say, with what errors call it. Empty lines of a file are no lines."""
+    """The texts to speak, each with its name in errors. Empty lines of a file are skipped."""
     if (text is None) == (file is None):
         raise UserError("lst speak says one text", expected="either TEXT or --file")
     if text is not None:
@@ -174,7 +176,7 @@ def _tell(spoken: list[Voiced], took: float, sample_rate: int, model: str, json:
         )
     silent = [each.text for each in spoken if not len(each.said.units)]
     if silent:
-        warn(f"the model said nothing for {len(silent)} of {len(spoken)} texts, the first {silent[0][:60]!r}")
+        warn(f"the model produced no speech for {len(silent)} of {len(spoken)} texts, the first {silent[0][:60]!r}")
     endless = [each.text for each in spoken if not each.said.ended]
     if endless:
         warn(

@@ -61,14 +61,14 @@ def transcribe(
     from lst_cli.distributed.device import pick_device
     from lst_cli.inference.audio_input import is_one_file, segments
     from lst_cli.inference.transcription import transcribe_segments
-    from lst_cli.model_artifact.capabilities import check_learnt
+    from lst_cli.model_artifact.capabilities import check_task
     from lst_cli.model_artifact.card import MODEL, load_model
 
     alone = is_one_file(inputs)
     _check_options(format, output, aligner, language, to_stdout=alone or json)
     place = store(ctx)
     artifact = place.find(model, MODEL)
-    check_learnt(artifact, "asr")
+    check_task(artifact, "asr")
     loaded = load_model(artifact, pick_device(device))
     timer = _timer(place, aligner, language)
     files = None if output is None else _Files(output, format)
@@ -85,8 +85,8 @@ def transcribe(
                 print(f"{clip.clip}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
     figures = pace.figures()
     if json:
-        told = {"model": artifact.reference, "aligner": aligner, "clips": [_as_dict(clip) for clip in clips]}
-        print_json({**told, **figures})
+        summary = {"model": artifact.reference, "aligner": aligner, "clips": [_as_dict(clip) for clip in clips]}
+        print_json({**summary, **figures})
     _report(clips, figures, timed=timer is not None)
 
 
@@ -110,7 +110,7 @@ def _timer(place: Store, aligner: str | None, language: str | None) -> WordTimer
 
 
 class _Pace:
-    """How much was heard, and how fast; shown as it grows."""
+    """How much was transcribed, and how fast; shown as it grows."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
@@ -124,7 +124,7 @@ class _Pace:
         self._bar.advance(more, real_time_factor="-" if factor is None else f"{factor:.2f}")
 
     def figures(self) -> dict[str, Any]:
-        """Seconds of speech, of work, and their ratio: None before anything was heard."""
+        """Seconds of speech, of work, and their ratio: None before anything was transcribed."""
         took = time.monotonic() - self._start
         factor = took / self._audio_s if self._audio_s else None
         return {"audio_s": self._audio_s, "seconds": took, "real_time_factor": factor}
@@ -207,10 +207,10 @@ def _segment_as_dict(segment: TranscribedSegment) -> dict[str, Any]:
 
 
 def _report(clips: list[TranscribedClip], figures: dict[str, Any], *, timed: bool) -> None:
-    """Say how fast it went, warn of what is no whole transcript, and fail for clips that could not be heard."""
+    """Report the speed, warn of incomplete transcripts, and fail if clips could not be read."""
     if figures["real_time_factor"] is not None:
-        told = f"transcribed {figures['audio_s']:,.1f} s of speech in {figures['seconds']:,.1f} s"
-        say(f"{told} (real-time factor {figures['real_time_factor']:.3f})")
+        summary = f"transcribed {figures['audio_s']:,.1f} s of speech in {figures['seconds']:,.1f} s"
+        say(f"{summary} (real-time factor {figures['real_time_factor']:.3f})")
     cut = [clip.clip for clip in clips if not all(each.transcript.ended for each in clip.segments)]
     if cut:
         warn(
@@ -219,14 +219,16 @@ def _report(clips: list[TranscribedClip], figures: dict[str, Any], *, timed: boo
         )
     soundless = [clip.clip for clip in clips if any(each.soundless for each in clip.segments)]
     if soundless:
-        warn(f"{len(soundless)} clips have stretches without any sound ({_some(soundless)}): no text for these")
+        warn(f"{len(soundless)} clips have segments without any sound ({_some(soundless)}): no text for these")
     untimed = [clip.clip for clip in clips if any(each.words is None for each in clip.segments)]
     if timed and untimed:
-        warn(f"the words of {len(untimed)} clips can't be laid over their sound ({_some(untimed)}): no times for these")
+        warn(
+            f"the words of {len(untimed)} clips cannot be aligned to their audio ({_some(untimed)}): no times for these"
+        )
     bad = [clip for clip in clips if clip.problem is not None]
     if bad:
         raise UserError(
-            f"{len(bad)} of {len(clips)} clips could not be heard",
+            f"{len(bad)} of {len(clips)} clips could not be transcribed",
             found=_some([f"{clip.clip}: {clip.problem}" for clip in bad], "; "),
             expected="audio that libsndfile reads, with samples that are finite numbers",
             fix="mend or remove these files; all others were transcribed",

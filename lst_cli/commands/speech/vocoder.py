@@ -10,9 +10,11 @@ import typer
 from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
 from lst_cli.console import print_json, progress, say
 
-app = typer.Typer(no_args_is_help=True, help="Speech tokens to audio: fit a vocoder, hear tokens.")
+app = typer.Typer(no_args_is_help=True, help="Speech tokens to audio: fit a vocoder, synthesise tokens.")
 
-Speaker = Annotated[str | None, typer.Option(help="Voice, by its name in the corpus.  [default: the most heard one]")]
+Speaker = Annotated[
+    str | None, typer.Option(help="Voice, by its name in the corpus.  [default: the one with the most speech]")
+]
 
 
 @app.command()
@@ -27,7 +29,7 @@ def fit(
     device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
 ) -> None:
-    """Learn to speak a quantizer's units, on a CPU in minutes. Killed, it goes on where it was."""
+    """Fit a vocoder to a quantizer's units; minutes on a CPU. A killed run resumes."""
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.config import load_config
     from lst_cli.distributed.device import pick_device

@@ -82,7 +82,7 @@ def plan_units_page(
 
         codebook = Codebook.read(quantizer.path)
         usage = count_usage(Tokens(tokens).tables(), codebook.units)
-        sounds = record(Corpus(corpus), usage.stretches)
+        sounds = record(Corpus(corpus), usage.examples)
         purity = compare(tokens, phones) if phones is not None else None
         html = render(tokens.reference, quantizer, codebook, usage, sounds, purity)
         write_bytes_atomic(draft.path / PAGE, html.encode())

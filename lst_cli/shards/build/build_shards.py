@@ -1,4 +1,4 @@
-"""What building speech and text shards share: chunks in, shuffled shards out."""
+"""Building shards of either modality: chunks in, shuffled shards out."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class BuildOptions:
     seed: int
     """Seed of the shuffle."""
     max_reject_rate: float
-    """Largest share of the inputs that may be left out."""
+    """Largest share of the inputs that may be rejected."""
 
 
 Prepared = tuple[pa.Table, Counts, list[tuple[str, str]]]
-"""Rows of a shard, sums over them, and (id, reason) of inputs left out."""
+"""Rows of a shard, sums over them, and (id, reason) of rejected inputs."""
 
 
 def shuffled_shards(

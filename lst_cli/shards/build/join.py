@@ -13,7 +13,7 @@ from lst_cli.errors import UserError
 
 
 def batches(files: Sequence[Path], columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
-    """The rows of Parquet files, ``rows`` at a time, whatever the files' borders.
+    """The rows of Parquet files, ``rows`` at a time, across file borders.
 
     :raises UserError: a file is damaged or lacks a column.
     """
@@ -67,7 +67,7 @@ class Follower:
         return True
 
     def every(self, ids: Sequence[str]) -> pa.Table:
-        """The row of each id; rows between them are passed over.
+        """The row of each id; rows between them are skipped.
 
         :raises UserError: an id is missing, or stands in another order.
         """
@@ -104,7 +104,7 @@ class Follower:
         if self._table is None:
             self._more()
         if self._table is None:
-            raise UserError(f"{self._name}: there are no rows", fix="make it again")
+            raise UserError(f"{self._name}: no rows", fix="rebuild it")
         rows = self._table.take(pa.array(found, pa.int64()))
         self._table = self._table.slice(at)
         del self._ids[:at]

@@ -7,7 +7,7 @@ from lst_cli.errors import UserError
 
 
 def check_one_corpus(corpus: Artifact, *others: Artifact) -> None:
-    """Check that tokens and alignment were made from this corpus, as far as they say from which.
+    """Check that tokens and alignment were made from this corpus, as far as their lineage tells.
 
     An alignment holds for any tokens of its corpus: all have 25 a second, cut by one rule.
 

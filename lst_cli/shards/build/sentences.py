@@ -55,7 +55,7 @@ def _cut_group(draft: Draft, group: RowGroup) -> Iterator[dict[str, Any]]:
         if row["words"]:
             yield from sentences_of(row)
         else:
-            draft.reject(row["id"], "no words to tell where sentences end")
+            draft.reject(row["id"], "no words, so sentence ends are unknown")
 
 
 def _count(rows: Sequence[Mapping[str, Any]]) -> Counts:

@@ -53,7 +53,7 @@ def _silences(
     start_W: NDArray[np.integer],
     end_W: NDArray[np.integer],
 ) -> int:
-    """Stretches of silence before, between and behind the words of aligned rows."""
+    """Runs of silence before, between and after the words of aligned rows."""
     aligned_R = words_R > 0
     word_start_R = offsets(words_R)
     first = word_start_R[:-1][aligned_R]
@@ -74,7 +74,7 @@ def add_up(parts: Iterable[Mapping[str, int]]) -> Counts:
 
 
 def speech_statistics(counts: Mapping[str, int]) -> dict[str, Any]:
-    """What the manifest of speech shards shows."""
+    """Statistics for the manifest of speech shards."""
     words, silences, silent = counts["words"], counts["silences"], counts["aligned_units"] - counts["word_units"]
     return {
         "utterances": counts["utterances"],
@@ -97,7 +97,7 @@ def speech_statistics(counts: Mapping[str, int]) -> dict[str, Any]:
 
 
 def text_statistics(counts: Mapping[str, int]) -> dict[str, Any]:
-    """What the manifest of text shards shows."""
+    """Statistics for the manifest of text shards."""
     return {
         "documents": counts["documents"],
         "pieces": counts["pieces"],

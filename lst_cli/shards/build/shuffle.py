@@ -1,4 +1,4 @@
-"""A global shuffle of any number of rows in bounded memory, which goes on after a crash where it was.
+"""A global shuffle of any number of rows in bounded memory, which resumes after a crash.
 
 Every row gets a random key. Rows come in chunks; a chunk's rows are sorted by key, cut at the borders of as many
 buckets as there will be shards, and written to one file. A shard is then the same bucket of all chunks, sorted by key.

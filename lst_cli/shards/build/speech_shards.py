@@ -29,7 +29,7 @@ NOT_ALIGNED = "not in the alignment"
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechInputs:
-    """What speech shards are made of."""
+    """The inputs of speech shards."""
 
     corpus: Artifact
     tokens: Artifact
@@ -127,7 +127,7 @@ def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> 
 
 
 def _spans(chunk: pa.Table, name: str) -> list[list[Any] | None]:
-    """A column of the alignment, None where it lacks the row; empty lists where there is no alignment at all."""
+    """A column of the alignment, None where the row is missing; empty lists where there is no alignment at all."""
     if name not in chunk.column_names:
         return [[] for _ in range(len(chunk))]
     values: list[list[Any] | None] = chunk.column(name).to_pylist()

@@ -17,7 +17,7 @@ from lst_cli.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """Documents laid end to end. A document without tokens stands for a row that was passed over."""
+    """Documents laid end to end. A document without tokens stands for a skipped row."""
 
     tokens_T: NDArray[np.int32]
     words_T: NDArray[np.int32]
@@ -56,12 +56,12 @@ class Segments:
 
 
 def assemble(rows: ShardRows, segments: Segments, n_documents: int, vocabulary: Vocabulary) -> Documents:
-    """Copy segments out of the pool, with a marker before each and an end token behind each document."""
+    """Copy segments out of the pool, with a marker before each and an end token after each document."""
     document_S = segments.document_S
     is_last_S = np.append(document_S[1:] != document_S[:-1], True)[: len(document_S)]
     placed_S = segments.length_S + 1 + is_last_S
     start_S = offsets(placed_S)
-    # A segment's marker and end token read the ids beside its range; both are overwritten.
+    # A segment's marker and end token read the ids next to its range; both are overwritten.
     index_T = np.arange(start_S[-1]) + np.repeat(segments.from_S - 1 - start_S[:-1], placed_S)
     tokens_T = rows.pool.take(index_T, mode="clip")
     words_T = rows.words_of_pool.take(index_T, mode="clip")

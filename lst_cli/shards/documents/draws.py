@@ -1,4 +1,4 @@
-"""What is drawn at building and reading shards; each purpose has a number of its own in the hash."""
+"""Random draws in building and reading shards; each purpose has its own number in the hash."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from lst_cli.text.speech_bpe import SpeechBpe
 from lst_cli.text.vocabulary import Vocabulary
 
 Form = Literal["interleaved", "speech", "text", "asr", "tts"]
-"""``interleaved``: text and speech spans, drawn anew at every reading; ``speech`` and ``text``: one modality as a
+"""``interleaved``: text and speech spans, drawn again at every reading; ``speech`` and ``text``: one modality as a
 whole; ``asr``: speech, then its text; ``tts``: text, then its speech; both with loss on the answer only."""
 
 Split = Literal["train", "held_out"]

@@ -1,9 +1,9 @@
-"""Interleaving: spans of an utterance's words become text, the others stay speech, drawn anew at every reading.
+"""Interleaving: spans of an utterance's words become text, the others stay speech, drawn again at every reading.
 
 Lu et al. 2025, section A.1.1. Every word appears once, in one modality. Text spans and speech spans alternate until
 the words are used up; the last span is cut short by the end of the utterance. The silence between two spans is split
 half and half (the odd frame goes to the later one): the half on the speech side stays in the sequence, the half on the
-text side is dropped with the speech of the text's words. Silence before the first and behind the last word belongs to
+text side is dropped with the speech of the text's words. Silence before the first and after the last word belongs to
 the first and the last span. An utterance without words stays speech as a whole.
 
 Legend: D documents (one for each chosen row), K pairs of a text span and a speech span, S spans of all documents.
@@ -86,7 +86,7 @@ def _spans(
     """Document, modality, first and last (exclusive) word of each span."""
     most_D = np.clip(np.floor(config.max_share * words_D).astype(np.int64), 1, config.max_text_words)
     least_D = np.minimum(config.min_text_words, most_D)
-    # Enough pairs to use up the words, whatever is drawn, also where the first text span is left out.
+    # Enough pairs to use up the words for any draw, also where the first text span is skipped.
     pairs_D = -(-words_D // (least_D + _speech_words(least_D, config))) + 1
     document_K = np.repeat(np.arange(len(words_D)), pairs_D)
     nth_K = counted(pairs_D)

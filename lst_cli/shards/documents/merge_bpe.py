@@ -66,7 +66,7 @@ def merge_speech(documents: Documents, bpe: SpeechBpe, vocabulary: Vocabulary) -
 def fit_speech_bpe(draft: Draft, artifact: Artifact, *, pieces: int, sequences: int) -> None:
     """Train a BPE on the first utterances of shards, which are shuffled, into a draft.
 
-    :raises UserError: the shards hold no speech, a row group is damaged, or so many pieces can't be had.
+    :raises UserError: the shards hold no speech, a row group is damaged, or they cannot yield that many pieces.
     """
     shards = ShardSet.of(artifact)
     if shards.modality != "speech":

@@ -1,7 +1,7 @@
 """Which rows a stream reads, in which order: blocks of a source, dealt out epoch after epoch.
 
 A block is a row group, or a part of one where there are few row groups for so many streams. Each epoch puts the blocks
-in an order of its own, and the epochs stand one behind another: a source is one endless line of blocks, and stream
+in an order of its own, and epochs follow one another: a source is one endless sequence of blocks, and stream
 ``s`` of ``S`` reads block ``s``, ``s + S``, ``s + 2 S``, ... of that line. So every row is read once an epoch over all
 streams, and a stream's place in a source is one number.
 """
@@ -74,7 +74,7 @@ class BlockLine:
         return self.edition(number).epoch_of(number)
 
     def epochs_before(self, number: int) -> float:
-        """Epochs, and the share of one, that lie before a block of the line."""
+        """Epochs, with fraction, before a block of the sequence."""
         edition = self.edition(number)
         return edition.epoch + (number - edition.first) / edition.blocks
 

@@ -19,25 +19,25 @@ from lst_cli.shards.shard_set import RowGroup
 from lst_cli.text.vocabulary import Vocabulary
 
 CHUNK_TOKENS = 1 << 16
-"""About so many tokens are made at once: enough to keep numpy busy, few enough for the processor's cache."""
+"""Tokens made at once, about: enough to keep numpy busy, few enough for the processor's cache."""
 
 _CACHE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a stream stands in a source. Counts are of what lies before, since the run began."""
+    """A stream's position in a source. Counts are totals since the run began."""
 
     block: int
     """Number of the block in the source's line."""
     row: int = 0
-    """Rows of the block (in the epoch's order) that lie before."""
+    """Rows of the block (in the epoch's order) already read."""
     tokens: int = 0
     """Tokens of whole documents, before a speech BPE merges some: its model reads the same mixture as others."""
     unusable: int = 0
     """Rows that lack what the form needs."""
     corrupt: int = 0
-    """Blocks passed over because their row group is damaged."""
+    """Blocks skipped because their row group is damaged."""
 
     def to_json(self) -> dict[str, int]:
         """As plain data."""
@@ -81,7 +81,7 @@ class RowCache:
 class Feed:
     """Makes the documents that one stream reads of one source.
 
-    :param epochs: stop at this epoch; None to go on for ever.
+    :param epochs: stop at this epoch; None never to stop.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Feed:
         self._open: tuple[int, RowBlock, ShardRows, NDArray[np.int64]] | None = None
 
     def next(self) -> Chunk | None:
-        """The next documents, at least one of them with tokens; None behind the last epoch.
+        """The next documents, at least one of them with tokens; None after the last epoch.
 
         :raises UserError: a row group is damaged (without ``skip_corrupt``), or no row is of use for the form.
         """
@@ -165,7 +165,7 @@ class Feed:
             except UserError as error:
                 if not self._skip_corrupt:
                     raise
-                warn(f"passed over: {error}")
+                warn(f"skipped: {error}")
                 self.cursor = replace(self.cursor, block=number + self._streams, row=0, corrupt=self.cursor.corrupt + 1)
                 return None
             block = replace(block, rows=self.source.chosen(rows, block.rows))

@@ -29,7 +29,7 @@ class Place:
         default_factory=lambda: dict.fromkeys(("text_tokens", "speech_tokens", "positions", "padding", "too_long"), 0)
     )
     """What the sequences so far held: tokens (markers and end tokens are text), positions, positions left empty, and
-    documents passed over because they fit into no sequence."""
+    documents skipped because they fit into no sequence."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

@@ -1,4 +1,4 @@
-"""A stretch of the merged documents of one stream, and the cutting of packed sequences from its front.
+"""Packing: a window of one stream's merged documents, from whose front sequences are cut.
 
 Legend: D documents, T tokens, P positions of the global transformer (patches).
 """
@@ -20,7 +20,7 @@ from lst_cli.shards.read.mixture import Merged
 from lst_cli.text.vocabulary import Vocabulary
 
 _HOPELESS = 1000
-"""Documents, none of which fits, after which no more are looked at."""
+"""Documents tried in a row, none of which fits, before the search ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Sequence:
     positions: int
     """Patches."""
     too_long: int = 0
-    """Documents passed over because they do not fit into any sequence."""
+    """Documents skipped because they do not fit into any sequence."""
 
 
 class PackingWindow:
@@ -62,12 +62,12 @@ class PackingWindow:
 
     @property
     def first(self) -> int:
-        """Index of the first document that has a token behind :attr:`at`."""
+        """Index of the first document that has a token after :attr:`at`."""
         return int(np.searchsorted(self._documents.start_D[1:], self.at, side="right"))
 
     @property
     def offset(self) -> int:
-        """Tokens of the first document that lie before :attr:`at`."""
+        """Tokens of the first document before :attr:`at`."""
         first = self.first
         if first == len(self._documents):
             return 0
@@ -75,7 +75,7 @@ class PackingWindow:
         return self.at - int(self._documents.start_D[first]) + dropped
 
     def extend(self, merged: Merged) -> None:
-        """Drop what has been given away and add documents behind the rest."""
+        """Drop what was returned and append documents."""
         first, at, offset = self.first, self.at, self.offset
         old, new = self._documents, merged.documents
         left = np.maximum(old.start_D[first:] - at, 0)
@@ -92,7 +92,7 @@ class PackingWindow:
         self._derive()
 
     def _derive(self) -> None:
-        """What follows from the documents."""
+        """Derived from the documents."""
         self._patched = {}
         tokens_T = self._documents.tokens_T
         self._speech_T = self._vocabulary.is_speech(tokens_T)
@@ -112,7 +112,7 @@ class PackingWindow:
     def cut(self, positions: int, cut: Cut, *, last: bool) -> Sequence | None:
         """Give away tokens up to the end of the patch at which the sequence is full.
 
-        A document that goes on behind it opens the next sequence as a document of its own.
+        A document that continues after it opens the next sequence as a document of its own.
 
         :param last: nothing will be added any more: give what there is, though it fill less.
         :returns: None where more documents are needed first.
@@ -143,7 +143,7 @@ class PackingWindow:
     def _head(self, at: int, cut: Cut) -> tuple[Patches, int]:
         """Patches of the rest of a run of speech that the sequence before has begun, and where the run ends.
 
-        The rest is a run of its own, whatever cut the sequence before had; all later runs stand as they are.
+        The rest is a run of its own, however the previous sequence was cut; all later runs stay as they are.
         """
         speech_T, document_T = self._speech_T, self._document_T
         if at == 0 or not (speech_T[at] and speech_T[at - 1] and document_T[at] == document_T[at - 1]):
@@ -157,7 +157,7 @@ class PackingWindow:
         return patch(run, self._patching, cut), end
 
     def whole(self, positions: int, cut: Cut, *, last: bool) -> Sequence | None:
-        """Give away whole documents, as many as fit. Those that fit into no sequence are passed over and counted.
+        """Return whole documents, as many as fit. Those that fit into no sequence are skipped and counted.
 
         :param last: nothing will be added any more: give what there is.
         :returns: None where more documents are needed first, or none is left.

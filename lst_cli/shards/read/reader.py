@@ -45,7 +45,7 @@ class ReaderConfig:
 
     whole_documents: bool = False
     """Pack whole documents and leave the rest of a sequence empty (fine-tuning); documents longer than a sequence are
-    passed over and counted. Otherwise a document that crosses the end of a sequence is cut at a patch's end and goes
+    skipped and counted. Otherwise a document that crosses the end of a sequence is cut at a patch's end and goes
     on in the next sequence as a document of its own, and no position stays empty."""
 
     seed: int = 0
@@ -62,7 +62,7 @@ class ReaderConfig:
 
 
 class Reader:
-    """Iterates over the steps of a run for one rank, for ever, from where :meth:`load_state_dict` puts it.
+    """Iterates over the steps of a run for one rank, without end, from where :meth:`load_state_dict` puts it.
 
     :param total_steps: length of the run, for the patching curriculum.
     :param speech_bpe: merges the speech tokens; the vocabulary's units are its pieces then.
@@ -115,18 +115,18 @@ class Reader:
         return data
 
     def close(self) -> None:
-        """Stop preparing steps. Iterating again goes on behind the last step that was given."""
+        """Stop preparing steps. Iterating again continues after the last step that was returned."""
         if self._prefetch is not None:
             self._prefetch.close()
             self._prefetch = None
 
     @property
     def places(self) -> dict[int, Place]:
-        """Where each stream of this rank stands behind the last step that was given."""
+        """The position of each stream of this rank after the last step that was returned."""
         return {stream: self._places[stream] for stream in self._mine}
 
     def totals(self) -> dict[str, int]:
-        """What this rank's streams have read so far: tokens, positions, padding, and what was passed over."""
+        """What this rank's streams have read so far: tokens, positions, padding, and what was skipped."""
         totals: dict[str, int] = {}
         for place in self.places.values():
             for name, count in place.counts.items():
@@ -145,7 +145,7 @@ class Reader:
         }
 
     def _produce(self) -> Iterator[tuple[StepData, dict[int, Place]]]:
-        """Steps from the current place on, each with where its streams stand behind it."""
+        """Steps from the current place on, each with the positions of its streams after it."""
         config, step = self._config, self._step
         streams = self._open_streams()
         while True:
@@ -203,7 +203,7 @@ class Reader:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Where this rank stands behind the last step that was given: plain data, a few numbers a stream.
+        """The position of this rank after the last step that was returned: plain data, a few numbers per stream.
 
         Those of all ranks (:func:`lst_cli.shards.read.resume.merge_states`) put any number of ranks at this place.
         """
@@ -243,7 +243,7 @@ class Reader:
         self._places, self._step = places, state["step"]
 
     def _settings(self) -> dict[str, Any]:
-        """What a state holds for: everything that the order of the data depends on."""
+        """Everything that the order of the data depends on; a state is valid for one value of it."""
         settings = to_dict(self._config)
         del settings["prefetch"], settings["skip_corrupt"]
         settings["sources"] = {

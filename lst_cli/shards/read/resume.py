@@ -1,4 +1,4 @@
-"""The states that readers go on from: those of all ranks as one, whether it fits, and with which shards."""
+"""Resuming readers: the states of all ranks as one, whether it fits, and with which shards."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def merge_states(states: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def resumed_editions(source: Source, saved: dict[str, Any], places: Iterable[Place], streams: int) -> list[Edition]:
-    """The editions of a source on going on, with one more if it has grown.
+    """The revisions of a source on resuming, with one more if it has grown.
 
-    :raises UserError: the shards are not those that were read, nor those with more behind them.
+    :raises UserError: the shards are not those that were read, nor those with more appended.
     """
     editions = [Edition(**edition) for edition in saved["editions"]]
     known, groups = editions[-1].groups, source.shards.groups
@@ -37,7 +37,7 @@ def resumed_editions(source: Source, saved: dict[str, Any], places: Iterable[Pla
         raise UserError(
             f"source {source.name}: not the shards that the run has read",
             found=f"{len(groups)} row groups",
-            expected=f"the {known} row groups read so far, and perhaps others behind them",
+            expected=f"the {known} row groups read so far, and perhaps others after them",
             fix="give the same shards; add new ones at the end of the list",
         )
     if len(groups) == known:
@@ -58,5 +58,5 @@ def check_settings(saved: dict[str, Any], now: dict[str, Any]) -> None:
             "the reader's state was saved under other settings",
             found="; ".join(f"{key}: {saved.get(key)}" for key in differing),
             expected="; ".join(f"{key}: {now[key]}" for key in differing),
-            fix="go on with the settings of the run, or start a new run",
+            fix="resume with the settings of the run, or start a new run",
         )

@@ -1,4 +1,4 @@
-"""What the reader gives for one training step."""
+"""The data of one training step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StepData:
 
 
 def join(sequences: SequenceOf[Sequence], positions: int) -> Packed:
-    """Sequences end to end, each in exactly ``positions`` positions; empty positions stand behind its documents."""
+    """Sequences end to end, each in exactly ``positions`` positions; empty positions follow its documents."""
     n = len(sequences)
     patch_T, document_T = [], []
     document_P = np.full((n, positions), PADDING, np.int32)

@@ -1,4 +1,4 @@
-"""Pretrained models in the Hugging Face hub's format, looked at without loading torch: where they are, their sum."""
+"""Pretrained models in the Hugging Face hub's format, without loading torch: where they are, their checksum."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _from_hub(name: str, called: str, expected: str, *, fetch: bool) -> Path:
 
 
 def weights_sha256(folder: Path) -> str:
-    """One sum over the config and all weight files of a model.
+    """One checksum over the config and all weight files of a model.
 
     :raises UserError: the folder has no weights.
     """

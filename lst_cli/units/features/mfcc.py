@@ -4,7 +4,7 @@ Legend: S samples, H hops of 10 ms (100 Hz), W samples of an analysis window, M 
 
 Thirteen cepstra with their first and second differences every 10 ms, the target of HuBERT's first iteration (Hsu et
 al. 2021, section 4.2), averaged over the four hops of each 40 ms frame. Two things are ours, for units that
-tell phones rather than voices:
+separate phones rather than voices:
 
 - from each hop's cepstra their mean over the clip's hops within ``mean_s`` seconds of it is subtracted, which takes out
   the channel and a part of the speaker, also where they change within a recording;
@@ -92,7 +92,7 @@ class MfccFeatures:
         before = (_WINDOW - _HOP) // 2
         needed = (hops - 1) * _HOP + _WINDOW
         sharp_S = torch.cat([wave_S[:1], wave_S[1:] - self._pre_emphasis * wave_S[:-1]])
-        # A negative pad drops what lies behind the last window.
+        # A negative pad drops what follows the last window.
         heard_S = F.pad(sharp_S, (before, needed - before - len(sharp_S)))
         spectrum_HF = torch.fft.rfft(heard_S.unfold(0, _WINDOW, _HOP) * self._taper_W, self._fft)
         power_HF = spectrum_HF.real.square() + spectrum_HF.imag.square()

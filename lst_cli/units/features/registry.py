@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class FeatureExtractor(Protocol):
     """Turns audio at 16 kHz into one vector for each 40 ms, by the rule of :mod:`lst_cli.units.frames`.
 
-    A clip's features don't depend on the clips that are read beside it.
+    A clip's features do not depend on the other clips of its batch.
     """
 
     @property
@@ -42,7 +42,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def context_samples(self) -> int:
-        """Audio that it should hear before and after the kept part of a window."""
+        """Context audio before and after the kept part of a window."""
 
     @property
     def batch_samples(self) -> int:

@@ -61,7 +61,7 @@ def _save(model: Any, folder: Path) -> None:
         {new: inner.state_dict()[old] for old, new in names.items()}, strict=False
     )
     assert missing == ["masked_spec_embed"] and not unexpected, (missing, unexpected)
-    # The sum over the folder identifies the model: it must depend on nothing but the bundle.
+    # The checksum of the folder identifies the model: it must depend on nothing but the bundle.
     converted.masked_spec_embed.data.zero_()
     converted.save_pretrained(folder)
     written = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Pieces of a corpus that are heard at once, and reading their audio.
+"""Pieces of a corpus that are computed at once, and reading their audio.
 
 A piece is a whole utterance, or a window of a long one.
 """
@@ -41,16 +41,16 @@ class Piece:
 
     @property
     def samples(self) -> int:
-        """Samples heard, at 16 kHz."""
+        """Samples read, at 16 kHz."""
         return self.window.stop - self.window.start
 
 
-def heard_samples(corpus: Corpus) -> NDArray[np.int64]:
+def input_samples(corpus: Corpus) -> NDArray[np.int64]:
     """The length of every utterance at 16 kHz: :func:`lst_cli.audio.decode.resampled_length` of all at once."""
     samples_U: NDArray[np.int64] = corpus.table.column("samples").to_numpy()
     rates_U = corpus.table.column("sample_rate").to_numpy().astype(np.int64)
-    heard_U: NDArray[np.int64] = np.maximum(1, (2 * samples_U * SAMPLE_RATE + rates_U) // (2 * rates_U))
-    return heard_U
+    input_U: NDArray[np.int64] = np.maximum(1, (2 * samples_U * SAMPLE_RATE + rates_U) // (2 * rates_U))
+    return input_U
 
 
 def cut_pieces(row: int, samples: int, extractor: FeatureExtractor) -> Iterator[Piece]:

@@ -1,7 +1,7 @@
 """Cutting long clips into windows with context, so that a three-hour file needs no more memory than a minute.
 
-A clip no longer than a window is one window: the whole clip. A longer one is cut into stretches of frames; each is
-heard together with some audio before and after it, and only the frames of the stretch itself are kept. Windows
+A clip no longer than a window is one window: the whole clip. A longer one is cut into runs of frames; each is
+read with some audio before and after it, and only the frames of the run itself are kept. Windows
 depend on the length of the clip alone, so the same clip always gets the same units.
 """
 
@@ -14,12 +14,12 @@ from lst_cli.units.frames import FRAME_SAMPLES, n_frames
 
 @dataclass(frozen=True, slots=True)
 class AudioWindow:
-    """A stretch of a clip that is heard at once, and which of its frames are kept."""
+    """A segment of a clip that is computed at once, and which of its frames are kept."""
 
     start: int
-    """First sample heard, at 16 kHz, counted from the start of the clip; a multiple of a frame."""
+    """First sample read, at 16 kHz, counted from the start of the clip; a multiple of a frame."""
     stop: int
-    """One past the last sample heard."""
+    """One past the last sample read."""
     first: int
     """First frame kept, counted from the start of the window."""
     frames: int
@@ -38,8 +38,8 @@ def cut_windows(samples: int, window: int, context: int) -> list[AudioWindow]:
     """Windows that together keep each of the ``n_frames(samples)`` frames of a clip exactly once, in order.
 
     :param samples: length of the clip at 16 kHz.
-    :param window: the most samples heard at once; longer clips are cut.
-    :param context: samples heard before and after the kept frames of a cut clip, where the clip has them.
+    :param window: the most samples computed at once; longer clips are cut.
+    :param context: samples read before and after the kept frames of a cut clip, where the clip has them.
     """
     total = n_frames(samples)
     if samples <= window:
@@ -49,8 +49,12 @@ def cut_windows(samples: int, window: int, context: int) -> list[AudioWindow]:
     cut = []
     for first in range(0, total, core):
         last = min(first + core, total)
-        heard = max(0, first - before)
+        first_read = max(0, first - before)
         stop = min(samples, (last + before) * FRAME_SAMPLES)
         # The last frames come with the rest that is too short for a frame of its own.
-        cut.append(AudioWindow(heard * FRAME_SAMPLES, samples if last == total else stop, first - heard, last - first))
+        cut.append(
+            AudioWindow(
+                first_read * FRAME_SAMPLES, samples if last == total else stop, first - first_read, last - first
+            )
+        )
     return cut

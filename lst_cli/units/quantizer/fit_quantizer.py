@@ -2,7 +2,7 @@
 
 Legend: N frames, D feature dimensions.
 
-The features of the chosen frames are kept in part files of about half an hour of audio each, so a killed run goes on
+The features of the chosen frames are kept in part files of about half an hour of audio each, so a killed run resumes
 where it was.
 """
 
@@ -36,7 +36,7 @@ _LEAST_SCALE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizerFitOptions:
-    """What ``lst units fit`` is asked for."""
+    """Options of ``lst units fit``."""
 
     name: str
     corpus: Artifact
@@ -55,7 +55,7 @@ class QuantizerFitOptions:
 
     @property
     def request(self) -> Request:
-        """The artifact that comes of it."""
+        """The artifact that is requested."""
         config = {
             "features": dict(self.features),
             "rate_hz": RATE_HZ,
@@ -84,13 +84,13 @@ def plan_quantizer(options: QuantizerFitOptions) -> tuple[Request, Callable[[Dra
 def _fit(draft: Draft, options: QuantizerFitOptions) -> None:
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.units.features.registry import load_features
-    from lst_cli.units.input.pieces import heard_samples
+    from lst_cli.units.input.pieces import input_samples
     from lst_cli.units.quantizer.frame_sample import sample_frames
     from lst_cli.units.quantizer.kmeans import fit_kmeans
 
     corpus = Corpus(options.corpus)
     extractor = load_features(options.features, options.device, options.precision)
-    samples = sample_frames(heard_samples(corpus), options.frames, options.seed, extractor)
+    samples = sample_frames(input_samples(corpus), options.frames, options.seed, extractor)
     frames_ND = _Collector(draft, corpus, extractor, options.workers).collect(samples)
     draft.check_rejects(len({sample.piece.row for sample in samples}), options.max_reject_rate)
     mean_D, scale_D = normalisation(frames_ND, extractor.weights_D)
@@ -161,7 +161,7 @@ class _Collector:
         rejected = len(self._rejected)
         frames_ND = self._make(samples)
         if len(self._rejected) == rejected:
-            # A part that lacks something is made again next time: the files may have been mended.
+            # An incomplete part is rebuilt next time: the files may have been repaired.
             _save_atomic(path, frames_ND)
         return frames_ND
 

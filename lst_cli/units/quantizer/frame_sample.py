@@ -28,7 +28,7 @@ _FRAMES = 2
 
 _OVERSAMPLING = 2
 """Of a large corpus, pieces with this many times the wanted frames are read: reading them is the work, though
-neighbouring frames tell little that is new."""
+neighbouring frames add little."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FrameSample:
 def sample_frames(
     samples_U: NDArray[np.int64], wanted: int, seed: int, extractor: FeatureExtractor
 ) -> list[FrameSample]:
-    """Choose ``wanted`` different frames, or all there are: one from each of ``wanted`` equal stretches.
+    """Choose ``wanted`` different frames, or all there are: one from each of ``wanted`` equal intervals.
 
     Where the corpus holds more than twice as many frames, a part of its pieces is chosen first, in the same way:
     each piece with a chance in proportion to its length.
@@ -88,7 +88,7 @@ def _choose(pieces: Sequence[Piece], wanted: int, seed: int) -> list[FrameSample
 
 
 def _spread(total: int, wanted: int, seed: int, draw: int) -> NDArray[np.int64]:
-    """``wanted`` different ascending numbers below ``total``, one from each of ``wanted`` equal stretches."""
+    """``wanted`` different ascending numbers below ``total``, one from each of ``wanted`` equal intervals."""
     wanted = min(wanted, total)
     jitter = uniform(seed, draw, np.arange(wanted))
     # Stretches are at least 1 long; rounding down both ends and drawing between them keeps the numbers apart.

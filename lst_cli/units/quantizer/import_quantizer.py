@@ -25,7 +25,7 @@ _PICKLES = (".bin", ".joblib", ".km", ".pkl", ".pickle", ".pt")
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizerImportOptions:
-    """What ``lst units import`` is asked for."""
+    """Options of ``lst units import``."""
 
     name: str
     file: Path

@@ -60,7 +60,7 @@ def fit_kmeans(
 ) -> Clustering:
     """Lloyd's algorithm on all frames, started by k-means++ on a part; the same input and seed give the same centroids.
 
-    :param restarts: how often to start k-means++ anew; the best start is kept.
+    :param restarts: number of k-means++ starts; the best one is kept.
     :raises UserError: there are fewer frames than clusters, or a frame is not finite.
     """
     total = len(frames_ND)

@@ -60,7 +60,7 @@ class Quantizer:
 
         :param device: as :func:`lst_cli.distributed.device.pick_device` takes it.
         :param compile: compile the model with torch.compile.
-        :raises UserError: it is no quantizer, or its features' model is not to be found.
+        :raises UserError: it is not a quantizer, or the model of its features cannot be found.
         """
         codebook = Codebook.read(path)
         return cls(codebook, load_features(codebook.features, device, precision, compile=compile))
@@ -114,7 +114,7 @@ def tokenize_waveforms(quantizer: Quantizer, waves: Sequence[Waveform]) -> list[
 
 
 def kept(units: NDArray[np.uint16], window: AudioWindow) -> NDArray[np.uint16]:
-    """The units of a window that belong to its own stretch, without those of its context."""
+    """The units of a window's kept frames, without those of its context."""
     return units[window.first : window.first + window.frames]
 
 

@@ -1,4 +1,4 @@
-"""What units tell of phones: purities and PNMI, by which HuBERT's clusters were chosen.
+"""How well units predict phones: purities and PNMI, by which HuBERT's clusters were chosen.
 
 Legend: T frames, K units, L labels.
 

@@ -1,4 +1,4 @@
-"""How the units of a tokens artifact are used: counts, transitions, runs, and where each can be heard.
+"""How the units of a tokens artifact are used: counts, transitions, runs, and examples of each.
 
 Legend: T units laid end to end, R runs (of one unit repeated), K different units.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRETCHES = 3
-"""Places where each unit can be heard."""
+"""Example runs of each unit."""
 
 _MOST_UNITS = 20_000_000
 """Units looked at: more make no figure here better. 222 hours."""
@@ -47,7 +47,7 @@ class Usage:
     """Runs of each unit; ``counts_K / runs_K`` is how many frames one lasts."""
     transitions_KK: NDArray[np.int64]
     """Of a run of the row's unit to one of the column's."""
-    stretches: list[list[UnitRun]]
+    examples: list[list[UnitRun]]
     """For each unit up to :data:`STRETCHES` runs, drawn evenly from all."""
 
 
@@ -81,7 +81,7 @@ def count_usage(tables: Iterable[pa.Table], units: int, seed: int = 0) -> Usage:
         counts_K=counts_K,
         runs_K=runs_K,
         transitions_KK=transitions_KK,
-        stretches=drawn.stretches(),
+        examples=drawn.examples(),
     )
 
 
@@ -113,12 +113,12 @@ class _Drawn:
         sorted_R = unit_R[order]
         rank = np.arange(len(order)) - np.searchsorted(sorted_R, sorted_R)
         for run in order[rank < STRETCHES]:
-            stretch = UnitRun(ids[int(row_R[run])].as_py(), int(first_R[run]), int(frames_R[run]))
-            self._kept[unit_R[run]].append((int(priority_R[run]), stretch))
+            run_of_unit = UnitRun(ids[int(row_R[run])].as_py(), int(first_R[run]), int(frames_R[run]))
+            self._kept[unit_R[run]].append((int(priority_R[run]), run_of_unit))
         for kept in self._kept:
             kept.sort(key=lambda item: item[0])
             del kept[STRETCHES:]
 
-    def stretches(self) -> list[list[UnitRun]]:
+    def examples(self) -> list[list[UnitRun]]:
         """The runs kept of each unit."""
-        return [[stretch for _, stretch in kept] for kept in self._kept]
+        return [[run_of_unit for _, run_of_unit in kept] for kept in self._kept]

@@ -70,7 +70,7 @@ class _Usage:
             units = units[offsets[0] : offsets[-1]]
             self._counts += np.bincount(units, minlength=len(self._counts))
             same = units[1:] == units[:-1]
-            # Pairs across the border of two utterances are no repeats.
+            # Pairs across the border of two utterances do not count as repeats.
             borders = offsets[1:-1] - offsets[0] - 1
             self._repeats += int(same.sum() - same[borders].sum())
             self._pairs += len(same) - len(borders)

@@ -47,7 +47,7 @@ class PartMaker:
         under_way: deque[tuple[WorkUnit, bool]] = deque()
 
         def batches() -> Iterator[AudioBatch]:
-            # One stream over all units, so that the last batch of one is computed beside the first of the next.
+            # One stream over all units, so that the last batch of one is computed with the first of the next.
             for unit in units:
                 cut = self._batches(unit)
                 under_way.extend((unit, batch is cut[-1]) for batch in cut)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizeOptions:
-    """What ``lst tokenize`` is asked for."""
+    """Options of ``lst tokenize``."""
 
     name: str
     corpus: Artifact
@@ -38,7 +38,7 @@ class TokenizeOptions:
     device: str = "auto"
     """As :func:`lst_cli.distributed.device.pick_device` takes it."""
     workers: int | None = None
-    """Threads; None for one a core, or 8 beside a GPU."""
+    """Threads; None for one per core, or 8 next to a GPU."""
     compile: bool = False
     """Compile the model with torch.compile."""
     max_reject_rate: float = 0.01
@@ -83,11 +83,11 @@ class _Work:
         self, options: TokenizeOptions, rank: Rank, parts: Path, finished: Callable[[], bool] = lambda: False
     ) -> None:
         from lst_cli.audio.corpus_artifact import Corpus
-        from lst_cli.units.input.pieces import heard_samples
+        from lst_cli.units.input.pieces import input_samples
         from lst_cli.units.tokenize.work_units import divide
 
         self.corpus: Corpus = Corpus(options.corpus)
-        self._samples_U = heard_samples(self.corpus)
+        self._samples_U = input_samples(self.corpus)
         self.units = divide(self._samples_U, options.unit_samples)
         self._options = options
         self._shared = SharedWork(self.units, rank, parts, finished)

@@ -1,4 +1,4 @@
-"""What a HiFi-GAN is taught by: discriminators over periods and scales of a waveform (Kong et al. 2020, section 2.3).
+"""The discriminators of HiFi-GAN, over periods and scales of a waveform (Kong et al. 2020, section 2.3).
 
 Own code, for no library that ``lst`` builds on has them.
 Legend: B waveforms, T samples, C channels, P samples of a period.

@@ -15,7 +15,7 @@ from lst_cli.console import warn
 from lst_cli.errors import UserError
 from lst_cli.units.frames import FRAME_SAMPLES, RATE_HZ, SAMPLE_RATE
 from lst_cli.vocoder.files import save_hifigan
-from lst_cli.vocoder.hifigan.train_hifigan import PCM, Fitting, fit_hifigan, held_out_mel, stretch_units
+from lst_cli.vocoder.hifigan.train_hifigan import PCM, Fitting, fit_hifigan, held_out_mel, segment_units
 from lst_cli.vocoder.hifigan.unit_hifigan import GENERATOR_KEYS
 from lst_cli.vocoder.vocoder_config import HifiGanConfig, VocoderConfig
 from lst_cli.vocoder.vocoder_examples import VocoderExample, speakers_of
@@ -45,7 +45,7 @@ def make_hifigan(
     """Fit a unit HiFi-GAN and write it.
 
     :param quantizer: ``reference`` and ``fingerprint``.
-    :raises UserError: no utterance is as long as a stretch.
+    :raises UserError: no utterance is as long as a segment.
     """
     long = _long_enough(training, config.hifigan)
     speakers = speakers_of(long)
@@ -79,16 +79,16 @@ def generator_config(config: HifiGanConfig, units: int, speakers: int) -> dict[s
 
 
 def _long_enough(examples: Sequence[VocoderExample], config: HifiGanConfig) -> list[VocoderExample]:
-    """The examples that a whole stretch can be taken of."""
-    length = stretch_units(config)
+    """The examples that are at least one segment long."""
+    length = segment_units(config)
     long = [example for example in examples if len(example.units_U) >= length]
     if not long:
         raise UserError(
-            "no utterance is as long as a stretch",
+            "no utterance is as long as a segment",
             found=f"{max(len(example.units_U) for example in examples) / RATE_HZ:.2f} s at most",
             expected=f"{length / RATE_HZ:.2f} s",
-            fix="take shorter stretches: --set hifigan.stretch_s=…",
+            fix="use shorter segments: --set hifigan.segment_s=…",
         )
     if len(long) < len(examples):
-        warn(f"{len(examples) - len(long)} utterances are shorter than a stretch and are left out")
+        warn(f"{len(examples) - len(long)} utterances are shorter than a segment and are skipped")
     return long

@@ -1,7 +1,7 @@
-"""Fitting a unit HiFi-GAN: generator against discriminators (Kong et al. 2020), on stretches of speech.
+"""Fitting a unit HiFi-GAN: generator against discriminators (Kong et al. 2020), on segments of speech.
 
-A step's stretches are a pure function of seed and step, so going on from a kept state gives the same weights as never
-having stopped. Legend: B stretches, U units, T samples, J mel frames, M mel bands.
+A step's segments are a pure function of seed and step, so resuming from a saved state gives the same weights as an
+uninterrupted run. Legend: B segments, U units, T samples, J mel frames, M mel bands.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lst_cli.vocoder.hifigan.discriminators import Discriminators, adversarial_l
 from lst_cli.vocoder.hifigan.unit_hifigan import UnitHifiGan
 from lst_cli.vocoder.mel.spectrum import Spectrum
 from lst_cli.vocoder.vocoder_config import HifiGanConfig, VocoderConfig
-from lst_cli.vocoder.vocoder_examples import VocoderExample, stretch, stretches
+from lst_cli.vocoder.vocoder_examples import VocoderExample, draw_segments, segment
 
 STATE_FILE = "state.pt"
 LOSSES = ("mel", "adversarial", "features", "discriminators")
@@ -121,27 +121,27 @@ class Fitting:
             optimizer.load_state_dict(kept)
         done = state["progress"]
         self.step, self.curve, self._sums, self._count = done["step"], done["curve"], done["sums"], done["count"]
-        say(f"going on after step {self.step}")
+        say(f"resuming after step {self.step}")
 
 
 def fit_hifigan(
     fitting: Fitting, examples: Sequence[VocoderExample], speakers: Sequence[str], seed: int, parts: Path
 ) -> None:
-    """Do the steps that are missing; it goes on from the state in ``parts``, if there is one.
+    """Run the remaining steps; it resumes from the state in ``parts`` if there is one.
 
     At the end the generator has plain weights, without weight norm.
 
-    :param examples: with samples in 16 bits, none shorter than a stretch.
-    :raises LstError: a loss is no longer a number.
+    :param examples: with samples in 16 bits, none shorter than a segment.
+    :raises LstError: a loss is not finite.
     """
     config = fitting.config
     fitting.resume(parts / STATE_FILE)
     number = {name: index for index, name in enumerate(speakers)}
-    length = stretch_units(config)
+    length = segment_units(config)
     with progress("fit the HiFi-GAN", config.steps - fitting.step, "steps") as bar:
         while fitting.step < config.steps:
-            chosen = stretches(len(examples), config.batch, fitting.step, seed)
-            rows = [stretch(examples[index], place, length) for index, place in chosen]
+            chosen = draw_segments(len(examples), config.batch, fitting.step, seed)
+            rows = [segment(examples[index], place, length) for index, place in chosen]
             units_BU = torch.stack([units_U for units_U, _ in rows]).to(fitting.device)
             wave_BT = torch.stack([wave_T for _, wave_T in rows]).to(fitting.device) / PCM
             speaker_B = torch.tensor([number[examples[index].speaker] for index, _ in chosen], device=fitting.device)
@@ -176,9 +176,9 @@ def held_out_mel(fitting: Fitting, examples: Sequence[VocoderExample], speakers:
     return total / frames if frames else None
 
 
-def stretch_units(config: HifiGanConfig) -> int:
-    """Units of a stretch."""
-    return max(1, round(config.stretch_s * RATE_HZ))
+def segment_units(config: HifiGanConfig) -> int:
+    """Units of a segment."""
+    return max(1, round(config.segment_s * RATE_HZ))
 
 
 def learning_rate(step: int, config: HifiGanConfig) -> float:

@@ -1,6 +1,6 @@
 """A unit HiFi-GAN: an embedding of units, and the generator of Kong et al. 2020.
 
-The layout of published weights is that of fairseq's textless checkpoints (Polyak et al. 2021): ``config.json`` beside
+The layout of published weights is that of fairseq's textless checkpoints (Polyak et al. 2021): ``config.json`` next to
 ``g_00000000``, whose ``generator`` holds ``dict.weight``, ``conv_pre``, ``ups``, ``resblocks`` and ``conv_post``, under
 weight norm.
 The generator itself is transformers' ``SpeechT5HifiGan``, which is the same network under other names.
@@ -75,7 +75,7 @@ class UnitHifiGan(nn.Module):
 
 
 def check_config(config: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """What of a published config the network needs.
+    """Extract the fields of a published config that the network needs.
 
     :raises UserError: a key is missing, the vocoder needs more than units, or its units are not of 40 ms.
     """
@@ -83,7 +83,7 @@ def check_config(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     missing = [key for key in needed if key not in config]
     problems = [f"no {key}" for key in missing]
     if config.get("f0"):
-        problems.append("f0: pitch that has to be given beside units")
+        problems.append("f0: pitch is required besides units")
     if config.get("embedder_params"):
         problems.append("embedder_params: speakers by embeddings of their audio")
     if str(config.get("resblock", "1")) != "1":

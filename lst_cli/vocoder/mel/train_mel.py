@@ -1,7 +1,7 @@
-"""Fitting the network of the mel form: mean absolute error of log-mel frames, on stretches of speech.
+"""Fitting the network of the mel form: mean absolute error of log-mel frames, on segments of speech.
 
-A step's stretches are a pure function of seed and step, so going on from a kept state gives the same weights as never
-having stopped. Legend: B stretches, U units, J mel frames, M mel bands.
+A step's segments are a pure function of seed and step, so resuming from a saved state gives the same weights as an
+uninterrupted run. Legend: B segments, U units, J mel frames, M mel bands.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lst_cli.errors import LstError
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.vocoder.mel.unit_to_mel import UnitToMel
 from lst_cli.vocoder.vocoder_config import VocoderConfig
-from lst_cli.vocoder.vocoder_examples import VocoderExample, stretch, stretches
+from lst_cli.vocoder.vocoder_examples import VocoderExample, draw_segments, segment
 
 STATE_FILE = "state.pt"
 _CLIP = 1.0
@@ -38,20 +38,20 @@ def train(
     parts: Path,
     device: str,
 ) -> dict[str, Any]:
-    """Fit the network in place; it goes on from the state in ``parts``, if there is one.
+    """Fit the network in place; it resumes from the state in ``parts`` if there is one.
 
     :return: the last loss.
-    :raises LstError: the loss is no longer a number.
+    :raises LstError: the loss is not finite.
     """
     network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     number = {name: index for index, name in enumerate(speakers)}
     first, loss_mean = _resume(network, optimizer, parts / STATE_FILE, device)
-    length = max(1, round(config.stretch_s * RATE_HZ))
+    length = max(1, round(config.segment_s * RATE_HZ))
     with progress("fit the vocoder", config.steps - first, "steps") as bar:
         for step in range(first, config.steps):
-            chosen = stretches(len(examples), config.batch, step, config.seed)
-            rows = [stretch(examples[index], place, length) for index, place in chosen]
+            chosen = draw_segments(len(examples), config.batch, step, config.seed)
+            rows = [segment(examples[index], place, length) for index, place in chosen]
             speaker_B = torch.tensor([number[examples[index].speaker] for index, _ in chosen])
             loss = _loss(network, rows, speaker_B.to(device))
             value = loss.item()
@@ -114,5 +114,5 @@ def _resume(network: UnitToMel, optimizer: torch.optim.Optimizer, path: Path, de
     state = torch.load(path, map_location=device, weights_only=True)
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
-    say(f"going on after step {state['step']}")
+    say(f"resuming after step {state['step']}")
     return int(state["step"]), float(state["loss"])

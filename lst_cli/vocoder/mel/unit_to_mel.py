@@ -1,7 +1,7 @@
 """The network from units to log-mel frames: convolutions over units, then over the frames within them.
 
 A unit says little of how its sound begins and ends; its neighbours do. So every block sees some frames to both sides.
-Legend: B stretches, U units, J mel frames, M mel bands, D width, K kinds of units, N speakers.
+Legend: B segments, U units, J mel frames, M mel bands, D width, K kinds of units, N speakers.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ def test_runs_and_transitions_stay_within_utterances() -> None:
         (2, 0): 1,
         (0, 1): 1,
     }
-    heard = {(s.id, s.first, s.frames) for s in usage.stretches[1]}
+    heard = {(s.id, s.first, s.frames) for s in usage.examples[1]}
     assert heard == {("a", 0, 2), ("b", 2, 1)}
-    assert usage.stretches[3] == []
+    assert usage.examples[3] == []
 
 
 def test_tables_may_be_cut_anywhere() -> None:
@@ -33,10 +33,10 @@ def test_tables_may_be_cut_anywhere() -> None:
     cut = [whole.slice(0, 7), whole.slice(7, 1), whole.slice(8)]
     first, second = count_usage([whole], 10), count_usage(cut, 10)
     assert np.array_equal(first.transitions_KK, second.transitions_KK)
-    assert first.stretches == second.stretches
-    assert all(len(kept) == 3 for kept in first.stretches)
-    for unit, kept in enumerate(first.stretches):
+    assert first.examples == second.examples
+    assert all(len(kept) == 3 for kept in first.examples)
+    for unit, kept in enumerate(first.examples):
         for stretch in kept:
             found = rows[stretch.id][stretch.first : stretch.first + stretch.frames]
             assert found == [unit] * stretch.frames
-    assert count_usage([whole], 10, seed=1).stretches != first.stretches
+    assert count_usage([whole], 10, seed=1).examples != first.examples
