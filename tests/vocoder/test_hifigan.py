@@ -88,7 +88,7 @@ def test_the_same_request_gives_the_same_weights_also_after_a_crash(
     whole = _fit(store, world)
     other = Store(tmp_path / "other")
     again = make_world(other, ["a", "b", "a", "b"])
-    drawn, steps = hifigan_train.stretches, []
+    drawn, steps = hifigan_train.draw_segments, []
 
     def broken(count: int, batch: int, step: int, seed: int) -> list[tuple[int, float]]:
         steps.append(step)
