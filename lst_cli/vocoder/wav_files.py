@@ -25,7 +25,7 @@ class WrittenFile:
     seconds: float
 
 
-def hear_tokens(
+def synthesise_tokens(
     store: Store,
     vocoder: str,
     tokens: Artifact,

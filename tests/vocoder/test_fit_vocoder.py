@@ -144,7 +144,7 @@ def test_commands(store: Store, tmp_path: Path) -> None:
     again = run.invoke(app, fit, catch_exceptions=False)
     assert "up to date" in again.output
     out = tmp_path / "heard"
-    hear = [*root, "vocoder", "hear", "vocoder/v", "tokens/sounds", "--output", str(out), "--speaker", "b", "--json"]
+    hear = [*root, "vocoder", "synth", "vocoder/v", "tokens/sounds", "--output", str(out), "--speaker", "b", "--json"]
     result = run.invoke(app, hear, catch_exceptions=False)
     files = json.loads(result.stdout)["files"]
     assert [file["id"] for file in files] == ["u000", "u001"]

@@ -227,7 +227,7 @@ def test_commands(store: Store, tmp_path: Path) -> None:
     assert run.invoke(app, fit, catch_exceptions=False).exit_code == 0
     again = run.invoke(app, [*fit, "--set", "hifigan.save_every=5"], catch_exceptions=False)
     assert "up to date" in again.output
-    hear = [*root, "vocoder", "hear", "vocoder/v", "tokens/sounds", "--output", str(tmp_path / "heard")]
+    hear = [*root, "vocoder", "synth", "vocoder/v", "tokens/sounds", "--output", str(tmp_path / "heard")]
     assert run.invoke(app, hear, catch_exceptions=False).exit_code == 0
     wave, rate = soundfile.read(tmp_path / "heard" / "u001.wav")
     assert (len(wave), rate) == (640 * 37, 16_000)

@@ -70,7 +70,7 @@ def import_(
 
 
 @app.command()
-def hear(
+def synth(
     ctx: typer.Context,
     vocoder: Annotated[str, typer.Argument(help="vocoder/NAME")],
     tokens: Annotated[str, typer.Argument(help="tokens/NAME, by the vocoder's quantizer.")],
@@ -80,18 +80,18 @@ def hear(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Make audio of an artifact's speech tokens."""
+    """Synthesise audio from the speech tokens of an artifact."""
     import time
 
     from lst_cli.distributed.device import pick_device
     from lst_cli.units.tokens import TOKENS
-    from lst_cli.vocoder.wav_files import hear_tokens
+    from lst_cli.vocoder.wav_files import synthesise_tokens
 
     artifacts = store(ctx)
     start = time.monotonic()
     files = []
     with progress("vocoder", unit="s of speech") as bar:
-        for file in hear_tokens(
+        for file in synthesise_tokens(
             artifacts, vocoder, artifacts.find(tokens, TOKENS), output, ids, speaker, pick_device(device)
         ):
             files.append(file)

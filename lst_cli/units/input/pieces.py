@@ -60,7 +60,7 @@ def cut_pieces(row: int, samples: int, extractor: FeatureExtractor) -> Iterator[
         yield Piece(row, window, whole=len(windows) == 1)
 
 
-def hear(utterance: Utterance, piece: Piece) -> Waveform | UserError:
+def read_piece(utterance: Utterance, piece: Piece) -> Waveform | UserError:
     """The audio of a piece at 16 kHz, or why it can't be had."""
     try:
         wave = read_utterance(utterance) if piece.whole else read_window(utterance, piece.window)

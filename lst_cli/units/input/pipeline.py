@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from lst_cli.errors import UserError
-from lst_cli.units.input.pieces import Piece, hear
+from lst_cli.units.input.pieces import Piece, read_piece
 
 if TYPE_CHECKING:
     from lst_cli.audio.corpus_artifact import Utterance
@@ -67,7 +67,7 @@ def run_batches(
 
 
 def _decoded(batch: AudioBatch) -> list[tuple[Piece, Waveform | UserError]]:
-    return [(piece, hear(utterance, piece)) for utterance, piece in batch]
+    return [(piece, read_piece(utterance, piece)) for utterance, piece in batch]
 
 
 def _computed(

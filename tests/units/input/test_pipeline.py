@@ -57,8 +57,8 @@ def test_reading_keeps_only_a_little_ahead(
     batches: list[AudioBatch], device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[int] = []
-    hear = pipeline.hear
-    monkeypatch.setattr(pipeline, "hear", lambda u, piece: started.append(piece.row) or hear(u, piece))
+    read_piece = pipeline.read_piece
+    monkeypatch.setattr(pipeline, "read_piece", lambda u, piece: started.append(piece.row) or read_piece(u, piece))
     run = run_batches(batches, lambda waves: waves, torch.device(device), 2)
     for done, _ in enumerate(run, start=1):
         time.sleep(0.005)

@@ -164,8 +164,10 @@ def test_a_kill_costs_only_the_open_unit(
     done = {path.name for path in tmp_path.rglob("parts/rows-*.parquet")}
     rows_done = sum(int(name[15:24]) - int(name[5:14]) for name in done)
     heard: list[str] = []
-    hear = pipeline.hear
-    monkeypatch.setattr(pipeline, "hear", lambda utterance, piece: heard.append(utterance.id) or hear(utterance, piece))
+    read_piece = pipeline.read_piece
+    monkeypatch.setattr(
+        pipeline, "read_piece", lambda utterance, piece: heard.append(utterance.id) or read_piece(utterance, piece)
+    )
     _run(tmp_path, _options(corpus, quantizer))
     assert len(done) >= 8
     assert len(heard) == len(SECONDS) - rows_done
