@@ -6,9 +6,10 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from lst_cli.commands import artifact, doctor
 from lst_cli.commands.common import Settings
@@ -20,35 +21,56 @@ from lst_cli.console import set_quiet
 from lst_cli.errors import LstError, UserError
 from lst_cli.version import __version__
 
+PIPELINE = (
+    *("corpus", "units", "tokenize", "align", "text", "shards"),
+    *("arch", "pretrain", "finetune", "runs", "export", "import"),
+    *("transcribe", "vocoder", "speak", "continue"),
+    *("eval", "report", "artifact", "doctor"),
+)
+"""The commands in the order of the pipeline."""
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Typer lists commands before groups of commands; the help goes by the pipeline."""
+        return sorted(self.commands, key=PIPELINE.index)
+
+
 app = typer.Typer(
     name="lst",
+    cls=_InOrder,
     help="Latent Speech-Text Transformer: from audio to the paper's tables, one command per stage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# One line per command, in the order of the pipeline.
-app.add_typer(artifact.app, name="artifact")
-app.add_typer(corpus.app, name="corpus")
-app.add_typer(units.app, name="units")
-app.command("tokenize")(tokenize.tokenize)
-app.add_typer(align.app, name="align")
-app.add_typer(text.app, name="text")
-app.add_typer(shards.app, name="shards")
-app.command("pretrain")(pretrain.pretrain)
-app.command("finetune")(finetune.finetune)
-app.add_typer(runs.app, name="runs")
-app.add_typer(vocoder.app, name="vocoder")
-app.command("transcribe")(transcribe.transcribe)
-app.command("speak")(speak.speak)
-app.command("continue")(continuing.continue_)
-app.add_typer(evaluate.app, name="eval")
-app.command("report")(report.report)
-app.command("export")(exchange.export)
-app.command("import")(exchange.import_)
-app.add_typer(arch.app, name="arch")
-app.command("doctor")(doctor.doctor)
+# One line per command, by panels of the help.
+_DATA = "Data: from audio and text to shards"
+app.add_typer(corpus.app, name="corpus", rich_help_panel=_DATA)
+app.add_typer(units.app, name="units", rich_help_panel=_DATA)
+app.command("tokenize", rich_help_panel=_DATA)(tokenize.tokenize)
+app.add_typer(align.app, name="align", rich_help_panel=_DATA)
+app.add_typer(text.app, name="text", rich_help_panel=_DATA)
+app.add_typer(shards.app, name="shards", rich_help_panel=_DATA)
+_MODELS = "Models"
+app.add_typer(arch.app, name="arch", rich_help_panel=_MODELS)
+app.command("pretrain", rich_help_panel=_MODELS)(pretrain.pretrain)
+app.command("finetune", rich_help_panel=_MODELS)(finetune.finetune)
+app.add_typer(runs.app, name="runs", rich_help_panel=_MODELS)
+app.command("export", rich_help_panel=_MODELS)(exchange.export)
+app.command("import", rich_help_panel=_MODELS)(exchange.import_)
+_SPEECH = "Speech in and out"
+app.command("transcribe", rich_help_panel=_SPEECH)(transcribe.transcribe)
+app.add_typer(vocoder.app, name="vocoder", rich_help_panel=_SPEECH)
+app.command("speak", rich_help_panel=_SPEECH)(speak.speak)
+app.command("continue", rich_help_panel=_SPEECH)(continuing.continue_)
+_SCORES = "Scores and reports"
+app.add_typer(evaluate.app, name="eval", rich_help_panel=_SCORES)
+app.command("report", rich_help_panel=_SCORES)(report.report)
+_HOUSE = "Artifacts and this machine"
+app.add_typer(artifact.app, name="artifact", rich_help_panel=_HOUSE)
+app.command("doctor", rich_help_panel=_HOUSE)(doctor.doctor)
 
 
 def _print_version(value: bool) -> None:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from lst_cli.errors import LstError, UserError
-from lst_cli.main import as_lst_error
+from lst_cli.main import PIPELINE, as_lst_error
 
 HEAVY = ("torch", "fairseq2", "faiss", "transformers", "pyarrow", "numpy", "sentencepiece", "matplotlib")
 
@@ -27,6 +27,14 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_help_and_commands_import_nothing_heavy():
     code = f"import sys, lst_cli.main; print([name for name in {HEAVY} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_help_lists_the_commands_in_panels_in_the_order_of_the_pipeline():
+    shown = run("--help", COLUMNS="120").stdout
+    panels = ["Data: from audio", "Models", "Speech in and out", "Scores and reports", "Artifacts and this machine"]
+    for names in (panels, [f"│ {name} " for name in PIPELINE]):
+        places = [shown.index(name) for name in names]
+        assert places == sorted(places)
 
 
 def test_version():
