@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 
 from lst_cli.errors import UserError
+from lst_cli.units.features.frame_rate import to_25_hz
 from lst_cli.units.features.hub_models import weights_sha256
 from lst_cli.units.features.hubert_encoder import RaggedEncoder
 from lst_cli.units.features.hubert_files import find_hubert
 from lst_cli.units.features.hubert_front import ConvFront
 from lst_cli.units.features.whole_model import load_whole
-from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE, n_frames
+from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE
 
 if TYPE_CHECKING:
     from lst_cli.units.waveform import Waveform
@@ -68,7 +69,7 @@ class HubertFeatures:
         frames = [len(front) for front in fronts]
         x_TD = self._encoder(self._projection(torch.cat(fronts)), frames).float()
         clips = zip(torch.split(x_TD, frames), waves, strict=True)
-        return torch.cat([self._to_rule(clip_TD, n_frames(len(wave))) for clip_TD, wave in clips])
+        return torch.cat([to_25_hz(clip_TD, len(wave), self._pool) for clip_TD, wave in clips])
 
     def compile_parts(self) -> None:
         """Compile what works on single frames; clips of any length then share one compiled form."""
@@ -80,13 +81,6 @@ class HubertFeatures:
             wave_S = (wave_S - wave_S.mean()) / torch.sqrt(wave_S.var(unbiased=False) + 1e-7)
         missing = self._front.reach - len(wave_S)
         return torch.nn.functional.pad(wave_S, (0, missing)) if missing > 0 else wave_S
-
-    def _to_rule(self, clip_TD: Tensor, total: int) -> Tensor:
-        """Average the model's frames over each 40 ms; see the top of the file for the ends."""
-        missing = total * self._pool - len(clip_TD)
-        if missing > 0:
-            clip_TD = torch.cat([clip_TD, clip_TD[-1:].expand(missing, -1)])
-        return clip_TD[: total * self._pool].reshape(total, self._pool, -1).mean(dim=1)
 
 
 def load_hubert(

@@ -74,9 +74,18 @@ def describe_features(spec: str, layer: int | None) -> dict[str, Any]:
         from lst_cli.units.features.hubert_files import describe_hubert
 
         return describe_hubert(spec, layer)
+    if kind == "whisper" and argument:
+        from lst_cli.units.features.whisper_files import describe_whisper
+
+        return describe_whisper(argument, layer)
+    if kind == "transformers" and argument:
+        from lst_cli.units.features.speech_encoder import describe_encoder
+
+        return describe_encoder(argument, layer)
     raise UserError(
         f"--features {spec}: no such features",
-        expected="mfcc, hubert:PATH with a folder or a name on the Hugging Face hub, or torchaudio:HUBERT_BASE",
+        expected="mfcc, hubert:NAME, torchaudio:HUBERT_BASE, whisper:NAME or transformers:NAME; NAME is a folder or a "
+        "name on the Hugging Face hub",
     )
 
 
@@ -101,4 +110,12 @@ def load_features(
         from lst_cli.units.features.hubert import load_hubert
 
         return load_hubert(config, place, getattr(torch, precision), compile=compile)
+    if kind == "whisper":
+        from lst_cli.units.features.whisper import load_whisper
+
+        return load_whisper(config, place, getattr(torch, precision))
+    if kind == "transformers":
+        from lst_cli.units.features.speech_encoder import load_encoder
+
+        return load_encoder(config, place, getattr(torch, precision))
     raise UserError(f"the quantizer's features are of a kind that this lst does not know: {kind!r}")
