@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +42,10 @@ class Utterance:
     """The data set it comes from; the corpus's name unless the input said otherwise."""
     text: str | None
     """What is said; None in a corpus without transcripts."""
+    channel: int | None = None
+    """The one channel to read; None for the mean of all."""
+    gain: float = 1.0
+    """Factor that brings the samples to a full scale of 1."""
 
     @property
     def seconds(self) -> float:
@@ -49,13 +54,15 @@ class Utterance:
 
 
 class AudioSegment(NamedTuple):
-    """Where an utterance's samples lie: these columns of the corpus have the same names."""
+    """Where an utterance's samples lie, and how to read them: these columns of the corpus have the same names."""
 
     path: str
     """Absolute, or relative to the artifact's folder."""
     offset: int
     samples: int
     sample_rate: int
+    channel: int | None = None
+    gain: float = 1.0
 
 
 def utterance_schema() -> pa.Schema:
@@ -72,22 +79,50 @@ def utterance_schema() -> pa.Schema:
             ("speaker", pa.string()),
             ("source", pa.string()),
             ("text", pa.string()),
+            ("channel", pa.int32()),
+            ("gain", pa.float64()),
         ]
     )
 
 
-def write_utterances(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``utterances.parquet`` into a draft's folder.
+_LATER_COLUMNS = {"channel": None, "gain": 1.0}
+"""Columns that older corpora do not have, and what their absence means."""
+
+
+def write_utterances(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write ``utterances.parquet`` into a draft's folder, with a few thousand rows in memory at a time.
 
     :param rows: dicts with the columns of :func:`utterance_schema`; ``path`` absolute, or relative to ``folder``.
+        A missing ``channel`` or ``gain`` means the mean of all channels, at the scale of the file.
     """
     import pyarrow as pa
 
-    from lst_cli.artifacts.parquet import write_parquet
+    from lst_cli.artifacts.parquet import write_row_groups
 
     schema = utterance_schema()
-    columns = {name: [row[name] for row in rows] for name in schema.names}
-    write_parquet(folder / UTTERANCES, pa.table(columns, schema=schema))
+
+    def groups() -> Iterator[pa.Table]:
+        waiting = iter(rows)
+        while batch := list(islice(waiting, _BATCH_ROWS)):
+            yield pa.Table.from_pylist([{**_LATER_COLUMNS, **row} for row in batch], schema=schema)
+
+    write_row_groups(folder / UTTERANCES, schema, groups())
+
+
+def _with_later_columns(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from lst_cli.artifacts.parquet import parquet_errors, read_parquet
+
+    schema = utterance_schema()
+    with parquet_errors(path):
+        present = set(pq.read_schema(path).names)
+    absent = [name for name in _LATER_COLUMNS if name not in present]
+    table = read_parquet(path, columns=[name for name in schema.names if name not in absent])
+    for name in absent:
+        table = table.append_column(schema.field(name), pa.repeat(pa.scalar(_LATER_COLUMNS[name], schema.field(name).type), len(table)))
+    return table
 
 
 class Corpus:
@@ -97,10 +132,8 @@ class Corpus:
     """
 
     def __init__(self, artifact: Artifact) -> None:
-        from lst_cli.artifacts.parquet import read_parquet
-
         self.artifact = artifact
-        self.table: pa.Table = read_parquet(artifact.file(UTTERANCES), columns=utterance_schema().names)
+        self.table: pa.Table = _with_later_columns(artifact.file(UTTERANCES))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lst_cli.audio.corpus_artifact import Utterance
+from lst_cli.audio.formats import NotDecodable, open_recording
 from lst_cli.audio.workers import process_pool
 from lst_cli.errors import LstError, UserError
 
@@ -32,37 +33,49 @@ def resampled_length(samples: int, sample_rate: int) -> int:
     return max(1, (2 * samples * RATE_HZ + sample_rate) // (2 * sample_rate))
 
 
-def read_samples(path: Path, offset: int = 0, samples: int | None = None) -> tuple[NDArray[np.float32], int]:
-    """Read a stretch of an audio file as mono, at its own rate.
-
-    Several channels are averaged.
+def read_samples(
+    path: Path, offset: int = 0, samples: int | None = None, *, channel: int | None = None, gain: float = 1.0
+) -> tuple[NDArray[np.float32], int]:
+    """Read a segment of an audio file as mono, at its own rate.
 
     :param offset: first sample to read.
     :param samples: how many; None reads to the end.
+    :param channel: the one to read; None averages all.
+    :param gain: factor for every sample.
     :return: samples ``[N]`` in [-1, 1], and the rate in Hz.
-    :raises UserError: the file is gone, is no audio, or ends before the stretch does.
+    :raises UserError: the file is gone, is not audio, or ends before the segment does.
     """
-    import soundfile
-
+    blocks: list[NDArray[np.float32]] = []
     try:
-        with soundfile.SoundFile(path) as audio:
-            audio.seek(offset)
-            frames_NC = audio.read(-1 if samples is None else samples, dtype="float32", always_2d=True)
-            rate = int(audio.samplerate)
-    except soundfile.LibsndfileError as error:
-        if not path.exists():
-            raise UserError(f"{path}: the audio file is gone", fix=_ADD_AGAIN) from None
-        raise UserError(f"{path}: the audio can't be read", found=error.error_string, fix=_ADD_AGAIN) from None
-    if samples is not None and len(frames_NC) < samples:
+        with open_recording(path) as recording:
+            rate = recording.rate
+            for block_NC in recording.blocks(offset, samples):
+                blocks.append(to_mono(block_NC, channel, gain))
+    except FileNotFoundError:
+        raise UserError(f"{path}: the audio file is gone", fix=_ADD_AGAIN) from None
+    except (OSError, NotDecodable) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{path}: the audio can't be read", found=found, fix=_ADD_AGAIN) from None
+    mono_N = blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros(0, np.float32), *blocks])
+    if samples is not None and len(mono_N) < samples:
         raise UserError(
             f"{path}: the audio file is shorter than it was",
-            found=f"the end after sample {offset + len(frames_NC):,}",
+            found=f"the end after sample {offset + len(mono_N):,}",
             expected=f"samples {offset:,} to {offset + samples:,}",
             fix=_ADD_AGAIN,
         )
-    if frames_NC.shape[1] == 1:
-        return frames_NC[:, 0], rate
-    return frames_NC.mean(axis=1, dtype=np.float32), rate
+    return mono_N, rate
+
+
+def to_mono(frames_NC: NDArray[np.float32], channel: int | None, gain: float) -> NDArray[np.float32]:
+    """One channel, or the mean of all; ``[N]``."""
+    if channel is not None and channel < frames_NC.shape[1]:
+        mono_N = frames_NC[:, channel]
+    elif frames_NC.shape[1] == 1:
+        mono_N = frames_NC[:, 0]
+    else:
+        mono_N = frames_NC.mean(axis=1, dtype=np.float32)
+    return mono_N if gain == 1.0 else mono_N * np.float32(gain)
 
 
 def resample(samples_N: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
@@ -85,7 +98,9 @@ def read_utterance(utterance: Utterance) -> NDArray[np.float32]:
 
     :raises UserError: its file is gone, or is not what it was when the corpus was made.
     """
-    samples_N, rate = read_samples(utterance.path, utterance.offset, utterance.samples)
+    samples_N, rate = read_samples(
+        utterance.path, utterance.offset, utterance.samples, channel=utterance.channel, gain=utterance.gain
+    )
     if rate != utterance.sample_rate:
         raise UserError(
             f"{utterance.path}: the audio file was changed after the corpus was made",

@@ -1,120 +1,128 @@
-"""Looking at audio files before they enter a corpus: sums of their contents, and whether every sample is sound."""
+"""Looking at audio before it enters a corpus: checksums, and whether every sample is there and sound.
+
+Legend: N samples at the file's own rate, C channels.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from lst_cli.audio.formats import NotDecodable, Recording, open_recording
+from lst_cli.audio.formats.recording import regular_file
 from lst_cli.console import progress
 
-_BLOCK_FRAMES = 1 << 18
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _BLOCK_BYTES = 1 << 20
 
-_CUT_WAV = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-# A WAV that was streamed out has no known length; writers put one of these in its header.
-_UNKNOWN_LENGTHS = frozenset((0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF, 0xFFFFF000))
+_INTEGER_PEAK = 64.0
+"""A recording with a larger peak was written as integers into a file of floats; full scale is 1."""
 
-_MP3_FRAME = 1152
-_OGG_PAGE_MOST = 65_307
+_ANTIPHASE = 1e-3
+"""Two channels that cancel each other leave at most this share of their power in the mean."""
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What a whole decoding of an audio file has shown."""
+    """What a whole decoding of a recording has shown."""
 
     samples: int
     """Per channel."""
     sample_rate: int
     """Hz."""
     problem: str | None
-    """Why the file can't be used, with the cure; None if it can."""
+    """Why the recording can't be used, with the fix; None if it can."""
+    channel: int | None = None
+    """The one channel to read; None for the mean of all."""
+    gain: float = 1.0
+    """Factor that brings the samples to a full scale of 1."""
+    notes: Sequence[str] = ()
+    """What was mended, or what the user should know."""
 
 
 def inspect_audio(path: Path) -> AudioFacts:
     """Decode a file from end to end, in bounded memory, and say what is wrong with it."""
-    import soundfile
-
-    try:
-        if path.stat().st_size == 0:
-            return _bad(path, "the file is empty (0 bytes); copy it again or remove it")
-        with soundfile.SoundFile(path) as audio:
-            header, rate = int(audio.frames), int(audio.samplerate)
-            decoded = 0
-            # Not audio.blocks(): it fills up the last block of a shortened file with whatever is in memory.
-            while len(block := audio.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                finite = np.isfinite(block)
-                if not finite.all():
-                    first = decoded + int(np.argmin(finite.all(axis=1)))
-                    return _bad(path, f"sample {first:,} is not a finite number; export the recording again")
-                decoded += len(block)
-            log = audio.extra_info
-    except FileNotFoundError:
-        return _bad(path, "no such file; restore it, or remove it from the list")
-    except OSError as error:
-        return _bad(path, f"{os.strerror(error.errno or 0)}; give read permission")
-    except soundfile.LibsndfileError as error:
-        found = _sniff(path)
-        return _bad(path, f"not audio that can be decoded ({error.error_string.strip()}{found}); replace or remove it")
-    if decoded == 0:
-        return _bad(path, "no samples (zero length); record it again or remove it")
-    cut = _cut_off(path, decoded, header, log)
-    if cut:
-        return _bad(path, f"cut off: {cut}; copy the whole file again")
-    return AudioFacts(decoded, rate, None)
+    facts = examine(path)
+    return _bad(f"{path}: {facts.problem}") if facts.problem is not None else facts
 
 
-def _bad(path: Path, problem: str) -> AudioFacts:
-    return AudioFacts(0, 0, f"{path}: {problem}")
+def examine(source: Path | bytes, keep: list[NDArray[np.float32]] | None = None) -> AudioFacts:
+    """Decode a file or bytes from end to end. The problem found does not name the source.
 
-
-def _cut_off(path: Path, decoded: int, header: int, log: str) -> str | None:
-    """How one sees that the end of a file is missing; None if it is there, or its format does not tell.
-
-    A truncated FLAC fails to decode; of the others libsndfile reads what there is.
+    :param keep: is filled with the decoded blocks ``[N, C]``.
     """
-    suffix = path.suffix.lower()
-    match = _CUT_WAV.search(log)
-    if match is not None:
-        promised, found = int(match[1]), int(match[2])
-        return f"{found:,} of {promised:,} bytes" if found < promised and promised not in _UNKNOWN_LENGTHS else None
-    if suffix == ".mp3":
-        # Only a Xing or Info header says how long the recording is; without one the length is a guess.
-        exact = any(tag in _bytes(path, 0, 8192) for tag in (b"Xing", b"Info"))
-        return f"{decoded:,} of {header:,} samples" if exact and decoded < header - _MP3_FRAME else None
-    if suffix in (".ogg", ".oga", ".opus"):
-        return _cut_ogg(path)
-    return f"{decoded:,} of {header:,} samples" if decoded < header else None
+    try:
+        if (len(source) if isinstance(source, bytes) else regular_file(source).st_size) == 0:
+            return _bad("the file is empty (0 bytes); copy it again or remove it")
+        with open_recording(source, check=True) as recording:
+            if recording.problem is not None:
+                return _bad(f"{recording.problem}; copy the whole file again")
+            return _decode(recording, keep)
+    except FileNotFoundError:
+        return _bad("no such file; restore it, or remove it from the list")
+    except OSError as error:
+        fix = "give read permission" if isinstance(error, PermissionError) else "replace or remove it"
+        return _bad(f"{error.strerror or error}; {fix}")
+    except NotDecodable as error:
+        return _bad(f"not audio that can be decoded ({error}{_sniff(source)}); replace or remove it")
 
 
-def _cut_ogg(path: Path) -> str | None:
-    """An Ogg page (RFC 3533, section 6) that promises more bytes than the file has."""
-    size = path.stat().st_size
-    tail = _bytes(path, max(0, size - 2 * _OGG_PAGE_MOST), size)
-    page = tail[tail.rfind(b"OggS") :]
-    sizes = page[27 : 27 + page[26]] if len(page) > 26 else b""
-    whole = 27 + len(sizes) + sum(sizes)
-    return f"the last page has {len(page):,} of {whole:,} bytes" if len(page) < whole else None
+def _decode(recording: Recording, keep: list[NDArray[np.float32]] | None) -> AudioFacts:
+    decoded, peak, power, mean_power = 0, 0.0, 0.0, 0.0
+    stereo = False
+    for block_NC in recording.blocks():
+        if not np.isfinite(block_NC).all():
+            first = decoded + int(np.argmin(np.isfinite(block_NC).all(axis=1)))
+            return _bad(f"sample {first:,} is not a finite number; export the recording again")
+        decoded += len(block_NC)
+        peak = max(peak, float(np.abs(block_NC).max()))
+        stereo = block_NC.shape[1] == 2
+        if stereo:
+            power += float(np.square(block_NC, dtype=np.float64).sum()) / 2
+            mean_power += float(np.square(block_NC.mean(axis=1, dtype=np.float64)).sum())
+        if keep is not None:
+            keep.append(block_NC)
+    if decoded == 0:
+        return _bad("no samples (zero length); record it again or remove it")
+    promised = recording.samples
+    if promised is not None and decoded < promised:
+        return _bad(f"cut off: {decoded:,} of {promised:,} samples; copy the whole file again")
+    notes = [] if recording.note is None else [recording.note]
+    channel, gain = None, 1.0
+    if stereo and power > 0 and mean_power < _ANTIPHASE * power:
+        channel = 0
+        notes.append("its two channels cancel each other (opposite phase): only the first one is read")
+    if peak > _INTEGER_PEAK:
+        bits = 16 if peak <= 1 << 15 else 32
+        if peak > 1 << 31:
+            return _bad(f"samples of up to {peak:.3g}, where full scale is 1; export the recording again")
+        gain = 2.0 ** (1 - bits)
+        notes.append(f"its floating-point samples have the scale of {bits}-bit integers: divided by {2 ** (bits - 1):,}")
+    return AudioFacts(decoded, recording.rate, None, channel, gain, notes)
 
 
-def _bytes(path: Path, start: int, end: int) -> bytes:
-    with path.open("rb") as stream:
-        stream.seek(start)
-        return stream.read(end - start)
+def _bad(problem: str) -> AudioFacts:
+    return AudioFacts(0, 0, problem)
 
 
-def _sniff(path: Path) -> str:
+def _sniff(source: Path | bytes) -> str:
     """Tell a text file that only has an audio file's name."""
-    start = _bytes(path, 0, 512)
+    if isinstance(source, bytes):
+        start = source[:512]
+    else:
+        with source.open("rb") as stream:
+            start = stream.read(512)
     try:
         start.decode("utf-8")
     except UnicodeDecodeError:
@@ -123,9 +131,10 @@ def _sniff(path: Path) -> str:
 
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file's contents; of a file that can't be read, the word ``absent``."""
+    """The sha256 of a file's contents; of what is no regular file or can't be read, the word ``absent``."""
     digest = hashlib.sha256()
     try:
+        regular_file(path)
         with path.open("rb") as stream:
             while block := stream.read(_BLOCK_BYTES):
                 digest.update(block)
@@ -139,9 +148,20 @@ def for_each_file(
 ) -> dict[Path, _Result]:
     """Call ``work`` once for every distinct path, in threads, with progress."""
     distinct = list(dict.fromkeys(paths))
-    results: dict[Path, _Result] = {}
-    with ThreadPoolExecutor(workers) as pool, progress(description, len(distinct), "files") as bar:
-        for path, result in zip(distinct, pool.map(work, distinct), strict=True):
-            results[path] = result
+    return dict(zip(distinct, in_threads(description, distinct, work, workers), strict=True))
+
+
+def in_threads(
+    description: str, paths: Sequence[Path], work: Callable[[Path], _Result], workers: int
+) -> Iterator[_Result]:
+    """Results of ``work`` in the order of the paths, with progress; a bounded number of calls waits at a time."""
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool, progress(description, len(paths), "files") as bar:
+        for path in paths:
+            waiting.append(pool.submit(work, path))
+            if len(waiting) > 16 * workers:
+                bar.advance()
+                yield waiting.popleft().result()
+        for future in waiting:
             bar.advance()
-    return results
+            yield future.result()

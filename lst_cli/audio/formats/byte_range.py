@@ -1,0 +1,50 @@
+"""A part of an open file that reads like a file of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import BinaryIO
+
+
+class ByteRange(io.RawIOBase):
+    """Bytes ``[start, end)`` of ``file``; the first ones may be replaced to correct a header.
+
+    :param head: replaces the first ``len(head)`` bytes of the range.
+    """
+
+    def __init__(self, file: BinaryIO, start: int, end: int, head: bytes = b"") -> None:
+        self._file = file
+        self._start = start
+        self._size = end - start
+        self._head = head
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """Position in the range."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move within the range."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer; 0 at the end of the range."""
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        self._file.seek(self._start + self._at)
+        data = self._file.read(wanted)
+        patch = self._head[self._at : self._at + len(data)]
+        view = memoryview(buffer).cast("B")
+        view[: len(data)] = patch + data[len(patch) :]
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,45 @@
+"""What the bytes of a file say about the audio in it, before any of it is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lst_cli.audio.formats.mpeg_frames import MpegFrames
+
+
+class NotDecodable(Exception):
+    """The bytes are no audio that can be decoded; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A range of bytes that libsndfile decodes on its own."""
+
+    start: int
+    end: int
+    head: bytes = b""
+    """Replaces the first bytes of the range."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of ``soundfile.SoundFile``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """Which decoder reads a file, and what its headers promise.
+
+    With neither ``parts`` nor ``mpeg`` nor ``ffmpeg``, libsndfile reads the whole file.
+    """
+
+    parts: tuple[Part, ...] = ()
+    """Decoded one after the other and joined."""
+    mpeg: MpegFrames | None = None
+    """Frames of an MPEG audio stream."""
+    ffmpeg: str | None = None
+    """FFmpeg's name of the format."""
+    problem: str | None = None
+    """How the headers and the bytes of the file contradict each other, with both numbers."""
+    note: str | None = None
+    """What the user should know; the file can be used."""

@@ -1,0 +1,249 @@
+"""The one way to decode audio: from a file or from bytes, whole or from any sample on.
+
+Legend: N samples at the file's own rate, C channels.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from lst_cli.audio.formats.byte_range import ByteRange
+from lst_cli.audio.formats.container import Container, NotDecodable
+from lst_cli.audio.formats.flac_stream import flac_container
+from lst_cli.audio.formats.mpeg_frames import mpeg_container, starts_stream, tag_size
+from lst_cli.audio.formats.ogg_pages import ogg_container
+from lst_cli.audio.formats.pcm_headers import (
+    aiff_container,
+    au_container,
+    caf_container,
+    sphere_container,
+    wav_container,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BLOCK_FRAMES = 1 << 18
+
+_FFMPEG = (
+    (4, b"ftyp", "mp4"),
+    (0, b"\x1aE\xdf\xa3", "matroska"),
+    (0, b"\x30\x26\xb2\x75", "asf"),
+    (0, b"#!AMR", "amr"),
+    (0, b"MAC ", "ape"),
+    (0, b"wvpk", "wv"),
+    (0, b"TTA1", "tta"),
+    (0, b"FLV", "flv"),
+    (0, b"\xff\xf1", "aac"),
+    (0, b"\xff\xf9", "aac"),
+)
+"""(position, bytes there, FFmpeg's name) of the formats that libsndfile does not read."""
+
+_RATES_HZ = range(1, 10_000_000)
+
+
+class Reader(Protocol):
+    """Decodes one container."""
+
+    rate: int
+    samples: int | None
+
+    def blocks(self, offset: int = 0, limit: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Samples ``[N, C]`` from ``offset`` to the end, or until there are at least ``limit``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+class Recording:
+    """Audio that is open for decoding."""
+
+    def __init__(self, reader: Reader, container: Container) -> None:
+        self.rate = reader.rate
+        """Hz."""
+        self.samples = reader.samples
+        """Per channel, as the container promises; None where it does not."""
+        self.problem = container.problem
+        """How the headers and the bytes contradict each other, with both numbers; None if they agree."""
+        self.note = container.note
+        """What the user should know; None if there is nothing."""
+        self._reader = reader
+
+    def blocks(self, offset: int = 0, limit: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Samples ``[N, C]`` from ``offset`` on, in blocks, at most ``limit`` in all.
+
+        :raises NotDecodable: the bytes can't be decoded.
+        """
+        left = limit
+        for block_NC in self._reader.blocks(offset, limit):
+            yield block_NC if left is None else block_NC[:left]
+            if left is not None:
+                left -= len(block_NC)
+                if left <= 0:
+                    return
+
+
+@contextmanager
+def open_recording(source: Path | bytes, *, check: bool = False) -> Iterator[Recording]:
+    """Open a file or the bytes of one.
+
+    :param check: look also at what costs time and is not needed to decode: checksums, the last frame.
+    :raises NotDecodable: the bytes are no audio.
+    :raises OSError: the file can't be read, or is no regular file.
+    """
+    with ExitStack() as stack:
+        if isinstance(source, bytes):
+            file: BinaryIO = io.BytesIO(source)
+            container = _look(file, len(source), check)
+        else:
+            found = regular_file(source)
+            file = stack.enter_context(source.open("rb"))
+            container = (
+                _look(file, found.st_size, check)
+                if check
+                else _look_once(source, found.st_size, found.st_mtime_ns)
+            )
+        file.seek(0)
+        reader = _reader(source, file, container)
+        stack.callback(reader.close)
+        if reader.rate not in _RATES_HZ:
+            raise NotDecodable(f"a rate of {reader.rate:,} Hz")
+        yield Recording(reader, container)
+
+
+def regular_file(path: Path) -> os.stat_result:
+    """The status of a file; reading a pipe or a device might never end.
+
+    :raises OSError: there is no such file, or it is no regular one.
+    """
+    try:
+        found = path.stat()
+    except ValueError as error:  # a NUL in the name
+        raise OSError(22, str(error)) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(22, "not a regular file (a folder, pipe, socket or device)")
+    return found
+
+
+@lru_cache(maxsize=64)
+def _look_once(path: Path, size: int, _modified_ns: int) -> Container:
+    """Segments of one long file share what was found out about it."""
+    with path.open("rb") as file:
+        return _look(file, size, False)
+
+
+def _look(file: BinaryIO, size: int, check: bool) -> Container:
+    """Recognise a container by its first bytes, whatever the file is called."""
+    start = 0
+    file.seek(0)
+    head = file.read(64)
+    while start < size and head[:3] == b"ID3" and (skipped := tag_size(head)):
+        start += skipped
+        file.seek(start)
+        head = file.read(64)
+    kind = head[:4]
+    if kind in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return wav_container(file, size)
+    if kind == b"FORM" and head[8:11] == b"AIF":
+        return aiff_container(file, size)
+    if kind == b"fLaC":
+        return flac_container(file, start, size, check)
+    simple: dict[bytes, Callable[[BinaryIO, int], Container]] = {
+        b".snd": au_container,
+        b"caff": caf_container,
+        b"NIST": sphere_container,
+    }
+    if kind in simple:
+        return simple[kind](file, size)
+    if kind == b"OggS":
+        return ogg_container(file, size, check)
+    for at, mark, name in _FFMPEG:
+        if head[at : at + len(mark)] == mark:
+            return Container(ffmpeg=name)
+    file.seek(start)
+    if starts_stream(file.read(1 << 16).lstrip(b"\0")):
+        return mpeg_container(file, start, size)
+    return Container()
+
+
+def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> Reader:
+    from lst_cli.audio.formats.ffmpeg_reader import FfmpegReader, MpegReader
+
+    if container.mpeg is not None:
+        return MpegReader(file, container.mpeg)
+    if container.ffmpeg is not None:
+        return FfmpegReader(file, container.ffmpeg)
+    if not container.parts:
+        return SndfileReader([{"file": source if isinstance(source, Path) else file}])
+    return SndfileReader(
+        [{"file": ByteRange(file, part.start, part.end, part.head), **part.options} for part in container.parts]
+    )
+
+
+class SndfileReader:
+    """Files, or parts of one that follow each other, which libsndfile decodes.
+
+    :param parts: arguments of ``soundfile.SoundFile`` for each part.
+    :raises NotDecodable: a part can't be opened, or has another rate than the first.
+    """
+
+    def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
+        import soundfile
+
+        self._parts: list[Any] = []
+        try:
+            for part in parts:
+                self._parts.append(soundfile.SoundFile(**part))
+        except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+            self.close()
+            raise NotDecodable(_error_words(error)) from None
+        self.rate = int(self._parts[0].samplerate)
+        rates = {int(part.samplerate) for part in self._parts}
+        if len(rates) > 1:
+            self.close()
+            raise NotDecodable(f"its parts have different rates: {', '.join(map(str, sorted(rates)))} Hz")
+        self.samples: int | None = sum(int(part.frames) for part in self._parts)
+
+    def close(self) -> None:
+        """Close every part."""
+        for part in self._parts:
+            part.close()
+
+    def blocks(self, offset: int = 0, limit: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Samples ``[N, C]`` from ``offset`` to the end, or until there are at least ``limit``.
+
+        :raises NotDecodable: the bytes can't be decoded.
+        """
+        import soundfile
+
+        for part in self._parts:
+            frames = int(part.frames)
+            if offset >= frames and len(self._parts) > 1:
+                offset -= frames
+                continue
+            try:
+                part.seek(min(offset, frames))
+                # Not part.blocks(): it fills up the last block of a shortened file with whatever is in memory.
+                wanted = BLOCK_FRAMES if limit is None else min(BLOCK_FRAMES, limit)
+                while wanted and len(block_NC := part.read(wanted, dtype="float32", always_2d=True)):
+                    yield block_NC
+                    if limit is not None:
+                        limit -= len(block_NC)
+                        wanted = min(BLOCK_FRAMES, limit)
+            except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
+                raise NotDecodable(_error_words(error)) from None
+            offset = 0
+
+
+def _error_words(error: Exception) -> str:
+    return str(getattr(error, "error_string", error)).strip().rstrip(".")

@@ -1,0 +1,55 @@
+"""Audio whose container lies about its length, or states none: nothing may be lost, and nothing kept that is cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lst_cli.audio.decode import read_samples, resample
+from lst_cli.audio.inspect import examine, inspect_audio
+from tests.known_issues.encodings import CLIP, LOSSLESS, LOSSY, RATE, SAMPLES, clip
+
+RATES = {"opus.webm": 48_000}
+
+
+def write(folder: Path, name: str) -> Path:
+    make = LOSSLESS[name] if name in LOSSLESS else LOSSY[name][0]
+    (folder / name).write_bytes(make())
+    return folder / name
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_a_lossless_encoding_gives_the_samples_of_the_clip(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name)
+    facts = inspect_audio(path)
+    assert facts.problem is None
+    assert (facts.samples, facts.sample_rate) == (SAMPLES, RATE)
+    np.testing.assert_array_equal(read_samples(path)[0], read_samples(CLIP)[0])
+    assert examine(path.read_bytes()) == facts
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_a_lossy_encoding_keeps_the_whole_clip_to_within_a_frame(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name)
+    facts = inspect_audio(path)
+    assert facts.problem is None
+    rate = RATES.get(name, RATE)
+    assert facts.sample_rate == rate
+    assert 0 <= facts.samples * RATE / rate - SAMPLES <= LOSSY[name][1]
+    heard = read_samples(path)[0]
+    assert len(heard) == facts.samples
+    heard, expected = resample(heard, rate)[:SAMPLES], clip() / 32768
+    assert np.corrcoef(heard, expected)[0, 1] > 0.9  # in step with the clip, from its start to its end
+    assert np.corrcoef(heard[-RATE:], expected[-RATE:])[0, 1] > 0.9
+    assert examine(path.read_bytes()) == facts
+
+
+@pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])
+def test_a_segment_is_sought_exactly(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name)
+    whole, rate = read_samples(path)
+    for offset, samples in ((0, 1), (12_345, 6789), (51_111, 20_000), (90_001, 3_000), (len(whole) - 1000, 1000)):
+        part, _ = read_samples(path, offset, samples)
+        np.testing.assert_allclose(part, whole[offset : offset + samples], atol=1e-6 if "opus" not in name else 1e-3)
