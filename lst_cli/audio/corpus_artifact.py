@@ -121,7 +121,8 @@ def _with_later_columns(path: Path) -> pa.Table:
     absent = [name for name in _LATER_COLUMNS if name not in present]
     table = read_parquet(path, columns=[name for name in schema.names if name not in absent])
     for name in absent:
-        table = table.append_column(schema.field(name), pa.repeat(pa.scalar(_LATER_COLUMNS[name], schema.field(name).type), len(table)))
+        value = pa.scalar(_LATER_COLUMNS[name], schema.field(name).type)
+        table = table.append_column(schema.field(name), pa.repeat(value, len(table)))
     return table
 
 

@@ -108,7 +108,7 @@ def _decode(recording: Recording, keep: list[NDArray[np.float32]] | None) -> Aud
         if peak > 1 << 31:
             return _bad(f"samples of up to {peak:.3g}, where full scale is 1; export the recording again")
         gain = 2.0 ** (1 - bits)
-        notes.append(f"its floating-point samples have the scale of {bits}-bit integers: divided by {2 ** (bits - 1):,}")
+        notes.append(f"its floats have the scale of {bits}-bit integers: divided by {2 ** (bits - 1):,}")
     return AudioFacts(decoded, recording.rate, None, channel, gain, notes)
 
 

@@ -112,7 +112,7 @@ LOSSY: dict[str, tuple[Callable[[], bytes], int]] = {
     "mp3-abr-no-xing.mp3": (lambda: mp3(rate="48000", abr=True, xing=False), 576),
     "mp3-named.wav": (mp3, 576),
     "mp3-with-info-in-id3.mp3": (
-        lambda: b"ID3\x03\0\0\0\0\0\x20" + b"TIT2\0\0\0\x0c\0\0\0Information\0" + bytes(10) + mp3(xing=False),
+        lambda: b"ID3\x03\0\0\0\0\0\x21" + b"TIT2\0\0\0\x0c\0\0\0Information\0" + bytes(10) + mp3(xing=False),
         576,
     ),
     "vorbis.ogg": (lambda: wav("VORBIS", "OGG"), 1024),
@@ -126,5 +126,4 @@ LOSSY: dict[str, tuple[Callable[[], bytes], int]] = {
     ),
     "aac.aac": (lambda: ffmpeg("aac", "adts"), 2048),
     "opus.webm": (lambda: ffmpeg("libopus", "webm"), 960),
-    "wma.wma": (lambda: ffmpeg("wmav2", "asf"), 4096),
 }

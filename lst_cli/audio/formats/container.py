@@ -24,6 +24,8 @@ class Part:
     """Replaces the first bytes of the range."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of ``soundfile.SoundFile``."""
+    last_page: int | None = None
+    """Samples in the last page of an Ogg stream, where libsndfile's seeking is wrong; None for other streams."""
 
 
 @dataclass(frozen=True, kw_only=True)

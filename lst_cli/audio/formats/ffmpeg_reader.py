@@ -73,6 +73,8 @@ class FfmpegReader:
             raise NotDecodable("an audio stream without a sample rate")
         exact = self._stream.time_base is not None and self._stream.time_base * self.rate == 1
         self._exact = exact and format == "mp4"
+        self._skips_first_frame = format == "aac"
+        """A bare AAC stream does not state its delay; every AAC decoder is late by one frame."""
         self.samples: int | None = int(self._stream.duration) if self._exact and self._stream.duration else None
         """As the container says; None where it does not say it exactly."""
 
@@ -86,6 +88,7 @@ class FfmpegReader:
         :raises NotDecodable: a frame can't be decoded.
         """
         at: int | None = 0
+        skip = self._skips_first_frame
         if self._exact and offset > 2 * _SEEK_BACK_S * self.rate:
             self._container.seek(round(offset - _SEEK_BACK_S * self.rate), stream=self._stream)
             at = None
@@ -94,6 +97,9 @@ class FfmpegReader:
             if frame.sample_rate != self.rate:
                 raise NotDecodable(f"its rate changes from {self.rate} to {frame.sample_rate} Hz")
             block = _floats(frame)
+            if skip:
+                skip = False
+                continue
             at = int(frame.pts) if at is None else at
             end = at + len(block)
             if self.samples is not None and end > self.samples:
@@ -173,7 +179,9 @@ class MpegReader:
             block = np.concatenate(blocks) if blocks else np.zeros((frames.frame_samples, max(channels, 1)), np.float32)
             # A stream may change between mono and stereo.
             channels = channels or block.shape[1]
-            yield block if block.shape[1] == channels else np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
+            yield (
+                block if block.shape[1] == channels else np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
+            )
 
 
 def _words(error: Exception) -> str:

@@ -46,8 +46,8 @@ def count_samples(file: BinaryIO, start: int, size: int) -> int:
 
     :raises NotDecodable: a frame is damaged.
     """
-    from lst_cli.audio.formats.ffmpeg_reader import FfmpegReader
     from lst_cli.audio.formats.byte_range import ByteRange
+    from lst_cli.audio.formats.ffmpeg_reader import FfmpegReader
 
     reader = FfmpegReader(ByteRange(file, start, size), "flac")
     return sum(len(block_NC) for block_NC in reader.blocks())

@@ -87,6 +87,17 @@ def starts_stream(data: bytes) -> bool:
     return data[after] == 0xFF and bool(lengths[code_after]) and keys[code_after] == keys[code]
 
 
+def holds_stream(data: bytes) -> bool:
+    """Whether three frames of one stream follow each other somewhere, or one is all there is."""
+    lengths, _ = _header_table()
+    at = -1
+    while (at := data.find(b"\xff", at + 1)) >= 0 and at + 4 <= len(data):
+        length = lengths[data[at + 1] << 8 | data[at + 2]]
+        if length and starts_stream(data[at:]) and (at + length >= len(data) or starts_stream(data[at + length :])):
+            return True
+    return False
+
+
 def tag_size(data: bytes) -> int:
     """Bytes of the ID3, APE or Lyrics tag that ``data`` begins with (its first 32 bytes are enough); 0 if none."""
     if data[:3] == b"ID3" and len(data) >= 10 and max(data[6:10]) < 128:
@@ -127,9 +138,7 @@ def mpeg_container(file: BinaryIO, start: int, end: int) -> Container:
             if info.frames is None or len(starts) <= info.frames:
                 trim = max(0, info.padding - DECODER_DELAY)
     total = len(starts) * per_frame - skip - trim
-    frames = MpegFrames(
-        starts, sizes, per_frame, _RATES[version][hertz], f"mp{4 - layer}float", skip, max(0, total)
-    )
+    frames = MpegFrames(starts, sizes, per_frame, _RATES[version][hertz], f"mp{4 - layer}float", skip, max(0, total))
     return Container(mpeg=frames, problem=problem)
 
 

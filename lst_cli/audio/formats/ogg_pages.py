@@ -17,6 +17,8 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 class _Page:
     at: int
     flags: int
+    position: int
+    """Samples (of Opus, at 48 kHz) up to the end of the page; -1 where no packet ends in it."""
     serial: int
     number: int
     size: int
@@ -30,6 +32,8 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
     :param check: also take the checksum of every page.
     """
     links: list[int] = []
+    last_pages: list[int] = []
+    before = 0
     problem: str | None = None
     serial, number, at, first_end = -1, 0, 0, -1
     page: _Page | None = None
@@ -43,6 +47,8 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
             if links and at == first_end:
                 return Container(ffmpeg="ogg")  # several streams at a time, such as sound with a video
             links.append(at)
+            last_pages.append(0)
+            before = 0
             serial, first_end = page.serial, at + page.size
             if not _is_read(file, page):
                 return Container(ffmpeg="ogg")
@@ -54,6 +60,8 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
             problem = f"damaged: page {page.number:,} has another checksum than it states"
         if problem is not None:
             break
+        if page.position > before:
+            last_pages[-1], before = page.position - before, page.position
         number = page.number + 1
         at += page.size
     if not links:
@@ -61,9 +69,10 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
     note = None
     if problem is None and page is not None and not page.flags & _LAST:
         note = "its last page does not end the Ogg stream; the end may be missing"
-    if len(links) == 1:
-        return Container(problem=problem, note=note)
-    parts = tuple(Part(start=start, end=end) for start, end in zip(links, [*links[1:], at], strict=True))
+    parts = tuple(
+        Part(start=start, end=end, last_page=last)
+        for start, end, last in zip(links, [*links[1:], at], last_pages, strict=True)
+    )
     return Container(parts=parts, problem=problem, note=note)
 
 
@@ -73,14 +82,14 @@ def _page(file: BinaryIO, at: int, size: int) -> _Page | str:
     head = file.read(27)
     if len(head) < 27:
         return f"cut off: {len(head):,} of 27 bytes of the last page's header"
-    magic, _, flags, _, serial, number, _, segments = struct.unpack("<4sBBqIIIB", head)
+    magic, _, flags, position, serial, number, _, segments = struct.unpack("<4sBBqIIIB", head)
     if magic != b"OggS":
         return f"damaged: {size - at:,} of {size:,} bytes follow its last page"
     lacing = file.read(segments)
     whole = 27 + segments + sum(lacing)
     if len(lacing) < segments or at + whole > size:
         return f"cut off: the last page has {size - at:,} of {whole:,} bytes"
-    return _Page(at, flags, serial, number, whole)
+    return _Page(at, flags, position, serial, number, whole)
 
 
 def _is_read(file: BinaryIO, page: _Page) -> bool:

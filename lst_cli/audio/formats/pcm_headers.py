@@ -31,7 +31,9 @@ _SUBTYPES = {
     (_ALAW, 8): "ALAW",
     (_MULAW, 8): "ULAW",
 }
-_TRAILERS = frozenset((b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"JUNK", b"junk", b"FLLR", b"PAD "))
+_TRAILERS = frozenset(
+    (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"JUNK", b"junk", b"FLLR", b"PAD ", b"iXML")
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -15,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from lst_cli.audio.formats.byte_range import ByteRange
-from lst_cli.audio.formats.container import Container, NotDecodable
+from lst_cli.audio.formats.container import Container, NotDecodable, Part
 from lst_cli.audio.formats.flac_stream import flac_container
-from lst_cli.audio.formats.mpeg_frames import mpeg_container, starts_stream, tag_size
+from lst_cli.audio.formats.mpeg_frames import holds_stream, mpeg_container, tag_size
 from lst_cli.audio.formats.ogg_pages import ogg_container
 from lst_cli.audio.formats.pcm_headers import (
     aiff_container,
@@ -109,9 +110,7 @@ def open_recording(source: Path | bytes, *, check: bool = False) -> Iterator[Rec
             found = regular_file(source)
             file = stack.enter_context(source.open("rb"))
             container = (
-                _look(file, found.st_size, check)
-                if check
-                else _look_once(source, found.st_size, found.st_mtime_ns)
+                _look(file, found.st_size, check) if check else _look_once(source, found.st_size, found.st_mtime_ns)
             )
         file.seek(0)
         reader = _reader(source, file, container)
@@ -143,7 +142,17 @@ def _look_once(path: Path, size: int, _modified_ns: int) -> Container:
 
 
 def _look(file: BinaryIO, size: int, check: bool) -> Container:
-    """Recognise a container by its first bytes, whatever the file is called."""
+    """Recognise a container by its first bytes, whatever the file is called.
+
+    :raises NotDecodable: its headers make no sense.
+    """
+    try:
+        return _recognise(file, size, check)
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
+        raise NotDecodable(f"damaged headers: {error}") from None
+
+
+def _recognise(file: BinaryIO, size: int, check: bool) -> Container:
     start = 0
     file.seek(0)
     head = file.read(64)
@@ -171,9 +180,8 @@ def _look(file: BinaryIO, size: int, check: bool) -> Container:
         if head[at : at + len(mark)] == mark:
             return Container(ffmpeg=name)
     file.seek(start)
-    if starts_stream(file.read(1 << 16).lstrip(b"\0")):
-        return mpeg_container(file, start, size)
-    return Container()
+    # libsndfile reads MPEG audio too, but estimates its length.
+    return mpeg_container(file, start, size) if holds_stream(file.read(1 << 16)) else Container()
 
 
 def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> Reader:
@@ -183,41 +191,47 @@ def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> Reade
         return MpegReader(file, container.mpeg)
     if container.ffmpeg is not None:
         return FfmpegReader(file, container.ffmpeg)
-    if not container.parts:
-        return SndfileReader([{"file": source if isinstance(source, Path) else file}])
-    return SndfileReader(
-        [{"file": ByteRange(file, part.start, part.end, part.head), **part.options} for part in container.parts]
-    )
+    whole = source if isinstance(source, Path) else file
+    return SndfileReader(whole, file, container.parts or (Part(start=0, end=-1),))
+
+
+_FROM_THE_START_S = 30
+_BACK_SAMPLES = 1 << 14
+"""Of Ogg, segments that begin in the first seconds are decoded from the start, later ones from some samples before:
+a decoder needs what went before to give the same samples."""
 
 
 class SndfileReader:
-    """Files, or parts of one that follow each other, which libsndfile decodes.
+    """A file, or parts of one that follow each other, which libsndfile decodes.
 
-    :param parts: arguments of ``soundfile.SoundFile`` for each part.
+    :param whole: how to open the whole file: its path, or the open file.
     :raises NotDecodable: a part can't be opened, or has another rate than the first.
     """
 
-    def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, whole: Path | BinaryIO, file: BinaryIO, parts: Sequence[Part]) -> None:
         import soundfile
 
-        self._parts: list[Any] = []
+        self._parts = parts
+        self._open: list[Any] = []
         try:
             for part in parts:
-                self._parts.append(soundfile.SoundFile(**part))
-        except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+                plain = len(parts) == 1 and part.start == 0 and not part.head and not part.options
+                opened = whole if plain else ByteRange(file, part.start, part.end, part.head)
+                self._open.append(soundfile.SoundFile(opened, **part.options))
+        except (soundfile.LibsndfileError, TypeError, ValueError, OSError) as error:
             self.close()
             raise NotDecodable(_error_words(error)) from None
-        self.rate = int(self._parts[0].samplerate)
-        rates = {int(part.samplerate) for part in self._parts}
+        self.rate = int(self._open[0].samplerate)
+        rates = {int(each.samplerate) for each in self._open}
         if len(rates) > 1:
             self.close()
             raise NotDecodable(f"its parts have different rates: {', '.join(map(str, sorted(rates)))} Hz")
-        self.samples: int | None = sum(int(part.frames) for part in self._parts)
+        self.samples: int | None = sum(int(each.frames) for each in self._open)
 
     def close(self) -> None:
         """Close every part."""
-        for part in self._parts:
-            part.close()
+        for each in self._open:
+            each.close()
 
     def blocks(self, offset: int = 0, limit: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Samples ``[N, C]`` from ``offset`` to the end, or until there are at least ``limit``.
@@ -226,23 +240,37 @@ class SndfileReader:
         """
         import soundfile
 
-        for part in self._parts:
-            frames = int(part.frames)
-            if offset >= frames and len(self._parts) > 1:
+        for part, audio in zip(self._parts, self._open, strict=True):
+            frames = int(audio.frames)
+            if offset >= frames:
                 offset -= frames
                 continue
+            skip = offset - self._start(part, frames, offset)
             try:
-                part.seek(min(offset, frames))
-                # Not part.blocks(): it fills up the last block of a shortened file with whatever is in memory.
-                wanted = BLOCK_FRAMES if limit is None else min(BLOCK_FRAMES, limit)
-                while wanted and len(block_NC := part.read(wanted, dtype="float32", always_2d=True)):
-                    yield block_NC
+                audio.seek(offset - skip)
+                while limit is None or limit > 0:
+                    wanted = BLOCK_FRAMES if limit is None else min(BLOCK_FRAMES, skip + limit)
+                    # Not audio.blocks(): it fills up the last block of a shortened file with whatever is in memory.
+                    block_NC = audio.read(wanted, dtype="float32", always_2d=True)
+                    if not len(block_NC):
+                        break
+                    skipped = min(skip, len(block_NC))
+                    skip -= skipped
+                    if skipped < len(block_NC):
+                        yield block_NC[skipped:]
                     if limit is not None:
-                        limit -= len(block_NC)
-                        wanted = min(BLOCK_FRAMES, limit)
-            except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
+                        limit -= len(block_NC) - skipped
+            except (soundfile.LibsndfileError, RuntimeError, ValueError, OSError) as error:
                 raise NotDecodable(_error_words(error)) from None
             offset = 0
+
+    def _start(self, part: Part, frames: int, offset: int) -> int:
+        """Where to begin to decode so that the samples from ``offset`` on are right."""
+        if part.last_page is None:
+            return offset
+        if offset <= _FROM_THE_START_S * self.rate:
+            return 0
+        return max(0, min(offset - _BACK_SAMPLES, frames - part.last_page - _BACK_SAMPLES))
 
 
 def _error_words(error: Exception) -> str:
