@@ -5,20 +5,28 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lst_cli.artifacts import Draft, Request
 from lst_cli.audio.corpus_artifact import CORPUS, AudioSegment, write_utterances
-from lst_cli.audio.inspect import AudioFacts, for_each_file, inspect_audio, sha256
+from lst_cli.audio.facts import FactTable, inspect_in_parts
+from lst_cli.audio.inspect import in_threads, inspect_audio, sha256
 from lst_cli.audio.layouts import Entry, Listing, choose_layout
+from lst_cli.audio.scan import Scan, checked, scan_entries
 from lst_cli.console import warn
 from lst_cli.errors import UserError
 
-_OVERRUN_S = 0.02
-"""A segment may end this many seconds after its file does (rounded times); it is cut to the file."""
+_OVERRUN_S = 0.5
+"""A segment that ends less than this many seconds after its file does (times are rounded) is cut to the file."""
+
+_WHOLE_S = 0.1
+"""A segment as long as its row's audio, to within this, is that audio: the times are those in a longer recording."""
+
+_DECODER = 2
+"""Raised when the same bytes are read as other samples, so that corpora are made anew."""
 
 _FILES_IN_A_PART = 2000
 
@@ -32,150 +40,187 @@ class AddOptions:
     layout: str | None = None
     """Name of the layout; None to recognise it."""
     with_text: bool = True
-    """Demand transcripts where the layout has them."""
+    """Require transcripts where the layout has them."""
     max_reject_rate: float = 0.01
     workers: int = 2
-    """Threads that sum and decode."""
+    """Threads that take checksums and decode."""
 
 
 def plan_corpus(options: AddOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """List the source, take the sum of every file, and say what is to be built and how.
+    """List the source, take the checksum of every file, and say what is to be built and how.
 
     :raises UserError: the source is missing, empty, or in no known layout.
     """
     source = options.source.resolve()
     layout = choose_layout(source, options.layout)
     listing = layout.read(source, options.with_text)
-    if not listing.entries:
+    scan = scan_entries(listing.entries)
+    if not scan.entries:
         raise UserError(
             f"{options.source}: no audio in it", found="nothing to add", expected=f"{layout.name}: {layout.about}"
         )
     for note in listing.notes:
         warn(note)
-    files = [entry.path for entry in listing.entries] + listing.documents
-    sums = for_each_file("sums", files, sha256, options.workers)
+    files = list(dict.fromkeys([*map(Path, scan.files), *map(Path, scan.packed), *listing.documents]))
     config = {
         "made_by": "add",
         "source": str(source),
         "layout": layout.name,
         "with_text": options.with_text,
-        "files": len(sums),
-        "sha256": _digest(source, sums),
+        "decoder": _DECODER,
+        "files": len(files),
+        "sha256": _digest(source, files, options.workers),
     }
     request = Request(kind=CORPUS, name=options.name, config=config)
-    return request, lambda draft: make_corpus(draft, listing, options)
+    return request, lambda draft: make_corpus(draft, listing, scan, options)
 
 
-def _digest(source: Path, sums: Mapping[Path, str]) -> str:
-    """One sum over the names and contents of all files."""
+def _digest(source: Path, files: Sequence[Path], workers: int) -> str:
+    """One checksum over the names and contents of all files."""
     folder = source if source.is_dir() else source.parent
-    lines = sorted(f"{os.path.relpath(path, folder)}\0{digest}\n" for path, digest in sums.items())
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    digests = [
+        bytes.fromhex(each) if each != "absent" else b"" for each in in_threads("checksums", files, sha256, workers)
+    ]
+    names = [os.path.relpath(path, folder) for path in files]
+    whole = hashlib.sha256()
+    for number in sorted(range(len(names)), key=names.__getitem__):
+        line = f"{names[number]}\0{digests[number].hex() or 'absent'}\n"
+        whole.update(line.encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
 
 
-def make_corpus(draft: Draft, listing: Listing, options: AddOptions) -> None:
+def make_corpus(draft: Draft, listing: Listing, scan: Scan, options: AddOptions) -> None:
     """Decode every file once, reject what is unsound, write the rest."""
-    entries = reject_duplicates([_with_plain_name(entry) for entry in listing.entries])
-    sound = [entry for entry in entries if entry.problem is None]
-    facts = _inspect_in_parts(draft, [entry.path for entry in sound if entry.row is None], options.workers)
-    unpacked = _unpack(draft, [entry.path for entry in sound if entry.row is not None], options.workers)
-    rows = []
-    for entry in entries:
-        place: AudioSegment | str
-        if entry.problem is not None:
-            place = entry.problem
-        elif entry.row is not None:
-            place = unpacked[entry.path][entry.row]
-        else:
-            place = _stretch(entry, facts[entry.path])
-        if isinstance(place, str):
-            draft.reject(entry.id, place)
-        else:
+    files = list(map(Path, scan.files))
+    facts = inspect_in_parts(draft.parts, files, inspect_audio, options.workers, _FILES_IN_A_PART)
+    places = Places(scan, facts, *_unpack(draft, list(map(Path, scan.packed)), options.workers))
+    summary = Summary()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for entry in checked(listing.entries, scan):
+            place = entry.problem or places.of(entry)
+            if isinstance(place, str):
+                draft.reject(entry.id, place)
+                continue
             about = {"id": entry.id, "speaker": entry.speaker, "source": entry.source or options.name}
-            rows.append({**about, "text": entry.text, **place._asdict()})
-    draft.check_rejects(len(entries), options.max_reject_rate)
-    write_utterances(draft.path, rows)
-    draft.statistics.update(summarise(rows))
+            yield summary.count({**about, "text": entry.text, **place._asdict()})
+
+    write_utterances(draft.path, rows())
+    draft.check_rejects(scan.entries, options.max_reject_rate)
+    for note in places.notes():
+        warn(note)
+    draft.statistics.update(summary.figures())
 
 
-def _with_plain_name(entry: Entry) -> Entry:
-    """Reject an entry whose file name is not UTF-8, and write its name so that it can be listed."""
-    try:
-        f"{entry.id}{entry.path}".encode()
-    except UnicodeEncodeError:
-        id = entry.id.encode("utf-8", "backslashreplace").decode()
-        return replace(entry, id=id, problem=f"{id}: the file's name is not UTF-8; rename it")
-    return entry
-
-
-def reject_duplicates(entries: Sequence[Entry]) -> list[Entry]:
-    """Mark every entry whose id another one has too: nobody can tell which is meant."""
-    places: dict[str, list[str]] = {}
-    for entry in entries:
-        places.setdefault(entry.id, []).append(str(entry.path))
-    return [_as_duplicate(entry, places[entry.id]) if len(places[entry.id]) > 1 else entry for entry in entries]
-
-
-def _as_duplicate(entry: Entry, paths: Sequence[str]) -> Entry:
-    problem = f"the id {entry.id!r} is used {len(paths)} times ({', '.join(paths[:3])}); give each its own"
-    return replace(entry, problem=entry.problem or problem)
-
-
-def _unpack(draft: Draft, files: Iterable[Path], workers: int) -> dict[Path, list[AudioSegment | str]]:
+def _unpack(draft: Draft, files: Sequence[Path], workers: int) -> tuple[list[list[AudioSegment | str]], list[str]]:
     """Take the audio out of Parquet files and into the draft; files unpacked before a crash are kept."""
     from lst_cli.audio.unpack import unpack_file
 
-    number = {path: n for n, path in enumerate(dict.fromkeys(files))}
-    found = for_each_file(
-        "unpack audio", number, lambda path: unpack_file(path, draft.parts, f"audio-{number[path]:05d}"), workers
-    )
-    for rows in found.values():
-        for file in sorted({row.path for row in rows if not isinstance(row, str)}):
+    number = {path: n for n, path in enumerate(files)}
+
+    def unpack(path: Path) -> tuple[list[AudioSegment | str], list[str]]:
+        return unpack_file(path, draft.parts, f"audio-{number[path]:05d}")
+
+    rows, notes = [], []
+    for of_file, mended in in_threads("unpack audio", files, unpack, workers):
+        rows.append(of_file)
+        notes += mended
+        for file in sorted({row.path for row in of_file if not isinstance(row, str)}):
             draft.take(draft.parts / file)
-    return found
+    return rows, notes
 
 
-def _inspect_in_parts(draft: Draft, files: Iterable[Path], workers: int) -> dict[Path, AudioFacts]:
-    """Inspect the files; what was inspected before a crash is not decoded again."""
-    import json
+@dataclass
+class Places:
+    """Finds where the samples of an entry lie, or why there are none."""
 
-    from lst_cli.artifacts.parquet import write_bytes_atomic
+    scan: Scan
+    facts: FactTable
+    unpacked: Sequence[Sequence[AudioSegment | str]]
+    unpacked_notes: Sequence[str]
+    overruns: list[float] = field(default_factory=list)
+    """Seconds by which segments end after their files do."""
 
-    paths = list(dict.fromkeys(files))
-    facts: dict[Path, AudioFacts] = {}
-    for start in range(0, len(paths), _FILES_IN_A_PART):
-        some = paths[start : start + _FILES_IN_A_PART]
-        part = draft.parts / f"facts-{start:09d}.json"
-        if not part.is_file():
-            found = for_each_file("check audio", some, inspect_audio, workers)
-            write_bytes_atomic(part, json.dumps([asdict(found[path]) for path in some]).encode())
-        facts.update(zip(some, (AudioFacts(**fact) for fact in json.loads(part.read_bytes())), strict=True))
-    return facts
+    def of(self, entry: Entry) -> AudioSegment | str:
+        """The samples of an entry."""
+        if entry.row is not None:
+            row = self.unpacked[self.scan.packed[str(entry.path)]][entry.row]
+            if isinstance(row, str) or (entry.end_s is None and not entry.start_s):
+                return row
+            where = f"{entry.path}, row {entry.row}"
+            seconds = row.samples / row.sample_rate
+            if entry.end_s is not None and abs(entry.end_s - entry.start_s - seconds) <= _WHOLE_S:
+                return row
+            span = self._span(where, entry, row.samples, row.sample_rate)
+            return span if isinstance(span, str) else row._replace(offset=row.offset + span[0], samples=span[1])
+        facts = self.facts[self.scan.files[str(entry.path)]]
+        if facts.problem is not None:
+            return facts.problem
+        span = self._span(str(entry.path), entry, facts.samples, facts.sample_rate)
+        if isinstance(span, str):
+            return span
+        channel = facts.channel if entry.channel is None else entry.channel
+        return AudioSegment(str(entry.path), *span, facts.sample_rate, channel, facts.gain)
+
+    def _span(self, where: str, entry: Entry, samples: int, rate: int) -> tuple[int, int] | str:
+        """First sample and number of samples of an entry in a recording, or why it has none."""
+        length = samples / rate
+        end_s = length if entry.end_s is None else entry.end_s
+        start = round(min(entry.start_s, length) * rate)
+        if start >= samples or end_s >= length + _OVERRUN_S:
+            asked = f"{entry.start_s:g} s to {'its end' if entry.end_s is None else f'{entry.end_s:g} s'}"
+            return f"{where}: no audio from {asked}, it ends at {length:.3f} s; correct the times"
+        end = round(end_s * rate)
+        if end <= start:
+            return f"{where}: the segment from {entry.start_s:g} s holds no sample; correct the times"
+        if end > samples:
+            self.overruns.append(end_s - length)
+        return start, min(end, samples) - start
+
+    def notes(self) -> Iterator[str]:
+        """What was mended, and how often."""
+        paths = list(self.scan.files)
+        for note, numbers in self.facts.notes().items():
+            yield f"{len(numbers):,} recordings ({paths[numbers[0]]}, …): {note}"
+        for note, count in Counter(note.partition(": ")[2] for note in self.unpacked_notes).items():
+            yield f"{count:,} rows: {note}"
+        if self.overruns and max(self.overruns) > 0.02:
+            most = f"{max(self.overruns):.2f} s"
+            yield f"{len(self.overruns):,} segments end up to {most} after their files do; they were cut to the files"
 
 
-def _stretch(entry: Entry, facts: AudioFacts) -> AudioSegment | str:
-    """Where an entry lies in its file, or why it does not."""
-    if facts.problem is not None:
-        return facts.problem
-    rate = facts.sample_rate
-    start = round(entry.start_s * rate)
-    end = facts.samples if entry.end_s is None else round(entry.end_s * rate)
-    if start >= facts.samples or end > facts.samples + _OVERRUN_S * rate:
-        asked = f"{entry.start_s:g} s to {'its end' if entry.end_s is None else f'{entry.end_s:g} s'}"
-        return f"{entry.path}: no audio from {asked}, for it ends at {facts.samples / rate:.3f} s; mend the times"
-    if end <= start:
-        return f"{entry.path}: the segment from {entry.start_s:g} s holds no sample; mend the times"
-    return AudioSegment(str(entry.path), start, min(end, facts.samples) - start, rate)
+class Summary:
+    """Figures of a corpus for its manifest, counted row by row."""
+
+    def __init__(self) -> None:
+        self._utterances = self._with_text = 0
+        self._seconds = 0.0
+        self._speakers: set[str | None] = set()
+        self._rates: Counter[int] = Counter()
+
+    def count(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Count a row, and give it back."""
+        self._utterances += 1
+        self._with_text += row["text"] is not None
+        self._seconds += row["samples"] / row["sample_rate"]
+        self._speakers.add(row["speaker"])
+        self._rates[row["sample_rate"]] += 1
+        return row
+
+    def figures(self) -> dict[str, Any]:
+        """The figures."""
+        return {
+            "utterances": self._utterances,
+            "hours": self._seconds / 3600,
+            "speakers": len(self._speakers - {None}),
+            "with_text": self._with_text,
+            "sample_rates": {str(rate): count for rate, count in sorted(self._rates.items())},
+        }
 
 
 def summarise(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Figures of a corpus for its manifest."""
-    rows = list(rows)
-    rates = Counter(row["sample_rate"] for row in rows)
-    return {
-        "utterances": len(rows),
-        "hours": sum(row["samples"] / row["sample_rate"] for row in rows) / 3600,
-        "speakers": len({row["speaker"] for row in rows} - {None}),
-        "with_text": sum(row["text"] is not None for row in rows),
-        "sample_rates": {str(rate): count for rate, count in sorted(rates.items())},
-    }
+    summary = Summary()
+    for row in rows:
+        summary.count(dict(row))
+    return summary.figures()

@@ -52,6 +52,11 @@ class Utterance:
         """Duration in seconds."""
         return self.samples / self.sample_rate
 
+    @property
+    def mending(self) -> dict[str, Any]:
+        """How its samples differ from the plain mean of the channels: arguments of ``read_samples``."""
+        return {} if self.channel is None and self.gain == 1.0 else {"channel": self.channel, "gain": self.gain}
+
 
 class AudioSegment(NamedTuple):
     """Where an utterance's samples lie, and how to read them: these columns of the corpus have the same names."""

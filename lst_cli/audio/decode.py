@@ -98,9 +98,7 @@ def read_utterance(utterance: Utterance) -> NDArray[np.float32]:
 
     :raises UserError: its file is gone, or is not what it was when the corpus was made.
     """
-    samples_N, rate = read_samples(
-        utterance.path, utterance.offset, utterance.samples, channel=utterance.channel, gain=utterance.gain
-    )
+    samples_N, rate = read_samples(utterance.path, utterance.offset, utterance.samples, **utterance.mending)
     if rate != utterance.sample_rate:
         raise UserError(
             f"{utterance.path}: the audio file was changed after the corpus was made",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ import numpy as np
 
 from lst_cli.artifacts.parquet import atomic_path, parquet_errors, write_bytes_atomic
 from lst_cli.audio.corpus_artifact import AudioSegment
+from lst_cli.audio.decode import to_mono
+from lst_cli.audio.inspect import examine
 from lst_cli.audio.layouts.embedded import AUDIO_COLUMN
 
 if TYPE_CHECKING:
@@ -21,21 +22,23 @@ _SECONDS_IN_A_FILE = 600
 _ROWS_AT_A_TIME = 32
 
 
-def unpack_file(parquet: Path, folder: Path, prefix: str) -> list[AudioSegment | str]:
+def unpack_file(parquet: Path, folder: Path, prefix: str) -> tuple[list[AudioSegment | str], list[str]]:
     """Decode every row of a Parquet file into ``PREFIX-00000.flac``, … in ``folder`` (mono, 16 bit, own rate).
 
     What a call before a crash has finished is not done again.
 
-    :return: for each row where it went, or why it is rejected.
+    :return: for each row where it went, or why it is rejected; and what was mended in which row.
     """
     record = folder / f"{prefix}.json"
     if not record.is_file():
-        rows = list(_unpack(parquet, folder, prefix))
-        write_bytes_atomic(record, json.dumps(rows).encode())
-    return [row if isinstance(row, str) else AudioSegment(*row) for row in json.loads(record.read_bytes())]
+        notes: list[str] = []
+        rows = list(_unpack(parquet, folder, prefix, notes))
+        write_bytes_atomic(record, json.dumps([rows, notes]).encode())
+    rows, notes = json.loads(record.read_bytes())
+    return [row if isinstance(row, str) else AudioSegment(*row) for row in rows], notes
 
 
-def _unpack(parquet: Path, folder: Path, prefix: str) -> Iterator[AudioSegment | str]:
+def _unpack(parquet: Path, folder: Path, prefix: str, notes: list[str]) -> Iterator[AudioSegment | str]:
     waiting: list[NDArray[np.int16]] = []
     rate, offset, number = 0, 0, 0
 
@@ -47,7 +50,8 @@ def _unpack(parquet: Path, folder: Path, prefix: str) -> Iterator[AudioSegment |
         if isinstance(decoded, str):
             yield f"{parquet}, row {row}: {decoded}"
             continue
-        samples, own_rate = decoded
+        samples, own_rate, mended = decoded
+        notes += [f"row {row}: {note}" for note in mended]
         # All utterances of a file have one rate.
         if waiting and (own_rate != rate or offset > _SECONDS_IN_A_FILE * rate):
             _write(folder / name(), waiting, rate)
@@ -63,28 +67,22 @@ def _unpack(parquet: Path, folder: Path, prefix: str) -> Iterator[AudioSegment |
 def _encoded(parquet: Path) -> Iterator[bytes | None]:
     import pyarrow.parquet as pq
 
-    with parquet_errors(parquet), pq.ParquetFile(parquet) as file:
+    with parquet_errors(parquet), pq.ParquetFile(parquet, page_checksum_verification=True) as file:
         for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[f"{AUDIO_COLUMN}.bytes"]):
             for row in batch.column(0).to_pylist():
                 yield row and row["bytes"]
 
 
-def _decode(data: bytes | None) -> tuple[NDArray[np.int16], int] | str:
-    """Mono 16-bit samples and their rate, or why there are none."""
-    import soundfile
-
+def _decode(data: bytes | None) -> tuple[NDArray[np.int16], int, Sequence[str]] | str:
+    """Mono 16-bit samples, their rate and what was mended, or why there are none."""
     if not data:
         return "no audio bytes; download the data set with its audio inside"
-    try:
-        frames_NC, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        return f"not audio that can be decoded ({error.error_string.strip()}); remove the row"
-    if not len(frames_NC):
-        return "no samples (zero length); remove the row"
-    samples: NDArray[np.float32] = frames_NC.mean(axis=1, dtype=np.float32)
-    if not np.isfinite(samples).all():
-        return "a sample is not a finite number; remove the row"
-    return np.round(np.clip(samples, -1, 1) * np.float32(32767)).astype(np.int16), int(rate)
+    blocks: list[NDArray[np.float32]] = []
+    facts = examine(data, blocks)
+    if facts.problem is not None:
+        return facts.problem
+    samples = np.concatenate([to_mono(block_NC, facts.channel, facts.gain) for block_NC in blocks])
+    return np.round(np.clip(samples, -1, 1) * np.float32(32767)).astype(np.int16), facts.sample_rate, facts.notes
 
 
 def _write(path: Path, pieces: list[NDArray[np.int16]], rate: int) -> None:

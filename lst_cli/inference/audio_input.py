@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,25 +18,23 @@ from numpy.typing import NDArray
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.audio.corpus_artifact import CORPUS, Corpus
 from lst_cli.audio.decode import RATE_HZ as SAMPLE_RATE
-from lst_cli.audio.decode import resampled_length
-from lst_cli.audio.layouts.listing import AUDIO_SUFFIXES, FOREIGN_SUFFIXES, files_below
+from lst_cli.audio.decode import resampled_length, to_mono
+from lst_cli.audio.formats import NotDecodable, Recording, open_recording
+from lst_cli.audio.layouts.listing import AUDIO_SUFFIXES, files_below, find_file, is_audio
 from lst_cli.audio.layouts.manifest_file import is_manifest, read_manifest
 from lst_cli.errors import UserError
 from lst_cli.inference.segmentation import quietest_cut
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.tokens import TOKENS, Tokens
 
-if TYPE_CHECKING:
-    import soundfile
-
 BLOCK_S = 60
-"""Seconds of a file that are read at one time."""
+"""Seconds of a file that are resampled at a time, at most."""
 
 RATES_HZ = range(4_000, 768_001)
 """Rates that a recording of speech may have."""
 
-OVERRUN_S = 0.02
-"""A clip may end so much after its file: manifests round."""
+OVERRUN_S = 0.5
+"""A clip may end this many seconds after its file does: manifests round."""
 
 STANDARD_INPUT = "-"
 
@@ -77,6 +74,10 @@ class _Clip:
     """None for the file's end."""
     rate: int | None = None
     """Of the file in Hz, as far as it is known."""
+    channel: int | None = None
+    """The one channel to read; None for the mean of all."""
+    gain: float = 1.0
+    """Factor for every sample."""
     problem: str | None = None
 
 
@@ -107,7 +108,15 @@ def segments(
             for utterance in Corpus(source):
                 rate = utterance.sample_rate
                 start, end = utterance.offset / rate, (utterance.offset + utterance.samples) / rate
-                clip = _Clip(name=utterance.id, path=utterance.path, start_s=start, end_s=end, rate=rate)
+                clip = _Clip(
+                    name=utterance.id,
+                    path=utterance.path,
+                    start_s=start,
+                    end_s=end,
+                    rate=rate,
+                    channel=utterance.channel,
+                    gain=utterance.gain,
+                )
                 yield from _of_clip(clip, longest_s)
 
 
@@ -117,7 +126,14 @@ def _source(argument: str, store: Store, with_audio: bool) -> list[_Clip] | Arti
         return [_Clip(name=STANDARD_INPUT, path=None)]
     if is_manifest(path):
         return [
-            _Clip(name=entry.id, path=entry.path, start_s=entry.start_s, end_s=entry.end_s, problem=entry.problem)
+            _Clip(
+                name=entry.id,
+                path=find_file(entry.path),
+                start_s=entry.start_s,
+                end_s=entry.end_s,
+                channel=entry.channel,
+                problem=entry.problem,
+            )
             for entry in read_manifest(path, with_text=False).entries
         ]
     if path.is_file():
@@ -141,7 +157,7 @@ def _source(argument: str, store: Store, with_audio: bool) -> list[_Clip] | Arti
 
 
 def _in_folder(folder: Path) -> list[_Clip]:
-    files = [each for each in files_below(folder) if each.suffix.lower() in AUDIO_SUFFIXES | FOREIGN_SUFFIXES]
+    files = [each for each in files_below(folder) if is_audio(each)]
     if not files:
         raise UserError(
             f"{folder}: no audio in this folder",
@@ -163,8 +179,6 @@ def _of_clip(clip: _Clip, longest_s: float) -> Iterator[Segment | Unheard]:
 
 def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:
     """Mono audio at 16 kHz, in blocks of :data:`BLOCK_S`; the same samples as if it were read at once."""
-    import soundfile
-
     if clip.path is None:
         # A pipe can't be searched for the length and format of what comes through it; a file can.
         with tempfile.NamedTemporaryFile(prefix="lst-") as copy:
@@ -173,48 +187,40 @@ def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:
             yield from _blocks(_Clip(name=clip.name, path=Path(copy.name)))
         return
     try:
-        with soundfile.SoundFile(clip.path) as audio:
-            rate = int(audio.samplerate)
-            if rate not in RATES_HZ:
-                raise UserError(f"{clip.name}: no recording of speech", found=f"{rate:,} samples a second")
-            if clip.rate not in (None, rate):
-                raise UserError(f"{clip.name}: the file was changed after the corpus was made", found=f"{rate:,} Hz")
-            start = round(clip.start_s * rate)
-            stop = None if clip.end_s is None else round(clip.end_s * rate)
-            if start and start >= audio.frames:
-                raise UserError(f"{clip.name}: the file ends at {audio.frames / rate:g} s, before the clip begins")
-            audio.seek(start)
-            yield from _resampled(_samples(clip.name, audio, None if stop is None else stop - start), rate)
+        with open_recording(clip.path, check=clip.rate is None) as recording:
+            yield from _resampled(_samples(clip, recording), recording.rate)
     except FileNotFoundError:
         raise UserError(f"{clip.name}: the audio file is gone") from None
-    except soundfile.LibsndfileError as error:
-        gone = not clip.path.exists()
-        raise UserError(
-            f"{clip.name}: {'the audio file is gone' if gone else 'no audio that can be read'}",
-            found=None if gone else error.error_string,
-        ) from None
+    except (NotDecodable, OSError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{clip.name}: no audio that can be read", found=found) from None
 
 
-def _samples(name: str, audio: soundfile.SoundFile, limit: int | None) -> Iterator[NDArray[np.float32]]:
-    """Mono samples at the file's own rate, up to ``limit`` of them; what a header says of the length is not relied on.
+def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]:
+    """Mono samples of a clip at the file's own rate.
 
-    :raises UserError: there are none, or fewer than ``limit``, or one is no finite number.
+    :raises UserError: there are none, or fewer than the clip or the file's header promise, or one is not finite.
     """
-    step = BLOCK_S * int(audio.samplerate)
+    rate = recording.rate
+    if rate not in RATES_HZ:
+        raise UserError(f"{clip.name}: no recording of speech", found=f"{rate:,} samples a second")
+    if clip.rate not in (None, rate):
+        raise UserError(f"{clip.name}: the file was changed after the corpus was made", found=f"{rate:,} Hz")
+    start = round(clip.start_s * rate)
+    limit = None if clip.end_s is None else round(clip.end_s * rate) - start
     read = 0
-    while limit is None or read < limit:
-        block_NC = audio.read(step if limit is None else min(step, limit - read), dtype="float32", always_2d=True)
-        if not len(block_NC):
-            break
+    for block_NC in recording.blocks(start, limit):
         read += len(block_NC)
-        block_N = block_NC[:, 0] if block_NC.shape[1] == 1 else block_NC.mean(axis=1, dtype=np.float32)
-        if not np.isfinite(block_N).all():
-            raise UserError(f"{name}: samples that are not finite numbers")
-        yield block_N
+        if not np.isfinite(block_NC).all():
+            raise UserError(f"{clip.name}: samples that are not finite numbers")
+        for first in range(0, len(block_NC), BLOCK_S * rate):
+            yield to_mono(block_NC[first : first + BLOCK_S * rate], clip.channel, clip.gain)
     if not read:
-        raise UserError(f"{name}: no samples in the file")
-    if limit is not None and read < limit - OVERRUN_S * audio.samplerate:
-        raise UserError(f"{name}: the file ends {(limit - read) / audio.samplerate:.2f} s before the clip does")
+        raise UserError(f"{clip.name}: no samples in the file" + (f" from {clip.start_s:g} s on" if start else ""))
+    if limit is not None and read <= limit - OVERRUN_S * rate:
+        raise UserError(f"{clip.name}: the file ends {(limit - read) / rate:.2f} s before the clip does")
+    if recording.problem is not None:
+        raise UserError(f"{clip.name}: {recording.problem}")
 
 
 def _resampled(blocks: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:

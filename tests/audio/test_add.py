@@ -82,7 +82,7 @@ def test_a_segment_beyond_its_file_is_rejected(store: Store, tmp_path: Path) -> 
     (tmp_path / "m.tsv").write_text("path\tstart\tend\na.wav\t0\t1\na.wav\t0.5\t1.5\na.wav\t3\t\n")
     rejects = read_rejects(Corpus(build(store, tmp_path / "m.tsv", max_reject_rate=0.7)))
     assert len(rejects) == 2
-    assert "no audio from 0.5 s to 1.5 s, for it ends at 1.000 s" in rejects[0]["reason"]
+    assert "no audio from 0.5 s to 1.5 s, it ends at 1.000 s" in rejects[0]["reason"]
     assert "no audio from 3 s to its end" in rejects[1]["reason"]
 
 

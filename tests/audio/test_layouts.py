@@ -48,11 +48,6 @@ def test_a_folder_without_transcripts_names_each_and_the_option(tmp_path: Path) 
     assert all(entry.problem is None and entry.text is None for entry in entries(tmp_path, False).values())
 
 
-def test_audio_of_a_format_that_is_not_read_is_rejected_not_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "talk.m4a").write_bytes(b"x")
-    assert "ffmpeg -i talk.m4a talk.flac" in problem(entries(tmp_path)["talk"])
-
-
 def test_transcripts_without_audio_are_mentioned(tmp_path: Path) -> None:
     save_spoken(tmp_path / "a.wav", "text")
     (tmp_path / "README.txt").write_text("about")
@@ -238,7 +233,6 @@ def test_lhotse_cuts_are_segments(tmp_path: Path) -> None:
         ({"recording": None}, "not a MonoCut with a recording"),
         ({"recording": {**cut()["recording"], "transforms": [{"name": "Speed"}]}}, "transformed"),
         ({"recording": {"sources": [{"type": "url", "channels": [0], "source": "x"}]}}, "a url, not a file"),
-        ({"recording": {"sources": [{"type": "file", "channels": [0, 1], "source": "x"}]}}, "one of 2 channels"),
         ({"channel": 3}, "no source for its channel"),
         ({"supervisions": []}, "no text"),
         ({"start": "soon"}, "not a cut as lhotse writes them"),
@@ -256,7 +250,7 @@ def test_lhotse_cuts_cut_short_are_refused(tmp_path: Path) -> None:
     path = write_cuts(tmp_path / "cuts.jsonl.gz", *(cut(id=f"c{n}", start=n * n) for n in range(99)))
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match="not a whole gzip file"):
-        LAYOUTS["lhotse"].read(path, True)
+        list(LAYOUTS["lhotse"].read(path, True).entries)
 
 
 def test_cuts_that_lhotse_wrote_are_read(tmp_path: Path) -> None:

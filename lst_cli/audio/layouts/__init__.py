@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from lst_cli.audio.layouts.embedded import EMBEDDED
-from lst_cli.audio.layouts.folder import FOLDER
+from lst_cli.audio.layouts.folder import FOLDER, VCTK
+from lst_cli.audio.layouts.folder_tables import AUDIO_FOLDER, COMMON_VOICE, LJSPEECH
 from lst_cli.audio.layouts.lhotse import LHOTSE
 from lst_cli.audio.layouts.librilight import LIBRILIGHT
 from lst_cli.audio.layouts.librispeech import LIBRISPEECH, MLS
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing
+from lst_cli.audio.layouts.listing import Entry, Layout, Listing, files_below
 from lst_cli.audio.layouts.manifest_file import MANIFEST
 from lst_cli.errors import UserError
 
@@ -17,7 +18,11 @@ __all__ = ["LAYOUTS", "Entry", "Layout", "Listing", "choose_layout"]
 
 # The first that recognises a source reads it: the particular ones stand before the general ones.
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (LIBRISPEECH, MLS, LIBRILIGHT, LHOTSE, EMBEDDED, MANIFEST, FOLDER)
+    layout.name: layout
+    for layout in (
+        *(LIBRISPEECH, MLS, LIBRILIGHT, LHOTSE, EMBEDDED),
+        *(LJSPEECH, AUDIO_FOLDER, COMMON_VOICE, VCTK, MANIFEST, FOLDER),
+    )
 }
 
 
@@ -31,8 +36,9 @@ def choose_layout(source: Path, name: str | None = None) -> Layout:
     if name is not None and name not in LAYOUTS:
         raise UserError(f"--layout {name!r}: no such layout", expected=f"one of: {', '.join(LAYOUTS)}")
     chosen = [LAYOUTS[name]] if name is not None else list(LAYOUTS.values())
+    files = list(files_below(source)) if source.is_dir() else []
     for layout in chosen:
-        if layout.recognises(source):
+        if layout.recognises(source, files):
             return layout
     raise UserError(
         f"{source}: not a corpus" + (f" in the layout {name}" if name else ""),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, files_below, one_line
+from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns
+from lst_cli.audio.layouts.listing import Entry, Layout, Listing, files_below, same_name
+from lst_cli.audio.layouts.table_rows import Row
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 AUDIO_COLUMN = "audio"
-_TEXT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text")
-_SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
-_ID_COLUMNS = ("id", "utterance_id", "file_id")
 
 
 def read_embedded(source: Path, with_text: bool) -> Listing:
@@ -23,13 +23,29 @@ def read_embedded(source: Path, with_text: bool) -> Listing:
 
     :raises UserError: a file is damaged, has no audio column, or no text column where text is wanted.
     """
-    files = _parquet_files(source)
-    entries = [entry for path in files for entry in _file(path, source, with_text)]
-    return Listing(entries=entries, documents=files)
+    files = _parquet_files(source, list(files_below(source)) if source.is_dir() else [])
+    return Listing(
+        entries=_Rows([(path, *_check(path, with_text)) for path in files], source, with_text), documents=files
+    )
 
 
-def _parquet_files(source: Path) -> list[Path]:
-    return [source] if source.is_file() else [path for path in files_below(source) if path.suffix == ".parquet"]
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of Parquet files, read anew each time that they are gone through."""
+
+    files: Sequence[tuple[Path, Columns, list[str]]]
+    source: Path
+    with_text: bool
+
+    def __iter__(self) -> Iterator[Entry]:
+        for path, columns, names in self.files:
+            below = path.stem if self.source.is_file() else path.relative_to(self.source).with_suffix("").as_posix()
+            for number, row in enumerate(_rows(path, names)):
+                yield _entry(path, number, row, columns, same_name(below), self.with_text)
+
+
+def _parquet_files(source: Path, files: Sequence[Path]) -> list[Path]:
+    return [path for path in ([source] if source.is_file() else files) if path.suffix.lower() == ".parquet"]
 
 
 def _schema(path: Path) -> pa.Schema:
@@ -41,51 +57,58 @@ def _schema(path: Path) -> pa.Schema:
         return pq.read_schema(path)
 
 
-def _file(path: Path, source: Path, with_text: bool) -> list[Entry]:
+def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
+    """The columns of a file, and the names of those that are read beside the audio."""
+    schema = _schema(path)
+    names = [name for name in schema.names if name != AUDIO_COLUMN]
+    columns = find_columns(names)
+    if not _has_audio(schema) or (with_text and columns.text is None):
+        raise UserError(
+            f"{path}: not a data set with audio{' and text' if with_text else ''}",
+            found=f"columns {', '.join(schema.names)}",
+            expected=f"a column '{AUDIO_COLUMN}' with bytes, and one of {', '.join(TEXT_COLUMNS)}",
+            fix="rename the columns, or add the corpus with --no-text",
+        )
+    return columns, [name for name in columns.read if name != columns.path]
+
+
+def _rows(path: Path, names: list[str]) -> Iterator[Row]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from lst_cli.artifacts.parquet import parquet_errors
 
-    schema = _schema(path)
-    text = _first(_TEXT_COLUMNS, schema.names)
-    if not _has_audio(schema) or (with_text and text is None):
-        raise UserError(
-            f"{path}: not a data set with audio{' and text' if with_text else ''}",
-            found=f"columns {', '.join(schema.names)}",
-            expected=f"a column '{AUDIO_COLUMN}' of bytes and path, and one of {', '.join(_TEXT_COLUMNS)}",
-            fix="name the columns so, or add the corpus with --no-text",
-        )
-    columns = {"text": text, "speaker": _first(_SPEAKER_COLUMNS, schema.names), "id": _first(_ID_COLUMNS, schema.names)}
-    wanted = [name for name in columns.values() if name is not None]
-    with parquet_errors(path):
-        rows = pq.read_table(path, columns=[*wanted, f"{AUDIO_COLUMN}.path"], partitioning=None).to_pylist()
-    prefix = path.stem if source.is_file() else path.relative_to(source).with_suffix("").as_posix()
-    return [_entry(path, number, row, columns, prefix, with_text) for number, row in enumerate(rows)]
+    with parquet_errors(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        if not names:
+            yield from ({} for _ in range(file.metadata.num_rows))
+            return
+        for batch in file.iter_batches(4096, columns=names):
+            try:
+                rows: list[Row] = batch.to_pylist()
+            except (UnicodeDecodeError, pa.ArrowException, ValueError) as error:
+                rows = [f"can't be read ({error})"] * batch.num_rows
+            yield from rows
 
 
-def _entry(
-    path: Path, number: int, row: Mapping[str, Any], columns: Mapping[str, str | None], prefix: str, with_text: bool
-) -> Entry:
-    def value(what: str) -> str | None:
-        column = columns[what]
-        return (one_line(str(row[column])) or None) if column and row[column] is not None else None
-
-    text = value("text")
-    problem = None
-    if with_text and text is None:
-        problem = f"{path}, row {number}: no text; remove the row, or add the corpus with --no-text"
+def _entry(path: Path, number: int, row: Row, columns: Columns, prefix: str, with_text: bool) -> Entry:
+    where, id = f"{path}, row {number}", f"{prefix}/{number:06d}"
+    if isinstance(row, str):
+        return Entry(id=id, path=path, row=number, problem=f"{where}: {row}")
+    reader = RowReader(columns, row)
+    start, end = reader.segment()
+    text = reader.string(columns.text) if with_text else None
+    if with_text and text is None and not reader.problems:
+        reader.problems.append("no text; remove the row, or add the corpus with --no-text")
     return Entry(
-        id=value("id") or f"{prefix}/{number:06d}",
+        id=reader.id() or id,
         path=path,
         row=number,
-        text=text if with_text else None,
-        speaker=value("speaker"),
-        problem=problem,
+        text=text,
+        speaker=reader.string(columns.speaker),
+        start_s=start or 0.0,
+        end_s=end,
+        problem=f"{where}: {'; '.join(reader.problems)}" if reader.problems else None,
     )
-
-
-def _first(names: Sequence[str], present: Sequence[str]) -> str | None:
-    return next((name for name in names if name in present), None)
 
 
 def _has_audio(schema: pa.Schema) -> bool:
@@ -94,14 +117,12 @@ def _has_audio(schema: pa.Schema) -> bool:
     if AUDIO_COLUMN not in schema.names:
         return False
     kind = schema.field(AUDIO_COLUMN).type
-    return bool(pa.types.is_struct(kind)) and {"bytes", "path"} <= {kind.field(i).name for i in range(kind.num_fields)}
+    return bool(pa.types.is_struct(kind)) and "bytes" in {kind.field(i).name for i in range(kind.num_fields)}
 
 
-def is_embedded(source: Path) -> bool:
+def is_embedded(source: Path, files: Sequence[Path]) -> bool:
     """Whether the (first) Parquet file has a column of encoded audio."""
-    if source.is_file() and source.suffix != ".parquet":
-        return False
-    first = next(iter(_parquet_files(source)), None)
+    first = next(iter(_parquet_files(source, files)), None)
     try:
         return first is not None and _has_audio(_schema(first))
     except UserError:  # a damaged file: the layout that is left for it will say so

@@ -1,65 +1,163 @@
-"""A folder of audio files, each with its transcript in a ``.txt`` of the same name beside it."""
+"""A folder of audio files, each with its transcript in a text file of the same name beside it.
+
+LibriTTS (``NAME.normalized.txt``), TIMIT (``NAME.TXT`` that begins with sample numbers), the Montreal Forced Aligner
+(``NAME.lab``) and VCTK (a tree ``txt`` beside a tree ``wav48``) are such folders.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
-    AUDIO_SUFFIXES,
-    FOREIGN_SUFFIXES,
     Entry,
     Layout,
     Listing,
-    NotUtf8,
+    NoText,
     files_below,
-    foreign_entry,
     id_of,
+    is_audio,
     one_line,
     read_text,
+    same_name,
 )
+
+_ENDINGS = (".txt", ".lab", ".normalized.txt", ".original.txt")
+"""Of transcripts; the first that is there is read."""
+
+_TIMIT_ENDINGS = (".wrd", ".phn")
+_TIMIT_SAMPLES = re.compile(r"^\d+ \d+ ")
+_LIBRITTS_STEM = re.compile(r"(\d+)_\d+_\d+_\d+")
+_VCTK_MICROPHONE = re.compile(r"_mic\d+$")
+
+_Key = tuple[Path, str]
+"""(folder, name without ending in NFC)."""
+
+
+@dataclass
+class _Texts:
+    """The text files of a tree, by where they stand and what they are called."""
+
+    files: dict[str, dict[_Key, Path]] = field(default_factory=lambda: {ending: {} for ending in _ENDINGS})
+    timit: set[_Key] = field(default_factory=set)
+    used: set[Path] = field(default_factory=set)
+
+    def add(self, path: Path) -> None:
+        """Take in a file that is not audio."""
+        name = path.name.lower()
+        for ending in _ENDINGS:
+            if name.endswith(ending):
+                self.files[ending].setdefault(_key(path, len(ending)), path)
+        if name.endswith(_TIMIT_ENDINGS):
+            self.timit.add(_key(path, 4))
+
+    def of(self, key: _Key) -> Path | None:
+        """The transcript of the audio file with this key."""
+        found = next((files[key] for files in self.files.values() if key in files), None)
+        if found is not None:
+            self.used.add(found)
+        return found
+
+
+def _key(path: Path, ending: int) -> _Key:
+    return path.parent, same_name(path.name[:-ending])
 
 
 def read_folder(folder: Path, with_text: bool) -> Listing:
     """List audio files at any depth; an id is the path below the folder without its suffix."""
-    entries, documents = [], []
-    stray = set()
+    audio, texts = _tree(folder)
+    entries = [_entry(path, folder, texts, with_text) for path in audio]
+    return _listing(folder, entries, texts, with_text)
+
+
+def read_vctk(folder: Path, with_text: bool) -> Listing:
+    """List ``wav48*/SPEAKER/ID[_micN].*`` with ``txt/SPEAKER/ID.txt``; of several microphones the first."""
+    audio, texts = _tree(folder)
+    by_id: dict[str, Path] = {}
+    skipped = 0
+    for path in audio:
+        id = _VCTK_MICROPHONE.sub("", path.stem)
+        skipped += id in by_id
+        by_id.setdefault(id, path)
+    entries = []
+    for id, path in sorted(by_id.items()):
+        speaker = path.parent.name
+        text = texts.of((folder / "txt" / speaker, same_name(id)))
+        missing = folder / "txt" / speaker / f"{id}.txt"
+        entries.append(_with_text(Entry(id=same_name(id), path=path, speaker=speaker), text, missing, with_text))
+    listing = _listing(folder, entries, texts, with_text)
+    if skipped:
+        listing.notes.append(f"{folder}: {skipped:,} recordings of further microphones are not used")
+    return listing
+
+
+def _tree(folder: Path) -> tuple[list[Path], _Texts]:
+    audio, texts = [], _Texts()
     for path in files_below(folder):
-        suffix = path.suffix.lower()
-        if suffix in FOREIGN_SUFFIXES:
-            entries.append(foreign_entry(path, folder))
-        elif suffix in AUDIO_SUFFIXES:
-            entries.append(_entry(path, folder, with_text))
-        elif suffix == ".txt":
-            documents.append(path)
-            stray.add(path)
-    stray -= {entry.path.with_suffix(".txt") for entry in entries}
+        if is_audio(path):
+            audio.append(path)
+        else:
+            texts.add(path)
+    return audio, texts
+
+
+def _listing(folder: Path, entries: Sequence[Entry], texts: _Texts, with_text: bool) -> Listing:
+    stray = set(texts.files[".txt"].values()) | set(texts.files[".lab"].values())
+    stray -= texts.used | set(texts.files[".normalized.txt"].values()) | set(texts.files[".original.txt"].values())
     notes = []
     if stray and with_text:
         notes.append(f"{len(stray)} .txt files have no audio beside them, the first {min(stray)}")
-    used = [path for path in documents if with_text and path not in stray]
-    return Listing(entries=sorted(entries, key=lambda entry: entry.id), documents=used, notes=notes)
+    documents = sorted(texts.used) if with_text else []
+    return Listing(entries=sorted(entries, key=lambda entry: entry.id), documents=documents, notes=notes)
 
 
-def _entry(path: Path, folder: Path, with_text: bool) -> Entry:
-    id = id_of(path, folder)
+def _entry(path: Path, folder: Path, texts: _Texts, with_text: bool) -> Entry:
+    key = _key(path, len(path.suffix))
+    speaker = None
+    if (libritts := _LIBRITTS_STEM.fullmatch(path.stem)) and path.parent.parent.name == libritts[1]:
+        speaker = libritts[1]
+    is_timit = key in texts.timit
+    if is_timit:
+        speaker = path.parent.name
+    entry = Entry(id=id_of(path, folder), path=path, speaker=speaker)
+    return _with_text(entry, texts.of(key), path.with_suffix(".txt"), with_text, is_timit=is_timit)
+
+
+def _with_text(
+    entry: Entry, transcript: Path | None, missing: Path, with_text: bool, *, is_timit: bool = False
+) -> Entry:
+    """The entry with its transcript, or with why it has none."""
     if not with_text:
-        return Entry(id=id, path=path)
-    transcript = path.with_suffix(".txt")
-    try:
-        text = one_line(read_text(transcript))
-    except FileNotFoundError:
-        problem = f"{path}: no transcript; write what is said to {transcript.name}, or add the corpus with --no-text"
-        return Entry(id=id, path=path, problem=problem)
-    except NotUtf8 as error:
-        return Entry(id=id, path=path, problem=str(error))
-    if not text:
-        return Entry(id=id, path=path, problem=f"{transcript}: the transcript is empty; write it, or use --no-text")
-    return Entry(id=id, path=path, text=text)
+        return entry
+    problem, text = None, ""
+    if transcript is None:
+        problem = f"{entry.path}: no transcript; write what is said to {missing.name}, or add the corpus with --no-text"
+    else:
+        try:
+            text = one_line(read_text(transcript))
+        except (NoText, FileNotFoundError) as error:
+            problem = str(error)
+        text = _TIMIT_SAMPLES.sub("", text) if is_timit else text
+        if not text and problem is None:
+            problem = f"{transcript}: the transcript is empty; write it, or use --no-text"
+    return Entry(id=entry.id, path=entry.path, speaker=entry.speaker, text=text or None, problem=problem)
+
+
+def _is_vctk(source: Path, files: Sequence[Path]) -> bool:
+    return source.is_dir() and (source / "txt").is_dir() and any(source.glob("wav48*/"))
 
 
 FOLDER = Layout(
     name="folder",
-    about="audio files at any depth, NAME.txt beside NAME.wav",
-    recognises=lambda source: source.is_dir(),
+    about="audio files at any depth, NAME.txt, NAME.lab or NAME.normalized.txt beside NAME.wav",
+    recognises=lambda source, files: source.is_dir(),
     read=read_folder,
+)
+VCTK = Layout(
+    name="vctk",
+    about="wav48*/SPEAKER/ID.wav beside txt/SPEAKER/ID.txt",
+    recognises=_is_vctk,
+    read=read_vctk,
 )

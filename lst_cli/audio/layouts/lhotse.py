@@ -2,71 +2,135 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, one_line
-from lst_cli.audio.layouts.manifest_file import json_rows
+from lst_cli.audio.layouts.listing import Entry, Layout, Listing, one_line, same_name
+from lst_cli.audio.layouts.table_rows import json_rows
+from lst_cli.errors import UserError
+
+_OVERLAP_S = 0.1
+"""Two speakers may overlap by so much: the times of supervisions are rounded."""
 
 
 def read_cuts(path: Path, with_text: bool) -> Listing:
-    """List the cuts of a file in their order. Only a cut of plain recorded audio can be taken over.
+    """List the cuts of a file in their order. Only a cut of plain recorded audio can be used.
 
     A relative audio path is looked for beside the cuts, then, as lhotse does, in the current folder.
 
-    :raises UserError: the file can't be read, or holds something other than JSON objects.
+    :raises UserError: the file can't be read.
     """
-    entries = [_entry(path, where, cut, with_text) for where, cut in json_rows(path)]
-    return Listing(entries=entries, documents=[path])
+    return Listing(entries=_Cuts(path, with_text), documents=[path])
 
 
-def _entry(path: Path, where: str, cut: Mapping[str, Any], with_text: bool) -> Entry:
-    try:
-        return _mono_cut(path, where, cut, with_text)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        problem = f"{where}: not a cut as lhotse writes them ({error!r}); write the cuts again with lhotse"
-        return Entry(id=str(cut.get("id", where)), path=path, problem=problem)
+@dataclass(frozen=True)
+class _Cuts:
+    """The cuts of a file, read anew each time that they are gone through."""
+
+    path: Path
+    with_text: bool
+
+    def __iter__(self) -> Iterator[Entry]:
+        for where, cut in json_rows(self.path):
+            if isinstance(cut, str):
+                yield Entry(id=where.rpartition(", ")[2], path=self.path, problem=f"{where}: {cut}")
+                continue
+            try:
+                yield _mono_cut(self.path, where, cut, self.with_text)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                problem = f"{where}: not a cut as lhotse writes them ({error!r}); write the cuts again with lhotse"
+                yield Entry(id=str(cut.get("id", where)), path=self.path, problem=problem)
 
 
 def _mono_cut(path: Path, where: str, cut: Mapping[str, Any], with_text: bool) -> Entry:
-    supervisions = cut.get("supervisions", ())
-    text = one_line(" ".join(part["text"] for part in supervisions if part.get("text"))) or None
-    speakers = {part["speaker"] for part in supervisions if part.get("speaker")}
-    audio, problem = _audio(cut)
-    if problem is None and with_text and text is None:
-        problem = "no text in its supervisions; add the corpus with --no-text"
-    start = float(cut.get("start", 0.0))
+    start, duration = _seconds(cut, "start"), _seconds(cut, "duration")
+    supervisions = [part for part in cut.get("supervisions") or () if part.get("text")]
+    own = sorted((part for part in supervisions if _is_own(part, duration)), key=lambda part: part.get("start", 0.0))
+    text = one_line(" ".join(_string(part, "text") for part in own)) or None
+    speakers = {_string(part, "speaker") for part in own if part.get("speaker")}
+    audio, channel, problem = _audio(cut)
+    if start < 0 or duration <= 0:
+        problem = f"it starts at {start:g} s and is {duration:g} s long; write the cuts again with lhotse"
+    elif with_text and problem is None:
+        problem = _text_problem(text, own, supervisions)
+    id = str(cut.get("id", where))
+    f"{text}{id}{audio}".encode()  # a lone surrogate is no text that can be stored
     return Entry(
-        id=str(cut.get("id", where)),
+        id=same_name(id),
         path=_find(path.parent, audio),
         text=text if with_text else None,
         speaker=speakers.pop() if len(speakers) == 1 else None,
-        start_s=start,
-        end_s=start + float(cut.get("duration", 0.0)),
+        start_s=max(start, 0.0),
+        end_s=start + duration,
+        channel=channel,
         problem=None if problem is None else f"{where}: {problem}",
     )
 
 
-def _audio(cut: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The cut's audio file, and why it can't be taken over as it is."""
+def _seconds(row: Mapping[str, Any], name: str) -> float:
+    value = float(row.get(name, 0.0))
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}")
+    return value
+
+
+def _string(row: Mapping[str, Any], name: str) -> str:
+    if not isinstance(row[name], str):
+        raise TypeError(f"{name} is {row[name]!r}")
+    return str(row[name])
+
+
+def _is_own(supervision: Mapping[str, Any], duration: float) -> bool:
+    """Whether the text of a supervision belongs to a cut ``[0, duration)``: to the one that has most of it.
+
+    Of two halves, the first one. Neighbouring cuts share a supervision that reaches from one into the other.
+    """
+    start, length = _seconds(supervision, "start"), _seconds(supervision, "duration")
+    if length <= 0:
+        return True
+    inside = min(duration, start + length) - max(0.0, start)
+    return 2 * inside > length or (2 * inside == length and start >= 0)
+
+
+def _text_problem(
+    text: str | None, own: Sequence[Mapping[str, Any]], supervisions: Sequence[Mapping[str, Any]]
+) -> str | None:
+    if text is None:
+        if supervisions:
+            return "most of its text is spoken outside of it; cut at supervisions with trim_to_supervisions()"
+        return "no text in its supervisions; add the corpus with --no-text"
+    for one, other in pairwise(own):
+        overlap = _seconds(one, "start") + _seconds(one, "duration") - _seconds(other, "start")
+        overlap = min(overlap, _seconds(other, "duration"))
+        speakers = (one.get("speaker"), other.get("speaker"))
+        if overlap > _OVERLAP_S and speakers[0] != speakers[1]:
+            names = " and ".join(str(each) for each in speakers)
+            return f"{names} speak at the same time ({overlap:.2f} s); cut at supervisions with trim_to_supervisions()"
+    return None
+
+
+def _audio(cut: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
+    """The cut's audio file, its channel in it (None if there is one only), and why it can't be used as it is."""
     recording = cut.get("recording") or {}
     if cut.get("type") != "MonoCut" or not recording:
         kind = cut.get("type", "something without a type")
-        return "", f"{kind}, not a MonoCut with a recording; write it out with lhotse's CutSet.save_audios() first"
+        return "", None, f"{kind}, not a MonoCut with a recording; write it with lhotse's CutSet.save_audios() first"
     if recording.get("transforms"):
-        return "", "its recording is transformed when it is read; write it out with lhotse's CutSet.save_audios() first"
+        problem = "its recording is transformed when it is read; write it with lhotse's CutSet.save_audios() first"
+        return "", None, problem
     for source in recording.get("sources", ()):
-        if cut.get("channel", 0) in source["channels"]:
+        channels = list(source["channels"])
+        if cut.get("channel", 0) in channels:
             if source["type"] != "file":
-                return "", f"its audio is a {source['type']}, not a file; write it out with CutSet.save_audios() first"
-            if len(source["channels"]) > 1:
-                return "", f"one of {len(source['channels'])} channels; write it out with CutSet.save_audios() first"
-            return source["source"], None
-    return "", "its recording has no source for its channel; mend the cuts"
+                kind = source["type"]
+                return "", None, f"its audio is a {kind}, not a file; write it with CutSet.save_audios() first"
+            channel = channels.index(cut.get("channel", 0)) if len(channels) > 1 else None
+            return _string(source, "source"), channel, None
+    return "", None, "its recording has no source for its channel; write the cuts again with lhotse"
 
 
 def _find(folder: Path, audio: str) -> Path:
@@ -76,14 +140,18 @@ def _find(folder: Path, audio: str) -> Path:
 
 def is_cuts(source: Path) -> bool:
     """Whether a file's first line is one of lhotse's cuts."""
-    if not source.is_file() or not source.name.endswith((".jsonl", ".jsonl.gz")):
+    if not source.is_file() or not source.name.lower().endswith((".jsonl", ".jsonl.gz")):
         return False
     try:
-        with gzip.open(source, "rb") if source.suffix == ".gz" else source.open("rb") as stream:
-            first = json.loads(stream.readline())
-    except (ValueError, OSError, EOFError, zlib.error):
+        _, first = next(json_rows(source), ("", ""))
+    except UserError:
         return False
     return isinstance(first, dict) and str(first.get("type", "")).endswith("Cut")
 
 
-LHOTSE = Layout(name="lhotse", about="lhotse cuts, .jsonl or .jsonl.gz", recognises=is_cuts, read=read_cuts)
+LHOTSE = Layout(
+    name="lhotse",
+    about="lhotse cuts, .jsonl or .jsonl.gz",
+    recognises=lambda source, files: is_cuts(source),
+    read=read_cuts,
+)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, files_below, id_of
+from lst_cli.audio.layouts.listing import Entry, Layout, Listing, NoText, files_below, id_of, read_text
 
 LONGEST_S = 60.0
 """Stretches of voice are joined up to this length, as LibriLight's own ``cut_by_vad.py`` does by default."""
@@ -32,12 +32,14 @@ def read_librilight(folder: Path, with_text: bool) -> Listing:
 def _recording(path: Path, document: Path, folder: Path) -> list[Entry]:
     id = id_of(path, folder)
     try:
-        about: dict[str, Any] = json.loads(document.read_bytes())
+        about: dict[str, Any] = json.loads(read_text(document))
         spans = [(float(start), float(end)) for start, end in about["voice_activity"]]
         speaker = str(about["speaker"])
     except FileNotFoundError:
         return [Entry(id=id, path=path, problem=f"{path}: no {document.name} beside it; restore it")]
-    except (ValueError, KeyError, TypeError) as error:
+    except NoText as error:
+        return [Entry(id=id, path=path, problem=str(error))]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         problem = f"{document}: no 'speaker' and 'voice_activity' as [start, end] pairs ({error!r}); restore it"
         return [Entry(id=id, path=path, problem=problem)]
     if not spans:
@@ -64,11 +66,9 @@ def join_spans(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, fl
         yield first, last
 
 
-def is_librilight(source: Path) -> bool:
+def is_librilight(source: Path, files: Sequence[Path]) -> bool:
     """Whether the first recording below a folder has a JSON with voice activity beside it."""
-    if not source.is_dir():
-        return False
-    first = next((path for path in source.rglob("*.flac") if not path.name.startswith(".")), None)
+    first = next((path for path in files if path.suffix == ".flac"), None)
     return first is not None and _tells_activity(first.with_suffix(".json"))
 
 

@@ -7,20 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
-    AUDIO_SUFFIXES,
     Entry,
     Layout,
     Listing,
-    NotUtf8,
+    NoText,
     files_below,
+    is_audio,
+    lines_of,
     one_line,
     read_text,
+    same_name,
 )
 
 
 def read_librispeech(folder: Path, with_text: bool) -> Listing:
     """List ``SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac`` with the lines ``ID TEXT`` of ``*.trans.txt``."""
-    return _read_tree(folder, with_text, sorted(folder.rglob("*.trans.txt")))
+    return _read_tree(folder, with_text)
 
 
 def read_mls(folder: Path, with_text: bool) -> Listing:
@@ -34,8 +36,10 @@ def _mls_transcripts(folder: Path) -> list[Path]:
     return [path for path in found if path.is_file() and (path.parent / "audio").is_dir()]
 
 
-def _read_tree(folder: Path, with_text: bool, documents: Sequence[Path]) -> Listing:
-    audio = [path for path in files_below(folder) if path.suffix.lower() in AUDIO_SUFFIXES]
+def _read_tree(folder: Path, with_text: bool, documents: Sequence[Path] | None = None) -> Listing:
+    files = list(files_below(folder))
+    audio = [path for path in files if is_audio(path)]
+    documents = documents or sorted(path for path in files if path.name.endswith(".trans.txt"))
     if not with_text:
         return Listing(entries=_sorted(_entry(path) for path in audio))
     said: dict[str, tuple[str, Path]] = {}
@@ -43,10 +47,10 @@ def _read_tree(folder: Path, with_text: bool, documents: Sequence[Path]) -> List
     for document in documents:
         try:
             said.update((id, (text, document)) for id, text in _lines(document))
-        except NotUtf8 as error:
+        except NoText as error:
             broken[document.parent] = str(error)
     entries = [_with_text(path, said, broken) for path in audio]
-    missing = sorted(said.keys() - {path.stem for path in audio})
+    missing = sorted(said.keys() - {same_name(path.stem) for path in audio})
     return Listing(
         entries=_sorted([*entries, *(_without_audio(id, said[id][1]) for id in missing)]), documents=list(documents)
     )
@@ -57,19 +61,19 @@ def _sorted(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _lines(document: Path) -> Iterator[tuple[str, str]]:
-    for line in read_text(document).splitlines():
+    for line in lines_of(read_text(document)):
         if line.strip():
             id, *text = line.split(maxsplit=1)
-            yield id, one_line(text[0]) if text else ""
+            yield same_name(id), one_line(text[0]) if text else ""
 
 
 def _entry(path: Path, text: str | None = None, problem: str | None = None) -> Entry:
     speaker = re.split("[-_]", path.stem)[0]
-    return Entry(id=path.stem, path=path, speaker=speaker, text=text, problem=problem)
+    return Entry(id=same_name(path.stem), path=path, speaker=speaker, text=text, problem=problem)
 
 
 def _with_text(path: Path, said: dict[str, tuple[str, Path]], broken: dict[Path, str]) -> Entry:
-    text, document = said.get(path.stem, (None, None))
+    text, document = said.get(same_name(path.stem), (None, None))
     if text:
         return _entry(path, text)
     if document is not None:
@@ -88,12 +92,12 @@ def _without_audio(id: str, document: Path) -> Entry:
 LIBRISPEECH = Layout(
     name="librispeech",
     about="SPEAKER/CHAPTER/ID.flac with ID TEXT lines in *.trans.txt",
-    recognises=lambda source: source.is_dir() and next(source.rglob("*.trans.txt"), None) is not None,
+    recognises=lambda source, files: any(path.name.endswith(".trans.txt") for path in files),
     read=read_librispeech,
 )
 MLS = Layout(
     name="mls",
     about="Multilingual LibriSpeech: audio/SPEAKER/BOOK/ID.flac beside transcripts.txt",
-    recognises=lambda source: source.is_dir() and bool(_mls_transcripts(source)),
+    recognises=lambda source, files: source.is_dir() and bool(_mls_transcripts(source)),
     read=read_mls,
 )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import stat
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from lst_cli.errors import UserError
 
-AUDIO_SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"))
-"""File names taken for audio that libsndfile reads."""
-
-FOREIGN_SUFFIXES = frozenset((".m4a", ".aac", ".mp4", ".wma", ".webm", ".amr", ".ape", ".sph", ".mka"))
-"""File names taken for audio that must be converted first; such a file is rejected, not passed over."""
+AUDIO_SUFFIXES = frozenset(
+    (
+        *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf", ".w64", ".sph"),
+        *(".m4a", ".m4b", ".mp4", ".aac", ".webm", ".mka", ".wma", ".amr", ".ape", ".wv", ".tta", ".mp2", ".rf64"),
+    )
+)
+"""File names taken for audio. What a file holds is seen by its contents."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,20 +38,22 @@ class Entry:
     """Where the utterance starts in its file, in seconds."""
     end_s: float | None = None
     """Where it ends, in seconds; None for the file's end."""
+    channel: int | None = None
+    """The one channel to read; None for the mean of all."""
     problem: str | None = None
-    """Why it must be rejected, with the cure; None if nothing is wrong so far."""
+    """Why it must be rejected, with the fix; None if nothing is wrong so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
     """All that a source claims to hold."""
 
-    entries: list[Entry]
-    """In corpus order."""
+    entries: Iterable[Entry]
+    """In corpus order. May be gone through several times; a long manifest is read anew each time."""
     documents: list[Path] = field(default_factory=list)
-    """Files read beside the audio (transcripts, manifests); their contents count for the fingerprint."""
+    """Transcripts and manifests; their contents count for the fingerprint."""
     notes: list[str] = field(default_factory=list)
-    """Things the user should hear of that reject nothing."""
+    """What the user should know although it rejects nothing; filled while the entries are gone through."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,52 +63,126 @@ class Layout:
     name: str
     about: str
     """One line for the docs and for errors."""
-    recognises: Callable[[Path], bool]
-    """Whether a source (file or folder, it exists) is laid out so."""
+    recognises: Callable[[Path, Sequence[Path]], bool]
+    """Whether a source (file or folder, it exists) is laid out so; given all files below it."""
     read: Callable[[Path, bool], Listing]
     """List a source; the flag says whether transcripts are wanted."""
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder in a fixed order, without hidden ones (such as macOS's ``._name.wav``)."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if path.name.startswith("."):
+    """Every file below a folder in a fixed order, without hidden ones (such as macOS's ``._name.wav``).
+
+    A link to a folder is followed only if the folder lies outside: inside it is found by its own path, and a link to
+    a parent would go round in circles.
+
+    :raises UserError: a folder can't be listed.
+    """
+    top = os.path.realpath(folder)
+    outside: set[str] = set()
+    # (path, whether it is a folder, whether a link to elsewhere led there)
+    waiting = [(str(folder), True, False)]
+    while waiting:
+        path, is_folder, is_outside = waiting.pop()
+        if not is_folder:
+            yield Path(path)
             continue
-        if path.is_dir():
-            yield from files_below(path)
-        else:
-            yield path
+        if is_outside:
+            real = os.path.realpath(path)
+            if real in outside or _is_below(real, top) or _is_below(top, real):
+                continue
+            outside.add(real)
+        waiting += [(each, folder, is_outside or link) for each, folder, link in _list(path)]
+
+
+def _list(folder: str) -> list[tuple[str, bool, bool]]:
+    """(path, whether it is a folder, whether it is a link to one), in falling order of name."""
+    try:
+        with os.scandir(folder) as found:
+            names = sorted((each for each in found if each.name[0] != "."), key=lambda each: each.name, reverse=True)
+            return [(each.path, is_folder := each.is_dir(), is_folder and each.is_symlink()) for each in names]
+    except OSError as error:
+        raise UserError(f"{folder}: the folder can't be listed", found=error.strerror, fix="give permission") from None
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def is_audio(path: Path) -> bool:
+    """Whether a file has an audio file's name."""
+    return path.suffix.lower() in AUDIO_SUFFIXES
 
 
 def id_of(path: Path, folder: Path) -> str:
-    """The id of an audio file: its path below the folder, without suffix, with forward slashes."""
-    return path.relative_to(folder).with_suffix("").as_posix()
+    """The id of an audio file: its path below the folder, without suffix, with forward slashes, in NFC."""
+    return same_name(path.relative_to(folder).with_suffix("").as_posix())
 
 
-def foreign_entry(path: Path, folder: Path) -> Entry:
-    """A rejected entry for an audio file of a format that libsndfile does not read."""
-    cure = f"convert it: ffmpeg -i {path.name} {path.stem}.flac"
-    return Entry(id=id_of(path, folder), path=path, problem=f"{path}: {path.suffix} is not read; {cure}")
+def same_name(name: str) -> str:
+    """A name in one normal form (NFC): macOS writes accents apart from their letters (NFD), others do not."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-class NotUtf8(Exception):
-    """A text file is not UTF-8; the message says where, and what to do."""
+def find_file(path: Path) -> Path:
+    """The file of this name, in whatever normal form its name stands on disk; the path as it is if there is none."""
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        exact = found / part
+        found = exact if os.path.lexists(exact) else found / _names_in(found).get(same_name(part), part)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _names_in(folder: Path) -> dict[str, str]:
+    try:
+        return {same_name(each.name): each.name for each in folder.iterdir() if not each.name.isascii()}
+    except OSError:
+        return {}
+
+
+class NoText(Exception):
+    """A text file can't be read; the message says why, and what to do."""
+
+
+class NotUtf8(NoText):
+    """A text file is not UTF-8; the message says where."""
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 text file without its byte-order mark; a ``.gz`` is unpacked.
+    """A text file in UTF-8 (or in UTF-16 with its mark), without byte-order marks; a ``.gz`` is unpacked.
 
     :raises NotUtf8: it holds other bytes.
+    :raises FileNotFoundError: there is no such file.
+    :raises NoText: it is a pipe or a device, or can't be read.
     """
-    data = path.read_bytes()
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NoText(f"{path}: not a regular file")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise NoText(f"{path}: {error.strerror}") from None
     if path.suffix == ".gz":
         data = _unpack(path, data)
+    return decode_text(data, str(path))
+
+
+def decode_text(data: bytes, where: str) -> str:
+    """Text from bytes, without byte-order marks.
+
+    :raises NotUtf8: they are not UTF-8.
+    """
     try:
-        return data.decode("utf-8-sig")
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16").replace("\ufeff", "")
+        return data.decode("utf-8").replace("\ufeff", "")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise NotUtf8(
-            f"{path}: not UTF-8 (byte 0x{data[error.start]:02x} in line {line}); convert it: "
+            f"{where}: not UTF-8 (byte 0x{data[error.start]:02x} in line {line}); convert it: "
             f"iconv -f WINDOWS-1252 -t UTF-8, or from the encoding it has"
         ) from None
 
@@ -124,8 +206,13 @@ def read_document(path: Path) -> str:
         return read_text(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except NotUtf8 as error:
+    except NoText as error:
         raise UserError(str(error)) from None
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text: they end at a line feed only. U+2028, U+0085 and others are characters like any other."""
+    return [line.rstrip("\r") for line in text.split("\n")]
 
 
 def one_line(text: str) -> str:

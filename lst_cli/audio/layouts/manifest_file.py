@@ -1,147 +1,151 @@
-"""A table that names audio files: TSV, JSON lines or Parquet, a row an utterance.
+"""A table that names audio files: TSV, csv, JSON lines or Parquet, a row an utterance. It is read row by row.
 
-Columns: ``path`` (absolute, or relative to the table), and optionally ``id``, ``text``, ``speaker``, ``source``,
-``start`` and ``end`` in seconds. Other columns are left alone.
+Columns: the path (absolute, or relative to the table), and optionally the text, id, speaker, source, and a segment in
+seconds (start or offset, end or duration); ``columns.py`` has the names. Other columns are ignored.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, one_line, read_document
+from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, no_text_note
+from lst_cli.audio.layouts.listing import Entry, Layout, Listing, same_name
+from lst_cli.audio.layouts.table_rows import Row, Rows, json_rows, parquet_rows, separated_rows
 from lst_cli.errors import UserError
 
-ManifestRows = Iterator[tuple[str, dict[str, Any]]]
-"""(where the row stands, its columns)."""
+_AUDIO_FOLDERS = (".", "clips", "wavs", "wav", "audio")
+"""Where a relative path is looked for, below the table's folder."""
 
-_COLUMNS = "path (needed), id, text, speaker, source, start, end"
+_ROWS_TO_LOOK_AT = 1000
 
 
 def read_manifest(path: Path, with_text: bool) -> Listing:
     """List the rows of a manifest, in their order.
 
-    :raises UserError: the table can't be read, or has no ``path`` column.
+    :raises UserError: the table can't be read, or has no column with paths.
     """
-    rows = list(_READERS[path.suffix](path))
-    columns = {column for _, row in rows for column in row}
-    if rows and "path" not in columns:
+    return read_table(path, with_text, rows_of(path))
+
+
+def read_table(path: Path, with_text: bool, rows: Callable[[Path], Rows]) -> Listing:
+    """List the rows of a table that ``rows`` reads."""
+    first = list(islice(rows(path), _ROWS_TO_LOOK_AT))
+    names = list(dict.fromkeys(name for _, row in first if not isinstance(row, str) for name in row))
+    columns = find_columns(names)
+    if first and not names:
+        where, problem = first[0]
+        raise UserError(
+            f"{where}: {problem or 'no columns'}", fix="none of its first rows can be read: correct the table"
+        )
+    if names and columns.path is None:
         raise UserError(
             f"{path}: no column 'path'",
-            found=", ".join(sorted(columns)) or "no columns",
-            expected=_COLUMNS,
+            found=", ".join(sorted(map(str, names))),
+            expected=f"one of {', '.join(PATH_COLUMNS)}",
             fix="name the column with the audio files 'path'",
         )
-    with_text = with_text and "text" in columns
-    return Listing(entries=[_entry(path.parent, where, row, with_text) for where, row in rows], documents=[path])
+    notes = [no_text_note(path, map(str, names))] if names and with_text and columns.text is None else []
+    folder = _audio_folder(path, columns, first)
+    entries = _Entries(path, rows, columns, folder, with_text and columns.text is not None)
+    return Listing(entries=entries, documents=[path], notes=notes)
 
 
-def _tsv(path: Path) -> ManifestRows:
-    lines = read_document(path).splitlines()
-    header = lines[0].split("\t") if lines else []
-    for number, line in enumerate(lines[1:], start=2):
-        if line.strip():
-            cells = line.split("\t")
-            if len(cells) != len(header):
-                raise UserError(
-                    f"{path}, line {number}: the wrong number of columns",
-                    found=f"{len(cells)}",
-                    expected=f"{len(header)}, as in the first line: {', '.join(header)}",
-                    fix="part the columns by single tabs; no cell may hold a tab or a line break",
-                )
-            yield f"{path}, line {number}", {key: cell or None for key, cell in zip(header, cells, strict=True)}
+def _audio_folder(path: Path, columns: Columns, rows: list[tuple[str, Row]]) -> Path:
+    """The folder that the paths are relative to: Common Voice has its audio in ``clips``."""
+    for _, row in rows[:20]:
+        name = None if isinstance(row, str) or columns.path is None else row.get(columns.path)
+        if isinstance(name, str) and name and not Path(name).is_absolute() and "\0" not in name:
+            for each in _AUDIO_FOLDERS:
+                if (path.parent / each / name).exists():
+                    return path.parent / each
+    return path.parent
 
 
-def json_rows(path: Path) -> ManifestRows:
-    """The objects of a file of JSON lines, and where each stands.
+@dataclass(frozen=True)
+class _Entries:
+    """The rows of a manifest, read anew each time that they are gone through."""
 
-    :raises UserError: a line holds something else.
-    """
-    for number, line in enumerate(read_document(path).splitlines(), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise UserError(f"{path}, line {number}: not JSON", found=str(error)) from None
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}: not a JSON object", found=line[:60])
-            yield f"{path}, line {number}", row
+    path: Path
+    rows: Callable[[Path], Rows]
+    columns: Columns
+    folder: Path
+    with_text: bool
 
+    def __iter__(self) -> Iterator[Entry]:
+        for where, row in self.rows(self.path):
+            if isinstance(row, str):
+                yield Entry(id=where.rpartition(", ")[2], path=self.path, problem=f"{where}: {row}")
+            else:
+                yield self._entry(where, row)
 
-def _parquet(path: Path) -> ManifestRows:
-    from lst_cli.artifacts.parquet import read_parquet
+    def _entry(self, where: str, row: Mapping[str, Any]) -> Entry:
+        reader = RowReader(self.columns, row)
+        name = self._path(reader, row) or where.rpartition(", ")[2]  # an id is needed to list it among the rejects
+        start, end = reader.segment()
+        text = reader.string(self.columns.text) if self.with_text else None
+        if self.with_text and text is None:
+            reader.problems.append("no text; write it, or add the corpus with --no-text")
+        return Entry(
+            id=reader.id() or _default_id(name, start, end if reader.states_segment() else None),
+            path=self.folder / name,
+            text=text,
+            speaker=reader.string(self.columns.speaker),
+            source=reader.string(self.columns.source),
+            start_s=start or 0.0,
+            end_s=end,
+            problem=f"{where}: {'; '.join(reader.problems)}" if reader.problems else None,
+        )
 
-    for number, row in enumerate(read_parquet(path).to_pylist(), start=1):
-        yield f"{path}, row {number}", row
-
-
-_READERS: Mapping[str, Callable[[Path], ManifestRows]] = {".tsv": _tsv, ".jsonl": json_rows, ".parquet": _parquet}
-
-
-def _entry(folder: Path, where: str, row: Mapping[str, Any], with_text: bool) -> Entry:
-    problems: list[str] = []
-    name = row.get("path")
-    if not isinstance(name, str) or not Path(name).name:
-        problems.append(f"no path (found {name!r}); name the audio file")
-        name = where.rpartition(", ")[2]  # an id is needed to list the row among the rejects
-    start = _seconds(row, "start", problems)
-    end = _seconds(row, "end", problems)
-    if end is not None and end <= (start or 0.0):
-        problems.append(f"end {end:g} is not after start {start or 0.0:g}; give both in seconds from the file's start")
-    text = _string(row, "text")
-    if with_text and text is None:
-        problems.append("no text; write it, or add the corpus with --no-text")
-    return Entry(
-        id=_string(row, "id") or _default_id(name, start, end),
-        path=folder / name,
-        text=text if with_text else None,
-        speaker=_string(row, "speaker"),
-        source=_string(row, "source"),
-        start_s=start or 0.0,
-        end_s=end,
-        problem=f"{where}: {'; '.join(problems)}" if problems else None,
-    )
-
-
-def _string(row: Mapping[str, Any], column: str) -> str | None:
-    value = row.get(column)
-    return (one_line(str(value)) or None) if value is not None else None
-
-
-def _seconds(row: Mapping[str, Any], column: str, problems: list[str]) -> float | None:
-    value = row.get(column)
-    if value is None:
+    def _path(self, reader: RowReader, row: Mapping[str, Any]) -> str | None:
+        name = row.get(self.columns.path) if self.columns.path is not None else None
+        if isinstance(name, str) and Path(name).name and "\0" not in name:
+            return name
+        reader.problems.append(f"no path (found {str(name)[:60]!r}); name the audio file")
         return None
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        problems.append(f"{column} is {value!r}; give seconds, 0 or more")
-        return None
-    return seconds
 
 
 def _default_id(name: str, start: float | None, end: float | None) -> str:
     """The path without its suffix, and the milliseconds of a segment."""
-    id = Path(name).with_suffix("").as_posix()
+    id = same_name(Path(name).with_suffix("").as_posix())
     if start is None and end is None:
         return id
     last = "end" if end is None else f"{round(end * 1000):07d}"
     return f"{id}/{round((start or 0.0) * 1000):07d}-{last}"
 
 
+_READERS: Mapping[str, Callable[[Path], Rows]] = {
+    ".tsv": lambda path: separated_rows(path, "\t"),
+    ".csv": separated_rows,
+    ".jsonl": json_rows,
+    ".json": json_rows,
+    ".ndjson": json_rows,
+    ".parquet": parquet_rows,
+}
+
+
+def _suffix(path: Path) -> str:
+    """The suffix in lower case, without that of a packed file."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
+
+
+def rows_of(path: Path) -> Callable[[Path], Rows]:
+    """What reads the rows of a manifest with this suffix."""
+    return _READERS[_suffix(path)]
+
+
 def is_manifest(source: Path) -> bool:
     """Whether a source is a file with a manifest's suffix."""
-    return source.is_file() and source.suffix in _READERS
+    return source.is_file() and _suffix(source) in _READERS
 
 
 MANIFEST = Layout(
     name="manifest",
-    about="a .tsv, .jsonl or .parquet table with a column path (and id, text, speaker, source, start, end)",
-    recognises=is_manifest,
+    about="a .tsv, .csv, .jsonl or .parquet table with a column of paths (and text, id, speaker, source, start, end)",
+    recognises=lambda source, files: is_manifest(source),
     read=read_manifest,
 )

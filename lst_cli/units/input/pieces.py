@@ -82,7 +82,7 @@ def read_window(utterance: Utterance, window: AudioWindow) -> Waveform:
     margin = math.ceil(_MARGIN_S * rate)
     start = max(0, window.start * rate // SAMPLE_RATE - margin) // step * step
     stop = min(utterance.samples, -(-window.stop * rate // SAMPLE_RATE) + margin)
-    samples_N, found = read_samples(utterance.path, utterance.offset + start, stop - start)
+    samples_N, found = read_samples(utterance.path, utterance.offset + start, stop - start, **utterance.mending)
     if found != rate:
         raise UserError(
             f"{utterance.path}: the audio file was changed after the corpus was made",

@@ -1,0 +1,81 @@
+"""The first pass over what a source lists: which files there are, and which ids are used twice; in little memory."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lst_cli.audio.layouts import Entry
+from lst_cli.audio.layouts.listing import find_file
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the first pass has found."""
+
+    entries: int
+    files: dict[str, int]
+    """Number of every distinct file, in order of first mention."""
+    packed: dict[str, int]
+    """The same for files that hold the audio of many utterances."""
+    twice: dict[str, list[str]]
+    """The ids that are used more than once, and where."""
+
+
+def scan_entries(entries: Iterable[Entry]) -> Scan:
+    """Go through all entries once; through them again if an id is used twice."""
+    files: dict[str, int] = {}
+    packed: dict[str, int] = {}
+    ids = array("Q")
+    for entry in with_plain_names(entries):
+        ids.append(_digest(entry.id))
+        if entry.problem is None:
+            (files if entry.row is None else packed).setdefault(
+                str(entry.path), len(files if entry.row is None else packed)
+            )
+    # Eight bytes an id: a million strings would take more memory than all else.
+    sorted_ids = np.sort(np.frombuffer(ids, dtype=np.uint64)) if ids else np.zeros(0, np.uint64)
+    repeated = set(sorted_ids[1:][sorted_ids[1:] == sorted_ids[:-1]].tolist())
+    twice: dict[str, list[str]] = {}
+    if repeated:
+        for entry in with_plain_names(entries):
+            if _digest(entry.id) in repeated:
+                twice.setdefault(entry.id, []).append(str(entry.path))
+    return Scan(len(ids), files, packed, {id: places for id, places in twice.items() if len(places) > 1})
+
+
+def checked(entries: Iterable[Entry], scan: Scan) -> Iterator[Entry]:
+    """The entries; those whose id another one has too are marked: nobody can tell which is meant."""
+    for entry in with_plain_names(entries):
+        places = scan.twice.get(entry.id)
+        if places is None or entry.problem is not None:
+            yield entry
+        else:
+            shown = ", ".join(places[:3])
+            yield replace(
+                entry, problem=f"the id {entry.id!r} is used {len(places)} times ({shown}); give each its own"
+            )
+
+
+def with_plain_names(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries with their files as they are called on disk; a name that is not UTF-8 is rejected."""
+    for entry in entries:
+        name = f"{entry.id}{entry.path}"
+        if name.isascii():
+            yield entry
+            continue
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            id = entry.id.encode("utf-8", "backslashreplace").decode()
+            yield replace(entry, id=id, problem=f"{id}: the file's name is not UTF-8; rename it")
+        else:
+            yield replace(entry, path=find_file(entry.path))
+
+
+def _digest(id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
