@@ -30,10 +30,11 @@ def scan_entries(entries: Iterable[Entry]) -> Scan:
     """Go through all entries once; through them again if an id is used twice."""
     files: dict[str, int] = {}
     packed: dict[str, int] = {}
-    ids = array("Q")
+    ids, count = array("Q"), 0
     for entry in with_plain_names(entries):
-        ids.append(_digest(entry.id))
+        count += 1
         if entry.problem is None:
+            ids.append(_digest(entry.id))
             (files if entry.row is None else packed).setdefault(
                 str(entry.path), len(files if entry.row is None else packed)
             )
@@ -43,9 +44,9 @@ def scan_entries(entries: Iterable[Entry]) -> Scan:
     twice: dict[str, list[str]] = {}
     if repeated:
         for entry in with_plain_names(entries):
-            if _digest(entry.id) in repeated:
+            if entry.problem is None and _digest(entry.id) in repeated:
                 twice.setdefault(entry.id, []).append(str(entry.path))
-    return Scan(len(ids), files, packed, {id: places for id, places in twice.items() if len(places) > 1})
+    return Scan(count, files, packed, {id: places for id, places in twice.items() if len(places) > 1})
 
 
 def checked(entries: Iterable[Entry], scan: Scan) -> Iterator[Entry]:

@@ -184,6 +184,20 @@ def caf_container(file: BinaryIO, size: int) -> Container:
     return Container()
 
 
+def w64_container(file: BinaryIO, size: int) -> Container:
+    """Look at a Sony Wave64 file: chunks of a 16-byte name and a 64-bit size that counts both, to multiples of 8."""
+    at = 40
+    while at + 24 <= size:
+        file.seek(at)
+        name, length = struct.unpack("<4s12xQ", file.read(24))
+        if name == b"data":
+            promised, there = length - 24, size - at - 24
+            cut = there < promised < 1 << 62
+            return Container(problem=f"cut off: {there:,} of {promised:,} bytes of audio" if cut else None)
+        at += max(24, length + -length % 8)
+    raise NotDecodable("a Wave64 header without audio behind it")
+
+
 def sphere_container(file: BinaryIO, size: int) -> Container:
     """Look at a NIST SPHERE file: text fields in a header of (mostly) 1,024 bytes; TIMIT's ``.WAV`` are such."""
     file.seek(0)

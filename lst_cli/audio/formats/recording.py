@@ -25,6 +25,7 @@ from lst_cli.audio.formats.pcm_headers import (
     au_container,
     caf_container,
     sphere_container,
+    w64_container,
     wav_container,
 )
 
@@ -113,7 +114,10 @@ def open_recording(source: Path | bytes, *, check: bool = False) -> Iterator[Rec
                 _look(file, found.st_size, check) if check else _look_once(source, found.st_size, found.st_mtime_ns)
             )
         file.seek(0)
-        reader = _reader(source, file, container)
+        try:
+            reader = _reader(source, file, container)
+        except NotDecodable as error:
+            raise NotDecodable(container.problem or str(error)) from None
         stack.callback(reader.close)
         if reader.rate not in _RATES_HZ:
             raise NotDecodable(f"a rate of {reader.rate:,} Hz")
@@ -170,6 +174,7 @@ def _recognise(file: BinaryIO, size: int, check: bool) -> Container:
     simple: dict[bytes, Callable[[BinaryIO, int], Container]] = {
         b".snd": au_container,
         b"caff": caf_container,
+        b"riff": w64_container,
         b"NIST": sphere_container,
     }
     if kind in simple:
