@@ -2,9 +2,11 @@
 
 Memory: the peak of ``lst tokenize`` on one recording of 1 h and on one of 10 h, with a small HuBERT of random weights.
 Clips: 20,000 one-second files through ``lst corpus add`` and ``lst tokenize`` with MFCC units; what is left of the CPU
-time after the features' own is the overhead. Seams: how many units of a recording stay the same when it is heard in
+time after the features' own is the overhead. Corpora: the peak of
+``lst corpus add`` on a manifest of a million segments of one file, and the time to list 50,000 files. Seams: how many units of a recording stay the same when it is heard in
 windows and not in one piece, of all units and of those within 2 s of a seam: HuBERT base with random weights, and MFCC.
 Prints rows and, as the last line, JSON with ``peak_gb_short``, ``peak_gb_long``, ``clip_overhead_ms``, ``add_ms``,
+``manifest_peak_gb``, ``manifest_s``, ``listing_s``,
 ``seam_agreement``, ``agreement`` and ``mfcc_agreement``.
 
     python benchmarks/limits.py            # some 15 minutes on two cores
@@ -48,6 +50,8 @@ def main() -> None:
         result = memory(Path(folder) / "memory", 3600 // share)
         print(result, flush=True)
         result |= clips(Path(folder) / "clips", 20_000 // share)
+        print(result, flush=True)
+        result |= corpora(Path(folder) / "corpora", 1_000_000 // share, 50_000 // share)
         print(result, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(result | seams(Path(folder), 90 if options.quick else 300, base=not options.quick)))
@@ -130,6 +134,33 @@ def clips(folder: Path, count: int) -> dict[str, Any]:
         "clip_overhead_ms": round(1000 * (whole - features) / count, 3),
         "add_ms": round(1000 * add / count, 3),
     }
+
+
+def corpora(folder: Path, rows: int, files: int) -> dict[str, Any]:
+    """Peak memory and CPU time of a long manifest, and seconds to list a folder of clips with transcripts."""
+    import soundfile
+
+    from lst_cli.audio.layouts import choose_layout
+
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "talk.flac", audio(600 * RATE, 0), RATE)
+    with (folder / "rows.jsonl").open("w") as stream:
+        for i in range(rows):
+            start = i % 5900 / 10
+            row = {"path": "talk.flac", "id": f"u{i:08d}", "start": start, "end": start + 2.5, "text": f"words {i}"}
+            stream.write(json.dumps(row) + "\n")
+    seconds, peak = lst(folder, "corpus", "add", str(folder / "rows.jsonl"), "--name", "rows")
+    clip_folder = folder / "clips"
+    for i in range(files):
+        clip = clip_folder / f"{i // 500:03d}" / f"{i:05d}.wav"
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        clip.touch()
+        clip.with_suffix(".txt").write_text(f"words {i}")
+    started = time.perf_counter()
+    listed = list(choose_layout(clip_folder).read(clip_folder, True).entries)
+    assert len(listed) == files
+    listing_s = round(time.perf_counter() - started, 2)
+    return {"manifest_peak_gb": round(peak, 3), "manifest_s": round(seconds, 1), "listing_s": listing_s}
 
 
 def seams(folder: Path, seconds: int, *, base: bool) -> dict[str, Any]:

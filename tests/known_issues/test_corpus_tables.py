@@ -90,7 +90,7 @@ def test_one_bad_line_stopped_the_whole_manifest(folder: Path) -> None:
     assert len(reasons(corpus)) == len(bad)
     assert all("m.jsonl, line" in reason for reason in reasons(corpus))
     with pytest.raises(UserError, match="7 of 8 inputs were rejected"):
-        add(folder / "m.jsonl", folder.parent / "root", max_reject_rate=0.5)
+        add(folder / "m.jsonl", folder.parent / "other", max_reject_rate=0.5)
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u0085", "\x1c", "\x0b"])

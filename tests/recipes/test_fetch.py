@@ -79,14 +79,14 @@ class _CutOff(io.BytesIO):
 def test_a_download_that_breaks_off_is_kept_to_go_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = tmp_path / ".clips.part"
     part.write_bytes(b"abc")
-    monkeypatch.setattr(fetch.urllib.request, "urlopen", lambda request: _CutOff(b"def"))
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", lambda request, timeout: _CutOff(b"def"))
     with pytest.raises(SystemExit, match="broke off at 6 of 12 bytes"):
         fetch.download(_source(part, None), part)
     assert part.read_bytes() == b"abcdef"
 
 
 def test_a_part_that_is_the_whole_file_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(request: urllib.request.Request) -> object:
+    def refuse(request: urllib.request.Request, timeout: float) -> object:
         assert request.get_header("Range") == "bytes=6-"
         raise urllib.error.HTTPError(request.full_url, 416, "Range Not Satisfiable", Message(), None)
 
@@ -103,8 +103,52 @@ def test_a_part_that_is_the_whole_file_is_checked_and_kept(tmp_path: Path, monke
     assert not part.exists()
 
 
+def test_a_changed_file_that_is_there_is_not_unpacked(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    out.mkdir()
+    (out / "clips.tar.gz").write_bytes(archive.read_bytes()[:-1] + b"x")
+    with pytest.raises(SystemExit, match="not the published file"):
+        fetch.fetch(_source(archive, hashlib.sha256(archive.read_bytes()).hexdigest()), out)
+    assert [path.name for path in out.iterdir()] == ["clips.tar.gz"]
+
+
+def test_a_missing_checksum_is_named_and_the_first_one_recorded(archive: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "data"
+    fetch.fetch(_source(archive, None), out)
+    assert "no published checksum" in capsys.readouterr().err
+    (out / ".clips.tar.gz.done").unlink()
+    fetch.fetch(_source(archive, None), out)
+    (out / ".clips.tar.gz.done").unlink()
+    (out / "clips.tar.gz").write_bytes(b"something else")
+    with pytest.raises(SystemExit, match="not the recorded file"):
+        fetch.fetch(_source(archive, None), out)
+
+
+class _OtherRange(_CutOff):
+    headers: ClassVar = {"Content-Length": "3", "Content-Range": "bytes 0-2/6"}
+
+
+def test_a_resumed_download_of_another_range_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = tmp_path / ".clips.part"
+    part.write_bytes(b"abc")
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", lambda request, timeout: _OtherRange(b"abc"))
+    with pytest.raises(SystemExit, match="another range"):
+        fetch.download(_source(part, None), part)
+    assert not part.exists()
+
+
+def test_a_server_that_does_not_answer_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(request: urllib.request.Request, timeout: float) -> object:
+        assert timeout <= 120
+        raise urllib.error.URLError(TimeoutError("timed out"))
+
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", silent)
+    with pytest.raises(SystemExit, match="no answer"):
+        fetch.fetch(_source(tmp_path / "clips", None), tmp_path)
+
+
 def test_another_refusal_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(request: urllib.request.Request) -> object:
+    def refuse(request: urllib.request.Request, timeout: float) -> object:
         raise urllib.error.HTTPError(request.full_url, 404, "Not Found", Message(), None)
 
     monkeypatch.setattr(fetch.urllib.request, "urlopen", refuse)

@@ -28,6 +28,10 @@ everything before was decoded.
 
 _SEEK_BACK_S = 1.0
 
+_STATE_DURATION = ("matroska", "asf", "ape", "wv", "tta", "flv")
+_DURATION_SLACK_S = 0.25
+"""These containers state a duration, in rounded time and with the encoder's delay."""
+
 
 def _libav() -> Any:
     import av
@@ -78,6 +82,9 @@ class FfmpegReader:
         self.samples: int | None = int(self._stream.duration) if self._exact and self._stream.duration else None
         """As the container says; None where it does not say it exactly."""
 
+        duration = self._container.duration if format in _STATE_DURATION else None
+        self._at_least = 0 if not duration else int((duration / 1e6 - _DURATION_SLACK_S) * self.rate)
+
     def close(self) -> None:
         """Close the container, not the file."""
         self._container.close()
@@ -116,6 +123,8 @@ class FfmpegReader:
                 return
         if waiting:
             yield np.concatenate(waiting)
+        if at is not None and at < self._at_least:
+            raise NotDecodable(f"cut off: {at:,} of at least {self._at_least:,} samples")
 
     def _decoded(self) -> Iterator[Any]:
         try:
