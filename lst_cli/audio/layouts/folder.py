@@ -85,7 +85,7 @@ def read_vctk(folder: Path, with_text: bool) -> Listing:
     for id, path in sorted(by_id.items()):
         speaker = path.parent.name
         text = texts.of((folder / "txt" / speaker, same_name(id)))
-        missing = folder / "txt" / speaker / f"{id}.txt"
+        missing = f"txt/{speaker}/{id}.txt"
         entries.append(_with_text(Entry(id=same_name(id), path=path, speaker=speaker), text, missing, with_text))
     listing = _listing(folder, entries, texts, with_text)
     if skipped:
@@ -109,31 +109,31 @@ def _listing(folder: Path, entries: Sequence[Entry], texts: _Texts, with_text: b
     notes = []
     if stray and with_text:
         notes.append(f"{len(stray)} .txt files have no audio beside them, the first {min(stray)}")
-    documents = sorted(texts.used) if with_text else []
+    documents = sorted(texts.used, key=str) if with_text else []
     return Listing(entries=sorted(entries, key=lambda entry: entry.id), documents=documents, notes=notes)
 
 
 def _entry(path: Path, folder: Path, texts: _Texts, with_text: bool) -> Entry:
     key = _key(path, len(path.suffix))
     speaker = None
-    if (libritts := _LIBRITTS_STEM.fullmatch(path.stem)) and path.parent.parent.name == libritts[1]:
+    if (libritts := _LIBRITTS_STEM.fullmatch(key[1])) and path.parent.parent.name == libritts[1]:
         speaker = libritts[1]
     is_timit = key in texts.timit
     if is_timit:
         speaker = path.parent.name
     entry = Entry(id=id_of(path, folder), path=path, speaker=speaker)
-    return _with_text(entry, texts.of(key), path.with_suffix(".txt"), with_text, is_timit=is_timit)
+    return _with_text(entry, texts.of(key), f"{key[1]}.txt", with_text, is_timit=is_timit)
 
 
 def _with_text(
-    entry: Entry, transcript: Path | None, missing: Path, with_text: bool, *, is_timit: bool = False
+    entry: Entry, transcript: Path | None, missing: str, with_text: bool, *, is_timit: bool = False
 ) -> Entry:
     """The entry with its transcript, or with why it has none."""
     if not with_text:
         return entry
     problem, text = None, ""
     if transcript is None:
-        problem = f"{entry.path}: no transcript; write what is said to {missing.name}, or add the corpus with --no-text"
+        problem = f"{entry.path}: no transcript; write what is said to {missing}, or add the corpus with --no-text"
     else:
         try:
             text = one_line(read_text(transcript))

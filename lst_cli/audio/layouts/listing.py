@@ -158,9 +158,12 @@ def read_text(path: Path) -> str:
     :raises NoText: it is a pipe or a device, or can't be read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise NoText(f"{path}: not a regular file")
-        data = path.read_bytes()
+        # Without O_NONBLOCK, opening a pipe waits for someone who writes to it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with open(handle, "rb") as stream:  # noqa: PTH123
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise NoText(f"{path}: not a regular file")
+            data = stream.read()
     except FileNotFoundError:
         raise
     except OSError as error:
