@@ -1,4 +1,4 @@
-"""``lst corpus``: take in recordings, speak text, show what a corpus holds."""
+"""``lst corpus``: add recordings, speak text, show what a corpus holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Corpora of spoken utterances.")
 
 Name = Annotated[str, typer.Option(help="Name of the corpus.")]
-Workers = Annotated[int, typer.Option(min=1, help="Files or parts worked on at a time; by default one for each CPU.")]
+Workers = Annotated[int, typer.Option(min=1, help="Files or parts processed at a time; by default one per CPU.")]
 _CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _SHOWN = 20
 """Speakers and rejects that ``show`` prints without ``--json``."""
@@ -32,10 +32,11 @@ def add(
     layout: Annotated[
         str | None,
         typer.Option(
-            help="folder, manifest, librispeech, mls, librilight, lhotse or huggingface.  [default: as recognised]"
+            help="folder, manifest, librispeech, mls, librilight, lhotse, huggingface, ljspeech, audiofolder, commonvoice "
+            "or vctk.  [default: as recognised]"
         ),
     ] = None,
-    text: Annotated[bool, typer.Option("--text/--no-text", help="Demand transcripts, or take the audio alone.")] = True,
+    text: Annotated[bool, typer.Option("--text/--no-text", help="Require transcripts, or take the audio alone.")] = True,
     max_reject_rate: MaxRejectRate = 0.01,
     workers: Workers = _CPUS,
 ) -> None:
@@ -54,16 +55,16 @@ def synth(
     name: Name,
     voice: Annotated[
         list[str],
-        typer.Option(help="[ENGINE:]VOICE[#SPEAKER][@PITCH] (docs/corpus.md); several: one is drawn for each line."),
+        typer.Option(help="[ENGINE:]VOICE[#SPEAKER][@PITCH] (docs/corpus.md); if repeated, one is drawn per line."),
     ],
     lines: Annotated[Path | None, typer.Argument(help="A text file of lines TEXT or ID<TAB>TEXT.")] = None,
     items: Annotated[
         list[str] | None,
-        typer.Option(help="TASK:FILE, an evaluation set instead of lines: prompt and endings apart; may be repeated."),
+        typer.Option(help="TASK:FILE, an evaluation set instead of lines, with prompt and endings as separate utterances; may be repeated."),
     ] = None,
-    rate: Annotated[str, typer.Option(help="Speaking rate, or LOW:HIGH to draw one for each line.")] = "1",
+    rate: Annotated[str, typer.Option(help="Speaking rate, or LOW:HIGH to draw one per line.")] = "1",
     noise: Annotated[
-        float, typer.Option(min=0.0, max=2.0, help="Share of the voices' random variation; 0 is always the same.")
+        float, typer.Option(min=0.0, max=2.0, help="Scale of the voices' random variation; with 0 a sentence always sounds the same.")
     ] = 1.0,
     seed: Seed = 0,
     max_reject_rate: MaxRejectRate = 0.01,
