@@ -84,6 +84,10 @@ def import_(
     format: Annotated[
         str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
     ] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(help="Tier of words in TextGrids and MFA's JSON.  [default: words, SPEAKER - words or ORT-MAU]"),
+    ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
 ) -> None:
     """Take word times from TextGrid, CTM or JSON files."""
@@ -93,6 +97,7 @@ def import_(
     options = AlignmentImportOptions(
         sources=files,
         format=format,
+        tier=tier,
         tokens=store(ctx).find(tokens, TOKENS),
         name=name,
         max_reject_rate=max_reject_rate,

@@ -154,8 +154,8 @@ class _Files:
 
 def _text(clip: TranscribedClip, format: Format) -> str:
     """A clip's transcript in the format."""
+    from lst_cli.alignment.imports.textgrid import write_textgrid
     from lst_cli.inference.subtitles import srt, vtt
-    from lst_cli.inference.textgrid import textgrid
 
     if format == "text":
         return f"{clip.text}\n"
@@ -164,7 +164,7 @@ def _text(clip: TranscribedClip, format: Format) -> str:
         words = [word for each in clip.segments for word in each.words or ()]
         if any(each.words is not None for each in clip.segments):
             tiers["words"] = [(word.start_s, word.end_s, word.text) for word in words]
-        return textgrid(tiers, clip.seconds)
+        return write_textgrid(tiers, clip.seconds)
     cues = [cue for each in clip.segments for cue in _cues(each)]
     return srt(cues) if format == "srt" else vtt(cues)
 
