@@ -103,7 +103,7 @@ def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
         return [("the text", text)]
     try:
         raw = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file or "").read_bytes()
-        lines = raw.decode().splitlines()
+        lines = [" ".join(line.split()) for line in raw.decode("utf-8-sig").split("\n")]
     except OSError as error:
         raise UserError(f"--file {file}: the file can't be read", found=error.strerror) from None
     except UnicodeDecodeError as error:
