@@ -71,7 +71,7 @@ def _fault(row: dict[str, Any]) -> str | None:
     empty = [n for n, ending in enumerate(endings) if not isinstance(ending, str) or not clean(ending).strip()]
     if empty:
         return f"ending {', '.join(map(str, empty))} is empty"
-    if not re.fullmatch(r"\d+", str(row["label"])) or int(row["label"]) >= len(endings):
+    if not re.fullmatch(r"[0-9]{1,9}", str(row["label"])) or int(row["label"]) >= len(endings):
         return f"label is {row['label']!r} with {len(endings)} endings"
     return None
 

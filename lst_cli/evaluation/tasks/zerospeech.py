@@ -26,7 +26,8 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
     :param group_columns: columns that with ``id`` name a pair.
     :raises UserError: a column is missing, or rows are no pairs of one right and one wrong utterance.
     """
-    header, rows = read_table(path)
+    faults = Faults(path)
+    header, rows = read_table(path, faults)
     needed = ["id", "filename", "voice", "correct", text_column, *group_columns]
     missing = [name for name in needed if name not in header]
     if missing:
@@ -36,7 +37,6 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
             expected="the header of ZeroSpeech 2021's gold.csv",
             fix="give the gold.csv of a set that has one (the challenge's test sets have none in public)",
         )
-    faults = Faults(path)
     pairs: dict[tuple[str, ...], dict[str, tuple[int, dict[str, str]]]] = {}
     for line, cells in rows:
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
