@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _BLOCK = 1000
 """Utterances in a part."""
 
+RULES = 2
+"""Goes up when the same transcript and speech would give other words, times or scores."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -45,12 +48,19 @@ class RunOptions:
 def plan_run(options: RunOptions) -> tuple[Request, Callable[[Draft], None]]:
     """What is to be built, and how.
 
-    :raises UserError: there is no such pretrained model.
+    :raises UserError: there is no such pretrained model, or num2words does not know the language.
     """
     from lst_cli.alignment.emissions.pretrained_files import describe_model
+    from lst_cli.alignment.number_words import check_language
 
+    check_language(options.language)
     parents = {"corpus": options.corpus, "tokens": options.tokens}
-    config: dict[str, Any] = {"made_by": "run", "language": options.language, "min_score": options.min_score}
+    config: dict[str, Any] = {
+        "made_by": "run",
+        "rules": RULES,
+        "language": options.language,
+        "min_score": options.min_score,
+    }
     if options.aligner is not None:
         parents["aligner"] = options.aligner
     else:

@@ -1,7 +1,8 @@
 """From a transcript to words and the letters that are heard, by stated rules. The original words are kept.
 
-1. Words are what stands between white space, spelled as in the transcript. A word with nothing to say (a dash, a
-   quotation mark by itself) is joined to the word before it, at the beginning to the word after it.
+1. Words are what stands between white space, spelled as in the transcript. A marker in brackets (``[noise]``,
+   ``<unk>``) is no word. A word with nothing to say (a dash, a quotation mark by itself) is joined to the word before
+   it, at the beginning to the word after it.
 2. Digits and symbols are spoken (:mod:`lst_cli.alignment.numbers`).
 3. Letters are lowered. A letter that the aligner does not know loses its accents (``é`` to ``e``) or is spelled out
    (``æ`` to ``ae``). If it still does not know it, the utterance can't be aligned.
@@ -17,7 +18,8 @@ import unicodedata
 from collections.abc import Set
 from dataclasses import dataclass
 
-from lst_cli.alignment.numbers import speak_numbers
+from lst_cli.alignment.numbers import speak_tokens
+from lst_cli.text.markers import is_marker
 
 _SPELLED_OUT = {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "＇": "'"})
@@ -45,12 +47,13 @@ def spoken_words(text: str, letters: Set[str], language: str = "en") -> list[Wor
     :param letters: the lower-case letters that the aligner has labels for (with ``'`` if it has).
     :param language: for numbers, a code that num2words knows.
     :raises Unalignable: the transcript has no words, or a letter that the aligner does not know.
-    :raises UserError: num2words does not know the language.
     """
     words: list[Word] = []
     silent: list[str] = []
-    for token in text.split():
-        parts = _parts(token, letters, language)
+    tokens = [token for token in text.split() if not is_marker(token)]
+    plain = [token.translate(_APOSTROPHES).lower() for token in tokens]
+    for token, spoken in zip(tokens, speak_tokens(plain, language), strict=True):
+        parts = _parts(token, spoken, letters)
         if parts:
             words.append(Word(" ".join([*silent, token]), parts))
             silent = []
@@ -63,9 +66,8 @@ def spoken_words(text: str, letters: Set[str], language: str = "en") -> list[Wor
     return words
 
 
-def _parts(token: str, letters: Set[str], language: str) -> tuple[str, ...]:
-    lowered = speak_numbers(token.translate(_APOSTROPHES).lower(), language)
-    heard = "".join(_heard(char, letters, token) for char in unicodedata.normalize("NFC", lowered))
+def _parts(token: str, spoken: str, letters: Set[str]) -> tuple[str, ...]:
+    heard = "".join(_heard(char, letters, token) for char in unicodedata.normalize("NFC", spoken))
     # An apostrophe at an edge is a quotation mark or stands for nothing that is heard.
     return tuple(part.strip("'") for part in heard.split() if part.strip("'"))
 

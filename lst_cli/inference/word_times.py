@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lst_cli.alignment.align_batch import align_words, load_emitter
 from lst_cli.alignment.imports.timed import TimedWord
 from lst_cli.alignment.kinds import ALIGNER
+from lst_cli.alignment.number_words import check_language
 from lst_cli.alignment.words import Unalignable, spoken_words
 from lst_cli.audio.decode import RATE_HZ as SAMPLE_RATE
 from lst_cli.units.frames import RATE_HZ, n_frames
@@ -28,7 +29,11 @@ class WordTimer:
     """Lays words over sound."""
 
     def __init__(self, emitter: Emitter, language: str = "en") -> None:
-        """Use a CTC model; ``language`` is that in which numbers are spoken."""
+        """Use a CTC model; ``language`` is that in which numbers are spoken.
+
+        :raises UserError: num2words does not know the language.
+        """
+        check_language(language)
         self._emitter = emitter
         self._language = language
 
