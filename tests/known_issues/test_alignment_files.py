@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE
 from lst_cli.alignment.imports.textgrid import parse_textgrid, write_textgrid
+from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
 from lst_cli.artifacts.parquet import read_parquet, write_parquet
 from lst_cli.errors import UserError

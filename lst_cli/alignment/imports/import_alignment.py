@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.imports.ctm import read_ctm
 from lst_cli.alignment.imports.json_words import read_json_words
-from lst_cli.alignment.kinds import ALIGNMENT
 from lst_cli.alignment.imports.match_ids import IdMatcher
 from lst_cli.alignment.imports.textgrid import read_textgrid
 from lst_cli.alignment.imports.timed import TimedReader, TimedUtterance, TimedWord, on_one_line
+from lst_cli.alignment.kinds import ALIGNMENT
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.audio.layouts.listing import files_below
 from lst_cli.console import warn

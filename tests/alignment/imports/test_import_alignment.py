@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 from lst_cli.alignment.imports.ctm import read_ctm
 from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
 from lst_cli.alignment.imports.json_words import read_json_words
-from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE
 from lst_cli.alignment.imports.textgrid import read_textgrid
 from lst_cli.alignment.imports.timed import TimedUtterance, TimedWord
+from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.errors import UserError
