@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
 from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,8 @@ def plan_run(options: RunOptions) -> tuple[Request, Callable[[Draft], None]]:
     from lst_cli.alignment.number_words import check_language
 
     check_language(options.language)
+    if not 0 <= options.min_score <= 1:  # also not a number
+        raise UserError(f"--min-score {options.min_score}", expected="a number from 0 to 1")
     parents = {"corpus": options.corpus, "tokens": options.tokens}
     config: dict[str, Any] = {
         "made_by": "run",
@@ -119,7 +122,6 @@ def _align_block(block: Sequence[tuple[Utterance, int]], emitter: Emitter, optio
     """Align some utterances; rows in their order, with ``reason`` where one was rejected."""
     from lst_cli.alignment.align_batch import align_batch
     from lst_cli.audio.decode import read_utterances
-    from lst_cli.errors import UserError
 
     tokens = {utterance.id: length for utterance, length in block}
     rows: dict[str, dict[str, Any]] = {}

@@ -45,6 +45,10 @@ class Emitter(Protocol):
     def batch_s(self) -> float:
         """Seconds of speech that are best read at once."""
 
+    @property
+    def trust(self) -> float:
+        """What its scores are multiplied by: how far they hold for speech that it was not trained on, 0 to 1."""
+
     def spell(self, words: Sequence[Word]) -> Spelling:
         """The labels of a transcript."""
 
@@ -62,9 +66,10 @@ class SmallEmitter:
     peaky = False
     batch_s = 60.0
 
-    def __init__(self, network: LetterNetwork, config: AlignerConfig) -> None:
+    def __init__(self, network: LetterNetwork, config: AlignerConfig, trust: float = 1.0) -> None:
         self._network = network
         self._config = config
+        self.trust = trust
 
     def spell(self, words: Sequence[Word]) -> Spelling:
         """See :func:`lst_cli.alignment.emissions.spelling.spell`."""

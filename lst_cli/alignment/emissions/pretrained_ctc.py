@@ -64,6 +64,7 @@ class Wav2Vec2Emitter:
     """A transformers ``Wav2Vec2ForCTC`` or ``HubertForCTC``, run without padding."""
 
     peaky = True
+    trust = 1.0
 
     def __init__(self, model: Any, vocabulary: CtcVocabulary, source: str, device: torch.device) -> None:
         config = model.config
@@ -103,6 +104,7 @@ class BundleEmitter:
     """A torchaudio ``Wav2Vec2ASRBundle``, one clip at a time (its convolutions can't tell padding from speech)."""
 
     peaky = True
+    trust = 1.0
     hop = 320
     offset = 40
     batch_s = 60.0
