@@ -1,4 +1,4 @@
-"""What a score of ``lst align`` means: how often words are off, by their score, with right and with damaged transcripts.
+"""What a score of ``lst align`` means: how often words are off, with right and with damaged transcripts.
 
 Every utterance of the corpora is aligned with its own transcript, with a third of its words replaced by those of
 another utterance, with its first three words missing, and with the whole transcript of another utterance. Times are
@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,7 @@ def cases(own: list[Word], other: list[Word], number: int) -> Iterator[tuple[str
     rng = np.random.default_rng(number)
     yield "right", own, np.arange(len(own))
     replaced = rng.random(len(own)) < 1 / 3
-    mixed = [
-        other[at % len(other)] if wrong else word for at, (word, wrong) in enumerate(zip(own, replaced, strict=True))
-    ]
+    mixed = [other[at % len(other)] if replaced[at] else word for at, word in enumerate(own)]
     yield "a third replaced", mixed, np.arange(len(own))
     if len(own) > MISSING:
         yield "three missing", own[MISSING:], np.arange(MISSING, len(own))
@@ -82,7 +81,7 @@ def main() -> None:
     score, off = np.array(words).T
     bins = {
         f"{low:g} to {min(high, 1):g}": {"off": round(float(off[chosen].mean()), 3), "words": int(chosen.sum())}
-        for low, high in zip(RANGES, RANGES[1:], strict=False)
+        for low, high in pairwise(RANGES)
         if (chosen := (score >= low) & (score < high)).any()
     }
     quantiles = {name: np.quantile(found, [0.05, 0.5, 0.95]).round(2).tolist() for name, found in utterances.items()}
