@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lst_cli.alignment.align import RunOptions, plan_run
 from lst_cli.alignment.align_batch import align_words
+from lst_cli.alignment.align_corpus import RunOptions, plan_run
 from lst_cli.alignment.confidence import place
 from lst_cli.alignment.emissions.aligner_network import LetterNetwork, new_network
 from lst_cli.alignment.emissions.emitters import SmallEmitter
