@@ -1,6 +1,6 @@
 """``lst align run``: the words of a corpus laid over its speech tokens.
 
-Utterances go through in blocks. A finished block is a part, so an interrupted run goes on after it.
+Utterances are aligned in blocks. A finished block is a part, so an interrupted run resumes after it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class RunOptions:
 
 
 def plan_run(options: RunOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request and the function that fills its draft.
 
     :raises UserError: there is no such pretrained model, or num2words does not know the language.
     """

@@ -93,7 +93,7 @@ def half_name(language: str) -> str | None:
 
 
 def denominator_name(number: int, several: bool) -> str | None:
-    """``half``, ``halves``, ``quarter``, ``quarters``: English denominators that are no ordinals."""
+    """``half``, ``halves``, ``quarter``, ``quarters``: English denominators that are not ordinals."""
     names = _DENOMINATORS.get(number)
     return None if names is None else names[several]
 

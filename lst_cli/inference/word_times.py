@@ -1,7 +1,7 @@
-"""When the words of a transcript are spoken: forced alignment of what a model wrote to the sound that it heard.
+"""Times of the words of a transcript: forced alignment of the text that a model wrote to its audio.
 
-The model itself does not say: its attention is no alignment, and a static patch is a stretch of time, not a word. So an
-aligner (``lst align fit``, or a pretrained CTC model) lays the words over the same frames that the patches are made of.
+The model itself has no times: its attention is not an alignment, and a static patch is a span of time, not a word. So
+an aligner (``lst align fit``, or a pretrained CTC model) lays the words over the frames that the patches are made of.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class TextDocument:
 def text_files(paths: Sequence[Path]) -> list[TextFile]:
     """Name the input files: by what distinguishes them, so that ids do not depend on where they lie.
 
-    :raises UserError: a path is no file, or given twice.
+    :raises UserError: a path is not a file, or given twice.
     """
     if not paths:
         raise UserError("no text files were given", fix="give one or more .txt, .jsonl or .parquet files")
@@ -85,7 +85,7 @@ def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: st
     :param split: ``line``: one document a line; ``paragraph``: lines up to an empty line are one document; ``file``:
         a file is one document. JSON lines and Parquet rows are documents of their own in any case.
     :param field: the JSON key or Parquet column that holds the text.
-    :raises UserError: a file of documents is no Parquet or lacks the column.
+    :raises UserError: a file is not Parquet or lacks the column.
     """
     for file in files:
         kind = _suffix(file.path)
@@ -107,7 +107,7 @@ def _suffix(path: Path) -> str:
 
 
 def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, text or None where it is not UTF-8) of each line; a byte-order mark is no text."""
+    """(number from 1, text or None where it is not UTF-8) of each line; a byte-order mark is dropped."""
     import pyarrow as pa
 
     packing = _COMPRESSED.get(file.path.suffix.lower())

@@ -1,4 +1,4 @@
-"""Models that say which letter is heard when, behind one door. Legend: U frames, V labels."""
+"""Models that predict letters over time, behind one interface. Legend: U frames, V labels."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Emitter(Protocol):
 
     @property
     def batch_s(self) -> float:
-        """Seconds of speech that are best read at once."""
+        """Seconds of speech in a batch."""
 
     @property
     def trust(self) -> float:
@@ -53,7 +53,7 @@ class Emitter(Protocol):
         """The labels of a transcript."""
 
     def emit(self, waves: Sequence[NDArray[np.float32]]) -> list[Tensor]:
-        """Log-probabilities [U, V] of each clip, on the CPU. The company of a clip changes nothing."""
+        """Log-probabilities [U, V] of each clip, on the CPU. Other clips of the batch do not change it."""
 
 
 class SmallEmitter:

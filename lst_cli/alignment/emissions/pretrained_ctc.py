@@ -131,7 +131,7 @@ class BundleEmitter:
 def load_pretrained(name: str, device: torch.device) -> Wav2Vec2Emitter | BundleEmitter:
     """Load a model by hub name, path, or ``torchaudio:BUNDLE``.
 
-    :raises UserError: there is none, it is no CTC model, or its weights or labels are not whole.
+    :raises UserError: there is none, it is not a CTC model, or its weights or labels are incomplete.
     """
     if name.startswith(BUNDLE):
         bundle = name.removeprefix(BUNDLE)

@@ -52,8 +52,8 @@ def read_examples(
 ) -> tuple[list[list[AlignerExample]], int]:
     """Read the speech to train on.
 
-    :param reject: is given the id of each utterance that can't be trained on, and the reason.
-    :return: the examples of each corpus, and how many utterances were looked at.
+    :param reject: is called with the id of each utterance that can't be trained on, and the reason.
+    :return: the examples of each corpus, and the number of utterances considered.
     :raises UserError: a corpus has no transcripts.
     """
     chosen = [choose(corpus, config.max_hours / len(corpora), config.seed) for corpus in corpora]
@@ -74,7 +74,7 @@ def read_examples(
 
 
 def choose(corpus: Corpus, hours: float, seed: int) -> list[Utterance]:
-    """All utterances of a corpus, or a random part of so many hours, in the corpus's order."""
+    """All utterances of a corpus, or a random part of this many hours, in the corpus's order."""
     if not any(utterance.text for utterance in corpus):
         raise UserError(
             f"{corpus.artifact.reference}: no transcripts",
@@ -126,7 +126,7 @@ def repeat_small(corpora: Sequence[Sequence[AlignerExample]], least_share: float
 
 
 def batches(seconds_N: Sequence[float], batch_s: float, seed: int) -> Iterator[tuple[int, list[int]]]:
-    """For ever: epoch, and the indices of some utterances of about the same length, ``batch_s`` with padding.
+    """Endless: epoch, and the indices of some utterances of about the same length, ``batch_s`` with padding.
 
     A pure function of the seed. Every utterance comes once an epoch.
     """

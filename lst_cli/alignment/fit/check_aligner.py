@@ -50,7 +50,7 @@ def check_learned(
     if held_out_score < _FAMILIAR_SCORE:
         warn(
             f"the aligner scores {score:.2f} on the speech it was trained on and {held_out_score:.2f} on "
-            f"{len(held_out)} held-out utterances: it knows its own speech by heart, and its boundaries are often "
+            f"{len(held_out)} held-out utterances: it has memorised its training speech, and its boundaries are often "
             "wrong; give it more speech, of this voice or any other"
         )
     elif minutes < ENOUGH_MINUTES:

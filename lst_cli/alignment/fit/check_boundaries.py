@@ -28,7 +28,7 @@ def boundary_errors(emitter: Emitter, corpus: Corpus, known: Artifact) -> dict[s
 
     The known ones are rounded to speech tokens, which by itself makes 10 ms in the median.
 
-    :param known: an alignment of utterances of the corpus; those with other words are left out.
+    :param known: an alignment of utterances of the corpus; those with other words are skipped.
     :raises UserError: no utterance can be compared.
     """
     rows = {row["id"]: row for row in read_parquet(known.file(ALIGNMENT_FILE)).to_pylist()}

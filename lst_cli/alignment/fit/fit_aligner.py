@@ -35,7 +35,7 @@ def plan_fit(
     max_reject_rate: float,
     known: KnownTimes | None = None,
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request and the function that fills its draft.
 
     :param known: times to compare the new aligner's word boundaries with.
     """

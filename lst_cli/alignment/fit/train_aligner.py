@@ -1,7 +1,7 @@
 """Training of the small aligner.
 
-Flat start: for some steps each letter is taken to last equally long between the silences, which is wrong everywhere
-but right on average. Then every step lays the transcripts over the frames as the network so far would have it
+Flat start: for some steps all letters last equally long between the silences, which is wrong everywhere but right on
+average. Then every step lays the transcripts over the frames with the network as trained so far
 (:mod:`lst_cli.alignment.fit.full_sum`) and moves the network towards that. Legend: B utterances, U frames, V labels.
 """
 
@@ -31,15 +31,15 @@ _FORGET = 0.05
 """Share of the newest batch in the running priors."""
 _CLIP = 1.0
 _NOISE_DB = 4.0
-"""Noise alone is at most this much louder than the softest frames."""
+"""Noise alone is at most this many decibels louder than the softest frames."""
 _SLOPE_DB = 6.0
-"""Within so many decibels of the threshold, loudness says little about silence."""
+"""Within this many decibels of the threshold, loudness says little about silence."""
 
 
 def train(examples: Sequence[AlignerExample], config: AlignerConfig) -> tuple[LetterNetwork, dict[str, Any]]:
     """Train a network; the result depends on the examples and the config alone (to rounding).
 
-    :raises LstError: the loss is no longer a number.
+    :raises LstError: the loss is not finite.
     """
     network = new_network(config.network, config.seed)
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.01)

@@ -45,7 +45,7 @@ class AlignmentImportOptions:
     sources: Sequence[Path]
     """Files, or folders of files."""
     format: str | None
-    """A key of :data:`FORMATS`; None to tell by the ending."""
+    """A key of :data:`FORMATS`; None to choose by the ending."""
     tokens: Artifact
     name: str
     max_reject_rate: float
@@ -62,7 +62,7 @@ class _File:
 
 
 def plan_import(options: AlignmentImportOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """Find the files, take their checksum, and say what is to be built and how.
+    """Find the files, take their checksum, and return the request and the function that fills its draft.
 
     :raises UserError: a source is missing or holds no file of a known format.
     """
@@ -202,7 +202,7 @@ def _row(id: str, found: TimedUtterance | None, tokens: int) -> dict[str, Any]:
 
 
 def _checked(found: TimedUtterance | None, seconds: float) -> list[TimedWord]:
-    """The words, or :class:`Unalignable` where they can't be those of an utterance of so many seconds."""
+    """The words, or :class:`Unalignable` where they can't be those of an utterance of this many seconds."""
     from lst_cli.alignment.words import Unalignable
 
     if found is None:

@@ -23,7 +23,7 @@ Interval = tuple[float, float, str]
 WORD_TIERS = ("words", "word", "ort-mau")
 """Names under which aligners write words, in lower case: Montreal Forced Aligner, others, WebMAUS."""
 
-# A quoted string ("" inside stands for one quotation mark), a flag such as <exists>, or a number that is no index.
+# A quoted string ("" inside stands for one quotation mark), a flag such as <exists>, or a number that is not an index.
 _VALUE = re.compile(r'"((?:[^"]|"")*)"|<(\w+)>|(?<![\w\[.])([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w\]])')
 
 _HEADER = re.compile(r'File\s+type\s*=\s*"ooTextFile[^"]*"\s*(?:Object\s+class\s*=\s*)?"TextGrid"')

@@ -87,7 +87,7 @@ def transcribe(
     with progress("transcribing", unit="s of speech") as bar:
         pace = _Pace(bar)
         found = segments(inputs, place, segment_s, with_audio=timer is not None)
-        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_heard=pace.heard):
+        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_transcribed=pace.heard):
             clips.append(clip)
             if files is not None and clip.segments:
                 files.write(clip)

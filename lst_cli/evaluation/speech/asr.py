@@ -65,7 +65,7 @@ def recognise(
 def _compare(
     loaded: LoadedModel, name: str, reference: str, transcript: Transcript, units: NDArray[np.integer]
 ) -> Recognised:
-    said, heard = normalise(reference), normalise(transcript.text)
+    said, recognised = normalise(reference), normalise(transcript.text)
     prompt = asr_prompt(loaded.speech, units)
     ids = len(loaded.speech.encode(units))
     size = loaded.card.patching.size if loaded.card.cut == "static" else 1
@@ -75,8 +75,8 @@ def _compare(
         transcript=transcript,
         units=len(units),
         context=len(prompt.tokens) - ids + -(-ids // size),
-        words=count_errors(said, heard, "words"),
-        characters=count_errors(said, heard, "characters"),
+        words=count_errors(said, recognised, "words"),
+        characters=count_errors(said, recognised, "characters"),
     )
 
 

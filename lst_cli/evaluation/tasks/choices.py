@@ -1,4 +1,4 @@
-"""Multiple choice of one's own: any JSONL of context, endings and label; and BIG-bench's JSON tasks."""
+"""Custom multiple choice: any JSONL of context, endings and label; and BIG-bench's JSON tasks."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _fault(row: dict[str, Any]) -> str | None:
 def read_bigbench(path: Path) -> list[Item]:
     """Items of a BIG-bench ``task.json`` with multiple choice: the input, and the keys of ``target_scores``.
 
-    The input stands alone: prefixes such as ``Q:`` are made for text and are left out, and the choices are not
+    The input stands alone: prefixes such as ``Q:`` are made for text and are dropped, and the choices are not
     listed in it. The right ending is the one with the highest score; without a single highest there is a fault.
 
     :raises UserError: not JSON, no examples, or faulty ones; these are named by their number.

@@ -1,7 +1,7 @@
 """sWUGGY and sBLIMP in the layout of the ZeroSpeech 2021 challenge (Nguyen et al. 2020): which of two is English?
 
 The items are pairs of whole utterances, without a prompt, listed in ``lexical/{dev,test}/gold.csv`` and
-``syntactic/{dev,test}/gold.csv`` beside their wav files. The spoken ids are the file names without ``.wav``, as
+``syntactic/{dev,test}/gold.csv`` next to their wav files. The spoken ids are the file names without ``.wav``, as
 ``lst corpus add`` on the folder gives them. As in the challenge, a pair's score is its mean over voices.
 """
 
@@ -24,7 +24,7 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
 
     :param text_column: what is said.
     :param group_columns: columns that with ``id`` name a pair.
-    :raises UserError: a column is missing, or rows are no pairs of one right and one wrong utterance.
+    :raises UserError: a column is missing, or rows are not pairs of one right and one wrong utterance.
     """
     faults = Faults(path)
     header, rows = read_table(path, faults)
