@@ -15,3 +15,12 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def is_text(value: Any) -> bool:
+    """Whether all strings of a JSON value can be written as UTF-8: none holds half of a surrogate pair."""
+    if isinstance(value, str):
+        return not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, dict):
+        return all(is_text(key) and is_text(each) for key, each in value.items())
+    return not isinstance(value, list) or all(is_text(each) for each in value)

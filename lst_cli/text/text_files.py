@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from lst_cli.errors import UserError
-from lst_cli.json_text import parse_json
+from lst_cli.json_text import is_text, parse_json
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -127,7 +126,6 @@ def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
             ) from None
 
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_UTF8 = "not UTF-8; convert the file with 'iconv -t UTF-8'"
 
 
@@ -173,7 +171,7 @@ def _from_json(id: str, line: str, field: str) -> TextDocument:
     value = row.get(field) if isinstance(row, dict) else None
     if not isinstance(value, str):
         return TextDocument(id, "", f"no text under the key {field!r}")
-    if _LONE_SURROGATE.search(value):
+    if not is_text(value):
         return TextDocument(id, "", "half of a surrogate pair (\\ud800 to \\udfff), which is not text")
     return TextDocument(id, value)
 

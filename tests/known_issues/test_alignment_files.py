@@ -171,6 +171,7 @@ def test_whisperx_words_without_times_stopped_the_import(
         ({"words": [{"word": "19"}, TIMED]}, "'19' has no times"),
         (whisperx(TIMED, {"word": "19"}, {"word": "x", "start": 0.51, "end": 0.6}), "without times"),
         ({"words": [{**TIMED, "word": None}]}, "not text"),
+        ({"words": [{**TIMED, "word": "\ud800"}]}, "surrogate"),
         ({"words": [{**TIMED, "start": 10**400}]}, "OverflowError"),
         ({"words": [{**TIMED, "start": math.nan}]}, "lasts from nan"),
         ({"words": [{**TIMED, "end": math.inf}]}, "to inf"),

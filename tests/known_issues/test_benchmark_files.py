@@ -10,6 +10,7 @@ import pytest
 from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks import read_items
 
+SURROGATE = '{"examples": [{"input": "q", "target_scores": {"a": 1, "b\\ud800": 0}}]}'
 COLUMNS = [
     *("InputStoryid", "InputSentence1", "InputSentence2", "InputSentence3", "InputSentence4"),
     *("RandomFifthSentenceQuiz1", "RandomFifthSentenceQuiz2", "AnswerRightEnding"),
@@ -88,7 +89,7 @@ def test_a_label_of_5000_digits_was_a_fault_of_lst(tmp_path: Path) -> None:
         read_items("hellaswag", tmp_path / "h.jsonl")
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"examples": ' + "9" * 5000 + "}", '{"examples": [{}]}'])
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"examples": ' + "9" * 5000 + "}", '{"examples": [{}]}', SURROGATE])
 def test_an_odd_bigbench_task_was_a_fault_of_lst(tmp_path: Path, text: str) -> None:
     (tmp_path / "task.json").write_text(text)
     with pytest.raises(UserError, match=r"task\.json: (not JSON|no examples|1 faulty)"):

@@ -21,7 +21,7 @@ from typing import Any
 from lst_cli.alignment.imports.textgrid import WORD_TIERS
 from lst_cli.alignment.imports.timed import TimedUtterance, TimedWord, confidence, damaged, on_one_line, read_text
 from lst_cli.errors import UserError
-from lst_cli.json_text import parse_json
+from lst_cli.json_text import is_text, parse_json
 from lst_cli.text.markers import is_silence
 
 _EXPECTED = "an object with words, segments or tiers (docs/align.md)"
@@ -118,6 +118,8 @@ def _entry(data: Any) -> _Entry:
 def _label(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise _Unusable(f"a word is {value!r}, not text")
+    if not is_text(value):
+        raise _Unusable(f"a word is {value!r}: half of a surrogate pair is not text")
     return " ".join(str(value).split())
 
 

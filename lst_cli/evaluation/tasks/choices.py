@@ -9,7 +9,7 @@ from typing import Any
 from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks.items import Faults, Item, Task, read_utf8
 from lst_cli.evaluation.tasks.tables import read_jsonl
-from lst_cli.json_text import parse_json
+from lst_cli.json_text import is_text, parse_json
 
 
 def read_choices(path: Path) -> list[Item]:
@@ -90,6 +90,8 @@ def read_bigbench(path: Path) -> list[Item]:
         scores = example.get("target_scores") if isinstance(example, dict) else None
         if not isinstance(scores, dict) or len(scores) < 2:
             faults.add(number, "no target_scores with two or more choices: not multiple choice")
+        elif not is_text(example):
+            faults.add(number, "half of a surrogate pair (\\ud800 to \\udfff), which is not text")
         elif not isinstance(example.get("input"), str) or not all(choice.strip() for choice in scores):
             faults.add(number, "no input, or an empty choice")
         elif not all(isinstance(score, int | float) and -math.inf < score < math.inf for score in scores.values()):

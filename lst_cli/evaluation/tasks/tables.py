@@ -10,7 +10,7 @@ from typing import Any
 
 from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks.items import Faults, read_utf8
-from lst_cli.json_text import parse_json
+from lst_cli.json_text import is_text, parse_json
 
 Rows = Iterator[tuple[int, list[str]]]
 """Each row that is not blank, with its (last) line."""
@@ -88,7 +88,7 @@ def read_jsonl(path: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]
         if not isinstance(row, dict):
             _check_lines(path, text)
             faults.add(line, "not a JSON object")
-        elif "\\u" in content and not _is_text(row):
+        elif "\\u" in content and not is_text(row):
             faults.add(line, "half of a surrogate pair (\\ud800 to \\udfff), which is not text")
         else:
             yield line, row
@@ -106,12 +106,3 @@ def _check_lines(path: Path, text: str) -> None:
         expected="a JSON object in every line",
         fix=f"jq -c '.[]' {path.name} > {path.stem}.jsonl",
     )
-
-
-def _is_text(value: Any) -> bool:
-    """Whether all strings of a JSON value can be written as UTF-8."""
-    if isinstance(value, str):
-        return not any("\ud800" <= char <= "\udfff" for char in value)
-    if isinstance(value, dict):
-        return all(_is_text(key) and _is_text(each) for key, each in value.items())
-    return not isinstance(value, list) or all(_is_text(each) for each in value)
