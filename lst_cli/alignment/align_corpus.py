@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
 from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.console import warn
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 1000
 """Utterances in a part."""
+
+DOUBTFUL_SCORE = 0.4
+"""An alignment whose words have a lower score on average is warned of (docs/align.md)."""
 
 RULES = 2
 """Goes up when the same transcript and speech would give other words, times or scores."""
@@ -97,6 +101,12 @@ def make_alignment(draft: Draft, options: RunOptions) -> None:
             paths.append(path)
             bar.advance(len(block))
     finish(draft, paths, lengths, options.max_reject_rate)
+    if draft.statistics["score"] < DOUBTFUL_SCORE:
+        warn(
+            f"the mean score of the words is {draft.statistics['score']:.2f}: below {DOUBTFUL_SCORE:g}, many word "
+            "boundaries are off by more than 0.1 s; fit the aligner on more speech of these voices, or use a pretrained "
+            "--model"
+        )
 
 
 def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
@@ -104,7 +114,6 @@ def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
 
     :raises UserError: the tokens hold utterances that the corpus lacks.
     """
-    from lst_cli.errors import UserError
     from lst_cli.units.tokens import Tokens
 
     lengths = {id: len(units) for id, units in Tokens(tokens)}

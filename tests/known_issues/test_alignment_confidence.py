@@ -100,14 +100,14 @@ def test_a_fit_that_learnt_nothing_is_refused(aligner: Artifact, spoken: list[Sp
         check_learned(untrained, some, some, config)
 
 
-def test_an_aligner_that_knows_its_speech_by_heart_trusted_its_own_scores(
+def test_an_aligner_that_memorised_its_speech_trusted_its_own_scores(
     aligner: Artifact, spoken: list[Spoken], capsys: pytest.CaptureFixture[str]
 ) -> None:
     network, config = load_network(aligner)
     some = examples(spoken[:20])
     # As if the held-out speech were in a voice that it can't read.
     told = check_learned(network, some, shuffled(some), config)
-    assert told["trust"] < 0.3 and "by heart" in capsys.readouterr().err
+    assert told["trust"] < 0.3 and "memorised" in capsys.readouterr().err
     told = check_learned(network, some, examples(spoken[30:]), config)
     assert told["trust"] > 0.9 and "minutes of speech: 10 or more" in capsys.readouterr().err
 
@@ -147,6 +147,23 @@ def test_fit_prints_how_far_boundaries_are_from_known_ones(
     # The same settings, so the same network: what is left is the rounding to tokens.
     assert fitted.statistics["check_median_ms"] < 25 and fitted.statistics["check_utterances"] == 50
     assert "word boundaries are" in capsys.readouterr().err
+
+
+def test_an_alignment_with_low_scores_is_warned_of(
+    store: Store, corpus: Artifact, tokens: Artifact, aligner: Artifact, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = RunOptions(
+        corpus=corpus,
+        tokens=tokens,
+        aligner=dataclasses.replace(aligner, statistics={**aligner.statistics, "trust": 0.2}),
+        model=None,
+        name="doubtful",
+        language="en",
+        min_score=0.0,
+        max_reject_rate=0.0,
+    )
+    store.build(*plan_run(options))
+    assert "boundaries are off by more than" in capsys.readouterr().err
 
 
 def test_known_times_of_other_utterances_are_refused(

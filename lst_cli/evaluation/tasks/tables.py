@@ -1,4 +1,4 @@
-"""Rows of benchmark files, with their lines."""
+"""_Rows of benchmark files, with their lines."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks.items import Faults, read_utf8
 from lst_cli.json_text import is_text, parse_json
 
-Rows = Iterator[tuple[int, list[str]]]
+_Rows = Iterator[tuple[int, list[str]]]
 """Each row that is not blank, with its (last) line."""
 
 
 def read_table(path: Path, faults: Faults) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header of a CSV or TSV file, and each row that is not blank with its (last) line.
 
-    A file whose first line has a tab is TSV: a quotation mark is a character as any other there. Rows with more cells
+    A file whose first line has a tab is TSV: a quotation mark is a character as any other there. _Rows with more cells
     than the header has columns are noted as faults.
 
     :raises UserError: the file can't be read, or is not well-formed CSV.
@@ -36,7 +36,7 @@ def read_table(path: Path, faults: Faults) -> tuple[list[str], list[tuple[int, l
     return header, kept
 
 
-def _tsv(text: str) -> Rows:
+def _tsv(text: str) -> _Rows:
     for line, row in enumerate(text.split("\n"), start=1):
         if row.strip():
             yield line, [_unquoted(cell) for cell in row.rstrip("\r").split("\t")]
@@ -49,7 +49,7 @@ def _unquoted(cell: str) -> str:
     return inside.replace('""', '"') if quoted else cell
 
 
-def _csv(text: str, path: Path, faults: Faults) -> Rows:
+def _csv(text: str, path: Path, faults: Faults) -> _Rows:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     columns = 0
     try:
