@@ -104,8 +104,8 @@ def make_alignment(draft: Draft, options: RunOptions) -> None:
     if draft.statistics["score"] < DOUBTFUL_SCORE:
         warn(
             f"the mean score of the words is {draft.statistics['score']:.2f}: below {DOUBTFUL_SCORE:g}, many word "
-            "boundaries are off by more than 0.1 s; fit the aligner on more speech of these voices, or use a pretrained "
-            "--model"
+            "boundaries are off by more than 0.1 s; fit the aligner on more speech of these voices, "
+            "or use a pretrained --model"
         )
 
 
