@@ -17,7 +17,7 @@ from lst_cli.alignment.imports.timed import TimedUtterance, TimedWord, damaged, 
 from lst_cli.errors import UserError
 from lst_cli.text.markers import is_silence
 
-Interval = tuple[float, float, str]
+TierInterval = tuple[float, float, str]
 """Start and end in seconds, and the label."""
 
 WORD_TIERS = ("words", "word", "ort-mau")
@@ -34,7 +34,7 @@ class Tier:
     """One tier of a TextGrid."""
 
     name: str
-    intervals: list[Interval] | None
+    intervals: list[TierInterval] | None
     """With the empty ones; None for a tier of points."""
 
 
@@ -142,7 +142,7 @@ def _tier(values: _Values) -> Tier:
     return Tier(name, None)
 
 
-def write_textgrid(tiers: Mapping[str, Sequence[Interval]], end_s: float) -> str:
+def write_textgrid(tiers: Mapping[str, Sequence[TierInterval]], end_s: float) -> str:
     """A TextGrid from 0 to ``end_s``; Praat wants no holes, so what no interval covers has an empty label.
 
     :param tiers: intervals by the tier's name, in order, not overlapping.
@@ -177,7 +177,7 @@ def write_textgrid(tiers: Mapping[str, Sequence[Interval]], end_s: float) -> str
     return "\n".join(lines) + "\n"
 
 
-def _without_holes(intervals: Iterable[Interval], end_s: float) -> Iterator[Interval]:
+def _without_holes(intervals: Iterable[TierInterval], end_s: float) -> Iterator[TierInterval]:
     at = 0.0
     for start, end, label in intervals:
         if round(start - at, 3) > 0:
