@@ -8,6 +8,7 @@ milliseconds, the median signed difference (ours is later), and the number of bo
     python benchmarks/align.py                       # synthesise stories, fit an aligner on them and the clips, align
     python benchmarks/align.py --quick               # the same with a tenth of the stories
     python benchmarks/align.py --root artifacts --alignment alignment/librivox      # one that is there, as of a demo
+    python benchmarks/align.py --write-times recipes/tiny/librivox/words.ctm         # the known times of the recipe
 
 Needs the extras demo (a Piper voice) and dev (PocketSphinx).
 """
@@ -41,20 +42,40 @@ TOKEN_S = 0.04
 
 def sphinx_boundaries(clip: Path) -> NDArray[np.float64]:
     """Beginning and end of every word in seconds [W, 2], by PocketSphinx."""
+    samples, rate = soundfile.read(clip, dtype="float32")
+    found = spoken_boundaries(samples, rate, clip.with_suffix(".txt").read_text(encoding="utf-8").split())
+    if found is None:
+        raise SystemExit(f"{clip}: PocketSphinx can't align it")
+    return found
+
+
+def spoken_boundaries(samples: NDArray[np.float32], rate: int, words: list[str]) -> NDArray[np.float64] | None:
+    """Beginning and end of every word in seconds [W, 2], by PocketSphinx; None where it can't align them."""
     from pocketsphinx import Decoder
 
-    samples, rate = soundfile.read(clip, dtype="int16")
-    words = clip.with_suffix(".txt").read_text(encoding="utf-8").split()
     decoder = Decoder(lm=None, dither=False, samprate=rate, loglevel="FATAL")
-    decoder.set_align_text(" ".join(words))
-    decoder.start_utt()
-    decoder.process_raw(samples.tobytes(), full_utt=True)
-    decoder.end_utt()
-    found = [(re.sub(r"\(\d+\)$", "", s.word), s.start_frame, s.end_frame + 1) for s in decoder.seg()]
+    try:
+        decoder.set_align_text(" ".join(words))
+        decoder.start_utt()
+        decoder.process_raw((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)
+        decoder.end_utt()
+    except RuntimeError:  # a word that its dictionary lacks
+        return None
+    found = [(re.sub(r"\(\d+\)$", "", s.word), s.start_frame, s.end_frame + 1) for s in decoder.seg() or ()]
     spoken = [one for one in found if not one[0].startswith(("<", "["))]
     if [word for word, _, _ in spoken] != words:
-        raise SystemExit(f"{clip}: PocketSphinx heard {[word for word, _, _ in spoken]}")
+        return None
     return np.array([[start, end] for _, start, end in spoken]) / 100
+
+
+def write_known_times(path: Path) -> None:
+    """PocketSphinx's times of the clips as a CTM file, for ``lst align import`` and ``lst align fit --check``."""
+    lines = [";; PocketSphinx 5.1 forced alignment; made by benchmarks/align.py --write-times"]
+    for clip in sorted(CLIPS.glob("*.wav")):
+        words = clip.with_suffix(".txt").read_text(encoding="utf-8").split()
+        for word, (start, end) in zip(words, sphinx_boundaries(clip), strict=True):
+            lines.append(f"{clip.stem} 1 {start:.2f} {end - start:.2f} {word}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def lst(root: Path, *arguments: str) -> None:
@@ -95,7 +116,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="train on a tenth of the stories")
     parser.add_argument("--root", type=Path, help="root of artifacts; a temporary one without it")
     parser.add_argument("--alignment", help="an alignment of the clips to measure instead of making one")
+    parser.add_argument("--write-times", type=Path, help="write PocketSphinx's times of the clips as CTM, and stop")
     options = parser.parse_args()
+    if options.write_times:
+        write_known_times(options.write_times)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         root = options.root or Path(temporary)
         seconds = {} if options.alignment else align(root, 60 if options.quick else 600)

@@ -19,7 +19,7 @@ from lst_cli.artifacts import Store
 from lst_cli.distributed.device import Precision, pick_device
 from lst_cli.inference.generate import generate
 from lst_cli.inference.likelihood import log_probabilities
-from lst_cli.inference.prompts import hear, make_prompt
+from lst_cli.inference.prompts import make_prompt, speech_prompt
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.shared_prompt import Question
 from lst_cli.inference.transcription import transcribe_units
@@ -51,7 +51,7 @@ class LanguageModel:
 
         :raises UserError: the file cannot be read, or is longer.
         """
-        return hear(self.loaded, str(audio), self.store)
+        return speech_prompt(self.loaded, str(audio), self.store)
 
     def score(self, prompt: TextOrSpeech, endings: Sequence[TextOrSpeech]) -> list[float]:
         """Log-probability (nats, summed over tokens) of each ending after the prompt (Lu et al. 2025, section 5).

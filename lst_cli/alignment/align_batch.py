@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lst_cli.alignment.confidence import PlacedWords, place
 from lst_cli.alignment.emissions.emitters import Emitter, SmallEmitter
 from lst_cli.alignment.emissions.pretrained_ctc import load_pretrained
 from lst_cli.alignment.fit.fit_aligner import load_network
-from lst_cli.alignment.forced import best_path, word_spans
 from lst_cli.alignment.spans import close_gaps, loudness_db, reach_out, to_frames
 from lst_cli.alignment.words import Unalignable, Word, spoken_words
 from lst_cli.artifacts import Artifact
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def load_emitter(aligner: Artifact | None, model: str | None) -> Emitter:
     """The small aligner, or the pretrained model: on a GPU if there is one."""
     if aligner is not None:
-        return SmallEmitter(*load_network(aligner))
+        return SmallEmitter(*load_network(aligner), trust=float(aligner.statistics.get("trust", 1.0)))
     return load_pretrained(str(model), torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
@@ -47,7 +47,7 @@ def align_batch(
                 raise Unalignable("no transcript")
             words = spoken_words(utterance.text, emitter.letters, language)
             row = align_words(words, wave, logp_UV, emitter, tokens)
-            score = sum(row["scores"]) / len(words)
+            score = row.pop("score")
             if score < min_score:
                 raise Unalignable(f"score {score:.2f} is below --min-score {min_score:g}: is the transcript right?")
             yield {"id": utterance.id, **row}
@@ -58,15 +58,32 @@ def align_batch(
 def align_words(
     words: Sequence[Word], wave: NDArray[np.float32], logp_UV: Tensor, emitter: Emitter, tokens: int
 ) -> dict[str, Any]:
-    """Words, starts, ends and scores of one clip.
+    """Words, starts, ends and scores of one clip, and its ``score`` as a whole.
 
     :raises Unalignable: the words can't be laid over the clip.
     """
-    spelling = emitter.spell(words)
-    first_W, end_W, scores_W = word_spans(logp_UV, spelling, best_path(logp_UV, spelling.labels, emitter.blank))
+    placed, starts_W, ends_W = word_edges(words, wave, logp_UV, emitter)
+    starts, ends = to_frames(starts_W, ends_W, tokens)
+    return {
+        "words": [word.text for word in words],
+        "starts": starts,
+        "ends": ends,
+        "scores": (emitter.trust * placed.scores_W).tolist(),
+        "score": emitter.trust * placed.score,
+    }
+
+
+def word_edges(
+    words: Sequence[Word], wave: NDArray[np.float32], logp_UV: Tensor, emitter: Emitter
+) -> tuple[PlacedWords, NDArray[np.int64], NDArray[np.int64]]:
+    """The words of one clip, and the samples at which each begins and ends, short gaps closed.
+
+    :raises Unalignable: the words can't be laid over the clip.
+    """
+    placed = place(logp_UV, words, emitter)
+    first_W, end_W = placed.first_W, placed.end_W
     if emitter.peaky:
         loudness_U = loudness_db(wave, emitter.hop, emitter.offset, len(logp_UV))
         first_W, end_W = reach_out(first_W, end_W, loudness_U, emitter.hop)
     edges = (emitter.offset + emitter.hop * frame_W for frame_W in (first_W, end_W))
-    starts, ends = to_frames(*close_gaps(*edges), tokens)
-    return {"words": [word.text for word in words], "starts": starts, "ends": ends, "scores": scores_W.tolist()}
+    return (placed, *close_gaps(*edges))

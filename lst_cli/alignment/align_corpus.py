@@ -1,6 +1,6 @@
 """``lst align run``: the words of a corpus laid over its speech tokens.
 
-Utterances go through in blocks. A finished block is a part, so an interrupted run goes on after it.
+Utterances are aligned in blocks. A finished block is a part, so an interrupted run resumes after it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
 from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.console import warn
+from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
 _BLOCK = 1000
 """Utterances in a part."""
+
+DOUBTFUL_SCORE = 0.4
+"""An alignment whose words have a lower score on average is warned of (docs/align.md)."""
+
+RULES = 2
+"""Goes up when the same transcript and speech would give other words, times or scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +51,23 @@ class RunOptions:
 
 
 def plan_run(options: RunOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request and the function that fills its draft.
 
-    :raises UserError: there is no such pretrained model.
+    :raises UserError: there is no such pretrained model, or num2words does not know the language.
     """
     from lst_cli.alignment.emissions.pretrained_files import describe_model
+    from lst_cli.alignment.number_words import check_language
 
+    check_language(options.language)
+    if not 0 <= options.min_score <= 1:  # also not a number
+        raise UserError(f"--min-score {options.min_score}", expected="a number from 0 to 1")
     parents = {"corpus": options.corpus, "tokens": options.tokens}
-    config: dict[str, Any] = {"made_by": "run", "language": options.language, "min_score": options.min_score}
+    config: dict[str, Any] = {
+        "made_by": "run",
+        "rules": RULES,
+        "language": options.language,
+        "min_score": options.min_score,
+    }
     if options.aligner is not None:
         parents["aligner"] = options.aligner
     else:
@@ -84,6 +101,12 @@ def make_alignment(draft: Draft, options: RunOptions) -> None:
             paths.append(path)
             bar.advance(len(block))
     finish(draft, paths, lengths, options.max_reject_rate)
+    if draft.statistics["score"] < DOUBTFUL_SCORE:
+        warn(
+            f"the mean score of the words is {draft.statistics['score']:.2f}: below {DOUBTFUL_SCORE:g}, many word "
+            "boundaries are off by more than 0.1 s; fit the aligner on more speech of these voices, "
+            "or use a pretrained --model"
+        )
 
 
 def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
@@ -91,7 +114,6 @@ def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
 
     :raises UserError: the tokens hold utterances that the corpus lacks.
     """
-    from lst_cli.errors import UserError
     from lst_cli.units.tokens import Tokens
 
     lengths = {id: len(units) for id, units in Tokens(tokens)}
@@ -109,7 +131,6 @@ def _align_block(block: Sequence[tuple[Utterance, int]], emitter: Emitter, optio
     """Align some utterances; rows in their order, with ``reason`` where one was rejected."""
     from lst_cli.alignment.align_batch import align_batch
     from lst_cli.audio.decode import read_utterances
-    from lst_cli.errors import UserError
 
     tokens = {utterance.id: length for utterance, length in block}
     rows: dict[str, dict[str, Any]] = {}

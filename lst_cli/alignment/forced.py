@@ -44,11 +44,11 @@ def best_path(logp_UV: Tensor, labels: tuple[int, ...], blank: int) -> NDArray[n
 
 def word_spans(
     logp_UV: Tensor, spelling: Spelling, position_U: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """First frame, end frame (exclusive) and confidence of each word [W].
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """First frame, end frame (exclusive) and log score of each word [W].
 
-    A word's confidence compares its letters with whatever the model would rather have heard in the same frames: the
-    geometric mean of p(letter) / p(best label), 1 where they agree.
+    The score compares a word's letters with the labels that the model finds most likely in the same frames: the mean
+    of log p(letter) - log p(best label), 0 where they agree.
     """
     owner_L = np.array(spelling.words)
     spoken_U = np.flatnonzero(position_U >= 0)
@@ -62,4 +62,4 @@ def word_spans(
     label_U = np.array(spelling.labels)[position_U[spoken_U]]
     ratio_U = (logp_UV[spoken_U, label_U] - logp_UV[spoken_U].amax(dim=1)).numpy()
     sums_W = np.bincount(word_U, weights=ratio_U, minlength=words)
-    return first_W, end_W, np.exp(sums_W / np.bincount(word_U, minlength=words)).astype(np.float32)
+    return first_W, end_W, sums_W / np.bincount(word_U, minlength=words)

@@ -29,11 +29,11 @@ _AMOUNT, _SIDE = 0, 1
 def plan_noise(
     alignment: Artifact, parents: dict[str, Artifact], name: str, ms: float, seed: int
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request and the function that fills its draft.
 
-    :param parents: the alignment's own, ``corpus`` and ``tokens``, as far as they are on disk.
+    :param parents: the alignment's own, ``corpus`` and ``tokens``, those that are on disk.
     :param ms: how far each boundary moves, on average.
-    :raises UserError: ``ms`` is no length.
+    :raises UserError: ``ms`` is not a length.
     """
     if not (isfinite(ms) and ms >= 0):
         raise UserError(f"--ms {ms}", expected="milliseconds, 0 or more", fix="the paper moves boundaries by 20 and 40")

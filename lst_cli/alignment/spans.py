@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHORTEST_SILENCE = 2 * FRAME_SAMPLES
-"""A gap between two words that is shorter than this (80 ms) is no pause: each word gets half of it."""
+"""A gap between two words that is shorter than this (80 ms) is not a pause: each word gets half of it."""
 
 _LONGEST_TAIL = 3_200
 """A word's sound reaches at most this far (200 ms) beyond the peaks of its letters."""
 _SOFT_DB = 30.0
-"""This much below the loudest frames is silence."""
+"""Frames this much softer than the loudest are silence."""
 _LEAST_SOFT_FRAMES = 3
 """Soft frames in a row that make a pause; fewer are the closure of a stop."""
 
@@ -38,8 +38,8 @@ def reach_out(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Widen words from the peaks of their letters to where they sound.
 
-    A model trained with plain CTC says a letter in one frame and blank around it. So what is loud next to a word
-    belongs to it; between two words without a pause, half to each.
+    A model trained with plain CTC predicts a letter in one frame and blank around it. So loud frames next to a word
+    belong to it; between two words without a pause, half to each.
     """
     soft_U = loudness_U < np.quantile(loudness_U, 0.95) - _SOFT_DB
     starts_W, ends_W = first_W.copy(), end_W.copy()

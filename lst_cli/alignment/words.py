@@ -1,12 +1,13 @@
-"""From a transcript to words and the letters that are heard, by stated rules. The original words are kept.
+"""From a transcript to words and the letters that are spoken, by stated rules. The original words are kept.
 
-1. Words are what stands between white space, spelled as in the transcript. A word with nothing to say (a dash, a
-   quotation mark by itself) is joined to the word before it, at the beginning to the word after it.
+1. Words are what stands between white space, spelled as in the transcript. A marker in brackets (``[noise]``,
+   ``<unk>``) is not a word. A token with nothing to say (a dash, a quotation mark by itself) is joined to the word
+   before it, at the beginning to the word after it.
 2. Digits and symbols are spoken (:mod:`lst_cli.alignment.numbers`).
-3. Letters are lowered. A letter that the aligner does not know loses its accents (``é`` to ``e``) or is spelled out
+3. Letters are lower-cased. A letter that the aligner does not know loses its accents (``é`` to ``e``) or is spelled out
    (``æ`` to ``ae``). If it still does not know it, the utterance can't be aligned.
-4. Full stops, apostrophes, quotation marks and brackets vanish (``U.S.A.`` to ``usa``, ``(s)he`` to ``she``); an
-   apostrophe between letters stays where the aligner knows it. All other punctuation parts a word (``ill-disposed``
+4. Full stops, apostrophes, quotation marks and brackets are dropped (``U.S.A.`` to ``usa``, ``(s)he`` to ``she``); an
+   apostrophe between letters stays where the aligner knows it. All other punctuation splits a word (``ill-disposed``
    to ``ill disposed``), which stays one word of the alignment.
 """
 
@@ -17,7 +18,8 @@ import unicodedata
 from collections.abc import Set
 from dataclasses import dataclass
 
-from lst_cli.alignment.numbers import speak_numbers
+from lst_cli.alignment.numbers import speak_tokens
+from lst_cli.text.markers import is_marker
 
 _SPELLED_OUT = {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "＇": "'"})
@@ -26,7 +28,7 @@ _VANISHING = frozenset(["Pi", "Pf", "Ps", "Pe", "Mn", "Mc", "Me", "Cf", "Cc"])
 
 
 class Unalignable(ValueError):
-    """An utterance that can't be aligned; the message says why. It is rejected, the stage goes on."""
+    """An utterance that can't be aligned; the message says why. It is rejected, and the stage continues."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +38,22 @@ class Word:
     text: str
     """As the transcript spells it."""
     parts: tuple[str, ...]
-    """What is heard, in letters that the aligner knows; several for ``ill-disposed`` or ``21``. Never empty."""
+    """The spoken form, in letters that the aligner knows; several for ``ill-disposed`` or ``21``. Never empty."""
 
 
 def spoken_words(text: str, letters: Set[str], language: str = "en") -> list[Word]:
-    """The words of a transcript and what is heard of them.
+    """The words of a transcript and their spoken forms.
 
     :param letters: the lower-case letters that the aligner has labels for (with ``'`` if it has).
     :param language: for numbers, a code that num2words knows.
     :raises Unalignable: the transcript has no words, or a letter that the aligner does not know.
-    :raises UserError: num2words does not know the language.
     """
     words: list[Word] = []
     silent: list[str] = []
-    for token in text.split():
-        parts = _parts(token, letters, language)
+    tokens = [token for token in text.split() if not is_marker(token)]
+    plain = [token.translate(_APOSTROPHES).lower() for token in tokens]
+    for token, spoken in zip(tokens, speak_tokens(plain, language), strict=True):
+        parts = _parts(token, spoken, letters)
         if parts:
             words.append(Word(" ".join([*silent, token]), parts))
             silent = []
@@ -63,14 +66,13 @@ def spoken_words(text: str, letters: Set[str], language: str = "en") -> list[Wor
     return words
 
 
-def _parts(token: str, letters: Set[str], language: str) -> tuple[str, ...]:
-    lowered = speak_numbers(token.translate(_APOSTROPHES).lower(), language)
-    heard = "".join(_heard(char, letters, token) for char in unicodedata.normalize("NFC", lowered))
-    # An apostrophe at an edge is a quotation mark or stands for nothing that is heard.
-    return tuple(part.strip("'") for part in heard.split() if part.strip("'"))
+def _parts(token: str, spoken: str, letters: Set[str]) -> tuple[str, ...]:
+    letters_of = "".join(_spoken_letters(char, letters, token) for char in unicodedata.normalize("NFC", spoken))
+    # An apostrophe at an edge is a quotation mark or stands for no sound.
+    return tuple(part.strip("'") for part in letters_of.split() if part.strip("'"))
 
 
-def _heard(char: str, letters: Set[str], token: str) -> str:
+def _spoken_letters(char: str, letters: Set[str], token: str) -> str:
     if char in letters:
         return char
     plain = _SPELLED_OUT.get(char) or unicodedata.normalize("NFKD", char)

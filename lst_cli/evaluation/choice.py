@@ -136,7 +136,7 @@ def _groups(scores: Sequence[ItemScore]) -> dict[str, list[ItemScore]]:
 
 
 def _accuracy(scores: Sequence[ItemScore], metric: str) -> Interval:
-    """The mean over groups of their items' mean credit, with its interval for so many groups."""
+    """The mean over groups of their items' mean credit, with its interval over the groups."""
     groups = _groups(scores)
     right = sum(sum(score.credit(metric) for score in group) / len(group) for group in groups.values())
     return wilson(min(right, len(groups)), len(groups))

@@ -20,7 +20,7 @@ SAME = ("task", "task_version", "scorer_version", "items_sha256", "normaliser", 
 """What two results must share to be compared (those that the task has)."""
 
 _SAME_EAR = ("judge", "vocoder")
-"""What two results of spoken answers must share beside it."""
+"""What two results of spoken answers must share as well."""
 
 BOOTSTRAP_DRAWS = 2000
 
@@ -42,8 +42,8 @@ class Comparison:
     low: float
     high: float
     p: float
-    """Exact two-sided sign test (McNemar's for right and wrong): how likely so one-sided flips are if both models
-    are equally good."""
+    """Exact two-sided sign test (McNemar's for right and wrong): how likely flips at least this one-sided are if
+    both models are equally good."""
     gained: list[str]
     """Ids of items that B does better than A, in the items' order."""
     lost: list[str]
@@ -67,7 +67,7 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
     if result_a["task"] == "asr":
         return [paired_rates(_errors(first), _errors(second))]
     if result_a["task"] == "tts":
-        return [paired_rates(_misheard(first), _misheard(second), direction="tts", metric="cer")]
+        return [paired_rates(_character_errors(first), _character_errors(second), direction="tts", metric="cer")]
     rows_a, rows_b = ({row["direction"]: row for row in result["results"]} for result in (result_a, result_b))
     shared = [direction for direction in rows_a if direction in rows_b]
     if not shared:
@@ -76,10 +76,10 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
             found=f"{', '.join(rows_a)} and {', '.join(rows_b)}",
             fix="score both models in the same --directions",
         )
-    heard = [direction for direction in shared if "s" in direction]
-    if heard and differently_spoken(result_a, result_b):
+    spoken = [direction for direction in shared if "s" in direction]
+    if spoken and differently_spoken(result_a, result_b):
         raise UserError(
-            f"{first.reference} and {second.reference} can't be compared {heard[0]}",
+            f"{first.reference} and {second.reference} can't be compared {spoken[0]}",
             found=f"items as spoken in {result_a['spoken']['reference']} and in {result_b['spoken']['reference']}",
             expected="scores on tokens of the same recordings",
             fix="tokenize one spoken corpus with each model's quantizer, and score on these tokens",
@@ -114,7 +114,7 @@ def _errors(scores: Artifact) -> dict[str, tuple[int, int]]:
     return {row["id"]: (sum(row[name] for name in names), row["words"]) for row in table.to_pylist()}
 
 
-def _misheard(scores: Artifact) -> dict[str, tuple[int, int]]:
+def _character_errors(scores: Artifact) -> dict[str, tuple[int, int]]:
     """Id → character errors and characters of the reference."""
     from lst_cli.artifacts.parquet import read_parquet
 
@@ -203,7 +203,7 @@ def paired_rates(
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact p-value of so uneven a split of fair coin tosses; 1 where there is no toss."""
+    """Two-sided exact p-value of a split of fair coin tosses at least this uneven; 1 without tosses."""
     n = wins + losses
     tail = sum(math.comb(n, k) for k in range(min(wins, losses) + 1))
     return float(min(1.0, 2 * tail / 2**n))

@@ -84,7 +84,7 @@ def check_spoken(items: Sequence[Item], units: Mapping[str, NDArray[np.integer]]
             f"{source}: {len(missing)} of the items' {len(ids)} utterances are missing",
             found=f"no {', '.join(missing[:SHOWN_IDS])}{', …' if len(missing) > SHOWN_IDS else ''}",
             expected="{item}/prompt, {item}/ending1, {item}/ending2, … for every item of --items",
-            fix="speak and tokenize all items of the same file; rejects.parquet of the tokens names what was left out",
+            fix="speak and tokenize all items of the same file; rejects.parquet of the tokens lists the rejected ones",
         )
     empty = [name for name in ids if len(units[name]) == 0]
     if empty:
@@ -112,7 +112,7 @@ def build_questions(
 ) -> list[Question]:
     """Token sequences of the items in one direction.
 
-    A prompt is opened by its marker. An ending of the same modality goes on in the prompt's segment (in speech:
+    A prompt is opened by its marker. An ending of the same modality continues the prompt's segment (in speech:
     in the same run, on one patch grid); one of the other modality is opened by its own marker, which is part of the
     prompt and not scored. A speech BPE merges prompt and ending apart, so that all endings follow the same prompt. The
     end of the document is not scored, as in the harness.

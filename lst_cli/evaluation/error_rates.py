@@ -8,31 +8,47 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from lst_cli.evaluation.metrics import BOOTSTRAP_DRAWS, Interval
+from lst_cli.text.markers import is_marker
 
-NORMALISER = "lst-1"
-"""Name of :func:`normalise`'s rules; kept in every result."""
+NORMALISER = "lst-2"
+"""Name of :func:`normalise`'s rules; kept in every result. ``lst-1`` removed or split at vowel and tone marks."""
 
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})
-_APOSTROPHE_OUTSIDE = re.compile(r"(?<!\w)'|'(?!\w)")
-_NEITHER_WORD_NOR_APOSTROPHE = re.compile(r"[^\w']|_")
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "＇": "'"})
+_APOSTROPHE_OUTSIDE = re.compile(r"(?<![^ '])'|'(?![^ '])")
 
 
 def normalise(text: str) -> str:
     """What two transcripts are compared as.
 
-    Compatibility forms and upper case are resolved (NFKC, case folding); all apostrophes are ``'`` and stay only
-    between letters; everything else that is no letter, mark or digit becomes a space (``well-known`` is two words);
-    white space is one space. Numbers stay as they are written.
+    Markers in brackets (``[noise]``, ``<unk>``) are dropped. Compatibility forms and upper case are resolved (NFKC,
+    case folding). Letters, digits and the marks on them stay: vowel signs, tone marks, accents without a composed
+    form. Apostrophes are ``'`` and stay only between letters; invisible characters such as joiners vanish; everything
+    else becomes a space (``well-known`` is two words); white space is one space. Numbers stay as they are written.
     """
-    folded = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).casefold()
-    # Combining marks without a composed form belong to their letter, but are not \w: keep letters together.
-    plain = "".join(char for char in unicodedata.normalize("NFC", folded) if unicodedata.category(char) != "Mn")
-    return " ".join(_NEITHER_WORD_NOR_APOSTROPHE.sub(" ", _APOSTROPHE_OUTSIDE.sub(" ", plain)).split())
+    plain = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
+    spoken = " ".join(token for token in plain.split() if not is_marker(token))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", spoken).casefold())
+    # Case folding leaves a dot above the i of a Turkish capital.
+    plain = "".join(_kept(folded.replace("i\u0307", "i").replace("\u200b", " ")))
+    composed = unicodedata.normalize("NFC", " ".join(plain.split()))
+    return " ".join(_APOSTROPHE_OUTSIDE.sub(" ", composed).split())
+
+
+def _kept(text: str) -> Iterator[str]:
+    """The characters of words and apostrophes; a space for each of all others."""
+    in_word = False
+    for char in text:
+        category = unicodedata.category(char)
+        if category == "Cf":
+            continue
+        # A mark belongs to the letter before it, and is none of a word's by itself.
+        in_word = category[0] in "LN" or (in_word and category[0] == "M")
+        yield char if in_word or char == "'" else " "
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def bootstrap_mean(values_I: Sequence[float], seed: int = 0) -> Interval:
 def credit(scores_E: Sequence[float], label: int) -> float:
     """1 where the labelled ending alone scores highest, 1/k where it ties with k-1 others, else 0.
 
-    The harness takes the first of tied endings. That would favour whatever stands first in a file.
+    The harness takes the first of tied endings. That would favour the ending that stands first in a file.
     """
     best = max(scores_E)
     tied = [ending for ending, score in enumerate(scores_E) if score == best]

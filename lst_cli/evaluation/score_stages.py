@@ -109,7 +109,7 @@ def make_asr(
 ) -> None:
     """Transcribe a corpus and count the errors.
 
-    :param config: of the request; names the beams and the precision.
+    :param config: of the request: the beams, the precision, and whether empty references count.
     :param parents: ``model``, ``tokens`` and ``corpus``.
     :param rows: utterances decoded side by side.
     :raises UserError: too many utterances have no tokens or no words in their transcript.
@@ -119,7 +119,11 @@ def make_asr(
     units = read_units(parents["tokens"], [utterance.id for utterance in Corpus(parents["corpus"])])
     missing = f"no speech tokens in {parents['tokens'].reference}"
     utterances = with_words(
-        draft, parents["corpus"], max_reject_rate, lambda each: None if each.id in units else missing
+        draft,
+        parents["corpus"],
+        max_reject_rate,
+        lambda each: None if each.id in units else missing,
+        count_empty=config["count_empty"],
     )
     references = {utterance.id: utterance.text or "" for utterance in utterances}
     start = time.monotonic()

@@ -53,7 +53,7 @@ def model_entry(model: Artifact) -> dict[str, Any]:
 
 
 def spoken_corpus(tokens: Artifact | None) -> dict[str, str] | None:
-    """Which recordings the tokens of a benchmark are of; None where there are no tokens, or nobody knows."""
+    """Which recordings the tokens of a benchmark are of; None where there are no tokens, or it is unknown."""
     corpus = tokens.parents.get("corpus") if tokens is not None else None
     return {"reference": corpus.reference, "fingerprint": corpus.fingerprint} if corpus is not None else None
 
@@ -106,7 +106,7 @@ def complete(artifact: Artifact) -> Iterator[None]:
 
 
 _MARKERS = 2
-"""``<s>`` before the speech, ``<t>`` behind it: positions of a prompt for a transcript beside its speech."""
+"""``<s>`` before the speech, ``<t>`` after it: positions of a prompt for a transcript in addition to its speech."""
 
 
 def context_ratio(positions: int, speech_tokens: int, prompts: int) -> float:

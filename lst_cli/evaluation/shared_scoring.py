@@ -1,4 +1,4 @@
-"""Scoring that several processes share, and that goes on after a kill.
+"""Scoring that several processes share, and that resumes after a kill.
 
 The items of each direction are cut into chunks, longest first; a finished chunk lies as a file in the draft's ``parts``
 folder. Ranks take every n-th chunk, then help with what is missing. Chunks depend on the items alone, so the scores are

@@ -92,7 +92,7 @@ def story_scorers(
 
 
 def _evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many items, from all over the file."""
+    """At most this many items, spread over the file."""
     count = min(most, len(items))
     return [items[number * len(items) // count] for number in range(count)]
 

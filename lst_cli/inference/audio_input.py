@@ -41,7 +41,7 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of a clip that is heard at once."""
+    """A part of a clip that is transcribed at once."""
 
     clip: str
     """Id of the clip: a path as given, or the id of an utterance."""
@@ -55,8 +55,8 @@ class Segment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unheard:
-    """A clip, or the rest of one, that can't be heard."""
+class UnreadableClip:
+    """A clip, or the rest of one, that can't be read."""
 
     clip: str
     reason: str
@@ -90,7 +90,7 @@ def is_one_file(arguments: Sequence[str]) -> bool:
 
 def segments(
     arguments: Sequence[str], store: Store, longest_s: float, *, with_audio: bool = False
-) -> Iterator[Segment | Unheard]:
+) -> Iterator[Segment | UnreadableClip]:
     """All segments of files, folders, manifests, artifacts and standard input (``-``), in order.
 
     :param longest_s: audio longer than this is cut where it is quietest. Speech tokens are taken whole.
@@ -146,7 +146,7 @@ def _source(argument: str, store: Store, with_audio: bool) -> list[_Clip] | Arti
         if artifact.kind == TOKENS.name and with_audio:
             raise UserError(
                 f"{argument}: speech tokens have no sound, which an aligner needs",
-                fix="give the corpus that they were made from, or leave out --aligner",
+                fix="give the corpus that they were made from, or omit --aligner",
             )
         return store.find(argument, TOKENS if artifact.kind == TOKENS.name else CORPUS)
     raise UserError(
@@ -166,7 +166,7 @@ def _in_folder(folder: Path) -> list[_Clip]:
     return [_Clip(name=str(each), path=each) for each in files]
 
 
-def _of_clip(clip: _Clip, longest_s: float) -> Iterator[Segment | Unheard]:
+def _of_clip(clip: _Clip, longest_s: float) -> Iterator[Segment | UnreadableClip]:
     """Segments of a clip. One that breaks off has its segments up to there, and the reason."""
     try:
         if clip.problem is not None:
@@ -174,7 +174,7 @@ def _of_clip(clip: _Clip, longest_s: float) -> Iterator[Segment | Unheard]:
         yield from _cut(clip.name, _blocks(clip), longest_s)
     except UserError as error:
         reason = f"{error.what} (found: {error.found})" if error.found else error.what
-        yield Unheard(clip=clip.name, reason=reason)
+        yield UnreadableClip(clip=clip.name, reason=reason)
 
 
 def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:

@@ -100,7 +100,7 @@ def beam_search(
     :param length_penalty: the log-probability is divided by this power of the length (with the end): 0 compares sums,
         which favours short ones, 1 compares means (Wu et al. 2016 have 0.6 to 1).
     :param rows: hypotheses of all prompts that are decoded side by side.
-    :param on_done: is told each prompt's index and continuation when it is complete.
+    :param on_done: is called with each prompt's index and continuation when it is complete.
     """
     done: list[Continuation] = [Continuation() for _ in prompts]
     allowed_V = torch.from_numpy(allowed_tokens(loaded.card.vocabulary, modality)).to(loaded.device)

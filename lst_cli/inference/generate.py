@@ -30,14 +30,14 @@ ROWS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """What to go on from."""
+    """The tokens to continue."""
 
     tokens: NDArray[np.int32]
     """Ends with the marker of what is to come, or inside such a segment."""
     limit: int
     """Most tokens to add."""
     key: int = 0
-    """Names this prompt among the draws of one seed: its own, whatever it is decoded beside."""
+    """Names this prompt among the draws of one seed: the same in any batch."""
 
 
 @dataclass(kw_only=True)
@@ -80,12 +80,12 @@ def generate(
 ) -> list[Continuation]:
     """Continue each prompt until its end or its limit.
 
-    What a prompt gets does not depend on the prompts beside it (but for rounding).
+    A continuation does not depend on the other prompts of the batch (except for rounding).
 
     :param sampling: None takes the likeliest token each time.
     :param rows: prompts to decode side by side.
-    :param on_done: is told each prompt's index and continuation when it is complete.
-    :param on_token: is told each new token and the index of its prompt, as it comes.
+    :param on_done: is called with each prompt's index and continuation when it is complete.
+    :param on_token: is called with each new token and the index of its prompt.
     """
     done: list[Continuation] = [Continuation() for _ in prompts]
     order = by_length(prompts)
@@ -115,7 +115,7 @@ class _Row:
     done: Continuation
 
     def take(self, token: int, log_p: float, eos: int) -> bool:
-        """Add a token; whether the row goes on."""
+        """Add a token; whether the row continues."""
         self.done.log_prob += log_p
         if token == eos:
             self.done.ended = True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST_PROMPT_S = 120.0
 
 
-def hear(loaded: LoadedModel, argument: str, store: Store) -> NDArray[np.uint16]:
+def speech_prompt(loaded: LoadedModel, argument: str, store: Store) -> NDArray[np.uint16]:
     """Speech tokens of one audio file, by the model's own quantizer.
 
     :raises UserError: it can't be read, or is longer than two minutes.
@@ -28,11 +28,11 @@ def hear(loaded: LoadedModel, argument: str, store: Store) -> NDArray[np.uint16]
     found = list(segments([argument], store, LONGEST_PROMPT_S))
     first = found[0]
     if not isinstance(first, Segment):
-        raise UserError(f"--audio {argument}: the prompt can't be heard", found=first.reason)
+        raise UserError(f"--audio {argument}: the prompt can't be read", found=first.reason)
     if len(found) > 1 or first.wave_T is None:
         raise UserError(
             f"--audio {argument}: one prompt is continued",
-            found=f"{len(found)} clips or stretches of audio",
+            found=f"{len(found)} clips or segments of audio",
             expected=f"one audio file of at most {LONGEST_PROMPT_S:.0f} s",
         )
     quantizer = Quantizer.load(loaded.quantizer_file, loaded.device.type)
@@ -40,7 +40,7 @@ def hear(loaded: LoadedModel, argument: str, store: Store) -> NDArray[np.uint16]
 
 
 def make_prompt(loaded: LoadedModel, said: str | NDArray[np.integer], into: Modality, limit: int, key: int) -> Prompt:
-    """The prompt that goes on in text or speech: in its own segment, or in a new one after its marker.
+    """The prompt to continue in text or speech: in its own segment, or in a new one after its marker.
 
     :param said: a text, or speech tokens.
     """

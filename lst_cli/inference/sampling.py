@@ -19,12 +19,12 @@ _HARDEST_PENALTY = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Filters and temperature; as it stands, the likeliest token is taken."""
+    """Filters and temperature; the default takes the likeliest token."""
 
     temperature: float = 0.0
     """0 takes the likeliest token; 1 draws from the model's own distribution."""
     top_k: int = 0
-    """Draw from the so many likeliest tokens; 0 from all."""
+    """Draw from this many likeliest tokens; 0 from all."""
     top_p: float = 1.0
     """Draw from the fewest likeliest tokens that together have this probability (Holtzman et al. 2020)."""
     repetition_penalty: float = 1.0
@@ -44,7 +44,7 @@ class Sampling:
         if not 1 <= self.repetition_penalty <= _HARDEST_PENALTY:
             problems.append(f"repetition penalty {self.repetition_penalty} is not from 1 to {_HARDEST_PENALTY}")
         if problems:
-            raise UserError("sampling: settings that can't be", found="; ".join(problems))
+            raise UserError("sampling: invalid settings", found="; ".join(problems))
 
     @property
     def greedy(self) -> bool:

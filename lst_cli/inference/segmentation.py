@@ -15,11 +15,11 @@ QUIET_FRAMES = 5
 
 
 SOUNDLESS = 10.0**-7
-"""Mean square below which a frame is no sound that one could hear: -70 dB of full scale."""
+"""Mean square below which a frame is inaudible: -70 dB of full scale."""
 
 
 def has_sound(wave_T: NDArray[np.float32]) -> bool:
-    """Whether any whole frame can be heard; what is shorter than a frame holds no word."""
+    """Whether any whole frame is audible; audio shorter than a frame holds no word."""
     return bool((loudness(wave_T) > SOUNDLESS).any())
 
 

@@ -57,7 +57,7 @@ class PromptPlan:
     """Which tokens of the full batch belong to the second pass."""
     second_P: Bools
     source_T: Ints
-    """Where each token of the full batch is computed: its row in the first pass, or behind those, in the second."""
+    """Where each token of the full batch is computed: its row in the first pass, or after those, in the second."""
     source_P: Ints
 
 
@@ -103,7 +103,7 @@ def _sources(document: Ints, second: Bools, first_q: Ints, question_d: Ints) -> 
 
 
 class Pass:
-    """One run of the model over chosen rows of a batch, beside rows that an earlier run has kept."""
+    """One run of the model over chosen rows of a batch, next to rows that an earlier run has kept."""
 
     def __init__(self, packed: Packed, config: ModelConfig, device: torch.device, *, after: Pass | None = None) -> None:
         """Run over all rows of a batch, keeping what attention needs of them."""
@@ -118,7 +118,7 @@ class Pass:
 
     @classmethod
     def second(cls, made: PromptPlan, first: Pass | None, config: ModelConfig, device: torch.device) -> Pass:
-        """Run over the rows of a plan's second pass, beside those that the first has kept."""
+        """Run over the rows of a plan's second pass, next to those that the first has kept."""
         run = cls(made.full, config, device)
         run._rows_T, run._rows_P = made.second_T, made.second_P
         queries_Q = (made.source_P[:, None] * config.queries + np.arange(config.queries)).ravel()
@@ -164,7 +164,7 @@ class Pass:
         last_closed_T = np.where(of_closed[1] >= of_closed[0], last_closed_patch(packed), -1)[rows_T]
         out = model.decoder(
             token_TL,
-            global_PD if local.decoder_layers else self._beside(global_PD, "memory", "positions"),
+            global_PD if local.decoder_layers else self._joined_with_kept(global_PD, "memory", "positions"),
             position_T,
             self._tensor(last_closed_T),
             self._attends("closed", of_closed, rows_T, "queries", local.decoder_layers),
@@ -182,16 +182,16 @@ class Pass:
 
         def of_layer(layer: int) -> Attend:
             def attend_over(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor) -> Tensor:
-                k_SHE = self._beside(k_SHE, f"{name} {layer} k", keys)
-                v_SHE = self._beside(v_SHE, f"{name} {layer} v", keys)
+                k_SHE = self._joined_with_kept(k_SHE, f"{name} {layer} k", keys)
+                v_SHE = self._joined_with_kept(v_SHE, f"{name} {layer} v", keys)
                 return attend(q_THE, k_SHE, v_SHE, spans)
 
             return attend_over
 
         return [of_layer(layer) for layer in range(layers)]
 
-    def _beside(self, new: Tensor, name: str, rows: str) -> Tensor:
-        """New rows beside the earlier run's, in the order of the batch."""
+    def _joined_with_kept(self, new: Tensor, name: str, rows: str) -> Tensor:
+        """New rows joined with the earlier run's, in the order of the batch."""
         if self._kept is not None:
             self._kept[name] = new
         if not self._source:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LIMIT_PER_PIECE = 25
 LIMIT_BESIDE = 50
-"""Speech is cut off at this many tokens for each text piece and so many more: a second a piece, and two."""
+"""Speech is truncated at this many tokens for each text token, plus this many: a second a token, and two more."""
 
 _UNKNOWN = 0
 _BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
@@ -69,9 +69,9 @@ def unspeakable(tokenizer: TextTokenizer, text: str) -> list[str]:
 
 
 def speakable(tokenizer: TextTokenizer, text: str, *, drop: bool, what: str = "the text") -> str:
-    """The text on one line, if the model can read it. Punctuation that it can't read has no sound and is left out.
+    """The text on one line, if the model can read it. Punctuation that it can't read has no sound and is dropped.
 
-    :param drop: leave characters out that it can't read.
+    :param drop: drop characters that it can't read.
     :param what: how errors call the text.
     :raises UserError: nothing can be spoken, or there are characters that the model has no piece for.
     """
@@ -122,8 +122,8 @@ def speak_texts(
     :param sampling: None takes the likeliest token each time.
     :param rows: texts spoken side by side.
     :param first_key: the number of the first text among the draws of the seed.
-    :param on_done: is told each text's index and speech when it is complete.
-    :param on_units: is told a text's index and its next units, as they come.
+    :param on_done: is called with each text's index and speech when it is complete.
+    :param on_units: is called with a text's index and its next units.
     """
     prompts = [tts_prompt(loaded, text, first_key + index) for index, text in enumerate(texts)]
 
@@ -141,9 +141,9 @@ def speak_texts(
         if on_done is not None:
             on_done(index, said(index, continuation))
 
-    def heard(index: int, token: int) -> None:
+    def on_new_token(index: int, token: int) -> None:
         if on_units is not None:
             on_units(index, loaded.speech.decode(np.array([token], dtype=np.int32)))
 
-    done = generate(loaded, prompts, "speech", sampling, rows=rows, on_done=tell, on_token=heard)
+    done = generate(loaded, prompts, "speech", sampling, rows=rows, on_done=tell, on_token=on_new_token)
     return [said(index, continuation) for index, continuation in enumerate(done)]

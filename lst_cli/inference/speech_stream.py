@@ -63,7 +63,7 @@ def voice_live(
     """
     for number, text in enumerate(texts):
         pieces = _Pieces(vocoder.stream(speaker), write)
-        [said] = speak_texts(loaded, [text], sampling, rows=1, first_key=number, on_units=pieces.heard)
+        [said] = speak_texts(loaded, [text], sampling, rows=1, first_key=number, on_units=pieces.add)
         yield Voiced(text=text, said=said, wave_T=pieces.whole())
 
 
@@ -75,7 +75,7 @@ class _Pieces:
         self._write = write
         self._pieces: list[NDArray[np.float32]] = [np.zeros(0, np.float32)]
 
-    def heard(self, _: int, units_U: NDArray[np.uint16]) -> None:
+    def add(self, _: int, units_U: NDArray[np.uint16]) -> None:
         """Take the next units."""
         self._take(self._stream.add(units_U))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.inference.audio_input import Segment, Unheard
+from lst_cli.inference.audio_input import Segment, UnreadableClip
 from lst_cli.inference.beam import beam_search
 from lst_cli.inference.generate import ROWS, Continuation, Prompt, generate
 from lst_cli.inference.segmentation import has_sound
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LIMIT_PER_UNIT = 1.0
 LIMIT_BESIDE = 16
-"""A transcript is cut off at this many tokens and so many per unit: four times what fast speech has in letters."""
+"""A transcript is truncated at this many tokens plus this many per unit: four times the letters of fast speech."""
 
 SEGMENTS_PER_ROW = 4
 """Segments that are gathered for each row of a batch, so that segments of like length share a batch."""
@@ -34,7 +34,7 @@ GATHERED_S = 600
 
 @dataclass(frozen=True, kw_only=True)
 class Transcript:
-    """What was heard."""
+    """The text of one segment."""
 
     text: str
     """On one line, words with one space between."""
@@ -66,7 +66,7 @@ def transcribe_units(
     """Transcribe clips of speech tokens.
 
     :param beams: hypotheses of a beam search; 1 takes the likeliest token each time.
-    :param on_done: is told each clip's index and transcript when it is complete.
+    :param on_done: is called with each clip's index and transcript when it is complete.
     """
 
     def transcript(continuation: Continuation) -> Transcript:
@@ -91,25 +91,25 @@ def transcribe_units(
 
 @dataclass(frozen=True, kw_only=True)
 class TranscribedSegment:
-    """A segment with what was heard in it."""
+    """A segment and its transcript."""
 
     start_s: float
     end_s: float
     transcript: Transcript
     soundless: bool = False
-    """Nothing in it can be heard: its text is empty without asking the model."""
+    """It has no sound: its text is empty, and the model was not run."""
     words: list[TimedWord] | None = None
     """In seconds of the clip; None where no times were asked for, or the words can't be laid over the sound."""
 
 
 @dataclass(kw_only=True)
 class TranscribedClip:
-    """A clip with what was heard in each of its segments."""
+    """A clip and the transcripts of its segments."""
 
     clip: str
     segments: list[TranscribedSegment] = field(default_factory=list)
     problem: str | None = None
-    """Why the clip, or its rest, could not be heard."""
+    """Why the clip, or the rest of it, could not be read."""
 
     @property
     def text(self) -> str:
@@ -118,7 +118,7 @@ class TranscribedClip:
 
     @property
     def seconds(self) -> float:
-        """Seconds that were heard."""
+        """Seconds that were transcribed."""
         return self.segments[-1].end_s if self.segments else 0.0
 
 
@@ -127,38 +127,38 @@ SOUNDLESS = Transcript(text="", log_prob=0.0, pieces=0, ended=True)
 
 def transcribe_segments(
     loaded: LoadedModel,
-    found: Iterable[Segment | Unheard],
+    found: Iterable[Segment | UnreadableClip],
     *,
     rows: int = ROWS,
     beams: int = 1,
     timer: WordTimer | None = None,
-    on_heard: Callable[[float], None] | None = None,
+    on_transcribed: Callable[[float], None] | None = None,
 ) -> Iterator[TranscribedClip]:
     """Transcribe segments, and put them together to clips in their order.
 
-    :param timer: tells when the words are spoken; the segments must have sound.
-    :param on_heard: is told the seconds of each segment when it is done.
+    :param timer: adds the times of words; the segments must have sound.
+    :param on_transcribed: is called with the seconds of each segment when it is done.
     """
-    ear = _Ear(loaded, rows, beams, timer)
+    transcriber = _Transcriber(loaded, rows, beams, timer)
     open_clip: TranscribedClip | None = None
     for group in _groups(found, SEGMENTS_PER_ROW * rows):
-        heard = iter(ear.hear([each for each in group if isinstance(each, Segment)]))
+        transcribed = iter(transcriber.transcribe([each for each in group if isinstance(each, Segment)]))
         for each in group:
             open_clip = open_clip or TranscribedClip(clip=each.clip)
-            if isinstance(each, Unheard):
+            if isinstance(each, UnreadableClip):
                 open_clip.problem = each.reason
             else:
-                open_clip.segments.append(next(heard))
-                if on_heard is not None:
-                    on_heard(each.end_s - each.start_s)
-            if isinstance(each, Unheard) or each.last:
+                open_clip.segments.append(next(transcribed))
+                if on_transcribed is not None:
+                    on_transcribed(each.end_s - each.start_s)
+            if isinstance(each, UnreadableClip) or each.last:
                 yield open_clip
                 open_clip = None
 
 
-def _groups(found: Iterable[Segment | Unheard], most: int) -> Iterator[list[Segment | Unheard]]:
+def _groups(found: Iterable[Segment | UnreadableClip], most: int) -> Iterator[list[Segment | UnreadableClip]]:
     """Neighbours, up to ``most`` or :data:`GATHERED_S` of them."""
-    group: list[Segment | Unheard] = []
+    group: list[Segment | UnreadableClip] = []
     seconds = 0.0
     for each in found:
         group.append(each)
@@ -170,8 +170,8 @@ def _groups(found: Iterable[Segment | Unheard], most: int) -> Iterator[list[Segm
         yield group
 
 
-class _Ear:
-    """Hears segments. The quantizer is loaded with the first one that has sound."""
+class _Transcriber:
+    """Transcribes segments. The quantizer is loaded with the first one that has sound."""
 
     def __init__(self, loaded: LoadedModel, rows: int, beams: int, timer: WordTimer | None) -> None:
         self._loaded = loaded
@@ -180,7 +180,7 @@ class _Ear:
         self._timer = timer
         self._quantizer: Quantizer | None = None
 
-    def hear(self, group: Sequence[Segment]) -> list[TranscribedSegment]:
+    def transcribe(self, group: Sequence[Segment]) -> list[TranscribedSegment]:
         """Transcribe segments; those without sound have no text."""
         sounding = [each for each in group if each.wave_T is None or has_sound(each.wave_T)]
         transcripts = transcribe_units(self._loaded, self._units(sounding), rows=self._rows, beams=self._beams)

@@ -1,7 +1,7 @@
-"""When the words of a transcript are spoken: forced alignment of what a model wrote to the sound that it heard.
+"""Times of the words of a transcript: forced alignment of the text that a model wrote to its audio.
 
-The model itself does not say: its attention is no alignment, and a static patch is a stretch of time, not a word. So an
-aligner (``lst align fit``, or a pretrained CTC model) lays the words over the same frames that the patches are made of.
+The model itself has no times: its attention is not an alignment, and a static patch is a span of time, not a word. So
+an aligner (``lst align fit``, or a pretrained CTC model) lays the words over the frames that the patches are made of.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lst_cli.alignment.align_batch import align_words, load_emitter
 from lst_cli.alignment.imports.timed import TimedWord
 from lst_cli.alignment.kinds import ALIGNER
+from lst_cli.alignment.number_words import check_language
 from lst_cli.alignment.words import Unalignable, spoken_words
 from lst_cli.audio.decode import RATE_HZ as SAMPLE_RATE
 from lst_cli.units.frames import RATE_HZ, n_frames
@@ -28,7 +29,11 @@ class WordTimer:
     """Lays words over sound."""
 
     def __init__(self, emitter: Emitter, language: str = "en") -> None:
-        """Use a CTC model; ``language`` is that in which numbers are spoken."""
+        """Use a CTC model; ``language`` is that in which numbers are spoken.
+
+        :raises UserError: num2words does not know the language.
+        """
+        check_language(language)
         self._emitter = emitter
         self._language = language
 

@@ -33,7 +33,7 @@ class SpeechBpe:
 
     :param model: the bytes of a model that :func:`fit` made.
     :param source: what to call it in errors.
-    :raises UserError: it is no such model.
+    :raises UserError: it is not a speech BPE model.
     """
 
     def __init__(self, model: bytes, source: str = MODEL_FILE) -> None:
@@ -64,7 +64,7 @@ class SpeechBpe:
     def from_file(cls, path: Path) -> SpeechBpe:
         """Load a model file.
 
-        :raises UserError: it can't be read, or is no such model.
+        :raises UserError: it can't be read, or is not a speech BPE model.
         """
         try:
             return cls(path.read_bytes(), str(path))
@@ -115,7 +115,7 @@ def fit(runs: Iterable[NDArray[np.integer]], units: int, pieces: int) -> bytes:
 
     :param units: number of different units.
     :param pieces: number of pieces, single units included.
-    :raises UserError: so many pieces can't be had of the runs.
+    :raises UserError: the runs don't have this many pieces.
     """
     import sentencepiece
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SpeechCodec:
-    """Turns units into ids and back; whoever hears or counts speech for a model goes through here."""
+    """Turns units into ids and back; all code that encodes or counts speech for a model uses it."""
 
     vocabulary: Vocabulary
     """The model's; its units are the pieces of the BPE, where there is one."""

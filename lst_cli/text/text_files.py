@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from lst_cli.errors import UserError
+from lst_cli.json_text import is_text, parse_json
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    import pyarrow as pa
+
 SplitBy = Literal["line", "paragraph", "file"]
 
-_COMPRESSED = (".gz", ".zst", ".bz2")
+_COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+_JSON_LINES = (".jsonl", ".ndjson", ".json")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class TextDocument:
 def text_files(paths: Sequence[Path]) -> list[TextFile]:
     """Name the input files: by what distinguishes them, so that ids do not depend on where they lie.
 
-    :raises UserError: a path is no file, or given twice.
+    :raises UserError: a path is not a file, or given twice.
     """
     if not paths:
         raise UserError("no text files were given", fix="give one or more .txt, .jsonl or .parquet files")
@@ -53,7 +56,7 @@ def text_files(paths: Sequence[Path]) -> list[TextFile]:
             raise UserError(
                 f"{path}: not a file",
                 found="a folder" if path.is_dir() else "nothing there",
-                expected="text files: .txt, .jsonl or .parquet, plain or .gz, .zst, .bz2",
+                expected="text files: .txt, .jsonl, .ndjson, .json or .parquet, plain or .gz, .zst, .bz2",
             )
     resolved = [path.resolve() for path in paths]
     if len(set(resolved)) < len(resolved):
@@ -76,18 +79,18 @@ def digests(files: Sequence[TextFile]) -> dict[str, str]:
 
 
 def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: str = "text") -> Iterator[TextDocument]:
-    """Documents in order of the files. Empty ones are passed over.
+    """Documents in order of the files. Empty ones are skipped.
 
     :param split: ``line``: one document a line; ``paragraph``: lines up to an empty line are one document; ``file``:
         a file is one document. JSON lines and Parquet rows are documents of their own in any case.
     :param field: the JSON key or Parquet column that holds the text.
-    :raises UserError: a file of documents is no Parquet or lacks the column.
+    :raises UserError: a file is not Parquet or lacks the column.
     """
     for file in files:
         kind = _suffix(file.path)
         if kind == ".parquet":
             yield from _from_parquet(file, field)
-        elif kind == ".jsonl":
+        elif kind in _JSON_LINES:
             yield from _from_json_lines(file, field)
         else:
             yield from _from_text(file, split)
@@ -95,25 +98,26 @@ def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: st
 
 def is_compressed(path: Path) -> bool:
     """Whether a file's name says that it is compressed."""
-    return path.suffix in _COMPRESSED
+    return path.suffix.lower() in _COMPRESSED
 
 
 def _suffix(path: Path) -> str:
-    return (path.with_suffix("") if is_compressed(path) else path).suffix
+    return (path.with_suffix("") if is_compressed(path) else path).suffix.lower()
 
 
 def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, text or None where it is not UTF-8) of each line."""
+    """(number from 1, text or None where it is not UTF-8) of each line; a byte-order mark is dropped."""
     import pyarrow as pa
 
-    opened = cast("AbstractContextManager[BinaryIO]", pa.input_stream(str(file.path), compression="detect"))
+    packing = _COMPRESSED.get(file.path.suffix.lower())
+    opened = cast("AbstractContextManager[BinaryIO]", pa.input_stream(str(file.path), compression=packing))
     with opened as raw:
         stream = io.BufferedReader(cast("io.RawIOBase", raw), 1 << 20)
         number = 0
         try:
             for number, line in enumerate(stream, 1):
                 try:
-                    yield number, line.decode("utf-8")
+                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError:
                     yield number, None
         except OSError as error:
@@ -161,12 +165,14 @@ def _from_json_lines(file: TextFile, field: str) -> Iterator[TextDocument]:
 
 def _from_json(id: str, line: str, field: str) -> TextDocument:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError as error:
         return TextDocument(id, "", f"not JSON: {error}")
     value = row.get(field) if isinstance(row, dict) else None
     if not isinstance(value, str):
         return TextDocument(id, "", f"no text under the key {field!r}")
+    if not is_text(value):
+        return TextDocument(id, "", "half of a surrogate pair (\\ud800 to \\udfff), which is not text")
     return TextDocument(id, value)
 
 
@@ -184,11 +190,27 @@ def _from_parquet(file: TextFile, field: str) -> Iterator[TextDocument]:
             )
         number = 0
         for batch in table.iter_batches(columns=[field]):
-            values: list[Any] = batch.column(0).to_pylist()
-            for value in values:
+            for value in _values(batch.column(0)):
                 number += 1
                 id = f"{file.name}:{number}"
                 if isinstance(value, str):
                     yield TextDocument(id, value)
+                elif isinstance(value, bytes):
+                    yield TextDocument(id, "", _NOT_UTF8)
                 else:
                     yield TextDocument(id, "", f"no text in the column {field!r}")
+
+
+def _values(column: pa.Array) -> Iterator[Any]:
+    """The values of a column; bytes for text that is not UTF-8."""
+    import pyarrow as pa
+
+    try:
+        yield from column.to_pylist()
+    except UnicodeDecodeError:
+        as_bytes = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
+        for value in column.view(as_bytes).to_pylist():
+            try:
+                yield value if value is None else value.decode()
+            except UnicodeDecodeError:
+                yield value

@@ -47,14 +47,14 @@ class TextTokenizer:
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(model)
-        except RuntimeError as error:
+            self._check_control_pieces()
+            self._check_word_by_word()
+        except (RuntimeError, UnicodeDecodeError) as error:  # the second, from a piece that is not UTF-8
             raise UserError(
                 f"{source}: not a SentencePiece model",
                 found=str(error).splitlines()[0] if str(error) else f"{len(model)} bytes",
                 fix="give the .model file that SentencePiece wrote",
             ) from None
-        self._check_control_pieces()
-        self._check_word_by_word()
 
     @classmethod
     def from_file(cls, path: Path) -> TextTokenizer:
@@ -138,7 +138,7 @@ def fit(texts: Iterable[str], pieces: int) -> bytes:
 
     Digits stay apart and the spelling is kept as it is (no normalisation), as in Llama 2 (Lu et al. 2025, section 2).
 
-    :raises UserError: the text is too little for so many pieces, or the pieces too few for its letters.
+    :raises UserError: there is too little text for this many pieces, or there are too few pieces for its letters.
     """
     import sentencepiece
 
@@ -190,7 +190,7 @@ class _Counted:
 
 
 def sample(texts: Iterator[str], total: int, most: int, seed: int) -> Iterator[str]:
-    """About ``most`` of ``total`` texts, evenly drawn, in their order; all of them where there are no more."""
+    """A uniform random sample of about ``most`` of ``total`` texts, in their order; all of them if there are fewer."""
     share = most / max(total, 1)
     for first in itertools.count(0, _SAMPLED_AT_ONCE):
         chunk = list(itertools.islice(texts, _SAMPLED_AT_ONCE))

@@ -154,13 +154,15 @@ def _static(patching: PatchingConfig) -> PatchingConfig:
 def _sources(config: FinetuneConfig, inputs: Inputs, split: Split) -> list[Source]:
     """The same utterances in the form of each task."""
     from lst_cli.shards.documents.forms import Source
+    from lst_cli.shards.documents.held_out import held_out_share
     from lst_cli.shards.shard_set import ShardSet
 
-    shards = ShardSet.of(*inputs.shards, skip_corrupt=config.run.skip_corrupt)
+    skip = config.run.skip_corrupt
+    shards = ShardSet.of(*inputs.shards, skip_corrupt=skip)
+    held_out = held_out_share(shards, config.data.held_out, skip_corrupt=skip)
     weights: dict[Task, float] = {"asr": config.data.asr_weight, "tts": config.data.tts_weight}
     return [
-        Source(task, shards, weight=weights[task], form=task, held_out=config.data.held_out, split=split)
-        for task in inputs.tasks
+        Source(task, shards, weight=weights[task], form=task, held_out=held_out, split=split) for task in inputs.tasks
     ]
 
 
@@ -206,9 +208,7 @@ def _training_reader(
     )
 
 
-def _validation(
-    config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int
-) -> Validation:
+def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int) -> Validation:
     from lst_cli.training.engine.job import Validation
 
     told = config.validation
@@ -231,6 +231,9 @@ def _validation(
     def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
         from lst_cli.training.engine.validation_unit import OnceReader
 
+        sources = _sources(config, inputs, "held_out")
+        for source in sources:
+            _check_readable(next(read(source), None), source, config.data.positions)
         return {
             names[task]: OnceReader(
                 partial(read, source),
@@ -240,7 +243,7 @@ def _validation(
                 gang=gangs.dp,
                 stop=stop,
             )
-            for task, source in zip(inputs.tasks, _sources(config, inputs, "held_out"), strict=True)
+            for task, source in zip(inputs.tasks, sources, strict=True)
         }
 
     transcripts = {}
@@ -256,3 +259,18 @@ def _validation(
         transcripts=transcripts,
         stop_after=told.stop_after,
     )
+
+
+def _check_readable(first: Packed | None, source: Source, positions: int) -> None:
+    """Refuse to train when validation would have nothing to read.
+
+    :param first: the first batch of the held-out utterances.
+    """
+    if first is None:
+        raise UserError(
+            f"data.held_out: no held-out utterance can be read as {source.form}",
+            found=f"all are longer than data.positions ({positions}), or lack words or speech",
+            expected="at least one to validate on",
+            fix="raise data.positions or data.held_out, or train without validation: "
+            "--set data.held_out=0 --set validation.keep=last",
+        )

@@ -81,7 +81,8 @@ text: world
 	@$(STAGE) text $(LST) text fit $(WORLD)/written.txt --pieces 768 --name stories
 
 alignment: tokens
-	@$(STAGE) aligner $(LST) align fit corpus/spoken corpus/librivox --name small
+	@$(STAGE) known-times $(LST) align import $(TINY)/librivox/words.ctm --tokens tokens/librivox --name librivox-times
+	@$(STAGE) aligner $(LST) align fit corpus/spoken corpus/librivox --name small --check alignment/librivox-times
 	@$(STAGE) alignment-spoken $(LST) align run corpus/spoken --tokens tokens/spoken --aligner aligner/small --name spoken
 	@$(STAGE) alignment-librivox $(LST) align run corpus/librivox --tokens tokens/librivox --aligner aligner/small \
 		--name librivox

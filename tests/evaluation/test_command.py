@@ -70,7 +70,7 @@ def test_scores_hold_everything(tmp_path: Path, stories: Path, models: list[Arti
     printed = json.loads(out)
     scores = Store(root).find("scores/lst-storycloze", SCORES)
     assert printed["scores"] == scores.reference
-    assert printed["items_sha256"] == file_sum(stories) and printed["task_version"] == 1
+    assert printed["items_sha256"] == file_sum(stories) and printed["task_version"] == 2
     assert printed["model"]["fingerprint"] == models[1].fingerprint
     assert printed["model"]["quantizer"]["fingerprint"] == quantizer_artifact(Store(root)).fingerprint
     assert [row["direction"] for row in printed["results"]] == ["s-s", "t-t", "s-t", "t-s"]

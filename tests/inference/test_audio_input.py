@@ -14,7 +14,7 @@ from lst_cli.artifacts import Store
 from lst_cli.audio.decode import resample
 from lst_cli.errors import UserError
 from lst_cli.inference import audio_input as listen
-from lst_cli.inference.audio_input import Segment, Unheard, segments
+from lst_cli.inference.audio_input import Segment, UnreadableClip, segments
 from lst_cli.inference.segmentation import has_sound, loudness, quietest_cut
 from lst_cli.main import app
 from tests.inference.models import quantizer_artifact, tokens_artifact
@@ -30,7 +30,7 @@ def noise(seconds: float, quiet: tuple[float, ...] = (), rate: int = RATE) -> np
     return wave
 
 
-def heard(found: list[Segment | Unheard]) -> list[Segment]:
+def heard(found: list[Segment | UnreadableClip]) -> list[Segment]:
     assert all(isinstance(each, Segment) for each in found), found
     return [each for each in found if isinstance(each, Segment)]
 
@@ -131,7 +131,7 @@ def test_a_corpus_whose_files_changed(tmp_path: Path) -> None:
     soundfile.write(folder / "a.wav", noise(1), RATE)
     soundfile.write(folder / "b.wav", noise(4, rate=8_000), 8_000)
     found = list(segments(["corpus/c"], Store(tmp_path), 30))
-    bad = {each.clip: each.reason for each in found if isinstance(each, Unheard)}
+    bad = {each.clip: each.reason for each in found if isinstance(each, UnreadableClip)}
     assert "ends 1.00 s before the clip" in bad["a"] and "was changed" in bad["b"]
     (good,) = [each for each in found if isinstance(each, Segment) and each.last]
     assert (good.clip, good.end_s) == ("c", 2.0)
@@ -150,7 +150,7 @@ def test_folders_and_bad_files(tmp_path: Path) -> None:
     (folder / "other.m4a").write_bytes(b"\x00" * 64)
     found = list(segments([str(folder)], Store(tmp_path), 30))
     good = [each.clip for each in found if isinstance(each, Segment)]
-    bad = {Path(each.clip).name: each.reason for each in found if isinstance(each, Unheard)}
+    bad = {Path(each.clip).name: each.reason for each in found if isinstance(each, UnreadableClip)}
     assert [Path(clip).name for clip in good] == ["good.wav"]
     assert set(bad) == {"empty.wav", "nan.wav", "text.wav", "other.m4a"}
     assert "no samples" in bad["empty.wav"] and "finite" in bad["nan.wav"] and "audio" in bad["text.wav"]
@@ -176,7 +176,7 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert only.clip == "-" and only.end_s == 1.0
     Input.buffer = io.BytesIO(b"nothing")
     (bad,) = list(segments(["-"], Store(tmp_path), 30))
-    assert isinstance(bad, Unheard)
+    assert isinstance(bad, UnreadableClip)
 
 
 def test_tokens_are_taken_whole(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The small aligner: log-mel frames in, letters at 50 Hz out.
 
 A stack of convolutions that sees 0.5 s to either side: enough for the sounds around a letter, too little to put a
-letter anywhere but where it is heard. Legend: B utterances, T frames in (100 Hz), U frames out (50 Hz), M mel bands,
+letter anywhere but where it is spoken. Legend: B utterances, T frames in (100 Hz), U frames out (50 Hz), M mel bands,
 D width, V labels.
 """
 
@@ -25,7 +25,7 @@ FRAME_OFFSET = -MEL_HOP
 
 
 class LetterNetwork(nn.Module):
-    """Letters at 50 Hz, and how often each letter is heard at all (``log_prior_V``)."""
+    """Letters at 50 Hz, and how frequent each letter is (``log_prior_V``)."""
 
     log_prior_V: Tensor
 
@@ -49,13 +49,13 @@ class LetterNetwork(nn.Module):
         x_BUD = self.first(mel_BTM.transpose(1, 2)).transpose(1, 2)
         inside_BU1 = (torch.arange(x_BUD.shape[1], device=x_BUD.device) < frames_B[:, None])[..., None]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            heard = (norm(x_BUD) * inside_BU1).transpose(1, 2)
-            x_BUD = x_BUD + F.relu(convolution(heard)).transpose(1, 2)
+            inside_BDU = (norm(x_BUD) * inside_BU1).transpose(1, 2)
+            x_BUD = x_BUD + F.relu(convolution(inside_BDU)).transpose(1, 2)
         return F.log_softmax(self.letters(self.last_norm(x_BUD)), dim=-1)
 
 
 def frames_out(frames_in: int) -> int:
-    """Output frames for so many mel frames."""
+    """Output frames for a number of mel frames."""
     return (frames_in + 1) // 2
 
 

@@ -1,4 +1,4 @@
-"""Models that say which letter is heard when, behind one door. Legend: U frames, V labels."""
+"""Models that predict letters over time, behind one interface. Legend: U frames, V labels."""
 
 from __future__ import annotations
 
@@ -43,13 +43,17 @@ class Emitter(Protocol):
 
     @property
     def batch_s(self) -> float:
-        """Seconds of speech that are best read at once."""
+        """Seconds of speech in a batch."""
+
+    @property
+    def trust(self) -> float:
+        """What its scores are multiplied by: how far they hold for speech that it was not trained on, 0 to 1."""
 
     def spell(self, words: Sequence[Word]) -> Spelling:
         """The labels of a transcript."""
 
     def emit(self, waves: Sequence[NDArray[np.float32]]) -> list[Tensor]:
-        """Log-probabilities [U, V] of each clip, on the CPU. The company of a clip changes nothing."""
+        """Log-probabilities [U, V] of each clip, on the CPU. Other clips of the batch do not change it."""
 
 
 class SmallEmitter:
@@ -62,9 +66,10 @@ class SmallEmitter:
     peaky = False
     batch_s = 60.0
 
-    def __init__(self, network: LetterNetwork, config: AlignerConfig) -> None:
+    def __init__(self, network: LetterNetwork, config: AlignerConfig, trust: float = 1.0) -> None:
         self._network = network
         self._config = config
+        self.trust = trust
 
     def spell(self, words: Sequence[Word]) -> Spelling:
         """See :func:`lst_cli.alignment.emissions.spelling.spell`."""

@@ -1,4 +1,4 @@
-"""What the small aligner hears: the power in 40 mel bands, 100 times a second, and its normalised logarithm.
+"""The input of the small aligner: the power in 40 mel bands, 100 times a second, and its normalised logarithm.
 
 Legend: T frames (100 Hz), M mel bands, S samples at 16 kHz.
 """

@@ -64,6 +64,7 @@ class Wav2Vec2Emitter:
     """A transformers ``Wav2Vec2ForCTC`` or ``HubertForCTC``, run without padding."""
 
     peaky = True
+    trust = 1.0
 
     def __init__(self, model: Any, vocabulary: CtcVocabulary, source: str, device: torch.device) -> None:
         config = model.config
@@ -103,6 +104,7 @@ class BundleEmitter:
     """A torchaudio ``Wav2Vec2ASRBundle``, one clip at a time (its convolutions can't tell padding from speech)."""
 
     peaky = True
+    trust = 1.0
     hop = 320
     offset = 40
     batch_s = 60.0
@@ -129,7 +131,7 @@ class BundleEmitter:
 def load_pretrained(name: str, device: torch.device) -> Wav2Vec2Emitter | BundleEmitter:
     """Load a model by hub name, path, or ``torchaudio:BUNDLE``.
 
-    :raises UserError: there is none, it is no CTC model, or its weights or labels are not whole.
+    :raises UserError: there is none, it is not a CTC model, or its weights or labels are incomplete.
     """
     if name.startswith(BUNDLE):
         bundle = name.removeprefix(BUNDLE)

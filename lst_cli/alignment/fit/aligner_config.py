@@ -23,7 +23,7 @@ class AlignerNetworkConfig:
 
 @config_dataclass
 class AugmentConfig:
-    """How far each distortion goes; every one is drawn evenly from its range."""
+    """The range of each distortion; all are drawn uniformly."""
 
     speed: float = 1.25
     """Speaking rate, from 1/speed to speed (times)."""
@@ -48,11 +48,11 @@ class AlignerConfig:
     network: AlignerNetworkConfig = field(default_factory=AlignerNetworkConfig)
     """Its size."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """Distortions of the speech it hears."""
+    """Distortions of the training speech."""
     steps: int = 200
     """Optimiser steps."""
     flat_steps: int = 30
-    """Steps at the beginning in which each letter is taken to last equally long."""
+    """Steps at the beginning in which all letters last equally long."""
     batch_s: float = 40.0
     """Speech in a step (seconds)."""
     learning_rate: float = 2e-3
@@ -60,13 +60,13 @@ class AlignerConfig:
     warmup_steps: int = 30
     """Steps in which the learning rate rises."""
     prior_scale: float = 1.0
-    """How much a frequent letter is held back, as a power of its prior; in training and in aligning."""
+    """Exponent of the letters' priors, by which scores are divided; in training and in aligning."""
     silence_db: float = 30.0
     """In the flat steps, a frame this much softer than the loudest is silence (decibels)."""
     anchor: float = 3.0
-    """How strongly loudness alone holds silence to soft frames in training (nats a frame)."""
+    """Weight of loudness as evidence of silence in training (nats a frame)."""
     max_hours: float = 3.0
-    """Speech that is read at most; of larger corpora a part is drawn."""
+    """Hours of speech to read at most; from larger corpora a part is drawn."""
     least_share: float = 0.1
     """A corpus is repeated until it has this share of the speech, so that a few recordings are not drowned."""
     seed: int = 0

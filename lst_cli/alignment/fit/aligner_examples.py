@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from lst_cli.alignment.emissions.aligner_network import frames_out
 from lst_cli.alignment.emissions.mel import mel_power
 from lst_cli.alignment.emissions.spelling import LETTERS, Spelling, spell
 from lst_cli.alignment.fit.aligner_config import AlignerConfig
-from lst_cli.alignment.words import Unalignable, spoken_words
+from lst_cli.alignment.words import Unalignable, Word, spoken_words
 from lst_cli.audio.corpus_artifact import Corpus, Utterance
 from lst_cli.audio.decode import read_utterances
 from lst_cli.console import progress
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+_HELD_OUT_OF = 20
+_MOST_HELD_OUT = 50
 _POOL = 64
 """Utterances that are sorted by length together, so that a batch holds little padding."""
 
@@ -36,16 +39,21 @@ class AlignerExample:
     """For random draws; copies of an utterance have ids of their own."""
     seconds: float
     power_TM: Tensor
-    spelling: Spelling
+    words: Sequence[Word]
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """The labels of its words."""
+        return spell(self.words)
 
 
 def read_examples(
     corpora: Sequence[Corpus], config: AlignerConfig, reject: Callable[[str, str], None]
-) -> tuple[list[AlignerExample], int]:
-    """Read the speech to train on; small corpora are repeated.
+) -> tuple[list[list[AlignerExample]], int]:
+    """Read the speech to train on.
 
-    :param reject: is given the id of each utterance that can't be trained on, and the reason.
-    :return: the examples, and how many utterances were looked at.
+    :param reject: is called with the id of each utterance that can't be trained on, and the reason.
+    :return: the examples of each corpus, and the number of utterances considered.
     :raises UserError: a corpus has no transcripts.
     """
     chosen = [choose(corpus, config.max_hours / len(corpora), config.seed) for corpus in corpora]
@@ -62,11 +70,11 @@ def read_examples(
                 except Unalignable as reason:
                     reject(utterance.id, str(reason))
             found.append(examples)
-    return repeat_small(found, config.least_share), sum(map(len, chosen))
+    return found, sum(map(len, chosen))
 
 
 def choose(corpus: Corpus, hours: float, seed: int) -> list[Utterance]:
-    """All utterances of a corpus, or a random part of so many hours, in the corpus's order."""
+    """All utterances of a corpus, or a random part of this many hours, in the corpus's order."""
     if not any(utterance.text for utterance in corpus):
         raise UserError(
             f"{corpus.artifact.reference}: no transcripts",
@@ -82,12 +90,28 @@ def choose(corpus: Corpus, hours: float, seed: int) -> list[Utterance]:
 def _example(utterance: Utterance, wave_S: NDArray[np.float32], corpus: int, config: AlignerConfig) -> AlignerExample:
     if utterance.text is None:
         raise Unalignable("no transcript")
-    spelling = spell(spoken_words(utterance.text, LETTERS))
+    words = spoken_words(utterance.text, LETTERS)
     power_TM = mel_power(wave_S, config.network.bands)
     # Distorted speech can be faster than this, and its letters need a frame each even then.
-    if len(spelling.labels) > frames_out(int(len(power_TM) / config.augment.speed)):
-        raise Unalignable(f"{len(spelling.labels)} letters in {utterance.seconds:.2f} s: more than can be spoken")
-    return AlignerExample(text_id(f"{corpus}/{utterance.id}"), utterance.seconds, power_TM, spelling)
+    letters = len(spell(words).labels)
+    if letters > frames_out(int(len(power_TM) / config.augment.speed)):
+        raise Unalignable(f"{letters} letters in {utterance.seconds:.2f} s: more than can be spoken")
+    return AlignerExample(text_id(f"{corpus}/{utterance.id}"), utterance.seconds, power_TM, words)
+
+
+def hold_out(
+    corpora: Sequence[Sequence[AlignerExample]], seed: int
+) -> tuple[list[list[AlignerExample]], list[AlignerExample]]:
+    """Keep a twentieth of the utterances, one to fifty of them, to check the network on; drawn by a hash of their ids.
+
+    :return: what is left of each corpus to train on, and what is held out.
+    """
+    count = sum(map(len, corpora))
+    most = min(_MOST_HELD_OUT, max(1, count // _HELD_OUT_OF), count - 1)
+    drawn = sorted((e for examples in corpora for e in examples), key=lambda e: int(mix(seed, np.uint64(e.id))))
+    held_out = drawn[: max(0, most)]
+    ids = {e.id for e in held_out}
+    return [[e for e in examples if e.id not in ids] for examples in corpora], held_out
 
 
 def repeat_small(corpora: Sequence[Sequence[AlignerExample]], least_share: float) -> list[AlignerExample]:
@@ -102,7 +126,7 @@ def repeat_small(corpora: Sequence[Sequence[AlignerExample]], least_share: float
 
 
 def batches(seconds_N: Sequence[float], batch_s: float, seed: int) -> Iterator[tuple[int, list[int]]]:
-    """For ever: epoch, and the indices of some utterances of about the same length, ``batch_s`` with padding.
+    """Endless: epoch, and the indices of some utterances of about the same length, ``batch_s`` with padding.
 
     A pure function of the seed. Every utterance comes once an epoch.
     """

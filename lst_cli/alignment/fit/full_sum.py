@@ -1,10 +1,10 @@
-"""Where each letter is heard, summed over all ways to lay a transcript over the frames (forward-backward).
+"""The frames of each letter, summed over all ways to lay a transcript over the frames (forward-backward).
 
-CTC (Graves et al. 2006) lets a blank stand between any two letters; a network then learns to say each letter in one
-frame and blank in all others, and says nothing about where a word ends. Here the blank may stand only before, between
+CTC (Graves et al. 2006) lets a blank stand between any two letters; a network then learns to predict each letter in
+one frame and blank in all others, and does not say where a word ends. Here the blank may stand only before, between
 and after words, so it comes to mean silence, and a letter lasts until the next one. The network's log-probabilities
 are divided by the letters' priors first (Zeyer et al. 2017; Huang et al. 2024), without which the sum soon favours
-whatever label is already the most frequent.
+the label that is already the most frequent.
 
 Legend: B utterances, U frames, S states (letters, and an optional silence around every word), V labels.
 """
@@ -24,11 +24,11 @@ _NEVER = -1e30
 
 @dataclass(frozen=True)
 class Lattice:
-    """The states that an utterance goes through, from left to right, some of which it may leave out."""
+    """The states that an utterance goes through, from left to right, some of which it may skip."""
 
     labels_BS: Tensor
     skip_BS: Tensor
-    """0 where the state before may be left out, else minus infinity (as good as)."""
+    """0 where the state before may be skipped, else practically minus infinity."""
     states_B: Tensor
     """States of each utterance; the others are padding."""
 

@@ -1,7 +1,7 @@
 """Training of the small aligner.
 
-Flat start: for some steps each letter is taken to last equally long between the silences, which is wrong everywhere
-but right on average. Then every step lays the transcripts over the frames as the network so far would have it
+Flat start: for some steps all letters last equally long between the silences, which is wrong everywhere but right on
+average. Then every step lays the transcripts over the frames with the network as trained so far
 (:mod:`lst_cli.alignment.fit.full_sum`) and moves the network towards that. Legend: B utterances, U frames, V labels.
 """
 
@@ -15,15 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lst_cli.alignment.emissions.aligner_network import LetterNetwork, emission, new_network, pad
-from lst_cli.alignment.emissions.mel import log_mel, loudness_db, normalise
+from lst_cli.alignment.emissions.aligner_network import LetterNetwork, new_network, pad
+from lst_cli.alignment.emissions.mel import loudness_db
 from lst_cli.alignment.emissions.spelling import BLANK
 from lst_cli.alignment.fit.aligner_config import AlignerConfig
 from lst_cli.alignment.fit.aligner_examples import AlignerExample, batches
 from lst_cli.alignment.fit.augment import augment
 from lst_cli.alignment.fit.full_sum import occupancy
-from lst_cli.alignment.forced import best_path, word_spans
-from lst_cli.alignment.words import Unalignable
 from lst_cli.console import progress
 from lst_cli.errors import LstError
 
@@ -32,20 +30,16 @@ _RAREST = 1e-4
 _FORGET = 0.05
 """Share of the newest batch in the running priors."""
 _CLIP = 1.0
-_CHECKED = 50
-"""Examples that are looked at after training."""
-_CONFUSED = 0.8
-"""A network that is this sure of wrong transcripts, compared with right ones, has learnt nothing."""
 _NOISE_DB = 4.0
-"""Noise alone is at most this much louder than the softest frames."""
+"""Noise alone is at most this many decibels louder than the softest frames."""
 _SLOPE_DB = 6.0
-"""Within so many decibels of the threshold, loudness says little about silence."""
+"""Within this many decibels of the threshold, loudness says little about silence."""
 
 
 def train(examples: Sequence[AlignerExample], config: AlignerConfig) -> tuple[LetterNetwork, dict[str, Any]]:
     """Train a network; the result depends on the examples and the config alone (to rounding).
 
-    :raises LstError: the loss is no longer a number.
+    :raises LstError: the loss is not finite.
     """
     network = new_network(config.network, config.seed)
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
@@ -74,38 +68,6 @@ def train(examples: Sequence[AlignerExample], config: AlignerConfig) -> tuple[Le
             loss_mean += (loss.item() - loss_mean) * max(_FORGET, 1 / (step + 1))
             bar.advance(loss=f"{loss_mean:.3f}")
     return network.eval(), {"loss": loss_mean, "silence_prior": network.log_prior_V[0].exp().item()}
-
-
-def check_learned(
-    network: LetterNetwork, examples: Sequence[AlignerExample], config: AlignerConfig
-) -> dict[str, float]:
-    """Score some examples by their own transcripts, and by those of others.
-
-    :return: the mean confidence of both.
-    :raises LstError: the network hardly tells one transcript from another.
-    """
-    some = examples[:: max(1, len(examples) // _CHECKED)]
-    own: list[float] = []
-    other: list[float] = []
-    for number, example in enumerate(some):
-        scores_UV = emission(network, [normalise(log_mel(example.power_TM))], config.prior_scale)[0]
-        for scores, spelling in ((own, example.spelling), (other, some[number - 1].spelling)):
-            if scores is other and spelling == example.spelling:
-                continue
-            try:
-                path_U = best_path(scores_UV, spelling.labels, BLANK)
-            except Unalignable:
-                continue
-            scores.append(float(word_spans(scores_UV, spelling, path_U)[2].mean()))
-    right, wrong = sum(own) / len(own), sum(other) / max(1, len(other))
-    if wrong > _CONFUSED * right:
-        raise LstError(
-            "the aligner has not learnt to read the speech",
-            found=f"confidence {right:.2f} in the right transcripts, {wrong:.2f} in wrong ones",
-            expected="a clear difference",
-            fix="check that the transcripts are what is said; give it more speech, --set steps=400, or another --seed",
-        )
-    return {"score_of_own_transcript": right, "score_of_another": wrong}
 
 
 def _learning_rate(step: int, config: AlignerConfig) -> float:

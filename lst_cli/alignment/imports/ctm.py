@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from lst_cli.alignment.imports.timed import TimedWord, damaged, is_silence, read_text
+from lst_cli.alignment.imports.timed import TimedUtterance, TimedWord, confidence, damaged, on_one_line, read_text
+from lst_cli.text.markers import is_silence
+
+_FIELDS = re.compile(r"[ \t]+")
 
 
-def read_ctm(path: Path) -> dict[str | None, list[TimedWord]]:
-    """The words of every utterance; lines that begin with ``;;`` are comments.
+def read_ctm(path: Path, tier: str | None = None) -> Iterator[TimedUtterance]:
+    """The utterances of a file; lines that begin with ``;;`` are comments.
 
-    :raises UserError: a line has too few fields, or no numbers where they should be.
+    A line with too few fields, or without numbers where they should be, is a problem of its utterance.
+
+    :raises UserError: the file can't be read.
     """
-    found: dict[str | None, list[TimedWord]] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        fields = line.split()
-        if not fields or line.startswith(";;"):
+    del tier  # CTM has none
+    words: dict[str, list[TimedWord]] = {}
+    problems: dict[str, str] = {}
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        fields = _FIELDS.split(line.strip(" \t\r"))
+        if not fields[0] or fields[0].startswith(";;"):
             continue
-        words = found.setdefault(fields[0], [])
+        own = words.setdefault(fields[0], [])
         try:
             start_s, duration_s, label = float(fields[2]), float(fields[3]), fields[4]
-            score = float(fields[5]) if fields[5:] and fields[5] != "NA" else 1.0
         except (ValueError, IndexError):
-            raise damaged(
-                path, f"line {number}", line, "UTTERANCE CHANNEL START DURATION WORD [CONFIDENCE], times in seconds"
-            ) from None
+            error = damaged(
+                path, f"line {number}", line[:80], "UTTERANCE CHANNEL START DURATION WORD [CONFIDENCE], in seconds"
+            )
+            problems.setdefault(fields[0], on_one_line(error))
+            continue
         if not is_silence(label):
-            words.append(TimedWord(label, start_s, start_s + duration_s, score))
-    return {id: sorted(words, key=lambda word: word.start_s) for id, words in found.items()}
+            own.append(TimedWord(label, start_s, start_s + duration_s, confidence(fields[5] if fields[5:] else None)))
+    for id, found in words.items():
+        yield TimedUtterance(id, sorted(found, key=lambda word: word.start_s), problems.get(id))

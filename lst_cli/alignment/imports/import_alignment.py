@@ -1,9 +1,13 @@
-"""``lst align import``: word times from other aligners become an alignment of speech tokens."""
+"""``lst align import``: word times from other aligners become an alignment of speech tokens.
+
+A damaged file, line or utterance is one reject, with its place and reason; it never ends the stage.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.imports.ctm import read_ctm
 from lst_cli.alignment.imports.json_words import read_json_words
+from lst_cli.alignment.imports.match_ids import IdMatcher
 from lst_cli.alignment.imports.textgrid import read_textgrid
-from lst_cli.alignment.imports.timed import TimedReader, TimedWord
+from lst_cli.alignment.imports.timed import TimedReader, TimedUtterance, TimedWord, on_one_line
 from lst_cli.alignment.kinds import ALIGNMENT
 from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.audio.layouts.listing import files_below
 from lst_cli.console import warn
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Iterable, Iterator
 
 FORMATS: dict[str, tuple[TimedReader, tuple[str, ...]]] = {
     "textgrid": (read_textgrid, (".textgrid",)),
     "ctm": (read_ctm, (".ctm",)),
     "json": (read_json_words, (".json", ".jsonl")),
 }
-"""Reader and file endings of each format."""
+"""TimedReader and file endings of each format."""
 
 _SLACK_S = 0.04
 """Words may overlap, or reach beyond the audio, by this much: rounding."""
@@ -39,22 +45,24 @@ class AlignmentImportOptions:
     sources: Sequence[Path]
     """Files, or folders of files."""
     format: str | None
-    """A key of :data:`FORMATS`; None to tell by the ending."""
+    """A key of :data:`FORMATS`; None to choose by the ending."""
     tokens: Artifact
     name: str
     max_reject_rate: float
+    tier: str | None = None
+    """The tier of words; None for the names in :data:`lst_cli.alignment.imports.textgrid.WORD_TIERS`."""
 
 
 @dataclass(frozen=True)
 class _File:
     path: Path
     names: tuple[str, ...]
-    """Ids that the file may stand for, the likeliest first: its path below the folder given, its own name."""
+    """Ids that the file may stand for, the likeliest first: its path below the folder given, and its ends."""
     reader: TimedReader
 
 
 def plan_import(options: AlignmentImportOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """Find the files, take their sum, and say what is to be built and how.
+    """Find the files, take their checksum, and return the request and the function that fills its draft.
 
     :raises UserError: a source is missing or holds no file of a known format.
     """
@@ -63,10 +71,25 @@ def plan_import(options: AlignmentImportOptions) -> tuple[Request, Callable[[Dra
     files = [file for source in options.sources for file in _find(source, options.format)]
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.names[0].encode() + b"\0" + hashlib.sha256(file.path.read_bytes()).digest())
-    config = {"made_by": "import", "format": options.format, "files": len(files), "sha256": digest.hexdigest()}
+        digest.update(os.fsencode(file.names[0]) + b"\0" + hashlib.sha256(_bytes(file.path)).digest())
+    config = {
+        "made_by": "import",
+        "rules": 2,
+        "format": options.format,
+        "tier": options.tier,
+        "files": len(files),
+        "sha256": digest.hexdigest(),
+    }
     request = Request(kind=ALIGNMENT, name=options.name, config=config, parents={"tokens": options.tokens})
     return request, lambda draft: make_import(draft, files, options)
+
+
+def _bytes(path: Path) -> bytes:
+    """The bytes of a file; none where it can't be read, which its reader will report."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _find(source: Path, format: str | None) -> list[_File]:
@@ -78,57 +101,85 @@ def _find(source: Path, format: str | None) -> list[_File]:
         if kind is None:
             raise UserError(f"{source}: of no known format", found=source.suffix, expected=", ".join(endings))
         return [_File(source, (source.stem,), FORMATS[kind][0])]
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in endings and path.is_file())
+    paths = [path for path in files_below(source) if path.suffix.lower() in endings and path.is_file()]
     if not paths:
         raise UserError(f"{source}: no alignment files in it", expected=f"files ending in {', '.join(endings)}")
     return [
-        _File(
-            path,
-            (path.relative_to(source).with_suffix("").as_posix(), path.stem),
-            FORMATS[endings[path.suffix.lower()]][0],
-        )
+        _File(path, _names(path.relative_to(source).with_suffix("")), FORMATS[endings[path.suffix.lower()]][0])
         for path in paths
     ]
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    """``a/b/c``, ``b/c``, ``c``."""
+    return tuple("/".join(path.parts[start:]) for start in range(len(path.parts)))
 
 
 def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOptions) -> None:
     """Lay the words over the tokens and write the alignment.
 
-    :raises UserError: a file is damaged, two files are for one utterance, or too many utterances have no words.
+    :raises UserError: too many utterances have no words.
     """
     from lst_cli.alignment.align_corpus import finish, write_part
     from lst_cli.units.tokens import Tokens
 
     lengths = {id: len(units) for id, units in Tokens(options.tokens)}
-    found, strange = _read(files, lengths)
-    if strange:
-        warn(f"{len(strange)} utterances of the files are not in {options.tokens.reference}, the first {strange[0]!r}")
+    found, strange = _read(files, lengths, options.tier)
+    damaged = [(name, problem) for name, problem in strange if problem is not None]
+    if damaged:
+        warn(f"{len(damaged)} files or lines that no utterance needs are damaged, the first: {damaged[0][1]}")
+    unknown = [name for name, problem in strange if problem is None]
+    if unknown:
+        warn(f"{len(unknown)} utterances of the files are not in {options.tokens.reference}, the first {unknown[0]!r}")
     rows = [_row(id, found.get(id), length) for id, length in lengths.items()]
     part = draft.parts / "imported.parquet"
     write_part(part, rows)
     finish(draft, [part], lengths, options.max_reject_rate)
-    draft.statistics["not_in_tokens"] = len(strange)
+    # Listed, but not counted in the reject rate: they belong to no utterance of the tokens.
+    for name, problem in damaged:
+        draft.reject(name, problem)
+    draft.statistics["not_in_tokens"] = len(unknown)
 
 
-def _read(files: Sequence[_File], known: Container[str]) -> tuple[dict[str, list[TimedWord]], list[str]]:
-    """Words by utterance, and ids that the tokens lack."""
-    found: dict[str, list[TimedWord]] = {}
+def _read(
+    files: Sequence[_File], known: Iterable[str], tier: str | None
+) -> tuple[dict[str, TimedUtterance], list[tuple[str, str | None]]]:
+    """Utterances by their id in the tokens; and what the tokens lack: names, with the problem of damaged ones."""
+    matcher = IdMatcher(known)
+    found: dict[str, TimedUtterance] = {}
     origin: dict[str, Path] = {}
-    strange: list[str] = []
+    strange: list[tuple[str, str | None]] = []
     for file in files:
-        for own, words in file.reader(file.path).items():
-            names = file.names if own is None else (own,)
-            id = next((name for name in names if name in known), None)
+        for each in _utterances(file, tier):
+            names = file.names if each.id is None else (each.id,)
+            id = matcher.find(names)
             if id is None:
-                strange.append(names[0])
-                continue
-            if id in found:
-                raise UserError(f"{file.path}: the utterance {id!r} is also in {origin[id]}", fix="give one of the two")
-            found[id], origin[id] = words, file.path
+                strange.append((_printable(names[0]), each.problem))
+            elif id not in found or (found[id].problem is not None and each.problem is None):
+                if id in found:
+                    strange.append((id, found[id].problem))
+                found[id], origin[id] = each, file.path
+            elif each.problem is not None:
+                strange.append((id, each.problem))
+            else:
+                twice = f"{_printable(str(file.path))}: also in {_printable(str(origin[id]))}; give one of the two"
+                found[id] = TimedUtterance(id, problem=twice)
     return found, strange
 
 
-def _row(id: str, words: list[TimedWord] | None, tokens: int) -> dict[str, Any]:
+def _utterances(file: _File, tier: str | None) -> Iterator[TimedUtterance]:
+    try:
+        yield from file.reader(file.path, tier)
+    except UserError as error:
+        yield TimedUtterance(None, problem=_printable(on_one_line(error)))
+
+
+def _printable(name: str) -> str:
+    """A file name as text that can be stored: bytes that are not UTF-8 are replaced."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _row(id: str, found: TimedUtterance | None, tokens: int) -> dict[str, Any]:
     import numpy as np
 
     from lst_cli.alignment.spans import to_frames
@@ -136,8 +187,7 @@ def _row(id: str, words: list[TimedWord] | None, tokens: int) -> dict[str, Any]:
     from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE
 
     try:
-        _check(words, tokens * FRAME_SAMPLES / SAMPLE_RATE)
-        assert words is not None
+        words = _checked(found, tokens * FRAME_SAMPLES / SAMPLE_RATE)
         edges_W2 = np.rint(np.array([[word.start_s, word.end_s] for word in words]) * SAMPLE_RATE).astype(np.int64)
         starts, ends = to_frames(edges_W2[:, 0], edges_W2[:, 1], tokens)
     except Unalignable as reason:
@@ -151,19 +201,24 @@ def _row(id: str, words: list[TimedWord] | None, tokens: int) -> dict[str, Any]:
     }
 
 
-def _check(words: list[TimedWord] | None, seconds: float) -> None:
-    """Raise :class:`Unalignable` where the words can't be those of an utterance of so many seconds."""
+def _checked(found: TimedUtterance | None, seconds: float) -> list[TimedWord]:
+    """The words, or :class:`Unalignable` where they can't be those of an utterance of this many seconds."""
     from lst_cli.alignment.words import Unalignable
 
-    if not words:
-        raise Unalignable("no words in the files" if words is not None else "not in the files")
+    if found is None:
+        raise Unalignable("not in the files")
+    if found.problem is not None:
+        raise Unalignable(found.problem)
+    if not found.words:
+        raise Unalignable("no words in the files")
     free = 0.0
-    for word in words:
+    for word in found.words:
         if not (math.isfinite(word.start_s) and math.isfinite(word.end_s)) or word.end_s < word.start_s:
             raise Unalignable(f"the word {word.text!r} lasts from {word.start_s:g} s to {word.end_s:g} s")
         if word.start_s < free - _SLACK_S:
-            raise Unalignable(f"the word {word.text!r} begins at {word.start_s:g} s, before the one before it ends")
+            raise Unalignable(f"the word {word.text!r} starts at {word.start_s:g} s, before the previous word ends")
         free = word.end_s
     # The last frame of audio may be too short for a token.
     if free > seconds + 2 * _SLACK_S:
         raise Unalignable(f"the last word ends at {free:g} s, the audio at {seconds:g} s: of another recording?")
+    return found.words

@@ -2,45 +2,74 @@
 
 - ``{"words": [{"word": "and", "start": 0.2, "end": 0.37, "score": 0.9}, …]}``; ``text`` may stand for ``word``, and
   ``confidence`` or ``probability`` for ``score``;
-- ``{"segments": [{"words": […]}, …]}``, as WhisperX and whisper-timestamped write it;
+- ``{"segments": [{"start": 0.1, "end": 2.5, "words": […]}, …]}``, as WhisperX and whisper-timestamped write it;
 - ``{"tiers": {"words": {"entries": [[0.2, 0.37, "and"], …]}}}``, as the Montreal Forced Aligner writes it;
 - JSON lines of any of these, each with an ``id``.
+
+WhisperX gives no times to words that it could not align, such as numbers. They share the time between their
+neighbours, or the segment's edges, in proportion to their letters, with a score of 0.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lst_cli.alignment.imports.timed import TimedWord, damaged, is_silence, read_text
+from lst_cli.alignment.imports.textgrid import WORD_TIERS
+from lst_cli.alignment.imports.timed import TimedUtterance, TimedWord, confidence, damaged, on_one_line, read_text
+from lst_cli.errors import UserError
+from lst_cli.json_text import is_text, parse_json
+from lst_cli.text.markers import is_silence
 
 _EXPECTED = "an object with words, segments or tiers (docs/align.md)"
 
+_LEAST_S = 0.04
+"""A word without times gets at least this much, or the utterance is rejected: one speech token."""
 
-def read_json_words(path: Path) -> dict[str | None, list[TimedWord]]:
-    """The words of a ``.json`` file, or of every line of a ``.jsonl`` file.
 
-    :raises UserError: it is no JSON, or of none of the shapes above.
+class _Unusable(ValueError):
+    """Why an utterance has no usable words."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    text: str
+    times: tuple[float, float] | None
+    score: float
+
+
+def read_json_words(path: Path, tier: str | None = None) -> Iterator[TimedUtterance]:
+    """The utterance of a ``.json`` file, or of every line of a ``.jsonl`` file.
+
+    A line without usable words is a problem of its utterance, or of the line where it has no id.
+
+    :raises UserError: a ``.json`` file has no usable words.
     """
     text = read_text(path)
     if path.suffix.lower() == ".json":
-        return {None: _words(path, "the file", text)}
-    found: dict[str | None, list[TimedWord]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            where = f"line {number}"
-            id = _parse(path, where, line).get("id")
-            if not isinstance(id, str) or id in found:
-                raise damaged(path, where, f"id {id!r}", "an id of its own, a string")
-            found[id] = _words(path, where, line)
-    return found
+        yield TimedUtterance(None, _words(path, "the file", _parse(path, "the file", text), tier))
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"line {number}"
+        id = f"{path.name}:{number}"
+        try:
+            data = _parse(path, where, line)
+            if not isinstance(data.get("id"), str) or not data["id"]:
+                raise damaged(path, where, f"id {data.get('id')!r}", "an id, a string")
+            id = data["id"]
+            yield TimedUtterance(id, _words(path, where, data, tier))
+        except UserError as error:
+            yield TimedUtterance(id, problem=on_one_line(error))
 
 
 def _parse(path: Path, where: str, text: str) -> Mapping[str, Any]:
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except ValueError as error:
         raise damaged(path, where, str(error), "JSON") from None
     if not isinstance(data, dict):
@@ -48,31 +77,83 @@ def _parse(path: Path, where: str, text: str) -> Mapping[str, Any]:
     return data
 
 
-def _words(path: Path, where: str, text: str) -> list[TimedWord]:
-    data = _parse(path, where, text)
+def _words(path: Path, where: str, data: Mapping[str, Any], tier: str | None) -> list[TimedWord]:
     try:
-        words = [_word(entry) for entry in _entries(data)]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise damaged(path, where, f"{type(error).__name__}: {error}", _EXPECTED) from None
-    return sorted((word for word in words if not is_silence(word.text)), key=lambda word: word.start_s)
+        words = list(_timed(data, WORD_TIERS if tier is None else (tier.strip().casefold(),)))
+    except _Unusable as reason:
+        raise UserError(f"{path}, {where}: {reason}") from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise damaged(path, where, f"{type(error).__name__}: {error}"[:120], _EXPECTED) from None
+    return sorted(words, key=lambda word: word.start_s)
 
 
-def _entries(data: Mapping[str, Any]) -> list[Any]:
+def _timed(data: Mapping[str, Any], tiers: Sequence[str]) -> Iterator[TimedWord]:
     if "words" in data:
-        return list(data["words"])
-    if "segments" in data:
-        return [entry for segment in data["segments"] for entry in segment["words"]]
-    return [
-        entry
-        for name, tier in data["tiers"].items()
-        if name.lower().split(" - ")[-1] == "words"
-        for entry in tier["entries"]
-    ]
+        yield from _interpolated([_entry(each) for each in data["words"]], None, None)
+    elif "segments" in data:
+        for number, segment in enumerate(data["segments"], start=1):
+            if segment.get("words") is None:
+                if is_silence(str(segment.get("text") or "")):
+                    continue
+                raise _Unusable(f"segment {number} has no words with times: the aligner failed on it")
+            entries = [_entry(each) for each in segment["words"]]
+            yield from _interpolated(entries, _seconds(segment, "start"), _seconds(segment, "end"))
+    else:
+        chosen = [tier for name, tier in data["tiers"].items() if name.casefold().split(" - ")[-1].strip() in tiers]
+        if not chosen:
+            raise _Unusable(f"no tier of words among {', '.join(map(repr, data['tiers']))}; name it with --tier")
+        for tier in chosen:
+            yield from _interpolated([_entry(each) for each in tier["entries"]], None, None)
 
 
-def _word(entry: Any) -> TimedWord:
-    if isinstance(entry, list):
-        return TimedWord(str(entry[2]).strip(), float(entry[0]), float(entry[1]))
-    text = entry["word"] if "word" in entry else entry["text"]
-    score = next((entry[key] for key in ("score", "confidence", "probability") if key in entry), 1.0)
-    return TimedWord(str(text).strip(), float(entry["start"]), float(entry["end"]), float(score))
+def _entry(data: Any) -> _Entry:
+    if isinstance(data, list):
+        return _Entry(_label(data[2]), (float(data[0]), float(data[1])), 1.0)
+    start, end = _seconds(data, "start"), _seconds(data, "end")
+    score = next((data[key] for key in ("score", "confidence", "probability") if key in data), None)
+    times = None if start is None or end is None else (start, end)
+    return _Entry(_label(data["word"] if "word" in data else data["text"]), times, confidence(score))
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise _Unusable(f"a word is {value!r}, not text")
+    if not is_text(value):
+        raise _Unusable(f"a word is {value!r}: half of a surrogate pair is not text")
+    return " ".join(str(value).split())
+
+
+def _seconds(data: Mapping[str, Any], key: str) -> float | None:
+    return None if data.get(key) is None else float(data[key])
+
+
+def _interpolated(entries: Sequence[_Entry], begin: float | None, end: float | None) -> Iterator[TimedWord]:
+    """The words of one segment, which lasts from ``begin`` to ``end`` where that is known."""
+    words = [entry for entry in entries if not is_silence(entry.text)]
+    at = 0
+    while at < len(words):
+        times = words[at].times
+        if times is not None:
+            yield TimedWord(words[at].text, *times, words[at].score)
+            begin = times[1]
+            at += 1
+            continue
+        stop = next((n for n in range(at, len(words)) if words[n].times is not None), len(words))
+        after = words[stop].times if stop < len(words) else None
+        yield from _spread([entry.text for entry in words[at:stop]], begin, after[0] if after else end)
+        at = stop
+
+
+def _spread(texts: Sequence[str], begin: float | None, end: float | None) -> Iterator[TimedWord]:
+    """Words without times in the gap that their neighbours leave."""
+    if begin is None or end is None:
+        raise _Unusable(f"the word {texts[0]!r} has no times, and nothing says where it could be")
+    if not end - begin >= _LEAST_S * len(texts) or not math.isfinite(end - begin):
+        room = max(0.0, end - begin)
+        raise _Unusable(f"{len(texts)} words without times, the first {texts[0]!r}, in {room:.2f} s")
+    letters = sum(map(len, texts))
+    free = end - begin - _LEAST_S * len(texts)
+    for text in texts:
+        stop = begin + _LEAST_S + free * len(text) / letters
+        yield TimedWord(text, begin, min(stop, end), 0.0)
+        begin = stop

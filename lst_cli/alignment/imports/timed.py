@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from lst_cli.errors import UserError
 
-SILENCES = frozenset({"", "sil", "sp", "spn", "<sil>", "<eps>", "<silence>", "[sil]", "[silence]", "<p:>"})
-"""Labels that mean silence or noise, in lower case."""
-
 
 @dataclass(frozen=True)
 class TimedWord:
-    """A word and where it is, in seconds from the beginning of its utterance."""
+    """A word and its times, in seconds from the beginning of its utterance."""
 
     text: str
     start_s: float
     end_s: float
     score: float = 1.0
-    """Confidence from 0 to 1, where the file has one."""
+    """Confidence from 0 to 1; 1 where the file has none, 0 where the times were interpolated."""
+
+
+@dataclass(frozen=True)
+class TimedUtterance:
+    """One utterance of an alignment file: its words, or the reason why it has none."""
+
+    id: str | None
+    """None where the file's own name is the id."""
+    words: list[TimedWord] = field(default_factory=list)
+    """In order of time, without silences."""
+    problem: str | None = None
+    """Why the utterance can't be used, with file and place."""
 
 
 class TimedReader(Protocol):
     """Reads one file."""
 
-    def __call__(self, path: Path) -> dict[str | None, list[TimedWord]]:
-        """Words by utterance id; None where the file's own name is the id. Silences are left out.
+    def __call__(self, path: Path, tier: str | None) -> Iterator[TimedUtterance]:
+        """The utterances of a file; a damaged one carries its problem and does not stop the others.
 
-        :raises UserError: the file is not of this format.
+        :param tier: name of the tier of words, in formats that have tiers; None for the usual names.
+        :raises UserError: nothing of the file can be used.
         """
 
 
-def is_silence(label: str) -> bool:
-    """Whether a label means silence."""
-    return label.strip().lower() in SILENCES
+def confidence(value: object) -> float:
+    """A score limited to [0, 1]; 1 where there is none, or where it is not a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return 1.0
+    try:
+        score = float(value)
+    except (ValueError, OverflowError):
+        return 1.0
+    return min(max(score, 0.0), 1.0) if math.isfinite(score) else 1.0
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with its mark (as Praat writes it).
+    """The text of a file in UTF-8, or in UTF-16 with a byte-order mark (as Praat writes it).
 
     :raises UserError: it can't be read, or is in another encoding.
     """
@@ -48,13 +66,22 @@ def read_text(path: Path) -> str:
         utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
         return data.decode("utf-16" if utf_16 else "utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: can't be read", found=str(error)) from None
+        raise UserError(f"{path}: can't be read", found=error.strerror) from None
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path}: not UTF-8", found=f"{error.reason} at byte {error.start}", fix="save it again as UTF-8"
+            f"{path}: not UTF-8", found=f"{error.reason} at byte {error.start}", fix="save it as UTF-8"
         ) from None
 
 
 def damaged(path: Path, where: str, found: str, expected: str) -> UserError:
     """An error about a place in a file."""
     return UserError(f"{path}, {where}: not what the format has there", found=found, expected=expected)
+
+
+def on_one_line(error: UserError) -> str:
+    """An error as the reason of a reject."""
+    parts = [error.what]
+    parts += [f"found {error.found}"] if error.found else []
+    parts += [f"expected {error.expected}"] if error.expected else []
+    parts += [error.fix] if error.fix else []
+    return "; ".join(" ".join(part.split()) for part in parts)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
 from lst_cli.console import print_json, print_table, say
 from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from lst_cli.alignment.fit.fit_aligner import KnownTimes
+    from lst_cli.artifacts import Store
 
 app = typer.Typer(no_args_is_help=True, help="Words to speech tokens: train an aligner, align, import, show.")
 
@@ -22,6 +26,10 @@ def fit(
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/align.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and distortions.  [default: 0]")] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(help="alignment/NAME with known times: print how far the new aligner's boundaries are from them."),
+    ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
 ) -> None:
     """Train a small aligner on the corpora's own transcripts, on the CPU in a minute or two."""
@@ -33,7 +41,27 @@ def fit(
     artifacts = [store(ctx).find(reference, CORPUS) for reference in corpora]
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     settings = load_config(AlignerConfig, config, changes)
-    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate))
+    known = _known_times(store(ctx), check) if check is not None else None
+    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate, known))
+
+
+def _known_times(artifacts: Store, reference: str) -> KnownTimes:
+    """An alignment and its corpus, which its lineage names."""
+    from lst_cli.alignment.fit.fit_aligner import KnownTimes
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.audio.corpus_artifact import CORPUS
+
+    alignment = artifacts.find(reference, ALIGNMENT)
+    parents = dict(alignment.parents)
+    if "corpus" not in parents and "tokens" in parents:
+        parents = dict(artifacts.find_any(parents["tokens"].reference).parents)
+    if "corpus" not in parents:
+        raise UserError(
+            f"--check {reference}: its lineage names no corpus",
+            found=", ".join(parents) or "no parents",
+            expected="an alignment of tokens that were made from a corpus",
+        )
+    return KnownTimes(alignment, artifacts.find(parents["corpus"].reference, CORPUS))
 
 
 @app.command()
@@ -49,8 +77,9 @@ def run(
     ] = None,
     language: Annotated[str, typer.Option(help="Language in which numbers are spoken.")] = "en",
     min_score: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Reject utterances whose mean word confidence is lower.")
-    ] = 0.2,
+        float,
+        typer.Option(min=0.0, max=1.0, help="Reject utterances with a lower score: about 0 for a wrong transcript."),
+    ] = 0.15,
     max_reject_rate: MaxRejectRate = 0.01,
 ) -> None:
     """Find the first and last speech token of every word."""
@@ -84,6 +113,10 @@ def import_(
     format: Annotated[
         str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
     ] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(help="Tier of words in TextGrids and MFA's JSON.  [default: words, SPEAKER - words or ORT-MAU]"),
+    ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
 ) -> None:
     """Take word times from TextGrid, CTM or JSON files."""
@@ -93,6 +126,7 @@ def import_(
     options = AlignmentImportOptions(
         sources=files,
         format=format,
+        tier=tier,
         tokens=store(ctx).find(tokens, TOKENS),
         name=name,
         max_reject_rate=max_reject_rate,

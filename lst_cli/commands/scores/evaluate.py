@@ -11,7 +11,7 @@ import typer
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
 from lst_cli.commands.scores import evaluate_speech
-from lst_cli.console import print_json, print_table
+from lst_cli.console import print_json, print_table, say
 from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
 
@@ -149,6 +149,13 @@ def asr(
     beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
     rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
     worst: Annotated[int, typer.Option(min=0, max=20, help="Utterances with most errors to list.")] = 3,
+    count_empty: Annotated[
+        bool,
+        typer.Option(
+            "--count-empty",
+            help="Score utterances whose transcript has no words, such as [silence]: any text on them is an insertion.",
+        ),
+    ] = False,
     max_reject_rate: MaxRejectRate = 0.01,
     device: Device = "auto",
     json: Json = False,
@@ -174,7 +181,14 @@ def asr(
 
         make_asr(draft, config, parents, rows, max_reject_rate, device)
 
-    config = {"task": "asr", "task_version": 1, "normaliser": NORMALISER, "beams": beams, "precision": precision}
+    config = {
+        "task": "asr",
+        "task_version": 1,
+        "normaliser": NORMALISER,
+        "beams": beams,
+        "precision": precision,
+        "count_empty": count_empty,
+    }
     request = Request(kind=SCORES, name=name or f"{parents['model'].name}-asr", config=config, parents=parents)
     _show_asr(build(ctx, request, make), worst, json)
 
@@ -204,6 +218,11 @@ def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
             )
         ],
     )
+    if empty := result.get("empty"):
+        say(
+            f"{empty['n']} utterances without words: text on {empty['with_text']} of them, "
+            f"{empty['inserted_words']} words in {empty['audio_s']:,.1f} s"
+        )
     if shown := result["worst"][:worst]:
         print_table(
             "worst",

@@ -50,7 +50,7 @@ def continue_(
     """Continue a prompt in text, or in speech tokens."""
     from lst_cli.distributed.device import pick_device
     from lst_cli.inference.generate import generate
-    from lst_cli.inference.prompts import hear, make_prompt
+    from lst_cli.inference.prompts import make_prompt, speech_prompt
     from lst_cli.inference.sampling import Sampling
     from lst_cli.model_artifact.card import MODEL, load_model
 
@@ -62,7 +62,7 @@ def continue_(
     where = pick_device(device)
     artifact = store(ctx).find(model, MODEL)
     loaded = load_model(artifact, where)
-    said = text if text is not None else hear(loaded, audio or "", store(ctx))
+    said = text if text is not None else speech_prompt(loaded, audio or "", store(ctx))
     chosen = into or ("text" if isinstance(said, str) else "speech")
     voice = _voice(ctx, vocoder, output, chosen, loaded, artifact.reference)
     prompts = [make_prompt(loaded, said, chosen, tokens, key) for key in range(samples)]

@@ -65,6 +65,13 @@ def speak(
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.speaking import load_vocoder
 
+    if output != STANDARD_STREAM and Path(output).suffix.lower() not in ("", ".wav", ".wave"):
+        raise UserError(
+            f"--output {output}: not a name for a wav file",
+            found=Path(output).suffix,
+            expected="a name that ends in .wav, or - for raw samples on standard output",
+            fix="write a wav file and convert it, for example with ffmpeg",
+        )
     if json and output == STANDARD_STREAM:
         raise UserError("--json and --output - both write to standard output", fix="give a file with --output")
     artifact, found = store(ctx).find(model, MODEL), store(ctx).find(vocoder, VOCODER)
@@ -103,7 +110,7 @@ def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
         return [("the text", text)]
     try:
         raw = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file or "").read_bytes()
-        lines = raw.decode().splitlines()
+        lines = [" ".join(line.split()) for line in raw.decode("utf-8-sig").split("\n")]
     except OSError as error:
         raise UserError(f"--file {file}: the file can't be read", found=error.strerror) from None
     except UnicodeDecodeError as error:

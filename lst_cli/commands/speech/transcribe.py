@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import time
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 Format = Literal["text", "srt", "vtt", "textgrid"]
 SUFFIXES = {"text": "txt", "srt": "srt", "vtt": "vtt", "textgrid": "TextGrid"}
 SHOWN_PROBLEMS = 5
+LONGEST_FILE_NAME = 140
+"""Bytes of UTF-8, without the ending: a file system takes 255, some of which a file's temporary name needs."""
+LONGEST_SEGMENT_S = 86_400.0
 
 
 Aligner = Annotated[
@@ -39,7 +45,10 @@ Language = Annotated[
 ]
 Output = Annotated[Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")]
 SegmentS = Annotated[
-    float, typer.Option(min=1.0, help="Audio longer than this many seconds is cut where it is quietest.")
+    float,
+    typer.Option(
+        min=1.0, max=LONGEST_SEGMENT_S, help="Audio longer than this many seconds is cut where it is quietest."
+    ),
 ]
 
 
@@ -65,6 +74,8 @@ def transcribe(
     from lst_cli.model_artifact.card import MODEL, load_model
 
     alone = is_one_file(inputs)
+    if math.isnan(segment_s):  # the range of the option lets it pass
+        raise UserError(f"--segment-s {segment_s}", expected=f"seconds, 1 to {LONGEST_SEGMENT_S:,.0f}")
     _check_options(format, output, aligner, language, to_stdout=alone or json)
     place = store(ctx)
     artifact = place.find(model, MODEL)
@@ -76,13 +87,13 @@ def transcribe(
     with progress("transcribing", unit="s of speech") as bar:
         pace = _Pace(bar)
         found = segments(inputs, place, segment_s, with_audio=timer is not None)
-        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_heard=pace.heard):
+        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_transcribed=pace.heard):
             clips.append(clip)
             if files is not None and clip.segments:
                 files.write(clip)
             elif not json and clip.segments:
                 named = format == "text" and not alone
-                print(f"{clip.clip}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
+                print(f"{one_cell(clip.clip)}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
     figures = pace.figures()
     if json:
         summary = {"model": artifact.reference, "aligner": aligner, "clips": [_as_dict(clip) for clip in clips]}
@@ -142,7 +153,9 @@ class _Files:
         """Write a clip's file; a name that is taken already gets a number."""
         from lst_cli.artifacts.parquet import write_bytes_atomic
 
-        plain = "stdin" if clip.clip == "-" else clip.clip.strip("/").replace("/", "_")
+        plain = file_name(clip.clip)
+        if len(clip.clip.encode(errors="replace")) > LONGEST_FILE_NAME:
+            warn(f"the file of {one_cell(clip.clip)} is called {plain}.{SUFFIXES[self._format]}: its name is too long")
         name, number = plain, 1
         while name in self._names:
             number += 1
@@ -152,10 +165,28 @@ class _Files:
         write_bytes_atomic(path, _text(clip, self._format).encode())
 
 
+def file_name(clip: str) -> str:
+    """The name of a clip's file without its ending: slashes and control characters replaced, shortened if too long."""
+    plain = "stdin" if clip == "-" else clip.strip("/").replace("/", "_")
+    plain = "".join("_" if unicodedata.category(char) in ("Cc", "Cs") else char for char in plain).lstrip(".") or "clip"
+    data = plain.encode()
+    if len(data) <= LONGEST_FILE_NAME:
+        return plain
+    start = data[: LONGEST_FILE_NAME - 9].decode(errors="ignore")
+    return f"{start}-{hashlib.sha256(clip.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+def one_cell(name: str) -> str:
+    """A clip's name as a cell of tab-separated lines: tabs, line breaks and other control characters are escaped."""
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in ("Cc", "Cs") else char for char in name
+    )
+
+
 def _text(clip: TranscribedClip, format: Format) -> str:
     """A clip's transcript in the format."""
+    from lst_cli.alignment.imports.textgrid import write_textgrid
     from lst_cli.inference.subtitles import srt, vtt
-    from lst_cli.inference.textgrid import textgrid
 
     if format == "text":
         return f"{clip.text}\n"
@@ -164,7 +195,7 @@ def _text(clip: TranscribedClip, format: Format) -> str:
         words = [word for each in clip.segments for word in each.words or ()]
         if any(each.words is not None for each in clip.segments):
             tiers["words"] = [(word.start_s, word.end_s, word.text) for word in words]
-        return textgrid(tiers, clip.seconds)
+        return write_textgrid(tiers, clip.seconds)
     cues = [cue for each in clip.segments for cue in _cues(each)]
     return srt(cues) if format == "srt" else vtt(cues)
 
@@ -229,10 +260,16 @@ def _report(clips: list[TranscribedClip], figures: dict[str, Any], *, timed: boo
     if bad:
         raise UserError(
             f"{len(bad)} of {len(clips)} clips could not be transcribed",
-            found=_some([f"{clip.clip}: {clip.problem}" for clip in bad], "; "),
+            found=_some([_named(clip.clip, str(clip.problem)) for clip in bad], "; "),
             expected="audio that libsndfile reads, with samples that are finite numbers",
             fix="mend or remove these files; all others were transcribed",
         )
+
+
+def _named(clip: str, problem: str) -> str:
+    """A problem with the clip's name, which messages about files begin with already."""
+    name = one_cell(clip)
+    return one_cell(problem) if problem.startswith((clip, name)) or f"/{clip}" in problem else f"{name}: {problem}"
 
 
 def _some(names: list[str], between: str = ", ") -> str:

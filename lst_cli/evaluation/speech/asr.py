@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
 from lst_cli.evaluation.scores import context_ratio
 from lst_cli.inference.transcription import Transcript, asr_prompt, transcribe_units
+from lst_cli.units.frames import RATE_HZ
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +65,7 @@ def recognise(
 def _compare(
     loaded: LoadedModel, name: str, reference: str, transcript: Transcript, units: NDArray[np.integer]
 ) -> Recognised:
-    said, heard = normalise(reference), normalise(transcript.text)
+    said, recognised = normalise(reference), normalise(transcript.text)
     prompt = asr_prompt(loaded.speech, units)
     ids = len(loaded.speech.encode(units))
     size = loaded.card.patching.size if loaded.card.cut == "static" else 1
@@ -74,8 +75,8 @@ def _compare(
         transcript=transcript,
         units=len(units),
         context=len(prompt.tokens) - ids + -(-ids // size),
-        words=count_errors(said, heard, "words"),
-        characters=count_errors(said, heard, "characters"),
+        words=count_errors(said, recognised, "words"),
+        characters=count_errors(said, recognised, "characters"),
     )
 
 
@@ -94,6 +95,7 @@ def summarise(recognised: Sequence[Recognised]) -> dict[str, Any]:
         "cer": asdict(cer),
         "words": _parts(words),
         "characters": _parts(characters),
+        "empty": _empty(recognised),
         "not_ended": sum(not each.transcript.ended for each in recognised),
         "speech_tokens": sum(each.units for each in recognised),
         "context_positions": sum(each.context for each in recognised),
@@ -111,6 +113,17 @@ def summarise(recognised: Sequence[Recognised]) -> dict[str, Any]:
             for each in worst
             if each.words.total
         ],
+    }
+
+
+def _empty(recognised: Sequence[Recognised]) -> dict[str, Any]:
+    """What was transcribed of utterances without words in their reference; all of it was inserted."""
+    empty = [each for each in recognised if not each.words.length]
+    return {
+        "n": len(empty),
+        "with_text": sum(each.words.insertions > 0 for each in empty),
+        "inserted_words": sum(each.words.insertions for each in empty),
+        "audio_s": sum(each.units for each in empty) / RATE_HZ,
     }
 
 

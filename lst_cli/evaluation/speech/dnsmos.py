@@ -24,7 +24,7 @@ DNSMOS_VERSION = 1
 """Goes up when the same weights would give other scores."""
 
 SCALES = ("signal", "background", "overall")
-"""Of P.835: the speech, what is heard behind it, and both; in the order of the network's outputs."""
+"""Of P.835: the speech, the background, and both; in the order of the network's outputs."""
 
 _WEIGHTS = "dnsmos_models/sig_bak_ovr.onnx"
 _WINDOW = int(9.01 * SAMPLE_RATE)
@@ -85,15 +85,15 @@ class Dnsmos:
         """Each scale of a clip: the mean over windows of 9.01 s, one each second; None for an empty clip.
 
         As in Microsoft's own code, a shorter clip is repeated until it fills a window, and a window begins with each
-        whole second that has ten behind it.
+        whole second that ten seconds follow.
         """
         if not len(wave_T):
             return None
-        heard_T = np.clip(wave_T, -1.0, 1.0).astype(np.float32)
-        while len(heard_T) < _WINDOW:
-            heard_T = np.concatenate([heard_T, heard_T])
-        starts = [second * SAMPLE_RATE for second in range(max(1, len(heard_T) // SAMPLE_RATE - 9))]
-        outputs = [self._session.run(None, {"input_1": heard_T[None, at : at + _WINDOW]})[0][0] for at in starts]
+        input_T = np.clip(wave_T, -1.0, 1.0).astype(np.float32)
+        while len(input_T) < _WINDOW:
+            input_T = np.concatenate([input_T, input_T])
+        starts = [second * SAMPLE_RATE for second in range(max(1, len(input_T) // SAMPLE_RATE - 9))]
+        outputs = [self._session.run(None, {"input_1": input_T[None, at : at + _WINDOW]})[0][0] for at in starts]
         return {
             scale: float(np.mean([np.polyval(_CALIBRATION[scale], output[index]) for output in outputs]))
             for index, scale in enumerate(SCALES)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lst_cli.evaluation.speech.judged_speech import JudgedUtterance
 
 TRANSCRIPTS = Kind("transcripts", 1)
-"""What a judge hears in a corpus, or in its audio made again by a vocoder: ``scores.json``, ``items.parquet`` and a
+"""ASR transcripts of a corpus, or of its audio resynthesised by a vocoder: ``scores.json``, ``items.parquet`` and a
 few recordings, as in ``scores``."""
 
 AUDIO_FOLDER = "audio"
@@ -26,25 +26,25 @@ def write_judged(
     draft: Draft,
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
-    heard: Sequence[JudgedUtterance],
+    judged: Sequence[JudgedUtterance],
     figures: Mapping[str, Any] | None = None,
     columns: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write what was heard.
+    """Write transcripts and their error rates.
 
     :param config: of the request.
     :param parents: by role; each is named in the result, ``original`` with its rates.
-    :param heard: at least one utterance.
+    :param judged: at least one utterance.
     :param figures: what else was measured over all utterances.
-    :param columns: what else was measured of each utterance, in the order of ``heard``.
+    :param columns: what else was measured of each utterance, in the order of ``judged``.
     """
     import pyarrow as pa
 
     from lst_cli.evaluation.speech.judged_speech import item, rates
 
-    result = {**config, **_named(parents), **rates(heard), **(figures or {}), "audio": _keep_audio(draft.path, heard)}
-    more: Sequence[Mapping[str, Any]] = columns if columns is not None else [{}] * len(heard)
-    rows = [{**item(each), **also} for each, also in zip(heard, more, strict=True)]
+    result = {**config, **_named(parents), **rates(judged), **(figures or {}), "audio": _keep_audio(draft.path, judged)}
+    more: Sequence[Mapping[str, Any]] = columns if columns is not None else [{}] * len(judged)
+    rows = [{**item(each), **also} for each, also in zip(judged, more, strict=True)]
     write_scores(draft, result, pa.Table.from_pylist(rows))
     draft.statistics.update(
         cer=result["character_errors"]["value"],
@@ -68,7 +68,7 @@ def _named(parents: Mapping[str, Artifact]) -> dict[str, Any]:
     return entries
 
 
-def _keep_audio(folder: Path, heard: Sequence[JudgedUtterance]) -> dict[str, str]:
+def _keep_audio(folder: Path, judged: Sequence[JudgedUtterance]) -> dict[str, str]:
     """Write the kept recordings as FLAC; the file of each id, relative to ``folder``."""
     import soundfile
 
@@ -76,7 +76,7 @@ def _keep_audio(folder: Path, heard: Sequence[JudgedUtterance]) -> dict[str, str
     from lst_cli.units.frames import SAMPLE_RATE
 
     files: dict[str, str] = {}
-    for each in heard:
+    for each in judged:
         if each.recording_T is not None:
             files[each.id] = f"{AUDIO_FOLDER}/{len(files):02d}.flac"
             with atomic_path(folder / files[each.id]) as temporary:

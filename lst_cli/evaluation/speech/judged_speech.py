@@ -1,7 +1,7 @@
-"""What the judge hears in spoken sentences, and how far that is from what was to be said.
+"""ASR transcripts of spoken sentences, and their errors against the intended text.
 
-One form for all that is judged: the original recordings (the floor: no voice can do better by this judge), audio made
-again of their own speech tokens (what the vocoder loses), and what a model said.
+One form for all speech that is scored: the original recordings (the floor: no voice can do better with this evaluator),
+audio resynthesised from their own speech tokens (the loss of the vocoder), and speech of a model.
 
 Legend: T samples at 16 kHz.
 """
@@ -46,7 +46,7 @@ class JudgedUtterance:
     """The audio that was judged; None where it is not kept, or nothing was said."""
 
 
-def hear(
+def judge_speech(
     files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]
 ) -> list[JudgedUtterance]:
     """Judge one clip for each utterance, in the same order.
@@ -58,17 +58,17 @@ def hear(
     found = []
     with progress("judging", len(utterances), "utterances") as bar:
         for utterance, wave_T in zip(utterances, waves, strict=True):
-            transcript = judge.hear(wave_T) if len(wave_T) else ""
+            transcript = judge.transcribe(wave_T) if len(wave_T) else ""
             reference = utterance.text or ""
-            said, heard = normalise(reference), normalise(transcript)
+            said, recognised = normalise(reference), normalise(transcript)
             found.append(
                 JudgedUtterance(
                     id=utterance.id,
                     reference=reference,
                     transcript=transcript,
                     seconds=len(wave_T) / SAMPLE_RATE,
-                    words=count_errors(said, heard, "words"),
-                    characters=count_errors(said, heard, "characters"),
+                    words=count_errors(said, recognised, "words"),
+                    characters=count_errors(said, recognised, "characters"),
                     recording_T=wave_T if utterance.id in kept and len(wave_T) else None,
                 )
             )
@@ -76,15 +76,15 @@ def hear(
     return found
 
 
-def rates(heard: Sequence[JudgedUtterance]) -> dict[str, Any]:
+def rates(judged: Sequence[JudgedUtterance]) -> dict[str, Any]:
     """Character and word error rate with intervals, and the worst utterances."""
-    cer, wer = rate([each.characters for each in heard]), rate([each.words for each in heard])
-    worst = sorted(heard, key=lambda each: (-each.characters.total, each.id))[:WORST]
+    cer, wer = rate([each.characters for each in judged]), rate([each.words for each in judged])
+    worst = sorted(judged, key=lambda each: (-each.characters.total, each.id))[:WORST]
     return {
-        "n": len(heard),
-        "n_characters": sum(each.characters.length for each in heard),
-        "n_words": sum(each.words.length for each in heard),
-        "audio_s": sum(each.seconds for each in heard),
+        "n": len(judged),
+        "n_characters": sum(each.characters.length for each in judged),
+        "n_words": sum(each.words.length for each in judged),
+        "audio_s": sum(each.seconds for each in judged),
         "character_errors": asdict(cer),
         "word_errors": asdict(wer),
         "worst": [

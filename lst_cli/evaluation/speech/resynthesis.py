@@ -1,4 +1,4 @@
-"""What a judge hears in the recordings of a corpus, and in audio that a vocoder made of their own speech tokens.
+"""ASR error rates of the recordings of a corpus, and of audio resynthesised from their own speech tokens.
 
 Legend: U units, T samples at 16 kHz.
 """
@@ -14,7 +14,7 @@ from lst_cli.audio.decode import read_utterance, resample
 from lst_cli.distributed.device import pick_device
 from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
 from lst_cli.evaluation.speech.judged_results import write_judged
-from lst_cli.evaluation.speech.judged_speech import hear
+from lst_cli.evaluation.speech.judged_speech import judge_speech
 from lst_cli.evaluation.speech.references import with_words
 from lst_cli.evaluation.speech.speech_quality import Extras, Listener
 from lst_cli.inference.speech_tokens import read_units
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 def make_original(
     draft: Draft, config: Mapping[str, Any], corpus: Artifact, judge: JudgeFiles, max_rejects: float
 ) -> None:
-    """What the judge hears in the original recordings.
+    """Score the original recordings.
 
     :raises UserError: too many utterances have no words in their transcript.
     """
     utterances = with_words(draft, corpus, max_rejects)
-    heard = hear(judge, utterances, (read_utterance(utterance) for utterance in utterances))
-    write_judged(draft, config, {"corpus": corpus}, heard)
+    judged = judge_speech(judge, utterances, (read_utterance(utterance) for utterance in utterances))
+    write_judged(draft, config, {"corpus": corpus}, judged)
 
 
 def make_resynthesis(
@@ -48,10 +48,10 @@ def make_resynthesis(
     device: str,
     extras: Extras,
 ) -> None:
-    """What the judge hears in audio that a vocoder made of a corpus's own speech tokens.
+    """Score audio that a vocoder resynthesised from a corpus's own speech tokens.
 
     :param config: of the request; names the speaker.
-    :param parents: ``vocoder``, ``tokens`` of its units, ``corpus`` and ``original``, what was heard in the corpus.
+    :param parents: ``vocoder``, ``tokens`` of its units, ``corpus`` and ``original``, the scores of the recordings.
     :raises UserError: too many utterances without tokens or words.
     """
     tokens = parents["tokens"]
@@ -61,14 +61,14 @@ def make_resynthesis(
     voice = VocoderVoice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
     listener = Listener(extras, pick_device(device))
     spoken = voice.speak(units[utterance.id] for utterance in utterances)
-    heard = hear(judge, utterances, listener.passing(utterances, spoken))
-    audio_s = max(1e-9, sum(each.seconds for each in heard))
+    judged = judge_speech(judge, utterances, listener.passing(utterances, spoken))
+    audio_s = max(1e-9, sum(each.seconds for each in judged))
     figures = {"vocoder_real_time_factor": voice.seconds / audio_s, **listener.figures()}
-    write_judged(draft, config, parents, heard, figures, listener.columns)
+    write_judged(draft, config, parents, judged, figures, listener.columns)
 
 
 class VocoderVoice:
-    """A vocoder's audio at the rate that the judge hears, and how long it took."""
+    """A vocoder's audio at the sample rate of the ASR evaluator, and the time it took."""
 
     def __init__(self, vocoder: Vocoder, speaker: str | None) -> None:
         self._vocoder = vocoder

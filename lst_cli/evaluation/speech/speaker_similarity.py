@@ -19,7 +19,7 @@ SPEAKER_VERSION = 1
 """Goes up when the same weights would give other similarities."""
 
 SHORTEST_SAMPLES = 6400
-"""0.4 s; there is no telling a speaker from less, and the models' pooling needs a third of a second."""
+"""0.4 s; a speaker can't be told from less, and the models' pooling needs a third of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class SpeakerFiles:
 def find_speaker_model(name: str) -> SpeakerFiles:
     """The model that a folder, or the name of one that was downloaded before, stands for. Does not load torch.
 
-    :raises UserError: it is not here, or is no model.
+    :raises UserError: it is missing, or is not a model.
     """
     from lst_cli.units.features.hub_models import find_model, weights_sha256
 
@@ -89,9 +89,9 @@ class SpeakerModel:
         """The x-vector [D] of a clip."""
         import torch
 
-        heard_T = torch.from_numpy(wave_T).to(self._model.device)
+        input_T = torch.from_numpy(wave_T).to(self._model.device)
         if self._normalize:
-            heard_T = (heard_T - heard_T.mean()) / torch.sqrt(heard_T.var(unbiased=False) + 1e-7)
+            input_T = (input_T - input_T.mean()) / torch.sqrt(input_T.var(unbiased=False) + 1e-7)
         with torch.inference_mode():
-            vector_D: Tensor = self._model(heard_T[None]).embeddings[0].cpu()
+            vector_D: Tensor = self._model(input_T[None]).embeddings[0].cpu()
         return vector_D

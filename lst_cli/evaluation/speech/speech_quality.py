@@ -1,4 +1,4 @@
-"""What is measured of judged speech beside the judge's error rates, where it is asked for.
+"""Optional measures of judged speech, in addition to error rates.
 
 Legend: T samples at 16 kHz.
 """
@@ -66,7 +66,7 @@ class Listener:
     def passing(
         self, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]
     ) -> Iterator[NDArray[np.float32]]:
-        """The same clips, one for each utterance, each measured beside the original audio."""
+        """The same clips, one for each utterance, each measured against the original audio."""
         from lst_cli.audio.decode import read_utterance
 
         for utterance, wave_T in zip(utterances, waves, strict=True):

@@ -18,7 +18,7 @@ from lst_cli.distributed.device import pick_device
 from lst_cli.errors import UserError
 from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
 from lst_cli.evaluation.speech.judged_results import write_judged
-from lst_cli.evaluation.speech.judged_speech import hear
+from lst_cli.evaluation.speech.judged_speech import judge_speech
 from lst_cli.evaluation.speech.references import with_words
 from lst_cli.evaluation.speech.resynthesis import VocoderVoice
 from lst_cli.evaluation.speech.speech_quality import Extras, Listener
@@ -46,7 +46,7 @@ def make_tts(
     """Speak the texts of a corpus and judge what was said.
 
     :param config: of the request; names the speaker, what is asked for at once, the sampling and the precision.
-    :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, what was heard in the corpus.
+    :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, the scores of the recordings.
     :param rows: texts spoken side by side.
     :raises UserError: too many utterances whose text the model can't read.
     """
@@ -58,7 +58,7 @@ def make_tts(
     generating = time.monotonic() - start
     waves = list(voice.speak(each.units for each in said))
     listener = Listener(extras, pick_device(device))
-    heard = hear(judge, utterances, listener.passing(utterances, waves))
+    judged = judge_speech(judge, utterances, listener.passing(utterances, waves))
     differing = _unit_errors(loaded, said, waves)
     timing = {
         "generating_s": generating,
@@ -68,7 +68,7 @@ def make_tts(
     figures = {**_figures(said, differing), **timing, **listener.figures()}
     measured = zip(said, differing, listener.columns, strict=True)
     columns = [{**_columns(each, errors), **more} for each, errors, more in measured]
-    write_judged(draft, config, parents, heard, figures, columns)
+    write_judged(draft, config, parents, judged, figures, columns)
 
 
 def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
@@ -123,7 +123,7 @@ def _figures(said: Sequence[GeneratedSpeech], differing: Sequence[int]) -> dict[
 
 
 def _columns(said: GeneratedSpeech, errors: int) -> dict[str, Any]:
-    """What ``items.parquet`` says of one answer, beside what was heard in it."""
+    """Columns of ``items.parquet`` for one answer, in addition to its transcript."""
     return {
         "pieces": said.pieces,
         "units": len(said.units),

@@ -1,8 +1,7 @@
-"""Multiple choice of one's own: any JSONL of context, endings and label; and BIG-bench's JSON tasks."""
+"""Custom multiple choice: any JSONL of context, endings and label; and BIG-bench's JSON tasks."""
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks.items import Faults, Item, Task, read_utf8
 from lst_cli.evaluation.tasks.tables import read_jsonl
+from lst_cli.json_text import is_text, parse_json
 
 
 def read_choices(path: Path) -> list[Item]:
@@ -72,15 +72,15 @@ def _fault(row: dict[str, Any]) -> str | None:
 def read_bigbench(path: Path) -> list[Item]:
     """Items of a BIG-bench ``task.json`` with multiple choice: the input, and the keys of ``target_scores``.
 
-    The input stands alone: prefixes such as ``Q:`` are made for text and are left out, and the choices are not
+    The input stands alone: prefixes such as ``Q:`` are made for text and are dropped, and the choices are not
     listed in it. The right ending is the one with the highest score; without a single highest there is a fault.
 
     :raises UserError: not JSON, no examples, or faulty ones; these are named by their number.
     """
     try:
-        data = json.loads(read_utf8(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON", found=f"line {error.lineno}: {error.msg}") from None
+        data = parse_json(read_utf8(path))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON", found=str(error)) from None
     examples = data.get("examples") if isinstance(data, dict) else None
     if not isinstance(examples, list) or not examples:
         raise UserError(f"{path}: no examples", expected="a BIG-bench task.json with a list 'examples'")
@@ -90,9 +90,11 @@ def read_bigbench(path: Path) -> list[Item]:
         scores = example.get("target_scores") if isinstance(example, dict) else None
         if not isinstance(scores, dict) or len(scores) < 2:
             faults.add(number, "no target_scores with two or more choices: not multiple choice")
+        elif not is_text(example):
+            faults.add(number, "half of a surrogate pair (\\ud800 to \\udfff), which is not text")
         elif not isinstance(example.get("input"), str) or not all(choice.strip() for choice in scores):
             faults.add(number, "no input, or an empty choice")
-        elif not all(isinstance(score, int | float) and math.isfinite(score) for score in scores.values()):
+        elif not all(isinstance(score, int | float) and -math.inf < score < math.inf for score in scores.values()):
             faults.add(number, "a score in target_scores is not a number")
         elif list(scores.values()).count(max(scores.values())) != 1:
             faults.add(number, "several choices share the highest score")

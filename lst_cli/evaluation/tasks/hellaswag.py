@@ -2,7 +2,7 @@
 
 The text is cleaned as the LM evaluation harness does (task ``hellaswag`` version 1): the prompt is
 ``{activity_label}: {ctx_a} {ctx_b capitalised}``; ``[title]`` becomes a full stop, other bracketed remarks of
-the WikiHow part vanish.
+the WikiHow part are dropped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_hellaswag(path: Path) -> list[Item]:
     The id is ``ind``; rows of several sources (``source_id`` up to ``~``) that share their ``ind`` are called
     ``{source}-{ind}``.
 
-    :raises UserError: rows that are no JSON, lack a key, or have fewer than two endings or no label; the lines are
+    :raises UserError: rows that are not JSON, lack a key, or have fewer than two endings or no label; the lines are
         named.
     """
     faults = Faults(path)
@@ -71,7 +71,7 @@ def _fault(row: dict[str, Any]) -> str | None:
     empty = [n for n, ending in enumerate(endings) if not isinstance(ending, str) or not clean(ending).strip()]
     if empty:
         return f"ending {', '.join(map(str, empty))} is empty"
-    if not re.fullmatch(r"\d+", str(row["label"])) or int(row["label"]) >= len(endings):
+    if not re.fullmatch(r"[0-9]{1,9}", str(row["label"])) or int(row["label"]) >= len(endings):
         return f"label is {row['label']!r} with {len(endings)} endings"
     return None
 

@@ -59,9 +59,9 @@ def read_stories(path: Path) -> list[Item]:
     """
     if path.is_dir():
         return read_recordings(path)
-    header, rows = read_table(path)
-    places = _columns(header, path)
     faults = Faults(path)
+    header, rows = read_table(path, faults)
+    places = _columns(header, path)
     found = [_item(row, places, line, faults) for line, row in rows]
     faults.raise_any(
         expected="an id, four sentences, two endings, and 1 or 2 as AnswerRightEnding in every row",
@@ -90,13 +90,13 @@ def _item(row: list[str], places: dict[str, int], line: int, faults: Faults) -> 
 
 STORYCLOZE = Task(
     name="storycloze",
-    version=1,
+    version=2,
     read=read_stories,
     about="which of two sentences ends a four-sentence story (Mostafazadeh et al. 2016); official CSV, or spoken",
 )
 TOPICSTORYCLOZE = Task(
     name="topicstorycloze",
-    version=1,
+    version=2,
     read=read_stories,
     about="the same with a wrong ending of another topic (Hassid et al. 2023); CSV, or spoken",
 )

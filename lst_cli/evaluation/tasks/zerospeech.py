@@ -1,7 +1,7 @@
 """sWUGGY and sBLIMP in the layout of the ZeroSpeech 2021 challenge (Nguyen et al. 2020): which of two is English?
 
 The items are pairs of whole utterances, without a prompt, listed in ``lexical/{dev,test}/gold.csv`` and
-``syntactic/{dev,test}/gold.csv`` beside their wav files. The spoken ids are the file names without ``.wav``, as
+``syntactic/{dev,test}/gold.csv`` next to their wav files. The spoken ids are the file names without ``.wav``, as
 ``lst corpus add`` on the folder gives them. As in the challenge, a pair's score is its mean over voices.
 """
 
@@ -24,9 +24,10 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
 
     :param text_column: what is said.
     :param group_columns: columns that with ``id`` name a pair.
-    :raises UserError: a column is missing, or rows are no pairs of one right and one wrong utterance.
+    :raises UserError: a column is missing, or rows are not pairs of one right and one wrong utterance.
     """
-    header, rows = read_table(path)
+    faults = Faults(path)
+    header, rows = read_table(path, faults)
     needed = ["id", "filename", "voice", "correct", text_column, *group_columns]
     missing = [name for name in needed if name not in header]
     if missing:
@@ -36,7 +37,6 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
             expected="the header of ZeroSpeech 2021's gold.csv",
             fix="give the gold.csv of a set that has one (the challenge's test sets have none in public)",
         )
-    faults = Faults(path)
     pairs: dict[tuple[str, ...], dict[str, tuple[int, dict[str, str]]]] = {}
     for line, cells in rows:
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}

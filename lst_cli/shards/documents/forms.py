@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lst_cli.errors import UserError
-from lst_cli.hashing import uniform
 from lst_cli.shards.documents.document import Documents, assemble, question_answer, whole_speech, whole_text
-from lst_cli.shards.documents.draws import Draw
+from lst_cli.shards.documents.held_out import held_out_draws
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
 from lst_cli.shards.documents.merge_bpe import merge_speech
 from lst_cli.shards.shard_rows import ShardRows, SpanUnit
@@ -67,7 +66,7 @@ class Source:
         """
         if not self.held_out:
             return candidates
-        held_out = uniform(0, Draw.HELD_OUT, rows.utterance_R[candidates]) < self.held_out
+        held_out = held_out_draws(rows.utterance_R[candidates]) < self.held_out
         return candidates[held_out if self.split == "held_out" else ~held_out]
 
 

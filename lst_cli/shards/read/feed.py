@@ -23,6 +23,9 @@ CHUNK_TOKENS = 1 << 16
 
 _CACHE_BYTES = 256 << 20
 
+_BARREN_BLOCKS = 64
+"""A stream of very few rows may meet blocks whose only row is held out this many times in a row, not more."""
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -122,14 +125,20 @@ class Feed:
             if chunk is not None:
                 chunks.append(chunk)
             barren += block != self.cursor.block
-            if barren > self._line.edition(block).blocks:
-                raise UserError(
-                    f"source {self.source.name}: no row can be read in the form {self.source.form}",
-                    found=f"{self.cursor.unusable} rows without the words or speech it needs, "
-                    f"{self.cursor.corrupt} damaged blocks",
-                    fix="make shards with an alignment, or choose another form",
-                )
+            if barren > max(self._line.edition(block).blocks, _BARREN_BLOCKS):
+                raise self._nothing_to_read()
         return concatenate(chunks)
+
+    def _nothing_to_read(self) -> UserError:
+        split = f", all others outside of the split {self.source.split}" if self.source.held_out else ""
+        return UserError(
+            f"source {self.source.name}: no row can be read in the form {self.source.form}",
+            found=f"{self.cursor.unusable} rows without the words or speech it needs, "
+            f"{self.cursor.corrupt} damaged blocks{split}",
+            fix="make shards with an alignment, or choose another form"
+            if self.cursor.unusable or not self.source.held_out
+            else "lower the share that is held out, or give more utterances",
+        )
 
     def _next_in_block(self) -> Chunk | None:
         """Some documents of the block at the cursor; None when it is used up or damaged."""

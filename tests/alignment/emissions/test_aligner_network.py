@@ -8,13 +8,13 @@ import torch
 
 from lst_cli.alignment.emissions.aligner_network import emission, frames_out, new_network
 from lst_cli.alignment.emissions.mel import mel_power
-from lst_cli.alignment.emissions.spelling import N_LABELS, Spelling, spell
+from lst_cli.alignment.emissions.spelling import N_LABELS, spell
 from lst_cli.alignment.fit import augment as augment_module
 from lst_cli.alignment.fit.aligner_config import AlignerNetworkConfig, AugmentConfig
 from lst_cli.alignment.fit.aligner_examples import AlignerExample, batches, repeat_small
 from lst_cli.alignment.fit.augment import augment
 from lst_cli.alignment.fit.train_aligner import flat_labels
-from lst_cli.alignment.words import spoken_words
+from lst_cli.alignment.words import Word, spoken_words
 from tests.alignment.tones import Spoken
 
 SMALL = AlignerNetworkConfig(bands=12, width=16, layers=2)
@@ -60,7 +60,7 @@ def test_noise_is_finite_where_a_draw_rounds_to_one(monkeypatch: pytest.MonkeyPa
 
 
 def example(number: int, seconds: float) -> AlignerExample:
-    return AlignerExample(number, seconds, torch.ones(round(100 * seconds), 4), Spelling((27,), (0,)))
+    return AlignerExample(number, seconds, torch.ones(round(100 * seconds), 4), [Word("a", ("a",))])
 
 
 def test_every_utterance_comes_once_an_epoch() -> None:
@@ -91,9 +91,10 @@ def test_doubled_letters_and_first_letters() -> None:
 
 def test_the_flat_start_keeps_letters_out_of_silence(spoken: list[Spoken]) -> None:
     one = spoken[0]
-    spelling = spell(spoken_words(one.text, frozenset(string.ascii_lowercase)))
+    words = spoken_words(one.text, frozenset(string.ascii_lowercase))
+    spelling = spell(words)
     power_TM = mel_power(one.wave, 24)
-    labels_U = flat_labels(AlignerExample(0, 1.0, power_TM, spelling), frames_out(len(power_TM)), 30.0)
+    labels_U = flat_labels(AlignerExample(0, 1.0, power_TM, words), frames_out(len(power_TM)), 30.0)
     letters = [int(label) for label in torch.unique_consecutive(labels_U[labels_U > 0])]
     assert letters == list(spelling.labels)
     assert labels_U[: int(one.starts_s[0] * 50) - 2].abs().sum() == 0

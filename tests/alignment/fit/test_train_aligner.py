@@ -5,7 +5,7 @@ import numpy as np
 from lst_cli.alignment.align_batch import align_words
 from lst_cli.alignment.emissions.emitters import SmallEmitter
 from lst_cli.alignment.emissions.mel import mel_power
-from lst_cli.alignment.emissions.spelling import LETTERS, spell
+from lst_cli.alignment.emissions.spelling import LETTERS
 from lst_cli.alignment.fit.aligner_examples import AlignerExample
 from lst_cli.alignment.fit.train_aligner import train
 from lst_cli.alignment.words import spoken_words
@@ -22,7 +22,7 @@ def test_noise_above_the_usual_silence_is_still_silence(spoken: list[Spoken]) ->
             number,
             len(wave) / RATE,
             mel_power(wave, QUICK.network.bands),
-            spell(spoken_words(one.text, LETTERS)),
+            spoken_words(one.text, LETTERS),
         )
         for number, (one, wave) in enumerate(zip(spoken[:40], noisy, strict=False))
     ]

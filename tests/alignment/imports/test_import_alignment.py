@@ -10,7 +10,7 @@ from lst_cli.alignment.imports.ctm import read_ctm
 from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
 from lst_cli.alignment.imports.json_words import read_json_words
 from lst_cli.alignment.imports.textgrid import read_textgrid
-from lst_cli.alignment.imports.timed import TimedWord
+from lst_cli.alignment.imports.timed import TimedUtterance, TimedWord
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.parquet import read_parquet
@@ -109,7 +109,7 @@ two A 0.4 0.5 hello
 def test_textgrids(tmp_path: Path, text: str, encoding: str) -> None:
     path = tmp_path / "one.TextGrid"
     path.write_text(text, encoding=encoding)
-    assert read_textgrid(path) == {None: WORDS}
+    assert list(read_textgrid(path)) == [TimedUtterance(None, WORDS)]
 
 
 def test_a_textgrid_cut_anywhere_is_told(tmp_path: Path) -> None:
@@ -118,28 +118,28 @@ def test_a_textgrid_cut_anywhere_is_told(tmp_path: Path) -> None:
     for end in range(0, len(whole.rstrip()), 7):
         path.write_text(whole[:end])
         with pytest.raises(UserError, match=r"one\.TextGrid"):
-            read_textgrid(path)
+            list(read_textgrid(path))
 
 
 def test_a_textgrid_without_words(tmp_path: Path) -> None:
     path = tmp_path / "one.TextGrid"
     path.write_text(LONG.replace('"words"', '"tokens"'))
     with pytest.raises(UserError, match=r"no tier of words(.|\n)*'tokens', 'phones'"):
-        read_textgrid(path)
+        list(read_textgrid(path))
 
 
 def test_ctm(tmp_path: Path) -> None:
     path = tmp_path / "all.ctm"
     path.write_text(CTM)
-    found = read_ctm(path)
+    found = {each.id: each.words for each in read_ctm(path)}
     assert [(word.text, word.start_s, round(word.end_s, 6)) for word in found["one"]] == [
         (word.text, word.start_s, word.end_s) for word in WORDS
     ]
     assert [word.score for word in found["one"]] == [0.9, 0.8, 1.0]
     assert [word.text for word in found["two"]] == ["hello"]
     path.write_text(CTM + "two A 0.4 hello\n")
-    with pytest.raises(UserError, match=r"all\.ctm, line 7"):
-        read_ctm(path)
+    problems = {each.id: each.problem for each in read_ctm(path)}
+    assert problems["one"] is None and "all.ctm, line 7" in (problems["two"] or "")
 
 
 PLAIN = {"words": [{"word": w.text, "start": w.start_s, "end": w.end_s} for w in WORDS]}
@@ -157,10 +157,10 @@ PLAIN = {"words": [{"word": w.text, "start": w.start_s, "end": w.end_s} for w in
 def test_json(tmp_path: Path, shape: dict[str, object]) -> None:
     path = tmp_path / "one.json"
     path.write_text(json.dumps(shape))
-    assert read_json_words(path) == {None: WORDS}
+    assert list(read_json_words(path)) == [TimedUtterance(None, WORDS)]
     lines = tmp_path / "all.jsonl"
     lines.write_text(json.dumps({"id": "one", **shape}) + "\n\n" + json.dumps({"id": "two", **PLAIN}) + "\n")
-    assert read_json_words(lines) == {"one": WORDS, "two": WORDS}
+    assert list(read_json_words(lines)) == [TimedUtterance("one", WORDS), TimedUtterance("two", WORDS)]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"words": 3}', '{"words": [{"word": "a"}]}', "{"])
@@ -168,7 +168,7 @@ def test_json_of_no_known_shape(tmp_path: Path, text: str) -> None:
     path = tmp_path / "one.json"
     path.write_text(text)
     with pytest.raises(UserError, match=r"one\.json, the file"):
-        read_json_words(path)
+        list(read_json_words(path))
 
 
 def options(sources: list[Path], tokens: Artifact, rate: float = 0.99) -> AlignmentImportOptions:
@@ -193,7 +193,7 @@ def test_words_become_tokens(
     reasons = {r["id"]: r["reason"] for r in read_parquet(alignment.file("rejects.parquet")).to_pylist()}
     assert "no words" in reasons["utt-001"]
     assert "of another recording?" in reasons["utt-002"]
-    assert "before the one before it ends" in reasons["utt-003"]
+    assert "before the previous word ends" in reasons["utt-003"]
     assert reasons["utt-004"] == "not in the files"
     assert alignment.statistics["not_in_tokens"] == 1
     assert "'speaker/nobody'" in capsys.readouterr().err
@@ -203,8 +203,11 @@ def test_words_become_tokens(
 def test_one_utterance_in_two_files(store: Store, tokens: Artifact, tmp_path: Path) -> None:
     (tmp_path / "utt-000.json").write_text(json.dumps(PLAIN))
     (tmp_path / "utt-000.TextGrid").write_text(LONG)
-    with pytest.raises(UserError, match=r"'utt-000' is also in"):
-        store.build(*plan_import(options([tmp_path], tokens)))
+    (tmp_path / "utt-001.json").write_text(json.dumps(PLAIN))
+    alignment = store.build(*plan_import(options([tmp_path], tokens))).artifact
+    assert [row["id"] for row in read_parquet(alignment.file(ALIGNMENT_FILE)).to_pylist()] == ["utt-001"]
+    reasons = {row["id"]: row["reason"] for row in read_parquet(alignment.file("rejects.parquet")).to_pylist()}
+    assert "utt-000.json: also in" in reasons["utt-000"]
 
 
 def test_sources_that_are_none(tokens: Artifact, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_missing_tokens_and_empty_references_are_rejects(root: Path) -> None:
     assert read_parquet(scores.file("rejects.parquet"))["id"].to_pylist() == ["gone", "less", "more"]
 
 
-@pytest.mark.parametrize(("task", "found"), [("tts", "learnt tts"), ("pretrain", "pretrained only")])
+@pytest.mark.parametrize(("task", "found"), [("tts", "fine-tuned for tts"), ("pretrain", "pretrained only")])
 def test_a_model_that_does_not_transcribe_is_not_scored(root: Path, task: str, found: str) -> None:
     make_corpus(Store(root), {"same": recited_text()})
     taught_artifact(Store(root), task)

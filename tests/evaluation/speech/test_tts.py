@@ -37,7 +37,7 @@ class RuleJudge:
     def __init__(self, files: judging.JudgeFiles, device: str = "cpu") -> None:
         assert files.folder.is_dir()
 
-    def hear(self, wave_T: NDArray[np.float32]) -> str:
+    def transcribe(self, wave_T: NDArray[np.float32]) -> str:
         RuleJudge.heard += 1
         return TEXTS[round(float(wave_T[0]) * 10)] if len(wave_T) == 8000 else "The cat!"
 
