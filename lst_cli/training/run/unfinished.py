@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.artifacts import Request, Store
+from lst_cli.artifacts.leftovers import discard_work, worker
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.errors import LstError, UserError
 from lst_cli.training.run.checkpoints import FOLDER, last_step
@@ -69,6 +69,14 @@ def identity_of(work: Path) -> dict[str, Any]:
     return {key: told[key] for key in ("config", "parents")}
 
 
+def resumable(parts: Path) -> bool:
+    """Whether a command would resume from the finished parts in a working folder.
+
+    From those of a training run, if it has a checkpoint; from those of other stages always.
+    """
+    return bool(last_step(parts / FOLDER)) if (parts / _FILE).is_file() else any(parts.iterdir())
+
+
 def unfinished(folder: Path) -> Iterator[Unfinished]:
     """The unfinished runs below ``ROOT/model/NAME``, without those that end or are removed while this looks."""
     for path in sorted(folder.glob(f".*.partial/parts/{_FILE}")):
@@ -93,14 +101,19 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
     """Refuse to start beside an unfinished run of another config under the same name.
 
     :param fresh: remove the unfinished run instead.
-    :raises UserError: lists what differs.
+    :raises UserError: lists what differs; or, with ``fresh``, a process is training that run.
     """
     name = store.folder(request).parent
     for run in unfinished(name):
         if run.version == request.version or not run.step:
             continue
         if fresh:
-            shutil.rmtree(run.folder)
+            if not discard_work(run.folder):
+                raise UserError(
+                    f"model/{request.name}: --fresh can't remove the run {run.version}, which is being trained",
+                    found=str(worker(run.folder) or "another process"),
+                    fix="stop that process first, or give another --name",
+                )
             continue
         changes = [f"{key}: {old} -> {new}" for key, old, new in differences(run.identity, _identity(request))]
         more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
