@@ -51,21 +51,23 @@ def short(reference: str) -> str:
 def ancestors(store: Store, artifacts: Iterable[Artifact]) -> list[Ancestor]:
     """The artifacts and all that they were made from, parents first."""
     found: dict[str, Ancestor] = {}
-    for artifact in artifacts:
-        _visit(store, artifact, found)
+    entered: set[str] = set()
+    stack = [(artifact, False) for artifact in reversed(list(artifacts))]
+    while stack:
+        artifact, parents_done = stack.pop()
+        if parents_done:
+            found[artifact.reference] = _present(artifact)
+        elif artifact.reference not in entered:
+            entered.add(artifact.reference)
+            stack.append((artifact, True))
+            parents = [(parent, on_disk(store, parent)) for parent in artifact.parents.values()]
+            found.update((parent.reference, _gone(parent)) for parent, present in parents if present is None)
+            stack += [(present, False) for _, present in reversed(parents) if present is not None]
     return list(found.values())
 
 
-def _visit(store: Store, artifact: Artifact, found: dict[str, Ancestor]) -> None:
-    if artifact.reference in found:
-        return
-    for parent in artifact.parents.values():
-        present = on_disk(store, parent)
-        if present is not None:
-            _visit(store, present, found)
-        else:
-            found.setdefault(parent.reference, _gone(parent))
-    found[artifact.reference] = Ancestor(
+def _present(artifact: Artifact) -> Ancestor:
+    return Ancestor(
         reference=artifact.reference,
         fingerprint=artifact.fingerprint,
         lst_version=artifact.lst_version,

@@ -211,7 +211,7 @@ def check_kind(artifact: Artifact, kind: Kind) -> Artifact:
     :raises UserError: it has another kind or another schema version.
     """
     if artifact.kind != kind.name:
-        raise UserError(f"{artifact.reference}: wrong kind of artifact", found=artifact.kind, expected=kind.name)
+        raise UserError(f"{artifact.reference}: the wrong kind of artifact", found=artifact.kind, expected=kind.name)
     if artifact.schema != kind.schema:
         newer = artifact.schema > kind.schema
         raise UserError(

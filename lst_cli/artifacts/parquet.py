@@ -68,6 +68,7 @@ def read_parquet(
         if schema is not None:
             check_types(path, file.schema_arrow, schema)
         table = file.read(columns=None if chosen is None else _present(file, chosen))
+        table.validate(full=True)
     for name in required:
         if table[name].null_count:
             raise UserError(f"{path}: the column {name} has nulls", expected="a value in every row", fix=_FIX)
@@ -115,5 +116,5 @@ def parquet_errors(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: no such file", fix="make the artifact that contains it again") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: damaged, or not a Parquet file", found=(str(error).splitlines() or [repr(error)])[0], fix=_FIX
+            f"{path}: not a whole Parquet file", found=(str(error).splitlines() or [repr(error)])[0], fix=_FIX
         ) from None

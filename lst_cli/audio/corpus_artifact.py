@@ -100,7 +100,25 @@ class Corpus:
         from lst_cli.artifacts.parquet import read_parquet
 
         self.artifact = artifact
-        self.table: pa.Table = read_parquet(artifact.file(UTTERANCES), columns=utterance_schema().names)
+        self.table: pa.Table = read_parquet(
+            artifact.file(UTTERANCES),
+            schema=utterance_schema(),
+            required=("id", "path", "offset", "samples", "sample_rate", "source"),
+        )
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        import pyarrow.compute as pc
+
+        for name, least in (("offset", 0), ("samples", 1), ("sample_rate", 1)):
+            found = pc.min(self.table[name]).as_py()
+            if found is not None and found < least:
+                raise UserError(
+                    f"{self.artifact.reference}: the column {name}",
+                    found=str(found),
+                    expected=f"{least} or more",
+                    fix="make the corpus again",
+                )
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

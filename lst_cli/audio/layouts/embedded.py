@@ -58,7 +58,8 @@ def _file(path: Path, source: Path, with_text: bool) -> list[Entry]:
     columns = {"text": text, "speaker": _first(_SPEAKER_COLUMNS, schema.names), "id": _first(_ID_COLUMNS, schema.names)}
     wanted = [name for name in columns.values() if name is not None]
     with parquet_errors(path):
-        rows = pq.read_table(path, columns=[*wanted, f"{AUDIO_COLUMN}.path"], partitioning=None).to_pylist()
+        columns_read = [*wanted, f"{AUDIO_COLUMN}.path"]
+        rows = pq.read_table(path, columns=columns_read, partitioning=None, page_checksum_verification=True).to_pylist()
     prefix = path.stem if source.is_file() else path.relative_to(source).with_suffix("").as_posix()
     return [_entry(path, number, row, columns, prefix, with_text) for number, row in enumerate(rows)]
 

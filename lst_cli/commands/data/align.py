@@ -23,6 +23,7 @@ def fit(
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and distortions.  [default: 0]")] = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Train a small aligner on the corpora's own transcripts, on the CPU in a minute or two."""
     from lst_cli.alignment.fit.aligner_config import AlignerConfig
@@ -33,7 +34,7 @@ def fit(
     artifacts = [store(ctx).find(reference, CORPUS) for reference in corpora]
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     settings = load_config(AlignerConfig, config, changes)
-    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate))
+    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate), json=json, json=json)
 
 
 @app.command()
@@ -52,6 +53,7 @@ def run(
         float, typer.Option(min=0.0, max=1.0, help="Reject utterances whose mean word confidence is lower.")
     ] = 0.2,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Find the first and last speech token of every word."""
     from lst_cli.alignment.align_corpus import RunOptions, plan_run
@@ -72,7 +74,7 @@ def run(
         min_score=min_score,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_run(options))
+    build(ctx, *plan_run(options), json=json, json=json)
 
 
 @app.command("import")
@@ -85,6 +87,7 @@ def import_(
         str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Take word times from TextGrid, CTM or JSON files."""
     from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
@@ -97,7 +100,7 @@ def import_(
         name=name,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_import(options))
+    build(ctx, *plan_import(options), json=json, json=json)
 
 
 @app.command()
@@ -107,6 +110,7 @@ def noise(
     ms: Annotated[float, typer.Option(min=0.0, help="How far each boundary moves, on average.")],
     name: Annotated[str, typer.Option(help="Name of the new alignment.")],
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Move word boundaries at random, to see what exact ones are worth (Lu et al. 2025, A.11)."""
     from lst_cli.alignment.kinds import ALIGNMENT
@@ -120,7 +124,7 @@ def noise(
         for role, parent in found.parents.items()
         if role in ("corpus", "tokens") and (artifacts.root / parent.reference / MANIFEST).is_file()
     }
-    build(ctx, *plan_noise(found, parents, name, ms, seed))
+    build(ctx, *plan_noise(found, parents, name, ms, seed), json=json, json=json)
 
 
 @app.command()

@@ -38,6 +38,7 @@ def add(
     text: Annotated[bool, typer.Option("--text/--no-text", help="Demand transcripts, or take the audio alone.")] = True,
     max_reject_rate: MaxRejectRate = 0.01,
     workers: Workers = _CPUS,
+    json: Json = False,
 ) -> None:
     """Check recordings and make a corpus that points at them; no audio is copied."""
     from lst_cli.audio.add import AddOptions, plan_corpus
@@ -45,7 +46,7 @@ def add(
     options = AddOptions(
         source=source, name=name, layout=layout, with_text=text, max_reject_rate=max_reject_rate, workers=workers
     )
-    build(ctx, *plan_corpus(options))
+    build(ctx, *plan_corpus(options), json=json, json=json)
 
 
 @app.command()
@@ -68,6 +69,7 @@ def synth(
     seed: Seed = 0,
     max_reject_rate: MaxRejectRate = 0.01,
     workers: Workers = _CPUS,
+    json: Json = False,
 ) -> None:
     """Speak text with text-to-speech voices (Piper comes with the extra `demo`)."""
     from lst_cli.audio.synth import SynthOptions, plan_synthesis, read_lines
@@ -83,7 +85,7 @@ def synth(
         max_reject_rate=max_reject_rate,
         workers=workers,
     )
-    build(ctx, *plan_synthesis(_item_lines(items) if items else read_lines(Path(str(lines))), options))
+    build(ctx, *plan_synthesis(_item_lines(items) if items else read_lines(Path(str(lines))), options), json=json, json=json)
 
 
 def _rates(text: str) -> tuple[float, float]:

@@ -42,6 +42,7 @@ def speech(
     shard_mb: ShardMb = 256,
     max_reject_rate: MaxRejectRate = 0.01,
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Join tokens, alignment and text pieces into shuffled shards."""
     from lst_cli.alignment.kinds import ALIGNMENT
@@ -78,7 +79,7 @@ def speech(
         options = BuildOptions(shard_mb=shard_mb, seed=seed, max_reject_rate=max_reject_rate)
         build_speech_shards(draft, inputs, options, keep_unaligned=keep_unaligned)
 
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make)
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make, json=json, json=json)
 
 
 @app.command()
@@ -87,6 +88,7 @@ def cut(
     shards: Annotated[str, typer.Argument(help="Speech shards with words: shards/NAME.")],
     name: Name,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Cut utterances where sentences end, so that a model learns to speak from sentences."""
     from lst_cli.shards.schema import SHARDS
@@ -99,7 +101,7 @@ def cut(
         cut_shards(draft, found, max_reject_rate)
 
     config = {"modality": "speech", "cut": "sentences", "cut_version": 2}
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents={"shards": found}), make)
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents={"shards": found}), make, json=json, json=json)
 
 
 @app.command()
@@ -116,6 +118,7 @@ def text(
     shard_mb: ShardMb = 256,
     max_reject_rate: MaxRejectRate = 0.01,
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Make shuffled shards of text documents."""
     from lst_cli.shards.schema import SHARDS
@@ -143,7 +146,7 @@ def text(
             draft, inputs, text_tokenizer, info, options, split=_split(split), field=field, threads=threads
         )
 
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make)
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make, json=json, json=json)
 
 
 @app.command()
@@ -153,6 +156,7 @@ def bpe(
     name: Name,
     pieces: Annotated[int, typer.Option(min=2, help="Number of pieces, single speech tokens included.")] = 1000,
     sequences: Annotated[int, typer.Option(min=1, help="Utterances to train on.")] = 100_000,
+    json: Json = False,
 ) -> None:
     """Train a BPE over speech tokens, for the BPE SpeechLLM (baseline with merged speech)."""
     from lst_cli.shards.schema import SHARDS
@@ -166,7 +170,7 @@ def bpe(
 
         fit_speech_bpe(draft, shards, pieces=pieces, sequences=sequences)
 
-    build(ctx, Request(kind=SPEECH_BPE, name=name, config=config, parents={"shards": shards}), make)
+    build(ctx, Request(kind=SPEECH_BPE, name=name, config=config, parents={"shards": shards}), make, json=json, json=json)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Device, MaxRejectRate, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
 from lst_cli.commands.data.units import Precision, Workers
 
 
@@ -20,6 +20,7 @@ def tokenize(
     compile: Annotated[bool, typer.Option("--compile", help="Compile the model; pays on many hours.")] = False,
     workers: Workers = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Turn a corpus into speech tokens, 25 a second.
 
@@ -43,6 +44,6 @@ def tokenize(
     )
     rank = this_rank()
     if rank.number == 0:
-        build(ctx, *plan_tokens(options, rank))
+        build(ctx, *plan_tokens(options, rank), json=json, json=json)
     else:
         help_tokenize(options, rank, store(ctx))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lst_cli.commands.common import Device, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, store
 from lst_cli.console import say
 from lst_cli.errors import UserError
 
@@ -43,6 +43,7 @@ def fit(
     device: Device = "auto",
     workers: Workers = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Cluster a corpus's features by k-means: a quantizer that turns 40 ms of audio into one unit."""
     from lst_cli.audio.corpus_artifact import CORPUS
@@ -63,7 +64,7 @@ def fit(
         workers=workers,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_quantizer(options))
+    build(ctx, *plan_quantizer(options), json=json, json=json)
 
 
 @app.command("import")
@@ -76,6 +77,7 @@ def import_(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Read a joblib file, which can run any code.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Take in published centroids as a quantizer."""
     from lst_cli.units.features.registry import describe_features
@@ -84,7 +86,7 @@ def import_(
     options = QuantizerImportOptions(
         name=name, file=file, features=describe_features(features, layer), trust_pickle=trust_pickle
     )
-    build(ctx, *plan_import(options))
+    build(ctx, *plan_import(options), json=json, json=json)
 
 
 @app.command()

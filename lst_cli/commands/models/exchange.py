@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import build, store
+from lst_cli.commands.common import Json, build, store
 from lst_cli.console import say
 
 
@@ -40,6 +40,7 @@ def import_(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A folder that 'lst export' wrote.")],
     name: Annotated[str, typer.Option(help="Name of the model.")],
+    json: Json = False,
 ) -> None:
     """Make a model artifact from an exported folder."""
     import shutil
@@ -70,4 +71,4 @@ def import_(
         counts = parameters(loaded.card.architecture, loaded.card.vocabulary.size)
         draft.statistics["parameters"] = sum(counts.values())
 
-    build(ctx, Request(kind=MODEL, name=name, config={"imported": sums}), make)
+    build(ctx, Request(kind=MODEL, name=name, config={"imported": sums}), make, json=json, json=json)

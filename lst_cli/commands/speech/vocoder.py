@@ -28,6 +28,7 @@ def fit(
     seed: Annotated[int | None, typer.Option(help="Seed of weights and order.  [default: 0]")] = None,
     device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Fit a vocoder to a quantizer's units; minutes on a CPU. A killed run resumes."""
     from lst_cli.audio.corpus_artifact import CORPUS
@@ -47,7 +48,7 @@ def fit(
         device=pick_device(device),
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_fit(options, artifacts))
+    build(ctx, *plan_fit(options, artifacts), json=json, json=json)
 
 
 @app.command("import")
@@ -59,6 +60,7 @@ def import_(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Load a checkpoint that holds more than tensors: runs its code.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Take a published unit HiFi-GAN (textless, 25 units a second)."""
     from lst_cli.units.quantizer.codebook import QUANTIZER
@@ -66,7 +68,7 @@ def import_(
 
     found = store(ctx).find(quantizer, QUANTIZER)
     options = VocoderImportOptions(name=name, folder=folder, quantizer=found, trust_pickle=trust_pickle)
-    build(ctx, *plan_import(options))
+    build(ctx, *plan_import(options), json=json, json=json)
 
 
 @app.command()
