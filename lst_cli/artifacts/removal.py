@@ -36,11 +36,10 @@ def remove(store: Store, reference: str, *, force: bool) -> list[str]:
         for folder in folders:
             _check_contents(folder)
         _check_children(store, reference, folders)
-    for folder in folders:
-        hide(folder)
-    for folder in {path.parent for path in (*folders, *unfinished)}:
-        remove_dangling(folder)
-    for hidden in _unfinished(store, reference):
+    going = [*unfinished, *map(hide, folders)]
+    for name in {path.parent for path in going}:
+        remove_dangling(name)
+    for hidden in going:
         delete(hidden)
     gone = [folder.name for folder in folders] or sorted({path.name[1:].split(_REMOVED)[0] for path in unfinished})
     kind_and_name = (folders or unfinished)[0].parent
