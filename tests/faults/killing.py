@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -62,8 +63,10 @@ def kill_everywhere(step: Step, folder: Path, tally: Tally, *, every: int = 1, m
     for moment in range(1 + (whole.operations - 1) % spread, whole.operations + 1, spread):
         killed = _copy(base, folder / "killed")
         name = f"{step.name}, killed at operation {moment} of {whole.operations}"
-        if run(step.command(killed / "root", inputs), killed, kill_at=moment).code != -9:
-            continue  # threads order their operations differently each time: this run had fewer
+        first = run(step.command(killed / "root", inputs), killed, kill_at=moment)
+        _must_work(first, f"{name}, which ended before it")
+        if first.code != -signal.SIGKILL:
+            continue  # this run had fewer operations
         tally.kills += 1
         again = run(step.command(killed / "root", inputs), killed)
         if again.code and not _is_removed_already(step, again):
@@ -102,7 +105,7 @@ def _tidy(work: Path) -> None:
 
 
 def _must_work(ran: Ran, name: str) -> None:
-    if ran.code:
+    if ran.code not in (0, -signal.SIGKILL):
         raise SystemExit(f"{name} failed without a kill: {ran.stderr}")
 
 

@@ -127,7 +127,8 @@ def _grid(words: Sequence[str]) -> str:
         for i, word in enumerate(words)
     )
     return (
-        f'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = {SECONDS}\ntiers? <exists>\nsize = 1\n'
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
+        f"xmin = 0\nxmax = {SECONDS}\ntiers? <exists>\nsize = 1\n"
         f'item []:\n    item [1]:\n        class = "IntervalTier"\n        name = "words"\n        xmin = 0\n'
         f"        xmax = {SECONDS}\n        intervals: size = {len(words)}\n{intervals}"
     )

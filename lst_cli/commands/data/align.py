@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.console import print_json, print_table, say
 from lst_cli.errors import UserError
 
@@ -17,7 +17,12 @@ app = typer.Typer(no_args_is_help=True, help="Words to speech tokens: train an a
 @app.command()
 def fit(
     ctx: typer.Context,
-    corpora: Annotated[list[str], typer.Argument(help="corpus/NAME …, with transcripts.", metavar="CORPUS...")],
+    corpora: Annotated[
+        list[str],
+        typer.Argument(
+            help="corpus/NAME …, with transcripts.", metavar="CORPUS...", autocompletion=completing("corpus")
+        ),
+    ],
     name: Annotated[str, typer.Option(help="Name of the aligner.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/align.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
@@ -34,16 +39,20 @@ def fit(
     artifacts = [store(ctx).find(reference, CORPUS) for reference in corpora]
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     settings = load_config(AlignerConfig, config, changes)
-    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate), json=json, json=json)
+    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate), json=json)
 
 
 @app.command()
 def run(
     ctx: typer.Context,
-    corpus: Annotated[str, typer.Argument(help="corpus/NAME, with transcripts.")],
-    tokens: Annotated[str, typer.Option(help="tokens/NAME, made from the corpus.")],
+    corpus: Annotated[str, typer.Argument(help="corpus/NAME, with transcripts.", autocompletion=completing("corpus"))],
+    tokens: Annotated[
+        str, typer.Option(help="tokens/NAME, made from the corpus.", autocompletion=completing("tokens"))
+    ],
     name: Annotated[str, typer.Option(help="Name of the alignment.")],
-    aligner: Annotated[str | None, typer.Option(help="aligner/NAME, from 'lst align fit'.")] = None,
+    aligner: Annotated[
+        str | None, typer.Option(help="aligner/NAME, from 'lst align fit'.", autocompletion=completing("aligner"))
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Instead: a wav2vec2 CTC model by hub name or path, or torchaudio:BUNDLE."),
@@ -74,14 +83,14 @@ def run(
         min_score=min_score,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_run(options), json=json, json=json)
+    build(ctx, *plan_run(options), json=json)
 
 
 @app.command("import")
 def import_(
     ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Files or folders of another aligner's output.")],
-    tokens: Annotated[str, typer.Option(help="tokens/NAME of the same speech.")],
+    tokens: Annotated[str, typer.Option(help="tokens/NAME of the same speech.", autocompletion=completing("tokens"))],
     name: Annotated[str, typer.Option(help="Name of the alignment.")],
     format: Annotated[
         str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
@@ -100,13 +109,13 @@ def import_(
         name=name,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_import(options), json=json, json=json)
+    build(ctx, *plan_import(options), json=json)
 
 
 @app.command()
 def noise(
     ctx: typer.Context,
-    alignment: Annotated[str, typer.Argument(help="alignment/NAME")],
+    alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
     ms: Annotated[float, typer.Option(min=0.0, help="How far each boundary moves, on average.")],
     name: Annotated[str, typer.Option(help="Name of the new alignment.")],
     seed: Seed = 0,
@@ -124,13 +133,13 @@ def noise(
         for role, parent in found.parents.items()
         if role in ("corpus", "tokens") and (artifacts.root / parent.reference / MANIFEST).is_file()
     }
-    build(ctx, *plan_noise(found, parents, name, ms, seed), json=json, json=json)
+    build(ctx, *plan_noise(found, parents, name, ms, seed), json=json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    alignment: Annotated[str, typer.Argument(help="alignment/NAME")],
+    alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
     ids: Annotated[list[str] | None, typer.Option("--id", help="An utterance; the first one without it.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Where the audio is, if the lineage does not tell.")] = None,

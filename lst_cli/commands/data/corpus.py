@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
 
@@ -46,7 +46,7 @@ def add(
     options = AddOptions(
         source=source, name=name, layout=layout, with_text=text, max_reject_rate=max_reject_rate, workers=workers
     )
-    build(ctx, *plan_corpus(options), json=json, json=json)
+    build(ctx, *plan_corpus(options), json=json)
 
 
 @app.command()
@@ -85,7 +85,11 @@ def synth(
         max_reject_rate=max_reject_rate,
         workers=workers,
     )
-    build(ctx, *plan_synthesis(_item_lines(items) if items else read_lines(Path(str(lines))), options), json=json, json=json)
+    build(
+        ctx,
+        *plan_synthesis(_item_lines(items) if items else read_lines(Path(str(lines))), options),
+        json=json,
+    )
 
 
 def _rates(text: str) -> tuple[float, float]:
@@ -126,7 +130,9 @@ def _item_lines(sets: list[str]) -> list[SpokenLine]:
 @app.command()
 def show(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.")],
+    reference: Annotated[
+        str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.", autocompletion=completing("corpus"))
+    ],
     json: Json = False,
 ) -> None:
     """Print hours, utterances, speakers, lengths, and what was rejected and why."""

@@ -53,7 +53,7 @@ def fit(
         (draft.path / tokenizer.MODEL_FILE).write_bytes(model)
         draft.statistics.update(documents=total, pieces=trained.pieces)
 
-    build(ctx, Request(kind=_kind(), name=name, config=config), make, json=json, json=json)
+    build(ctx, Request(kind=_kind(), name=name, config=config), make, json=json)
 
 
 @app.command("import")
@@ -75,7 +75,7 @@ def import_model(
         (draft.path / MODEL_FILE).write_bytes(model_file.read_bytes())
         draft.statistics.update(pieces=imported.pieces)
 
-    build(ctx, Request(kind=_kind(), name=name, config=config), make, json=json, json=json)
+    build(ctx, Request(kind=_kind(), name=name, config=config), make, json=json)
 
 
 def _texts(files: list[TextFile], field: str, draft: Draft | None) -> Iterator[str]:

@@ -116,7 +116,7 @@ def model(
             f"{found.label}: the run is not done", found=found.state, fix="let it end; the weights it keeps stay"
         )
     whole = artifacts.find(f"{MODEL.name}/{found.label}", MODEL)
-    build(ctx, snapshot_request(artifacts, whole, step, name), make_snapshot(artifacts, whole, step), json=json, json=json)
+    build(ctx, snapshot_request(artifacts, whole, step, name), make_snapshot(artifacts, whole, step), json=json)
 
 
 _NO_FIGURE = ("name", "version", "why", "when")
