@@ -135,7 +135,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be valid text
     try:
-        app()  # prints errors of the command line itself, and exits with 2
+        app(prog_name="lst")  # prints errors of the command line itself, and exits with 2
     except Exception as error:
         if "--debug" in sys.argv:
             raise

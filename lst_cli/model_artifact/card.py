@@ -178,7 +178,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
             quantizer=data["quantizer"],
             speech_bpe=data.get("speech_bpe"),
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _damaged(name, path, error) from None
 
 
@@ -202,6 +202,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from lst_cli.finite import check_finite_weights
     from lst_cli.model.inference_weights import pack
     from lst_cli.model.model import build_model
     from lst_cli.text.tokenizer import TextTokenizer
@@ -214,6 +215,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         model.load_state_dict(load_file(path, device=device), assign=True)
     except (SafetensorError, RuntimeError) as error:
         raise _damaged(name, path, error) from None
+    check_finite_weights(model.state_dict(), name)
     if precision is not None:
         model = model.to(getattr(torch, precision))
     parameters = sum(each.numel() for each in model.parameters())

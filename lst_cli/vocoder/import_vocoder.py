@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.errors import UserError
+from lst_cli.finite import check_finite_weights
 from lst_cli.vocoder.files import VOCODER, save_hifigan
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _make(draft: Draft, options: VocoderImportOptions, published: dict[str, Any]
         raise UserError(
             f"{checkpoint}: the weights do not match config.json", found=" ".join(str(error).split())[:300]
         ) from None
+    check_finite_weights(network.state_dict(), str(checkpoint))
     speakers = [str(number) for number in range(config["num_speakers"])] or ["unnamed"]
     quantizer = {"reference": options.quantizer.reference, "fingerprint": options.quantizer.fingerprint}
     save_hifigan(draft.path, network, config, quantizer, speakers)

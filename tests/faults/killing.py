@@ -40,20 +40,42 @@ class Tally:
         return f"{self.kills} kills, {len(self.wedged)} wedged stores, {len(self.differing)} differences"
 
 
-def kill_everywhere(step: Step, folder: Path, tally: Tally, *, every: int = 1, most: int = 1_000_000) -> int:
+class Bench:
+    """A folder with the state before each step: steps that others need run there once."""
+
+    def __init__(self, folder: Path) -> None:
+        import lst_cli.training.engine.recipe  # noqa: F401  so that no child imports it
+
+        self.folder = folder
+        self.inputs = write_inputs(folder / "inputs")
+        self._base = folder / "base"
+        self._done: set[str] = set()
+        (self._base / "root").mkdir(parents=True)
+
+    def before(self, step: Step, name: str) -> Path:
+        """A fresh copy of the state before a step."""
+        for needed_step in needed(step.name):
+            if needed_step.name not in self._done:
+                _must_work(self.run(needed_step, self._base), needed_step.name)
+                self._done.add(needed_step.name)
+        target = self.folder / name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self._base, target, symlinks=True)
+        _prepare(step, target / "root")
+        return target
+
+    def run(self, step: Step, work: Path, kill_at: int | None = None) -> Ran:
+        """Run a step in a folder."""
+        return run(step.command(work / "root", self.inputs), work, kill_at=kill_at)
+
+
+def kill_everywhere(bench: Bench, step: Step, tally: Tally, *, every: int = 1, most: int = 1_000_000) -> int:
     """Kill a step at every n-th of its file operations; return how many it has.
 
-    :param folder: an empty folder to work in.
     :param most: kills at most, spread evenly.
     """
-    inputs = write_inputs(folder / "inputs")
-    base = folder / "base"
-    (base / "root").mkdir(parents=True)
-    for before in needed(step.name):
-        _must_work(run(before.command(base / "root", inputs), base), before.name)
-    _prepare(step, base / "root")
-    expected = _copy(base, folder / "expected")
-    whole = run(step.command(expected / "root", inputs), expected)
+    expected = bench.before(step, "expected")
+    whole = bench.run(step, expected)
     _must_work(whole, step.name)
     wanted = snapshot(expected)
     _tidy(expected)
@@ -61,14 +83,14 @@ def kill_everywhere(step: Step, folder: Path, tally: Tally, *, every: int = 1, m
         raise SystemExit(f"{step.name} leaves something behind: {_difference(wanted, snapshot(expected))}")
     spread = max(every, -(-whole.operations // most))
     for moment in range(1 + (whole.operations - 1) % spread, whole.operations + 1, spread):
-        killed = _copy(base, folder / "killed")
+        killed = bench.before(step, "killed")
         name = f"{step.name}, killed at operation {moment} of {whole.operations}"
-        first = run(step.command(killed / "root", inputs), killed, kill_at=moment)
+        first = bench.run(step, killed, kill_at=moment)
         _must_work(first, f"{name}, which ended before it")
         if first.code != -signal.SIGKILL:
             continue  # this run had fewer operations
         tally.kills += 1
-        again = run(step.command(killed / "root", inputs), killed)
+        again = bench.run(step, killed)
         if again.code and not _is_removed_already(step, again):
             tally.wedged.append(f"{name}: {again.stderr}")
             continue
@@ -93,11 +115,6 @@ def _prepare(step: Step, root: Path) -> None:
             (parts / "part-0").write_text("done")
         (root / "text_tokenizer" / "t" / ".ccc.removed-1").mkdir()
         (root / "text_tokenizer" / "t" / ".ccc.removed-1" / "data").write_text("old")
-
-
-def _copy(base: Path, target: Path) -> Path:
-    shutil.rmtree(target, ignore_errors=True)
-    return shutil.copytree(base, target, symlinks=True)
 
 
 def _tidy(work: Path) -> None:
@@ -153,10 +170,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _all(names: Sequence[str], every: int, most: int) -> Iterator[tuple[str, int, Tally, float]]:
-    for name in names:
-        with tempfile.TemporaryDirectory(prefix="lst-faults-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lst-faults-") as folder:
+        bench = Bench(Path(folder))
+        for name in names:
             begun, tally = time.monotonic(), Tally()
-            operations = kill_everywhere(STEPS[name], Path(folder), tally, every=every, most=most)
+            operations = kill_everywhere(bench, STEPS[name], tally, every=every, most=most)
             yield name, operations, tally, time.monotonic() - begun
 
 

@@ -28,7 +28,11 @@ class Step:
 
     def command(self, root: Path, inputs: Path) -> list[str]:
         """The arguments of ``lst``."""
-        return ["--quiet", "--root", str(root), *(part.format(inputs=inputs, root=root) for part in self.arguments)]
+        return ["--quiet", "--root", str(root), *(self._filled(part, root, inputs) for part in self.arguments)]
+
+    @staticmethod
+    def _filled(part: str, root: Path, inputs: Path) -> str:
+        return part.replace("{root}", str(root)).replace("{inputs}", str(inputs))
 
 
 _SETS = [part for change in (*BASELINE, "budget.steps=4", "log_every=2") for part in ("--set", change)]

@@ -68,6 +68,7 @@ def load_network(artifact: Artifact) -> tuple[LetterNetwork, AlignerConfig]:
     from lst_cli.alignment.fit.aligner_config import AlignerConfig
     from lst_cli.config import from_dict
     from lst_cli.errors import UserError
+    from lst_cli.finite import check_finite_weights
 
     config = from_dict(AlignerConfig, artifact.config, source=artifact.reference)
     path = artifact.file(WEIGHTS)
@@ -81,4 +82,5 @@ def load_network(artifact: Artifact) -> tuple[LetterNetwork, AlignerConfig]:
             found=str(error).splitlines()[0],
             fix=f"remove it with 'lst artifact rm {artifact.reference}' and fit it again",
         ) from None
+    check_finite_weights(network.state_dict(), artifact.reference)
     return network.eval(), config

@@ -57,4 +57,12 @@ def finetune(
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
     make = stage.make(resolved, inputs, folders)
-    make_or_follow(ctx, request, make, lambda: stage.follow(resolved, inputs, folders), fresh=fresh, json=json)
+    make_or_follow(
+        ctx,
+        request,
+        make,
+        lambda: stage.follow(resolved, inputs, folders),
+        fresh=fresh,
+        json=json,
+        device=resolved.run.device,
+    )

@@ -128,7 +128,15 @@ def pretrain(
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
     make = stage.make(resolved, inputs, folders)
-    make_or_follow(ctx, request, make, lambda: stage.follow(resolved, inputs, folders), fresh=fresh, json=json)
+    make_or_follow(
+        ctx,
+        request,
+        make,
+        lambda: stage.follow(resolved, inputs, folders),
+        fresh=fresh,
+        json=json,
+        device=resolved.run.device,
+    )
 
 
 def make_or_follow(
@@ -139,11 +147,14 @@ def make_or_follow(
     *,
     fresh: bool,
     json: bool,
+    device: str,
 ) -> None:
     """Train: in the first process, which makes the model, or in another one, which only takes part."""
+    from lst_cli.distributed.device import pick_device
     from lst_cli.distributed.launcher import rank
     from lst_cli.training.run.unfinished import check_unchanged
 
+    pick_device(device, option="run.device")
     artifacts = store(ctx)
     if rank() == 0:
         check_unchanged(artifacts, request, fresh=fresh)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
 
 _SEQUENCES = 64
+_POSITIONS = 1 << 20
+"""Positions of all sampled sequences at most, but for one sequence of each stream."""
 _STREAMS = 4
 _PROBED_STEPS = 1000
 
@@ -73,7 +75,8 @@ def _sample_of(
     from lst_cli.training.pretrain_inputs import reader_config
 
     vocabulary = speech.vocabulary
-    settings = dataclasses.replace(reader_config(config), sequences_per_step=_SEQUENCES, streams=_STREAMS, prefetch=0)
+    sequences = max(_STREAMS, min(_SEQUENCES, _POSITIONS // config.data.positions))
+    settings = dataclasses.replace(reader_config(config), sequences_per_step=sequences, streams=_STREAMS, prefetch=0)
     reader = Reader(
         settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe
     )
@@ -89,13 +92,13 @@ def _sample_of(
     work = workload(float(documents.sum()), lengths)
     speech_tokens = speech.count(packed.tokens_T[speech_T])
     return Sample(
-        tokens=(work.tokens - float(speech_T.sum()) + speech_tokens) / _SEQUENCES,
-        speech_tokens=speech_tokens / _SEQUENCES,
-        ids=work.tokens / _SEQUENCES,
-        positions=work.positions / _SEQUENCES,
+        tokens=(work.tokens - float(speech_T.sum()) + speech_tokens) / sequences,
+        speech_tokens=speech_tokens / sequences,
+        ids=work.tokens / sequences,
+        positions=work.positions / sequences,
         context=work.context,
-        speech_documents=float(has_speech[ends].sum()) / _SEQUENCES,
-        text_documents=float((~has_speech[ends]).sum()) / _SEQUENCES,
+        speech_documents=float(has_speech[ends].sum()) / sequences,
+        text_documents=float((~has_speech[ends]).sum()) / sequences,
     )
 
 

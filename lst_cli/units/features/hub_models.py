@@ -88,7 +88,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         return {}
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: can't be read", found=str(error), expected="a model saved in hub format") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: not a config", found=type(data).__name__, expected="a mapping")

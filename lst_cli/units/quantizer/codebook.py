@@ -18,6 +18,7 @@ import numpy as np
 
 from lst_cli.artifacts import Kind
 from lst_cli.errors import UserError
+from lst_cli.finite import check_finite_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Codebook:
             with safe_open(file, framework="numpy") as stream:
                 features = json.loads((stream.metadata() or {})["features"])
                 arrays = {name: stream.get_tensor(name) for name in ("centroids", "mean", "scale")}
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{file}: not a quantizer",
                 found=f"{type(error).__name__}: {error}",
@@ -89,6 +90,7 @@ class Codebook:
                 fix="take the centroids.safetensors of an artifact that 'lst units fit' or 'lst units import' made",
             ) from None
         as_float = {name: array.astype(np.float32) for name, array in arrays.items()}
+        check_finite_weights(as_float, str(file))
         return cls(
             centroids_KD=as_float["centroids"], mean_D=as_float["mean"], scale_D=as_float["scale"], features=features
         )

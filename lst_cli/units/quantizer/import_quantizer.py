@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Draft, Request
 from lst_cli.errors import UserError
+from lst_cli.finite import check_finite_weights
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
 
@@ -91,7 +92,9 @@ def read_centroids(file: Path, *, trust_pickle: bool) -> NDArray[np.float32]:
             ) from None
     if not isinstance(array, np.ndarray) or array.ndim != 2:
         raise UserError(f"{file}: no centroids", found=str(getattr(array, "shape", array)), expected="shape [K, D]")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    centroids_KD = np.ascontiguousarray(array, dtype=np.float32)
+    check_finite_weights({"centroids": centroids_KD}, str(file))
+    return centroids_KD
 
 
 def _from_safetensors(file: Path) -> Any:
