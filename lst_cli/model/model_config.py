@@ -34,7 +34,7 @@ class ModelConfig:
 
     family: Literal["lst", "baseline"]
     """``lst`` groups speech tokens into patches; ``baseline`` puts every token through the global transformer."""
-    layers: int = Field(ge=1, le=1000)
+    layers: int = Field(ge=0, le=1000)
     """Layers of the global transformer."""
     dim: int = Field(ge=1, le=1 << 17)
     """Width of the global transformer."""

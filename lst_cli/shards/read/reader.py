@@ -34,7 +34,7 @@ from lst_cli.text.vocabulary import Vocabulary
 class ReaderConfig:
     """How shards are read, mixed and packed."""
 
-    positions: int = Field(default=4096, ge=1, le=1 << 20)
+    positions: int = Field(default=4096, ge=1, le=1 << 18)
     """Global positions of a sequence: patches, text tokens and markers."""
 
     sequences_per_step: int = Field(default=8, ge=1, le=10**6)

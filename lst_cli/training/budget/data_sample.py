@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
 
 _SEQUENCES = 64
-_POSITIONS = 1 << 20
-"""Positions of all sampled sequences at most, but for one sequence of each stream."""
+_POSITIONS = 64 << 12
+"""Positions of all sampled sequences at most, or of the only one."""
 _STREAMS = 4
 _PROBED_STEPS = 1000
 
@@ -75,8 +75,9 @@ def _sample_of(
     from lst_cli.training.pretrain_inputs import reader_config
 
     vocabulary = speech.vocabulary
-    sequences = max(_STREAMS, min(_SEQUENCES, _POSITIONS // config.data.positions))
-    settings = dataclasses.replace(reader_config(config), sequences_per_step=sequences, streams=_STREAMS, prefetch=0)
+    sequences = max(1, min(_SEQUENCES, _POSITIONS // config.data.positions))
+    streams = min(_STREAMS, sequences)
+    settings = dataclasses.replace(reader_config(config), sequences_per_step=sequences, streams=streams, prefetch=0)
     reader = Reader(
         settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe
     )

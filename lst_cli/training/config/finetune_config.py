@@ -15,7 +15,7 @@ from lst_cli.training.config.train_config import TrainConfig, check, check_every
 class FinetuneDataSection:
     """How utterances are packed: whole, one document each (Lu et al. 2025, section 5)."""
 
-    positions: int = Field(default=4096, ge=2, le=1 << 20)
+    positions: int = Field(default=4096, ge=2, le=1 << 18)
     """Global positions of a sequence; longer utterances are passed over and counted."""
 
     sequences_per_step: int = Field(default=4, ge=1, le=10**6)

@@ -17,7 +17,7 @@ from lst_cli.training.config.train_config import BudgetSection, ModelSection, Tr
 class DataSection:
     """How shards are mixed and packed (Lu et al. 2025, section 2 and A.1)."""
 
-    positions: int = Field(default=4096, ge=2, le=1 << 20)
+    positions: int = Field(default=4096, ge=2, le=1 << 18)
     """Global positions of a sequence: patches, text tokens and markers; for a baseline, tokens."""
 
     sequences_per_step: int = Field(default=128, ge=1, le=10**6)
