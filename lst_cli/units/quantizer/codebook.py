@@ -81,6 +81,8 @@ class Codebook:
         try:
             with safe_open(file, framework="numpy") as stream:
                 features = json.loads((stream.metadata() or {})["features"])
+                if not isinstance(features, dict):
+                    raise TypeError(f"features is {type(features).__name__}, not a mapping")
                 arrays = {name: stream.get_tensor(name) for name in ("centroids", "mean", "scale")}
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise UserError(
