@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,7 @@ def test_of_duplicate_keys_the_last_won_in_silence(tmp_path: Path, text: str, li
         "? [a]\n: b\n",
         "seed: \x00\n",
         "seed: !!binary x\n",
-        "a: &a [1]\n"
-        + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in ("ab", "bc", "cd", "de", "ef", "fg")),
+        "a: &a [1]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefg")),
         "- a\n",
         "seed:\n\t- a\n",
     ],

@@ -24,6 +24,8 @@ from lst_cli.main import app, as_lst_error
 from lst_cli.model_artifact.card import load_model
 from lst_cli.training.inherited import named_or_inherited
 from lst_cli.units.features.hubert_files import describe_hubert
+from lst_cli.units.features.mfcc_config import describe_mfcc
+from lst_cli.units.features.registry import load_features
 from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
 from lst_cli.units.quantizer.import_quantizer import read_centroids
 from lst_cli.units.tokens import Tokens
@@ -122,6 +124,13 @@ def test_a_damaged_quantizer_is_named(tmp_path: Path, features: str) -> None:
     save_file(tensors, tmp_path / "centroids.safetensors", metadata={"features": features})
     with pytest.raises(UserError, match=r"centroids\.safetensors: not a quantizer"):
         Codebook.read(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"delta_window": None}, {"cepstra": "many"}, {"mean_s": float("inf")}])
+def test_mfcc_settings_without_a_delta_window(change: dict[str, Any]) -> None:
+    config = {key: value for key, value in {**describe_mfcc(None), **change}.items() if value is not None}
+    with pytest.raises(UserError, match="MFCC settings are damaged"):
+        load_features(config, "cpu")
 
 
 @pytest.mark.parametrize(
