@@ -32,18 +32,18 @@ class Ran:
     stderr: str
 
 
-def run(arguments: Sequence[str], work: Path, kill_at: int | None = None) -> Ran:
+def run(arguments: Sequence[str], work: Path, kill_at: int | None = None, limit_s: float = LIMIT_S) -> Ran:
     """Run ``lst`` with these arguments in a child.
 
     :param work: only operations below this folder count; output is kept there, outside the count.
     :param kill_at: the child kills itself before this operation, counted from 1.
-    :raises TimeoutError: it takes longer than :data:`LIMIT_S`.
+    :raises TimeoutError: it takes longer than ``limit_s``.
     """
     log, counted = work / "stderr.txt", work / "operations.txt"
     child = os.fork()
     if not child:
         _be_the_child(arguments, work, log, counted, kill_at)
-    ended = time.monotonic() + LIMIT_S
+    ended = time.monotonic() + limit_s
     while True:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
@@ -51,7 +51,7 @@ def run(arguments: Sequence[str], work: Path, kill_at: int | None = None) -> Ran
         if time.monotonic() > ended:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            raise TimeoutError(f"lst {' '.join(arguments)}: longer than {LIMIT_S:.0f} s")
+            raise TimeoutError(f"lst {' '.join(arguments)}: longer than {limit_s:.0f} s")
         time.sleep(0.005)
     operations = counted.stat().st_size
     return Ran(os.waitstatus_to_exitcode(status), operations, log.read_text(errors="replace"))

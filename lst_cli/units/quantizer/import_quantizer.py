@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Draft, Request
@@ -84,7 +85,7 @@ def read_centroids(file: Path, *, trust_pickle: bool) -> NDArray[np.float32]:
     else:
         try:
             array = np.load(file, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, TypeError, KeyError, SyntaxError, TokenError, MemoryError) as error:
             raise UserError(
                 f"{file}: no centroids in a format that is known",
                 found=str(error),
