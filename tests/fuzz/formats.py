@@ -74,8 +74,8 @@ def _text_table(path: Path) -> None:
 
 
 def _hellaswag(path: Path) -> None:
-    row = {"ind": 1, "ctx": "the cat sat", "endings": WORDS[:4], "label": 1, "source_id": "a"}
-    path.write_text("".join(json.dumps({**row, "ind": n}) + "\n" for n in range(3)))
+    row = {"activity_label": "a cat", "ctx_a": "the cat sat", "ctx_b": "it", "endings": WORDS[:4], "label": 1}
+    path.write_text("".join(json.dumps({"ind": n, **row}) + "\n" for n in range(3)))
 
 
 _FUZZ = "inputs/fuzz"
