@@ -41,7 +41,7 @@ _TRAIN = ["{inputs}/train.yaml", *_SETS, *_RUN, "--set", "patching.strategy=none
 _TUNE = ["{inputs}/tune.yaml", "--set", "schedule.warmup=1", "--set", "run.tensorboard=false"]
 _DATA = ["--shards", "shards/speech", "--text-shards", "shards/text"]
 _JOINED = ["--tokens", "tokens/c", "--alignment", "alignment/a", "--tokenizer", "text_tokenizer/t"]
-_VOCODER = ["steps=4", "save_every=2", "batch=2", "stretch_s=0.4", "network.width=8", "network.blocks=1"]
+_VOCODER = ["steps=4", "save_every=2", "batch=2", "segment_s=0.4", "network.width=8", "network.blocks=1"]
 
 STEPS: Mapping[str, Step] = {
     step.name: step

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lst_cli.artifacts.care import lineage
+from lst_cli.artifacts.maintenance import lineage
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
