@@ -24,6 +24,7 @@ from pathlib import Path
 
 from lst_cli.console import say
 from lst_cli.errors import LstError
+from lst_cli.json_text import parse_json
 
 HEARTBEAT_S = 20.0
 STALE_S = 300.0
@@ -200,8 +201,8 @@ def _flock(handle: int, operation: int) -> bool:
 
 def _owner(handle: int) -> Owner | None:
     try:
-        return Owner(**json.loads(os.pread(handle, 4096, 0)))
-    except (ValueError, TypeError, RecursionError):
+        return Owner(**parse_json(os.pread(handle, 4096, 0)))
+    except (ValueError, TypeError):
         return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lst_cli.artifacts.paths import LONGEST_NAME, is_name
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 from lst_cli.version import __version__
 
 MANIFEST = "artifact.json"
@@ -154,12 +155,12 @@ def read_manifest(folder: Path) -> Artifact:
     """
     path = folder / MANIFEST
     try:
-        return _artifact(folder, json.loads(path.read_text(encoding="utf-8")))
+        return _artifact(folder, parse_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(
             f"{folder}: not an artifact", found=f"no {MANIFEST}", fix="run 'lst artifact ls' for a list of artifacts"
         ) from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{path}: the manifest is damaged, or was written by a newer lst",
             found=f"{type(error).__name__}: {error}",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Artifact, Kind
 from lst_cli.distributed.device import Precision
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 
 if TYPE_CHECKING:
     import torch
@@ -170,7 +171,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
     from lst_cli.text.vocabulary import Vocabulary
 
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         return ModelCard(
             architecture=from_dict(ModelConfig, data["architecture"], str(path)),
             vocabulary=Vocabulary(**data["vocabulary"]),
@@ -178,7 +179,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
             quantizer=data["quantizer"],
             speech_bpe=data.get("speech_bpe"),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(name, path, error) from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.errors import UserError
 from lst_cli.finite import check_finite_weights
+from lst_cli.json_text import parse_json
 from lst_cli.vocoder.files import VOCODER, save_hifigan
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def plan_import(options: VocoderImportOptions) -> tuple[Request, Callable[[Draft
     """
     file = options.folder / CONFIG_FILE
     try:
-        published = json.loads(file.read_text(encoding="utf-8"))
+        published = parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file}: the config can't be read", found=error.strerror) from None
     except ValueError as error:

@@ -78,6 +78,15 @@ def _hellaswag(path: Path) -> None:
     path.write_text("".join(json.dumps({"ind": n, **row}) + "\n" for n in range(3)))
 
 
+def _unfinished_run(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    run = {"version": "abcdef", "steps": 20, "config": {"budget": {"steps": 20}}, "parents": {}}
+    (path.parent / "run.json").write_text(json.dumps(run))
+    line = {"step": 2, "split": "train", "loss": 3.5, "tokens": 100}
+    (path.parent / "curve.jsonl").write_text(json.dumps(line) + "\n")
+
+
+_EVAL = ["eval", "storycloze", "model/m", "--items", "{inputs}/stories.csv", "--directions", "t-t", "--name", "fuzzed"]
 _FUZZ = "inputs/fuzz"
 _ADD = ["corpus", "add", "--name", "fuzzed", "--workers", "1", "--max-reject-rate", "0.5"]
 _ALIGN = ["align", "import", "--tokens", "tokens/c", "--name", "fuzzed", "--max-reject-rate", "1"]
@@ -127,6 +136,12 @@ FORMATS: Mapping[str, Format] = {
         Format("tokens", "root/tokens/c/*/tokens-*.parquet", [*_SHARDS, "--name", "fuzzed"]),
         Format("alignment", "root/alignment/a/*/alignment.parquet", [*_SHARDS, "--name", "fuzzed"]),
         Format("shards", "root/shards/speech/*/shard-*.parquet", ["pretrain", "{inputs}/train.yaml", *_PLAN, *_SMALL]),
+        Format("model-card", "root/model/m/*/model.json", _EVAL),
+        Format("model-weights", "root/model/m/*/model.safetensors", _EVAL),
+        Format("model-tokenizer", "root/model/m/*/tokenizer.model", _EVAL),
+        Format("metrics", "root/model/m/*/metrics.jsonl", ["runs", "show", "m", "--page", "{inputs}/page.html"]),
+        Format("run", "root/model/m/.abcdef.partial/parts/run.json", ["runs", "ls"], _unfinished_run),
+        Format("curve", "root/model/m/.abcdef.partial/parts/curve.jsonl", ["runs", "ls"], _unfinished_run),
         Format(
             "quantizer",
             "root/quantizer/q/*/centroids.safetensors",

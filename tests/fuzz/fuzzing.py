@@ -32,7 +32,7 @@ class Fuzzer:
     def __init__(self, folder: Path) -> None:
         self._bench = Bench(folder)
         (self._bench.inputs / "fuzz").mkdir()
-        self._good = self._bench.before(STEPS["pretrain"], "good")
+        self._good = self._bench.before(STEPS["export"], "good")
         shutil.copytree(self._bench.inputs, self._good / "inputs")
         self._work = folder / "damaged"
 

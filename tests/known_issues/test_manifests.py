@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lst_cli.artifacts.maintenance import lineage
 
 from lst_cli.artifacts import Store
+from lst_cli.artifacts.maintenance import lineage
 from lst_cli.errors import UserError
 from tests.known_issues.things import request, write
 

@@ -12,7 +12,9 @@ from typing import Any
 from lst_cli.artifacts import Request, Store
 from lst_cli.artifacts.leftovers import discard_work, worker
 from lst_cli.artifacts.parquet import write_bytes_atomic
+from lst_cli.console import warn
 from lst_cli.errors import LstError, UserError
+from lst_cli.json_text import parse_json
 from lst_cli.training.run.checkpoints import FOLDER, last_step
 
 _FILE = "run.json"
@@ -65,7 +67,7 @@ def identity_of(work: Path) -> dict[str, Any]:
     path = work / _FILE
     if not path.is_file():
         return {}
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    told: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return {key: told[key] for key in ("config", "parents")}
 
 
@@ -80,12 +82,18 @@ def resumable(parts: Path) -> bool:
 def unfinished(folder: Path) -> Iterator[Unfinished]:
     """The unfinished runs below ``ROOT/model/NAME``, without those that end or are removed while this looks."""
     for path in sorted(folder.glob(f".*.partial/parts/{_FILE}")):
-        with suppress(FileNotFoundError):
-            yield _read(path)
+        try:
+            run = _read(path)
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            warn(f"skipped an unfinished run: {path} is damaged ({type(error).__name__}: {error})")
+            continue
+        yield run
 
 
 def _read(path: Path) -> Unfinished:
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = parse_json(path.read_text(encoding="utf-8"))
     ended = path.with_name(_ENDED)
     return Unfinished(
         folder=path.parents[1],
@@ -93,7 +101,7 @@ def _read(path: Path) -> Unfinished:
         step=last_step(path.parent / FOLDER),
         steps=data.pop("steps", data["config"]["budget"]["steps"]),
         identity=data,
-        ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
+        ended=parse_json(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
     )
 
 
