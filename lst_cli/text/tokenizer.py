@@ -47,14 +47,14 @@ class TextTokenizer:
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(model)
-        except RuntimeError as error:
+            self._check_control_pieces()
+            self._check_word_by_word()
+        except (RuntimeError, UnicodeDecodeError) as error:  # damaged pieces are not UTF-8
             raise UserError(
                 f"{source}: not a SentencePiece model",
                 found=str(error).splitlines()[0] if str(error) else f"{len(model)} bytes",
                 fix="give the .model file that SentencePiece wrote",
             ) from None
-        self._check_control_pieces()
-        self._check_word_by_word()
 
     @classmethod
     def from_file(cls, path: Path) -> TextTokenizer:
