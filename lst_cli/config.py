@@ -63,7 +63,7 @@ def _problem(place: Sequence[Any], message: str, value: Any) -> str:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """The whole resolved config as JSON-able data."""
+    """The whole resolved config as plain data."""
     data: dict[str, Any] = TypeAdapter(type(config)).dump_python(config, mode="json")
     return data
 

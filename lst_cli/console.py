@@ -90,7 +90,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 
 
 class Progress:
-    """Counts work done; made by :func:`progress`."""
+    """Counts finished work; made by :func:`progress`."""
 
     def __init__(self, description: str, total: float | None, unit: str, done: float) -> None:
         self._description = clean(description)

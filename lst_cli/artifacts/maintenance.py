@@ -1,4 +1,4 @@
-"""Looking after artifacts: verify, lineage."""
+"""Checks of artifacts: verify, lineage."""
 
 from __future__ import annotations
 
