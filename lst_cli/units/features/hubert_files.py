@@ -36,7 +36,7 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
             f"{path}: not a HuBERT model",
             found=f"model_type {kind!r} in config.json",
             expected="model_type 'hubert'",
-            fix="give the folder of a HuBERT model; other models have other layers, which this one would misread",
+            fix=f"use --features transformers:{path}, which reads other speech encoders",
         )
     layers = _number_of_layers(config, folder)
     if layer is None or not 1 <= layer <= layers:
