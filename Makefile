@@ -11,7 +11,7 @@ JOBS ?= 2
 SCALE ?= tiny
 TABLES := table3 table4 table5 table6 table8 table9 table10 table12 table13 fig1 fig4 fig5 fig6 boundary-noise
 
-.PHONY: help env demo test check clean $(TABLES)
+.PHONY: help env demo test check fuzz faults clean $(TABLES)
 
 help:
 	@echo "make env    set up $(VENV)"
@@ -19,6 +19,8 @@ help:
 	@echo "make table3 SCALE=tiny   a table of the paper, ours beside the paper's: $(TABLES)"
 	@echo "make test   all checks and tests"
 	@echo "make check  ruff, mypy and the layers' import contracts"
+	@echo "make fuzz   damage files of every format and read them, about half an hour; CASES=100 SEED=0"
+	@echo "make faults kill every command at its file operations and run it again, about half an hour; KILLS=40"
 	@echo "make clean  remove caches (artifacts and $(VENV) stay)"
 
 env: $(READY)
@@ -40,6 +42,16 @@ check: $(READY)
 
 test: check
 	$(BIN)/pytest -n $(JOBS)
+
+CASES ?= 100
+SEED ?= 0
+KILLS ?= 40
+
+fuzz: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.fuzzing --cases $(CASES) --seed $(SEED)
+
+faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.killing --most $(KILLS)
 
 clean:
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,50 +6,49 @@ import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import dataclass_transform
 
 from lst_cli.errors import UserError
+from lst_cli.yaml_text import parse_yaml
 
 T = TypeVar("T")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def config_dataclass(cls: type[T]) -> type[T]:
-    """Make a frozen, keyword-only dataclass whose fields are checked and whose unknown keys are refused."""
-    made: type[T] = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))(cls)  # type: ignore[assignment]
+    """Make a frozen, keyword-only dataclass that checks its fields and refuses unknown keys, nan and infinity."""
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    made: type[T] = pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls)  # type: ignore[assignment]
     return made
 
 
 def load_config(cls: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
     """Read a config of type ``cls`` from YAML, then apply overrides such as ``model.size=3``.
 
-    :raises UserError: the file can't be read, is no YAML mapping, names an unknown key or holds a bad value.
+    :raises UserError: the file can't be read, is not a YAML mapping, or has a duplicate or unknown key or a bad value.
     """
     tree = _read_yaml(path) if path is not None else {}
     for override in overrides:
-        _apply_override(tree, override)
+        _apply_override(cls, tree, override)
     return from_dict(cls, tree, source=str(path) if path is not None else "--set")
 
 
 def from_dict(cls: type[T], tree: Mapping[str, Any], source: str) -> T:
-    """Make a config of type ``cls`` from plain data; ``source`` is named in errors.
+    """Make a config of type ``cls`` from plain data; errors name ``source``.
 
-    :raises UserError: an unknown key or a bad value; all of them are listed.
+    :raises UserError: there are unknown keys or bad values; all of them are listed.
     """
     problems = list(_unknown_keys(cls, tree, ""))
     if not problems:
         try:
             return TypeAdapter(cls).validate_python(dict(tree))
         except ValidationError as error:
-            problems = [
-                f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']} (found {item['input']!r})"
-                for item in error.errors()
-            ]
+            problems = [_problem(item["loc"], item["msg"], item["input"]) for item in error.errors()]
     raise UserError(
         f"{source}: the config is not valid",
         found="; ".join(problems),
@@ -57,21 +56,29 @@ def from_dict(cls: type[T], tree: Mapping[str, Any], source: str) -> T:
     )
 
 
+def _problem(place: Sequence[Any], message: str, value: Any) -> str:
+    found = repr(value)
+    shown = found if len(found) <= 80 else f"{found[:80]}…"
+    return f"{'.'.join(map(str, place)) or 'config'}: {message} (found {shown})"
+
+
 def to_dict(config: Any) -> dict[str, Any]:
-    """The whole resolved config as JSON-able data."""
+    """The whole resolved config as plain data."""
     data: dict[str, Any] = TypeAdapter(type(config)).dump_python(config, mode="json")
     return data
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file", fix="give the path of a YAML file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: the config can't be read", found=str(error)) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML", found=str(error).replace("\n", " ")) from None
+    try:
+        tree = parse_yaml(text)
+    except ValueError as error:
+        raise UserError(f"{path}: not valid YAML", found=str(error), fix="correct the line named above") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -79,7 +86,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _apply_override(tree: dict[str, Any], override: str) -> None:
+def _apply_override(cls: Any, tree: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise UserError(f"--set {override}", found=repr(override), expected="KEY=VALUE, as in optimizer.lr=1e-4")
@@ -90,11 +97,19 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         if not isinstance(child, dict):
             raise UserError(f"--set {override}", found=f"{part} is a value", expected=f"{part} to be a section")
         node = child
-    node[last] = _scalar(value)
+    node[last] = _value(override, value, _field_type(cls, [*path, last]))
 
 
-def _scalar(text: str) -> Any:
-    value = yaml.safe_load(text) if text else ""
+def _value(override: str, text: str, type_: Any) -> Any:
+    """The value that a text on the command line means to a field of this type."""
+    try:
+        value = parse_yaml(text) if text else ""
+    except ValueError as error:
+        if _takes_text(type_):
+            return text
+        raise UserError(f"--set {override}: the value can't be read", found=str(error)) from None
+    if _takes_text(type_):
+        return value if value is None or isinstance(value, str) else text
     if isinstance(value, str):
         # YAML 1.1 reads 1e-4 (no dot) as a string; nobody who types it means one.
         try:
@@ -102,6 +117,20 @@ def _scalar(text: str) -> Any:
         except ValueError:
             return value
     return value
+
+
+def _field_type(cls: Any, path: Sequence[str]) -> Any:
+    """The type of the field that dotted keys lead to; None if there is no such field, or inside a plain mapping."""
+    for part in path:
+        if not dataclasses.is_dataclass(cls):
+            return None
+        cls = get_type_hints(cls).get(part)
+    return cls
+
+
+def _takes_text(type_: Any) -> bool:
+    """Whether any text is a value of this type."""
+    return type_ is str or (get_origin(type_) in (Union, UnionType) and str in get_args(type_))
 
 
 def _unknown_keys(cls: Any, tree: Mapping[str, Any], prefix: str) -> list[str]:

@@ -1,8 +1,13 @@
-"""What ``lst`` says: messages and progress on stderr, data on stdout."""
+"""Output of ``lst``: messages and progress on stderr, data on stdout.
+
+Names and texts come from files of others. Control characters in them never reach a terminal, where they could move
+the cursor, hide text or run commands.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,37 +17,59 @@ from typing import Any
 _quiet = False
 
 _SHOW_AFTER_S = 2.0
-"""Progress of anything shorter than this stays silent."""
+"""Progress of shorter work is not shown."""
 
 _PLAIN_EVERY_S = 10.0
 """Seconds between two progress lines where stderr is not a terminal."""
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline; line and paragraph separators; overrides of the writing direction; lone
+surrogates, which no encoding can print."""
+
+
+def clean(text: str) -> str:
+    """The text with its control characters escaped, as Python writes them in a string."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def set_quiet(quiet: bool) -> None:
-    """Silence :func:`say` and :func:`progress`; warnings and errors stay."""
+    """Silence :func:`say` and :func:`progress`, but not warnings and errors."""
     global _quiet
     _quiet = quiet
 
 
 def on_terminal() -> bool:
-    """Whether a user looks on: stderr is a terminal, and nobody asked for ``--quiet``."""
+    """Whether stderr is a terminal, without ``--quiet``."""
     return sys.stderr.isatty() and not _quiet
 
 
 def say(message: str) -> None:
     """Print one line for the user on stderr, unless ``--quiet``."""
     if not _quiet:
-        print(message, file=sys.stderr, flush=True)
+        print_error(message)
+
+
+def print_error(message: str) -> None:
+    """Print a message on stderr, also under ``--quiet``."""
+    print(clean(message), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
     """Print a warning on stderr, also under ``--quiet``."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+    print_error(f"warning: {message}")
+
+
+def print_line(text: str, end: str = "\n") -> None:
+    """Print data on stdout: as it is into a file or pipe, without control characters on a terminal."""
+    print(clean(text) if sys.stdout.isatty() else text, end=end, flush=True)
 
 
 def print_json(data: Any) -> None:
     """Print one JSON document on stdout."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
+    # JSON escapes the other control characters; all that are left are inside strings, where this is the same text.
+    print(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -52,21 +79,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=Text(clean(title)) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    # A pipe has no width: print lines whole there, so that scripts and logs see every cell.
+        table.add_row(*(Text(clean(str(cell))) for cell in row))
+    # A pipe has no width: don't wrap lines there, so that scripts and logs see every cell.
     width = None if sys.stdout.isatty() else 200
     Console(width=width).print(table)
 
 
 class Progress:
-    """Counts work done; made by :func:`progress`."""
+    """Counts finished work; made by :func:`progress`."""
 
     def __init__(self, description: str, total: float | None, unit: str, done: float) -> None:
-        self._description = description
+        self._description = clean(description)
         self._total = total
         self._unit = unit
         self._begun = done
@@ -79,7 +106,7 @@ class Progress:
         self._task: Any = None
 
     def advance(self, n: float = 1, **fields: Any) -> None:
-        """Say that ``n`` more units of work are done; ``fields`` are shown beside the bar."""
+        """Report that ``n`` more units of work are done; ``fields`` are shown next to the bar."""
         self._done += n
         self._fields.update(fields)
         now = time.monotonic()
@@ -89,7 +116,7 @@ class Progress:
             self._draw()
         elif now - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = now
-            print(self._line(now), file=sys.stderr, flush=True)
+            print_error(self._line(now))
 
     def _line(self, now: float) -> str:
         total = f"/{self._total:,.0f}" if self._total is not None else ""
@@ -119,20 +146,16 @@ class Progress:
         self._bar.update(self._task, completed=self._done, extra=extra)
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the bar from the terminal."""
         if self._bar is not None:
             self._bar.stop()
 
 
 @contextmanager
-def progress(
-    description: str, total: float | None = None, unit: str = "", done: float = 0.0
-) -> Iterator[Progress]:
-    """Show progress of work that takes more than two seconds.
+def progress(description: str, total: float | None = None, unit: str = "", done: float = 0.0) -> Iterator[Progress]:
+    """Show the progress of work that takes more than two seconds: a bar on a terminal, otherwise a line every 10 s.
 
-    A bar on a terminal, otherwise a plain line every ten seconds.
-
-    :param done: what was done before this began: it is no part of the rate.
+    :param done: units done before this began; they are not part of the rate.
     """
     bar = Progress(description, total, unit, done)
     try:

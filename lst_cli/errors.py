@@ -1,15 +1,19 @@
-"""Errors that tell what was found, what was expected and how to mend it."""
+"""Errors that say what was found, what was expected and how to fix it; and what to make of other libraries' errors."""
 
 from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
 
 
 class LstError(Exception):
     """Something failed. ``lst`` prints the message and exits with :attr:`exit_code`.
 
-    :param what: the thing that is wrong, by name (a file, an option, an artifact).
+    :param what: the thing that is wrong, by its name (a file, an option, an artifact).
     :param found: what was found.
     :param expected: what was expected instead.
-    :param fix: the command, option or change that mends it.
+    :param fix: the command, option or change that fixes it.
     """
 
     exit_code = 1
@@ -35,3 +39,23 @@ class UserError(LstError):
     """The user must change something: an argument, a config, an input file, the disk."""
 
     exit_code = 2
+
+
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|\b\d+ requested and \d+ written\b|os error (28|122)\b")
+"""How numpy, pyarrow, safetensors and torch report a full disk; not all of them give the system's error number."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, what it was raised from, and so on."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether this exception reports a full disk or quota, from whatever library."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None:
+        return number in (errno.ENOSPC, errno.EDQUOT)
+    return not isinstance(error, LstError) and _FULL.search(str(error)) is not None

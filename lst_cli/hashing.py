@@ -1,7 +1,7 @@
 """Random numbers as pure functions of a seed and ids.
 
-No generator state exists anywhere in ``lst``: a draw is a hash of what it is drawn for. So a stream of
-draws can be resumed anywhere, by any number of workers, and vectorised over all ids at once.
+No generator state exists anywhere in ``lst``: a draw is a hash of what it is drawn for. So a stream of draws can be
+resumed anywhere, by any number of workers, and be vectorised over all ids.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -17,8 +18,8 @@ from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
 from lst_cli.commands.models import arch, exchange, finetune, pretrain, runs
 from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
-from lst_cli.console import set_quiet
-from lst_cli.errors import LstError, UserError
+from lst_cli.console import print_error, set_quiet
+from lst_cli.errors import LstError, UserError, causes, is_disk_full
 from lst_cli.version import __version__
 
 PIPELINE = (
@@ -93,46 +94,58 @@ def root_options(
 ) -> None:
     """Options of every command."""
     set_quiet(quiet)
-    ctx.obj = Settings(root=root, debug=debug)
+    ctx.obj = Settings(root=root, debug=debug, command=tuple(sys.argv[1:]))
 
 
-_FULL_OR_CLOSED = {
-    errno.ENOSPC: "free some space, or give another disk with --root or LST_ROOT",
-    errno.EDQUOT: "free some of your quota, or give another disk with --root or LST_ROOT",
+_FIXES = {
     errno.EACCES: "change the permissions, or give a folder that you may use",
     errno.EPERM: "change the permissions, or give a folder that you may use",
-    errno.EROFS: "give a folder on a disk that can be written with --root or LST_ROOT",
+    errno.EROFS: "give a folder on a writable disk with --root or LST_ROOT",
+    errno.ENAMETOOLONG: "give a shorter name or path",
+    errno.ELOOP: "remove the link that points to itself",
+    errno.EFBIG: "write to a file system that allows larger files, with --root or LST_ROOT",
+    errno.EMFILE: "raise the limit on open files with 'ulimit -n'",
+    errno.EIO: "check the disk: it reports a failed read or write",
+    errno.ESTALE: "the network file system lost the file; run the same command again",
 }
 
 
 def as_lst_error(error: Exception) -> LstError | None:
-    """What an exception means to the user, or None for a fault of ``lst`` itself."""
-    seen: BaseException | None = error
-    while seen is not None:
+    """What an exception means to the user; None if it is a bug in ``lst``."""
+    for seen in causes(error):
         if isinstance(seen, LstError):
             return seen
-        if isinstance(seen, OSError) and seen.errno in _FULL_OR_CLOSED:
-            where = seen.filename or "the disk"
-            return UserError(f"{where}: {os.strerror(seen.errno)}", fix=_FULL_OR_CLOSED[seen.errno])
-        seen = seen.__cause__ or seen.__context__
+        where = getattr(seen, "filename", None) or "the disk"
+        if is_disk_full(seen):
+            return UserError(
+                f"{where}: no space left on device",
+                found=" ".join(str(seen).split()),
+                fix="free some space or quota, or give another disk with --root or LST_ROOT",
+            )
+        if isinstance(seen, OSError) and seen.errno in _FIXES:
+            return UserError(f"{where}: {os.strerror(seen.errno)}", fix=_FIXES[seen.errno])
+        if isinstance(seen, MemoryError):
+            return LstError("out of memory", found=str(seen) or None, fix="use a machine with more memory")
+        if isinstance(seen, RecursionError):
+            return UserError("an input is nested too deeply to be read", fix="run with --debug to see which")
     return None
 
 
 def main() -> None:
     """Run ``lst`` and exit: 0 done, 2 the user must change something, 1 something failed."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be valid text
     try:
-        app()  # prints what is wrong with the command line itself, and exits with 2
+        app(prog_name="lst")  # prints errors of the command line itself, and exits with 2
     except Exception as error:
         if "--debug" in sys.argv:
             raise
         known = as_lst_error(error)
         if known is None:
-            print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
-            print(
-                "  a fault of lst itself; run it again with 'lst --debug …' and report the traceback", file=sys.stderr
-            )
+            print_error(f"error: {type(error).__name__}: {error}")
+            print_error("  this is a bug in lst; run it again with 'lst --debug …' and report the traceback")
             sys.exit(1)
-        print(f"error: {known}", file=sys.stderr)
+        print_error(f"error: {known}")
         sys.exit(known.exit_code)
 
 

@@ -47,7 +47,7 @@ def plan_noise(
         from lst_cli.artifacts.parquet import read_parquet, write_parquet
         from lst_cli.hashing import text_id
 
-        rows = read_parquet(alignment.file(ALIGNMENT_FILE)).to_pylist()
+        rows = read_parquet(alignment.file(ALIGNMENT_FILE), schema=alignment_schema()).to_pylist()
         moved = 0
         total = 0
         for row in rows:

@@ -1,4 +1,4 @@
-"""Everything that a report was made from: each ancestor once, inputs before what was made of them."""
+"""Everything that artifacts were made from: each ancestor once, parents first."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from lst_cli.artifacts.manifest import MANIFEST
 
 @dataclass(frozen=True, kw_only=True)
 class Ancestor:
-    """One artifact of the lineage."""
+    """One artifact in a lineage."""
 
     reference: str
     fingerprint: str
     lst_version: str | None
-    """None where the artifact is gone from disk."""
+    """None if the artifact was removed."""
     created: str | None
     config: Mapping[str, Any]
     statistics: Mapping[str, Any]
     parents: Sequence[tuple[str, str]]
-    """(role, reference) of what it was made from."""
+    """(role, reference) of each parent."""
 
     @property
     def present(self) -> bool:
-        """Whether it is still on disk."""
+        """Whether it is on disk."""
         return self.lst_version is not None
 
 
 def on_disk(store: Store, parent: Parent | None) -> Artifact | None:
-    """What something was made from; None where it names none, or where that is gone from disk."""
+    """The artifact of a parent; None if there is no parent, or it was removed."""
     if parent is None or not (store.root / parent.reference / MANIFEST).is_file():
         return None
     return store.find_any(parent.reference)
 
 
 def parent_of_kind(store: Store, artifact: Artifact, kind: str) -> Artifact | None:
-    """The parent of this kind, whatever its role; None if there is none, or it is gone from disk."""
+    """The parent of this kind, in any role; None if there is none, or it was removed."""
     found = (on_disk(store, parent) for parent in artifact.parents.values() if parent.kind == kind)
     return next((parent for parent in found if parent is not None), None)
 
@@ -49,23 +49,25 @@ def short(reference: str) -> str:
 
 
 def ancestors(store: Store, artifacts: Iterable[Artifact]) -> list[Ancestor]:
-    """The artifacts and all that they were made from, parents first."""
+    """The artifacts and everything they were made from, parents first."""
     found: dict[str, Ancestor] = {}
-    for artifact in artifacts:
-        _visit(store, artifact, found)
+    entered: set[str] = set()
+    stack = [(artifact, False) for artifact in reversed(list(artifacts))]
+    while stack:
+        artifact, parents_done = stack.pop()
+        if parents_done:
+            found[artifact.reference] = _present(artifact)
+        elif artifact.reference not in entered:
+            entered.add(artifact.reference)
+            stack.append((artifact, True))
+            parents = [(parent, on_disk(store, parent)) for parent in artifact.parents.values()]
+            found.update((parent.reference, _gone(parent)) for parent, present in parents if present is None)
+            stack += [(present, False) for _, present in reversed(parents) if present is not None]
     return list(found.values())
 
 
-def _visit(store: Store, artifact: Artifact, found: dict[str, Ancestor]) -> None:
-    if artifact.reference in found:
-        return
-    for parent in artifact.parents.values():
-        present = on_disk(store, parent)
-        if present is not None:
-            _visit(store, present, found)
-        else:
-            found.setdefault(parent.reference, _gone(parent))
-    found[artifact.reference] = Ancestor(
+def _present(artifact: Artifact) -> Ancestor:
+    return Ancestor(
         reference=artifact.reference,
         fingerprint=artifact.fingerprint,
         lst_version=artifact.lst_version,

@@ -1,4 +1,4 @@
-"""An artifact in the making: a hidden working folder that becomes the artifact when it is complete."""
+"""An artifact that is being made: a hidden working folder that becomes the artifact when it is complete."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ REJECTS = "rejects.parquet"
 
 
 class Draft:
-    """Where a stage writes. A crash leaves :attr:`parts` for the next try and nothing else."""
+    """Where a stage writes. After a crash only :attr:`parts` is kept, for the next attempt."""
 
     def __init__(self, work: Path) -> None:
         self.path = work / "data"
         """Data files; exactly these become the artifact."""
         self.parts = work / "parts"
-        """Finished pieces of long work, kept over a crash, dropped when the artifact is complete."""
+        """Finished parts of long work; kept after a crash, removed when the artifact is complete."""
         self.statistics: dict[str, Any] = {}
-        """Figures for the manifest; not part of the fingerprint."""
+        """Statistics for the manifest; not part of the fingerprint."""
         self._rejects: list[tuple[str, str]] = []
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
@@ -32,17 +32,17 @@ class Draft:
 
     @property
     def rejects(self) -> list[tuple[str, str]]:
-        """(id, reason) of what was rejected so far."""
+        """(id, reason) of each rejected input so far."""
         return self._rejects
 
     def reject(self, id: str, reason: str) -> None:
-        """Leave an input out, with the reason; it is listed in ``rejects.parquet``."""
+        """Reject an input; ``rejects.parquet`` lists it with the reason."""
         self._rejects.append((id, reason))
 
     def check_rejects(self, total: int, max_rate: float) -> None:
-        """Fail when more than ``max_rate`` of ``total`` inputs were rejected, or nothing is left.
+        """Fail if more than ``max_rate`` of ``total`` inputs were rejected, or none is left.
 
-        :raises UserError: names the first rejects and their reasons.
+        :raises UserError: names the first rejected inputs, with the reasons.
         """
         n = len(self._rejects)
         if total > n and n <= max_rate * total:
@@ -53,13 +53,13 @@ class Draft:
             f"{n} of {total} inputs were rejected" if total else "there is no input",
             found=shown + more or "nothing",
             expected=f"at most {max_rate:.1%} rejected, and at least one input left",
-            fix="mend or remove these inputs, or raise --max-reject-rate",
+            fix="correct or remove these inputs, or raise --max-reject-rate",
         )
 
     def take(self, part: Path) -> None:
         """Make a finished part a data file of the artifact, under the same name.
 
-        The part stays where it is until the artifact is whole, so that a crash here costs nothing.
+        The part also stays where it is until the artifact is complete, so a crash loses nothing.
         """
         target = self.path / part.name
         try:
@@ -68,7 +68,7 @@ class Draft:
             shutil.copyfile(part, target)
 
     def finish(self) -> tuple[FileRecord, ...]:
-        """Write the rejects, sync every file to disk and take its sum."""
+        """Write the rejects, sync every file to disk and compute its checksum."""
         if self._rejects:
             import pyarrow as pa
 
@@ -92,7 +92,7 @@ class Draft:
 
 
 def sync_and_sum(path: Path) -> tuple[int, str]:
-    """Flush a file to disk and return its size in bytes and its sha256."""
+    """Sync a file to disk; return its size in bytes and its sha256."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
@@ -104,7 +104,7 @@ def sync_and_sum(path: Path) -> tuple[int, str]:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush a folder's entries to disk, so that a rename survives a power cut."""
+    """Sync a folder's entries to disk, so that a rename survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

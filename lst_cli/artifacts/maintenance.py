@@ -1,19 +1,19 @@
-"""Looking after artifacts: verify, lineage, remove."""
+"""Checks of artifacts: verify, lineage."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from lst_cli.artifacts.draft import sync_and_sum
-from lst_cli.artifacts.manifest import MANIFEST, Artifact
-from lst_cli.artifacts.store import CURRENT, Store
+from lst_cli.artifacts.manifest import MANIFEST, Artifact, read_manifest
+from lst_cli.artifacts.removal import unknown_files
+from lst_cli.artifacts.store import Store
 from lst_cli.console import progress
 from lst_cli.errors import UserError
 
 
 def verify(artifact: Artifact) -> list[str]:
-    """Recompute every sum; return a line for each file that is missing, changed or unknown."""
+    """Recompute every checksum; return a line for each file that is missing, changed or unknown."""
     problems = []
     with progress(f"verify {artifact.reference}", len(artifact.files), "files") as bar:
         for record in artifact.files:
@@ -25,53 +25,49 @@ def verify(artifact: Artifact) -> list[str]:
                 if digest != record.sha256:
                     problems.append(f"{path} differs ({size} bytes, {record.bytes} in the manifest)")
             bar.advance()
-    known = {record.path for record in artifact.files} | {MANIFEST}
-    extra = {p.relative_to(artifact.path).as_posix() for p in artifact.path.rglob("*") if p.is_file()} - known
-    return problems + [f"{artifact.path / name} is not in the manifest" for name in sorted(extra)]
+    return problems + [f"{artifact.path / name} is not in the manifest" for name in unknown_files(artifact)]
+
+
+def verify_all(store: Store) -> tuple[int, list[str]]:
+    """Verify every artifact of a store: how many there are, and the problems, damaged manifests included."""
+    n, problems = 0, []
+    for name in store.name_folders():
+        for folder in store.version_folders(name):
+            if not (folder / MANIFEST).is_file():
+                continue
+            n += 1
+            try:
+                problems += verify(read_manifest(folder))
+            except UserError as error:
+                problems.append(f"{error.what} ({error.found})")
+    return n, problems
 
 
 def lineage(store: Store, artifact: Artifact) -> Iterator[tuple[int, str, str, bool]]:
-    """(depth, role, reference, present on disk) for an artifact and all that it was made from."""
-    yield from _trace(store, artifact, depth=0, role="")
+    """(depth, role, reference, present on disk) for an artifact and everything it was made from.
 
+    The parents of an artifact follow its first mention only, so the list is no longer than the number of links.
 
-def _trace(store: Store, artifact: Artifact, depth: int, role: str) -> Iterator[tuple[int, str, str, bool]]:
-    yield depth, role, artifact.reference, True
-    for parent_role, parent in artifact.parents.items():
-        if (store.root / parent.reference / MANIFEST).is_file():
-            yield from _trace(store, store.find_any(parent.reference), depth + 1, parent_role)
-        else:
-            yield depth + 1, parent_role, parent.reference, False
-
-
-def remove(store: Store, reference: str, *, force: bool) -> list[str]:
-    """Remove one version, or with ``KIND/NAME`` all versions; return their references.
-
-    :raises UserError: there is no such artifact, or another one was made from it and ``force`` is off.
+    :raises UserError: an artifact is among its own ancestors, which only a damaged manifest can say.
     """
-    everything = list(store.all())
-    found = store.find_any(reference)
-    whole_name = reference.strip("/") == f"{found.kind}/{found.name}"
-    chosen = (
-        [item for item in everything if (item.kind, item.name) == (found.kind, found.name)] if whole_name else [found]
-    )
-    going = {item.fingerprint for item in chosen}
-    children = [
-        item.reference
-        for item in everything
-        if item.fingerprint not in going and any(p.fingerprint in going for p in item.parents.values())
-    ]
-    if children and not force:
-        raise UserError(
-            f"{reference}: other artifacts were made from it",
-            found=", ".join(children),
-            fix="remove those first, or add --force (their lineage will point to nothing)",
-        )
-    for item in chosen:
-        # The manifest goes first: a half-removed artifact must not look whole.
-        (item.path / MANIFEST).unlink()
-        shutil.rmtree(item.path)
-        link = item.path.with_name(CURRENT)
-        if link.is_symlink() and not link.exists():
-            link.unlink()
-    return [item.reference for item in chosen]
+    told: set[str] = set()
+    open_: list[str] = []
+    stack: list[tuple[int, str, str, Artifact | None]] = [(0, "", artifact.reference, artifact)]
+    while stack:
+        depth, role, reference, found = stack.pop()
+        del open_[depth:]
+        if reference in open_:
+            raise UserError(
+                f"{reference}: the artifact is among its own ancestors",
+                found=" <- ".join([*open_[open_.index(reference) :], reference]),
+                fix="run 'lst artifact verify', and make the artifacts with a damaged manifest again",
+            )
+        open_.append(reference)
+        yield depth, role, reference, found is not None
+        if found is None or reference in told:
+            continue
+        told.add(reference)
+        for parent_role, parent in reversed(list(found.parents.items())):
+            there = (store.root / parent.reference / MANIFEST).is_file()
+            next_ = store.find_any(parent.reference) if there else None
+            stack.append((depth + 1, parent_role, parent.reference, next_))

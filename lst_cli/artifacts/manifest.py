@@ -1,4 +1,4 @@
-"""What an artifact is: its manifest ``artifact.json``, and the request that names it before it exists."""
+"""What an artifact is: its manifest ``artifact.json``, and the request that identifies it before it exists."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lst_cli.artifacts.paths import LONGEST_NAME, is_name
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 from lst_cli.version import __version__
 
 MANIFEST = "artifact.json"
@@ -17,7 +19,7 @@ MANIFEST = "artifact.json"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of artifact and the schema version that this ``lst`` reads and writes."""
+    """A kind of artifact, and the schema version that this ``lst`` reads and writes."""
 
     name: str
     schema: int
@@ -66,6 +68,9 @@ class Artifact:
     parents: Mapping[str, Parent]
     files: tuple[FileRecord, ...]
     statistics: Mapping[str, Any]
+    command: tuple[str, ...] = ()
+    """The command line that made it, without the program; empty in artifacts of older versions of ``lst``. It is not
+    part of the fingerprint."""
 
     @property
     def reference(self) -> str:
@@ -75,25 +80,25 @@ class Artifact:
     def file(self, name: str) -> Path:
         """The path of a data file.
 
-        :raises UserError: the artifact has no such file, or it is gone from disk.
+        :raises UserError: the artifact has no such file, or it is missing on disk.
         """
         path = self.path / name
         if not path.is_file():
             raise UserError(
                 f"{self.reference}: the file {name} is missing",
                 found=f"no {path}",
-                fix=f"remove it with 'lst artifact rm {self.reference}' and make it again",
+                fix=f"remove the artifact with 'lst artifact rm {self.reference}' and make it again",
             )
         return path
 
     def data_files(self, pattern: str) -> list[Path]:
-        """Paths of the data files that match a glob such as ``shard-*.parquet``, in order of name."""
+        """Paths of the data files that match a glob such as ``shard-*.parquet``, sorted by name."""
         from fnmatch import fnmatch
 
         return [self.file(record.path) for record in self.files if fnmatch(record.path, pattern)]
 
     def as_parent(self) -> Parent:
-        """The artifact as it stands in the manifest of what is made from it."""
+        """How the manifests of artifacts made from this one refer to it."""
         return Parent(kind=self.kind, name=self.name, version=self.version, fingerprint=self.fingerprint)
 
     def to_json(self) -> dict[str, Any]:
@@ -105,10 +110,10 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for: an artifact's identity, known before it is made.
+    """An artifact's identity, known before it is made.
 
-    The fingerprint is a hash of kind, schema, config and the parents' fingerprints, so the same request always
-    finds the same artifact, and a changed one stands beside it.
+    The fingerprint is a hash of kind, schema, config and the parents' fingerprints. So the same request always finds
+    the same artifact, and a changed request makes a new version next to it.
     """
 
     kind: Kind
@@ -117,10 +122,12 @@ class Request:
     parents: Mapping[str, Artifact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name[0] in ".-":
+        if not is_name(self.name):
+            shown = self.name if len(self.name) <= 50 else f"{self.name[:50]}…"
             raise UserError(
-                f"--name {self.name!r} is no name for an artifact",
-                expected="letters, digits, '.', '_' and '-', not starting with '.' or '-'",
+                f"--name {shown!r}: not a valid artifact name",
+                found=f"{len(self.name.encode('utf-8', 'replace'))} bytes",
+                expected=f"1 to {LONGEST_NAME} bytes: letters, digits, '.', '_' and '-', not starting with '.' or '-'",
             )
 
     @property
@@ -148,36 +155,70 @@ def read_manifest(folder: Path) -> Artifact:
     """
     path = folder / MANIFEST
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        data["parents"] = {role: Parent(**parent) for role, parent in data["parents"].items()}
-        data["files"] = tuple(FileRecord(**record) for record in data["files"])
-        return Artifact(path=folder, **data)
+        return _artifact(folder, parse_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(
-            f"{folder}: not an artifact", found=f"no {MANIFEST}", fix="see 'lst artifact ls' for what there is"
+            f"{folder}: not an artifact", found=f"no {MANIFEST}", fix="run 'lst artifact ls' for a list of artifacts"
         ) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
-            f"{path}: the manifest is damaged or of a newer lst",
+            f"{path}: the manifest is damaged, or was written by a newer lst",
             found=f"{type(error).__name__}: {error}",
-            expected=f"a manifest that lst {__version__} reads",
-            fix="make the artifact again, or use the lst that wrote it",
+            expected=f"a manifest that lst {__version__} can read",
+            fix="use the lst that wrote it; or remove it with 'lst artifact rm --force KIND/NAME/VERSION' and make it "
+            "again",
         ) from None
 
 
-def check_kind(artifact: Artifact, kind: Kind) -> Artifact:
-    """Return the artifact if it is of this kind and of a schema this ``lst`` reads.
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("kind", "name", "version", "fingerprint", "created", "lst_version"), str),
+    "schema": int,
+    "config": dict,
+    "parents": dict,
+    "files": list,
+    "statistics": dict,
+    "command": list,
+}
 
-    :raises UserError: another kind, or another schema version.
+
+def _artifact(folder: Path, data: dict[str, Any]) -> Artifact:
+    """Check and convert a manifest's JSON.
+
+    :raises ValueError, TypeError, KeyError, AttributeError: it is damaged.
+    """
+    for key, value in data.items():
+        if not isinstance(value, _TYPES.get(key, object)):
+            raise TypeError(f"{key} is {type(value).__name__}, not {_TYPES[key].__name__}")
+    data["parents"] = {role: Parent(**parent) for role, parent in data["parents"].items()}
+    data["files"] = tuple(FileRecord(**record) for record in data["files"])
+    data["command"] = tuple(map(str, data.get("command", ())))
+    artifact = Artifact(path=folder, **data)
+    parts: list[Artifact | Parent] = [artifact, *artifact.parents.values()]
+    for part in parts:
+        if not all(map(is_name, (part.kind, part.name, part.version))):
+            raise ValueError(f"{part.reference!r} is not KIND/NAME/VERSION")
+        if part is not artifact and part.fingerprint == artifact.fingerprint:
+            raise ValueError("the artifact is its own parent")
+    for record in artifact.files:
+        inner = PurePosixPath(record.path)
+        if inner.is_absolute() or ".." in inner.parts:
+            raise ValueError(f"{record.path!r} is not a path inside the artifact")
+    return artifact
+
+
+def check_kind(artifact: Artifact, kind: Kind) -> Artifact:
+    """Return the artifact if it has this kind and a schema version that this ``lst`` reads.
+
+    :raises UserError: it has another kind or another schema version.
     """
     if artifact.kind != kind.name:
         raise UserError(f"{artifact.reference}: the wrong kind of artifact", found=artifact.kind, expected=kind.name)
     if artifact.schema != kind.schema:
         newer = artifact.schema > kind.schema
         raise UserError(
-            f"{artifact.reference}: a schema that this lst does not read",
+            f"{artifact.reference}: unsupported schema version",
             found=f"schema {artifact.schema}, written by lst {artifact.lst_version}",
-            expected=f"schema {kind.schema}, as lst {__version__} reads and writes",
+            expected=f"schema {kind.schema}, which lst {__version__} reads and writes",
             fix=f"use lst {artifact.lst_version}{' or later' if newer else ''}, or make the artifact again",
         )
     return artifact

@@ -10,57 +10,101 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lst_cli.artifacts.paths import temporary
 from lst_cli.errors import UserError
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, which becomes ``path`` when the block ends without an error."""
+    """A temporary path to write to, which becomes ``path`` if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Ranks on other machines may write the same file at the same time, with the same process number.
-    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
+    unfinished = temporary(path)
     try:
-        yield temporary
-        with temporary.open("rb") as stream:
+        yield unfinished
+        with unfinished.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        unfinished.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
     """Write a file so that it is whole or absent."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(data)
 
 
 def write_parquet(path: Path, table: pa.Table, *, row_group_size: int = 4096) -> None:
-    """Write a table as zstd Parquet. The same table always gives the same bytes."""
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=row_group_size, write_page_checksum=True)
+    """Write a table as zstd Parquet. Equal tables give equal bytes."""
+    with atomic_path(path) as unfinished:
+        pq.write_table(table, unfinished, compression="zstd", row_group_size=row_group_size, write_page_checksum=True)
 
 
 def write_row_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
-    """Write tables as the row groups of one file, as :func:`write_parquet` does, with one in memory at a time.
+    """Write tables as the row groups of one file, like :func:`write_parquet`, with one table in memory at a time.
 
-    Empty tables are left out.
+    Empty tables are skipped.
     """
     with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer,
+        atomic_path(path) as unfinished,
+        pq.ParquetWriter(unfinished, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         for table in groups:
             if len(table):
                 writer.write_table(table, row_group_size=len(table))
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a whole Parquet file.
+def read_parquet(
+    path: Path, columns: Sequence[str] | None = None, *, schema: pa.Schema | None = None, required: Sequence[str] = ()
+) -> pa.Table:
+    """Read a whole Parquet file and verify its page checksums.
 
-    :raises UserError: the file is missing, truncated, damaged or lacks a column.
+    :param schema: read these columns, which must have these types.
+    :param required: columns without nulls.
+    :raises UserError: the file is missing, truncated or damaged, or a column is missing, has another type or nulls.
     """
-    with parquet_errors(path):
-        return pq.read_table(path, columns=list(columns) if columns is not None else None, partitioning=None)
+    chosen = columns if schema is None else schema.names
+    with open_parquet(path) as file:
+        if schema is not None:
+            check_types(path, file.schema_arrow, schema)
+        table = file.read(columns=None if chosen is None else _present(file, chosen))
+        table.validate(full=True)
+    for name in required:
+        if table[name].null_count:
+            raise UserError(f"{path}: the column {name} has nulls", expected="a value in every row", fix=_FIX)
+    return table
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file whose page checksums are verified when its rows are read.
+
+    :raises UserError: the file is missing, truncated or damaged; reading inside the block raises the same.
+    """
+    with parquet_errors(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        yield file
+
+
+def check_types(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
+    """Check that a file has all expected columns, with their types.
+
+    :raises UserError: a column is missing or has another type.
+    """
+    for field in expected:
+        there = found.field(field.name).type if field.name in found.names else "no such column"
+        if there != field.type:
+            raise UserError(f"{path}: the column {field.name}", found=str(there), expected=str(field.type), fix=_FIX)
+
+
+def _present(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
+    """The columns, all of which must exist: pyarrow leaves out unknown ones."""
+    missing = [name for name in columns if name not in file.schema_arrow.names]
+    if missing:
+        raise pa.ArrowKeyError(f"no column {', '.join(missing)} among {', '.join(file.schema_arrow.names)}")
+    return list(columns)
+
+
+_FIX = "run 'lst artifact verify' to list every damaged file; remove its artifact and make it again"
 
 
 @contextmanager
@@ -69,10 +113,8 @@ def parquet_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file", fix="make the artifact that holds it again") from None
-    except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowTypeError, OSError) as error:
+        raise UserError(f"{path}: no such file", fix="make the artifact that contains it again") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: not a whole Parquet file",
-            found=str(error).splitlines()[0],
-            fix="'lst artifact verify' names every damaged file; remove its artifact and make it again",
+            f"{path}: not a whole Parquet file", found=(str(error).splitlines() or [repr(error)])[0], fix=_FIX
         ) from None

@@ -124,7 +124,8 @@ def _with_later_columns(path: Path) -> pa.Table:
     with parquet_errors(path):
         present = set(pq.read_schema(path).names)
     absent = [name for name in _LATER_COLUMNS if name not in present]
-    table = read_parquet(path, columns=[name for name in schema.names if name not in absent])
+    stored = pa.schema([field for field in schema if field.name not in absent])
+    table = read_parquet(path, schema=stored, required=("id", "path", "offset", "samples", "sample_rate", "source"))
     for name in absent:
         value = pa.scalar(_LATER_COLUMNS[name], schema.field(name).type)
         table = table.append_column(schema.field(name), pa.repeat(value, len(table)))
@@ -140,6 +141,20 @@ class Corpus:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         self.table: pa.Table = _with_later_columns(artifact.file(UTTERANCES))
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        import pyarrow.compute as pc
+
+        for name, least in (("offset", 0), ("samples", 1), ("sample_rate", 1)):
+            found = pc.min(self.table[name]).as_py()
+            if found is not None and found < least:
+                raise UserError(
+                    f"{self.artifact.reference}: the column {name}",
+                    found=str(found),
+                    expected=f"{least} or more",
+                    fix="make the corpus again",
+                )
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

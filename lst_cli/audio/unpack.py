@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lst_cli.artifacts.parquet import atomic_path, parquet_errors, write_bytes_atomic
+from lst_cli.artifacts.parquet import atomic_path, open_parquet, write_bytes_atomic
 from lst_cli.audio.corpus_artifact import AudioSegment
 from lst_cli.audio.decode import to_mono
 from lst_cli.audio.inspect import examine
@@ -65,9 +65,7 @@ def _unpack(parquet: Path, folder: Path, prefix: str, notes: list[str]) -> Itera
 
 
 def _encoded(parquet: Path) -> Iterator[bytes | None]:
-    import pyarrow.parquet as pq
-
-    with parquet_errors(parquet), pq.ParquetFile(parquet, page_checksum_verification=True) as file:
+    with open_parquet(parquet) as file:
         for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[f"{AUDIO_COLUMN}.bytes"]):
             for row in batch.column(0).to_pylist():
                 yield row and row["bytes"]

@@ -1,17 +1,25 @@
-"""``lst artifact``: list, show, verify, trace and remove artifacts."""
+"""``lst artifact``: list, show, verify, trace and remove artifacts, and remove leftovers."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lst_cli.commands.common import Json, store
-from lst_cli.console import print_json, print_table, say
+from lst_cli.commands.common import Json, completing, store
+from lst_cli.console import print_json, print_line, print_table, say
+
+if TYPE_CHECKING:
+    from lst_cli.artifacts.leftovers import Leftover
 
 app = typer.Typer(help="List, show, verify, trace and remove artifacts.", no_args_is_help=True)
 
-Reference = Annotated[str, typer.Argument(help="KIND/NAME, KIND/NAME/VERSION, or a path.")]
+Reference = Annotated[
+    str,
+    typer.Argument(
+        help="KIND/NAME, KIND/NAME/VERSION, or a path that begins with /, ./ or ../.", autocompletion=completing()
+    ),
+]
 
 
 @app.command("ls")
@@ -21,8 +29,9 @@ def list_artifacts(
     json: Json = False,
 ) -> None:
     """List all artifacts."""
-    artifacts = [item for item in store(ctx).all() if kind is None or item.kind == kind]
-    current = {item.reference for item in store(ctx).current()}
+    place = store(ctx)
+    artifacts = [item for item in place.all() if kind is None or item.kind == kind]
+    current = {item.reference for item in place.current()}
     if json:
         print_json(
             [{**item.to_json(), "path": str(item.path), "current": item.reference in current} for item in artifacts]
@@ -44,32 +53,41 @@ def list_artifacts(
 
 @app.command()
 def show(ctx: typer.Context, reference: Reference) -> None:
-    """Print an artifact's manifest: config, parents, files, statistics."""
+    """Print an artifact's manifest: config, parents, files, statistics, and the command that made it."""
     item = store(ctx).find_any(reference)
     print_json({"path": str(item.path), **item.to_json()})
 
 
 @app.command()
-def verify(ctx: typer.Context, references: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """Recompute the sums of artifacts (default: all) and name every file that differs."""
+def verify(
+    ctx: typer.Context,
+    references: Annotated[
+        list[str] | None, typer.Argument(help="Default: all artifacts.", autocompletion=completing())
+    ] = None,
+) -> None:
+    """Recompute the checksums of artifacts and name every file that differs from its manifest."""
     from lst_cli.artifacts.maintenance import verify as verify_artifact
+    from lst_cli.artifacts.maintenance import verify_all
     from lst_cli.errors import LstError
 
     place = store(ctx)
-    chosen = [place.find_any(reference) for reference in references] if references else list(place.all())
-    problems = [problem for item in chosen for problem in verify_artifact(item)]
+    if references:
+        chosen = [place.find_any(reference) for reference in references]
+        n, problems = len(chosen), [problem for item in chosen for problem in verify_artifact(item)]
+    else:
+        n, problems = verify_all(place)
     if problems:
         raise LstError(
             f"{len(problems)} files differ from their manifest",
             found="; ".join(problems),
             fix="remove the damaged artifacts with 'lst artifact rm' and make them again",
         )
-    say(f"{len(chosen)} artifacts are whole")
+    say(f"{n} artifacts are whole")
 
 
 @app.command()
 def lineage(ctx: typer.Context, reference: Reference, json: Json = False) -> None:
-    """Print what an artifact was made from, back to the first inputs."""
+    """Print what an artifact was made from, back to the first inputs. Shared ancestors are expanded once."""
     from lst_cli.artifacts.maintenance import lineage as trace
 
     place = store(ctx)
@@ -78,17 +96,72 @@ def lineage(ctx: typer.Context, reference: Reference, json: Json = False) -> Non
         print_json([{"depth": depth, "role": role, "reference": ref, "present": ok} for depth, role, ref, ok in steps])
         return
     for depth, role, ref, present in steps:
-        print(f"{'  ' * depth}{role + ': ' if role else ''}{ref}{'' if present else '  (gone)'}")
+        print_line(f"{'  ' * depth}{role + ': ' if role else ''}{ref}{'' if present else '  (removed)'}")
 
 
 @app.command("rm")
 def remove(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(help="KIND/NAME/VERSION, or KIND/NAME for all its versions.")],
-    force: Annotated[bool, typer.Option("--force", help="Also when other artifacts were made from it.")] = False,
+    reference: Annotated[
+        str, typer.Argument(help="KIND/NAME/VERSION, or KIND/NAME for all its versions.", autocompletion=completing())
+    ],
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Also if other artifacts were made from it, or its folder holds files that it does not name.",
+        ),
+    ] = False,
 ) -> None:
-    """Remove an artifact, unless another one was made from it."""
-    from lst_cli.artifacts.maintenance import remove as remove_artifacts
+    """Remove an artifact below the root, unless another one was made from it."""
+    from lst_cli.artifacts.removal import remove as remove_artifacts
 
     for gone in remove_artifacts(store(ctx), reference, force=force):
         say(f"removed {gone}")
+
+
+@app.command()
+def gc(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List only.")] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Also remove unfinished work that the same command would resume.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List and remove what interrupted commands left; never what a running process works on."""
+    from lst_cli.artifacts.leftovers import leftovers, remove_leftover
+    from lst_cli.training.run.unfinished import resumable
+
+    found = leftovers(store(ctx), resumable)
+    done = [not dry_run and (unfinished or each.state == "left") and remove_leftover(each) for each in found]
+    if json:
+        print_json([_leftover(each, gone) for each, gone in zip(found, done, strict=True)])
+        return
+    if found:
+        rows = [
+            (str(each.path), each.what, _state(each, gone), f"{each.bytes:,}")
+            for each, gone in zip(found, done, strict=True)
+        ]
+        print_table("", ("path", "what", "state", "bytes"), rows)
+    freed = sum(each.bytes for each, gone in zip(found, done, strict=True) if gone)
+    say(f"removed {sum(done)} of {len(found)} leftovers, {freed:,} bytes" if found else "no leftovers")
+
+
+def _state(leftover: Leftover, gone: bool) -> str:
+    if gone:
+        return "removed"
+    if leftover.state == "resumable":
+        return "resumable: --unfinished removes it"
+    return f"in use by {leftover.owner}" if leftover.owner is not None else leftover.state
+
+
+def _leftover(leftover: Leftover, gone: bool) -> dict[str, Any]:
+    return {
+        "path": str(leftover.path),
+        "what": leftover.what,
+        "state": leftover.state,
+        "bytes": leftover.bytes,
+        "owner": str(leftover.owner) if leftover.owner is not None else None,
+        "removed": gone,
+    }

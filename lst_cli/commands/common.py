@@ -1,8 +1,8 @@
-"""What all commands share: the global settings, the store, building with a summary."""
+"""What all commands share: global settings, the store, completion of references, building with a summary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,22 +10,25 @@ from typing import Annotated, Any
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
-from lst_cli.console import say
+from lst_cli.console import print_json, say
+from lst_cli.errors import UserError
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Options that stand before the command."""
+    """Options that precede the command."""
 
     root: Path
     debug: bool
+    command: tuple[str, ...] = ()
+    """The whole command line, without the program."""
 
 
 MaxRejectRate = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Fail when more than this share of the inputs is rejected.")
+    float, typer.Option(min=0.0, max=1.0, help="Fail if more than this share of the inputs is rejected.")
 ]
-Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU where there is one.")]
+Seed = Annotated[int, typer.Option(min=0, max=(1 << 63) - 1, help="Seed of every random draw.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -37,18 +40,59 @@ def settings(ctx: typer.Context) -> Settings:
 
 
 def store(ctx: typer.Context) -> Store:
-    """The artifact store below ``--root``."""
+    """The artifact store below ``--root``.
+
+    :raises UserError: a number on the command line is not finite, or too large for 64 bits.
+    """
+    for name, value in ctx.params.items():
+        for number in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(number, (int, float)) and not -(2**63) <= number < 2**63:  # so is nan
+                raise UserError(f"--{name.replace('_', '-')} {number}", expected="a finite number of usual size")
     return Store(settings(ctx).root)
 
 
-def build(ctx: typer.Context, request: Request, make: Callable[[Draft], None]) -> Artifact:
-    """Build an artifact, or find it up to date, and say which."""
-    built = store(ctx).build(request, make)
+def completing(*kinds: str) -> Callable[[typer.Context, str], list[str]]:
+    """Shell completion of references to artifacts of these kinds; of all kinds if none is given.
+
+    Complete names first; versions after ``KIND/NAME/``.
+    """
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        place = Store(Path(ctx.find_root().params.get("root") or "artifacts"))
+        return [text for text in _references(place, kinds, incomplete.count("/") > 1) if text.startswith(incomplete)]
+
+    return complete
+
+
+def _references(place: Store, kinds: tuple[str, ...], versions: bool) -> Iterator[str]:
+    for name in place.name_folders():
+        folders = place.version_folders(name) if not kinds or name.parent.name in kinds else []
+        if folders and name.parent.name != "runs":
+            shown = f"{name.parent.name}/{name.name}"
+            yield from (f"{shown}/{folder.name}" for folder in folders) if versions else [shown]
+
+
+def build(ctx: typer.Context, request: Request, make: Callable[[Draft], None], *, json: bool = False) -> Artifact:
+    """Build an artifact, or find it up to date, and say which.
+
+    :param json: also print its reference, version, path and statistics on stdout, as JSON.
+    """
+    built = store(ctx).build(request, make, settings(ctx).command)
     artifact = built.artifact
     if built.fresh:
         say(f"made {artifact.reference}{_summary(artifact.statistics)}")
     else:
         say(f"up to date: {artifact.reference}")
+    if json:
+        print_json(
+            {
+                "reference": artifact.reference,
+                "version": artifact.version,
+                "path": str(artifact.path),
+                "fresh": built.fresh,
+                "statistics": artifact.statistics,
+            }
+        )
     return artifact
 
 

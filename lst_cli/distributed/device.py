@@ -11,27 +11,28 @@ Precision = Literal["float32", "bfloat16"]
 """Of a model's weights and arithmetic; probabilities are always computed in float32."""
 
 
-def pick_device(name: str, local_rank: int = 0) -> str:
+def pick_device(name: str, local_rank: int = 0, *, option: str = "--device") -> str:
     """A torch device for what the user asked.
 
     :param name: ``cpu``, ``cuda`` (each rank of a machine takes another GPU), ``cuda:N``, or ``auto`` for a GPU where
         there is one.
     :param local_rank: this process's number on its machine.
+    :param option: what errors call it.
     :raises UserError: another name, or a GPU that the machine does not have.
     """
     import torch
 
     match = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", name)
     if match is None:
-        raise UserError(f"--device {name}", expected="auto, cpu, cuda or cuda:N")
+        raise UserError(f"{option} {name}", expected="auto, cpu, cuda or cuda:N")
     count = torch.cuda.device_count() if name != "cpu" else 0
     if name == "cpu" or (name == "auto" and not count):
         return "cpu"
     number = int(match[1]) if match[1] else local_rank % max(1, count)
     if number >= count:
         raise UserError(
-            f"--device {name}",
+            f"{option} {name}",
             found=f"{count} usable GPUs" if count else "no usable GPU",
-            fix="see 'lst doctor', or use --device cpu",
+            fix=f"see 'lst doctor', or set {option} to cpu",
         )
     return f"cuda:{number}"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from lst_cli.artifacts.lock import exclusive
+from lst_cli.artifacts.paths import helper_lock_file
 from lst_cli.distributed.launcher import Rank
 
 if TYPE_CHECKING:
@@ -95,7 +97,8 @@ def help_with(store: Store, request: Request, work: Callable[[Path, Callable[[],
     if finished():
         return
     parts = store.working_folder(request) / "parts"
-    work(parts, finished)
+    with exclusive(helper_lock_file(store.folder(request)), str(parts)):  # shows that the folder is in use
+        work(parts, finished)
     if finished():
         # Rank 0 has finished; a part written after that would never be removed.
         shutil.rmtree(parts.parent, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Artifact, Draft, Kind
 from lst_cli.audio.layouts.listing import files_below
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +40,7 @@ def model_entry(model: Artifact) -> dict[str, Any]:
     """Which model was scored: reference, fingerprint, architecture, patching, quantizer."""
     from lst_cli.model_artifact.card import CARD_FILE
 
-    card = json.loads(model.file(CARD_FILE).read_text(encoding="utf-8"))
+    card = parse_json(model.file(CARD_FILE).read_text(encoding="utf-8"))
     merged = {"speech_bpe": card["speech_bpe"]} if "speech_bpe" in card else {}
     return {
         "reference": model.reference,
@@ -80,7 +81,9 @@ def read_scores(artifact: Artifact) -> dict[str, Any]:
     """
     path = artifact.file(SCORES_FILE)
     try:
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        result: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
+        if not isinstance(result, dict):
+            raise ValueError(f"{type(result).__name__} where a mapping should be")
     except ValueError as error:
         raise UserError(
             f"{path}: not a whole {SCORES_FILE}",

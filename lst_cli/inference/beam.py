@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lst_cli.finite import check_finite_outputs
 from lst_cli.inference.generate import ROWS, Continuation, Prompt, allowed_tokens, by_length
 from lst_cli.model.decoding import DecodingState
 from lst_cli.shards.schema import Modality
@@ -69,9 +70,7 @@ class _Search:
         hope = max((self.worth(each.log_prob, self.prompt.limit) for each in live), default=-float("inf"))
         self.live = [] if hope <= self.best_score else live
 
-    def _finish(
-        self, tokens: tuple[int, ...], of: _Hypothesis, positions_R: NDArray[np.int64], *, ended: bool
-    ) -> None:
+    def _finish(self, tokens: tuple[int, ...], of: _Hypothesis, positions_R: NDArray[np.int64], *, ended: bool) -> None:
         score = self.worth(of.log_prob, len(tokens))
         if score > self.best_score or self.best is None:
             self.best = Continuation(
@@ -149,6 +148,7 @@ def _candidates(search: _Search, log_p_RV: Tensor) -> list[_Hypothesis]:
     size = log_p_RV.shape[1]
     total_HV = torch.stack([log_p_RV[each.row] + each.log_prob for each in search.live])
     scores, places = total_HV.flatten().topk(min(2 * search.beams, total_HV.numel()))
+    check_finite_outputs(scores.tolist(), "log-probabilities")
     found = []
     for score, place in zip(scores.tolist(), places.tolist(), strict=True):
         if score > -float("inf"):

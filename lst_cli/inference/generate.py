@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lst_cli.finite import check_finite_outputs
 from lst_cli.hashing import uniform
 from lst_cli.inference.sampling import Sampling
 from lst_cli.model.decoding import DecodingState
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 ROWS = 32
 """Prompts that are decoded side by side."""
-
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,4 +171,6 @@ def _choose(
     else:
         draws = [float(uniform(sampling.seed, row.prompt.key, len(row.done.tokens))) for row in rows]
         chosen_R = sampling.choose(masked_RV, [row.done.tokens for row in rows], draws)
-    return chosen_R.tolist(), log_p_RV.gather(1, chosen_R[:, None])[:, 0].tolist()
+    log_p_R: list[float] = log_p_RV.gather(1, chosen_R[:, None])[:, 0].tolist()
+    check_finite_outputs(log_p_R, "log-probabilities")
+    return chosen_R.tolist(), log_p_R

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from lst_cli.finite import check_finite_outputs
+
 if TYPE_CHECKING:
     from lst_cli.inference.shared_prompt import Question
     from lst_cli.model_artifact.card import LoadedModel
@@ -28,6 +30,7 @@ def log_probabilities(loaded: LoadedModel, questions: Sequence[Question]) -> Ite
     for batch in batches(questions, TOKENS_PER_BATCH[loaded.device.type]):
         with torch.inference_mode():
             sums = score(loaded.model, loaded.card, [questions[index] for index in batch], loaded.device)
+        check_finite_outputs(sums, "log-probabilities")
         place = 0
         for index in batch:
             count = len(questions[index].endings)

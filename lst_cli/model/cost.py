@@ -5,6 +5,8 @@ A multiply-add counts as two FLOPs; norms, rotations and softmax are left out. T
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +27,9 @@ are recomputed (Korthikanti et al. 2022, section 4.1, without the term in the se
 CHECKPOINTED_BYTES = 2
 """The same with activation checkpointing: the layer's input only."""
 
+_PROBED_LAYERS = 8
+"""Deeper stacks are counted from this many layers: all layers of a stack have the same size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
@@ -40,7 +45,34 @@ class Workload:
 
 def parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
     """Number of parameters of each module."""
+    depths = _depths(config)
+    probed = [min(depth, _PROBED_LAYERS) for depth in depths]
+    counts = _counts(_of_depths(config, probed), vocabulary_size)
+    total = dict(counts)
+    for at, depth in enumerate(depths):
+        if depth > _PROBED_LAYERS:  # each further layer is like the last one
+            shallower = [each - (place == at) for place, each in enumerate(probed)]
+            less = _counts(_of_depths(config, shallower), vocabulary_size)
+            for name in total:
+                total[name] += (depth - _PROBED_LAYERS) * (counts[name] - less[name])
+    return total
+
+
+def _counts(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
     return {name: _size(module) for name, module in _on_meta(config, vocabulary_size).named_children()}
+
+
+def _depths(config: ModelConfig) -> tuple[int, ...]:
+    """Layers of the global transformer, the patch encoder and the patch decoder."""
+    local = config.local
+    return (config.layers,) if local is None else (config.layers, local.encoder_layers, local.decoder_layers)
+
+
+def _of_depths(config: ModelConfig, depths: Sequence[int]) -> ModelConfig:
+    local = config.local
+    if local is not None:
+        local = dataclasses.replace(local, encoder_layers=depths[1], decoder_layers=depths[2])
+    return dataclasses.replace(config, layers=depths[0], local=local)
 
 
 def _on_meta(config: ModelConfig, vocabulary_size: int) -> SpeechTextModel:
@@ -108,10 +140,10 @@ class Memory:
 
 def memory(config: ModelConfig, vocabulary_size: int, work: Workload, shards: int, *, checkpointing: bool) -> Memory:
     """Memory of one GPU that holds 1/``shards`` of the states and computes ``work`` in one step (FSDP2, bfloat16)."""
-    model = _on_meta(config, vocabulary_size)
+    model = _on_meta(_of_depths(config, [min(depth, _PROBED_LAYERS) for depth in _depths(config)]), vocabulary_size)
     layers = [_size(layer) for stack in model.modules() if isinstance(stack, nn.ModuleList) for layer in stack]
-    total = _size(model)
-    whole = total - sum(layers) + 2 * max(layers, default=0)
+    total = sum(parameters(config, vocabulary_size).values())
+    whole = _size(model) - sum(layers) + 2 * max(layers, default=0)
     per_unit = CHECKPOINTED_BYTES if checkpointing else ACTIVATION_BYTES
     kept = work.positions * config.dim * config.layers
     if config.local is not None:

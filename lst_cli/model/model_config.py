@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from lst_cli.config import config_dataclass
 from lst_cli.errors import UserError
 
@@ -12,17 +14,17 @@ from lst_cli.errors import UserError
 class LocalConfig:
     """The patch encoder and patch decoder (Lu et al. 2025, section 3 and Table 7)."""
 
-    dim: int
+    dim: int = Field(ge=1, le=1 << 17)
     """Width of token states; the global width must be a multiple of it."""
-    heads: int
+    heads: int = Field(ge=1, le=1 << 12)
     """Attention heads, in self- and cross-attention."""
-    encoder_layers: int
+    encoder_layers: int = Field(ge=0, le=1000)
     """Layers of the patch encoder."""
-    decoder_layers: int
+    decoder_layers: int = Field(ge=0, le=1000)
     """Layers of the patch decoder."""
-    window: int = 512
+    window: int = Field(default=512, ge=1, le=1 << 24)
     """Tokens that a token sees in self-attention, itself included."""
-    cross_window: int = 512
+    cross_window: int = Field(default=512, ge=1, le=1 << 24)
     """Patches that cross-attention reaches: 1 is the own patch (encoder) or the last closed one (decoder) only."""
 
 
@@ -32,13 +34,13 @@ class ModelConfig:
 
     family: Literal["lst", "baseline"]
     """``lst`` groups speech tokens into patches; ``baseline`` puts every token through the global transformer."""
-    layers: int
+    layers: int = Field(ge=0, le=1000)
     """Layers of the global transformer."""
-    dim: int
+    dim: int = Field(ge=1, le=1 << 17)
     """Width of the global transformer."""
-    heads: int
+    heads: int = Field(ge=1, le=1 << 12)
     """Attention heads of the global transformer."""
-    rope_theta: float = 500_000.0
+    rope_theta: float = Field(default=500_000.0, gt=0, le=1e12)
     """Base of the rotary position embedding."""
     local: LocalConfig | None = None
     """Patch encoder and decoder; only for ``lst``."""

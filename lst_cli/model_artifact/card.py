@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Artifact, Kind
 from lst_cli.distributed.device import Precision
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 
 if TYPE_CHECKING:
     import torch
@@ -170,7 +171,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
     from lst_cli.text.vocabulary import Vocabulary
 
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         return ModelCard(
             architecture=from_dict(ModelConfig, data["architecture"], str(path)),
             vocabulary=Vocabulary(**data["vocabulary"]),
@@ -178,7 +179,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
             quantizer=data["quantizer"],
             speech_bpe=data.get("speech_bpe"),
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(name, path, error) from None
 
 
@@ -202,6 +203,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from lst_cli.finite import check_finite_weights
     from lst_cli.model.inference_weights import pack
     from lst_cli.model.model import build_model
     from lst_cli.text.tokenizer import TextTokenizer
@@ -214,6 +216,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         model.load_state_dict(load_file(path, device=device), assign=True)
     except (SafetensorError, RuntimeError) as error:
         raise _damaged(name, path, error) from None
+    check_finite_weights(model.state_dict(), name)
     if precision is not None:
         model = model.to(getattr(torch, precision))
     parameters = sum(each.numel() for each in model.parameters())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from lst_cli.config import config_dataclass
 from lst_cli.patching.aligned import aligned
@@ -24,7 +25,7 @@ class PatchingConfig:
     """``none``: every token is a position (the baseline). ``mixed`` and ``curriculum`` draw ``static`` or
     ``aligned`` for each packed sequence."""
 
-    size: int = 4
+    size: int = Field(default=4, ge=1, le=10_000)
     """Tokens in a full static patch. Inference uses it for every strategy."""
 
     silence: Literal["separate", "merged"] = "separate"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -36,9 +36,9 @@ def read_metrics(model: Artifact) -> list[dict[str, Any]]:
         return []
     path = model.file(METRICS_FILE)
     lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         try:
-            line = json.loads(text)
+            line = parse_json(text)
             lines.append({**line, "step": int(line["step"])})
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lst_cli.artifacts import Kind
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 
 SHARDS = Kind("shards", 1)
 
@@ -87,15 +88,20 @@ def read_info(path: Path, schema: pa.Schema) -> ShardInfo:
             found=f"Parquet with columns {', '.join(schema.names)} and no shard metadata",
             fix="make shards with 'lst shards speech' or 'lst shards text'",
         )
-    data = json.loads(text)
-    if data.get("schema") != SHARDS.schema:
+    try:
+        data = parse_json(text)
+        version = data["schema"]
+        info = ShardInfo(**data) if version == SHARDS.schema else None
+    except (ValueError, TypeError, KeyError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path}: damaged shard metadata", found=found, fix="make the shards again") from None
+    if info is None:
         raise UserError(
             f"{path}: a shard schema that this lst does not read",
-            found=f"schema {data.get('schema')}",
+            found=f"schema {version}",
             expected=f"schema {SHARDS.schema}",
             fix="make the shards again, or use the lst that wrote them",
         )
-    info = ShardInfo(**data)
     wanted = SPEECH_SCHEMA if info.modality == "speech" else TEXT_SCHEMA
     for field in wanted:
         if field.name not in schema.names or schema.field(field.name).type != field.type:

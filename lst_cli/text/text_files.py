@@ -182,7 +182,7 @@ def _from_parquet(file: TextFile, field: str) -> Iterator[TextDocument]:
     from lst_cli.artifacts.parquet import parquet_errors
 
     with parquet_errors(file.path):
-        table = pq.ParquetFile(file.path)
+        table = pq.ParquetFile(file.path, page_checksum_verification=True)
         names: list[str] = table.schema_arrow.names
         if field not in names:
             raise UserError(

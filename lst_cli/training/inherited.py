@@ -46,11 +46,13 @@ def check_speech_bpe(store: Store, speech_bpe: Artifact, quantizer: Artifact) ->
 
 
 def _inherited(store: Store, kind: Kind, artifacts: Sequence[Artifact]) -> Artifact | None:
-    level = list(artifacts)
+    level, seen = list(artifacts), set[str]()
     while level:
         parents = [parent for artifact in level for parent in artifact.parents.values()]
         found = [parent for parent in parents if parent.kind == kind.name]
         if found:
             return store.find(found[0].reference, kind)
-        level = [store.find_any(parent.reference) for parent in parents]
+        unseen = {parent.reference for parent in parents} - seen
+        seen |= unseen
+        level = [store.find_any(reference) for reference in sorted(unseen)]
     return None

@@ -91,7 +91,7 @@ class Tokens:
         from lst_cli.artifacts.parquet import read_parquet
 
         for file in self.files:
-            yield read_parquet(file, columns=tokens_schema().names)
+            yield read_parquet(file, schema=tokens_schema(), required=("id", "units"))
 
     def __iter__(self) -> Iterator[tuple[str, NDArray[np.uint16]]]:
         """Id and units of every utterance, in the order of the corpus."""

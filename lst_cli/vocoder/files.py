@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Kind
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 from lst_cli.vocoder.vocoder_config import SpectrumConfig, VocoderNetworkConfig
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def read_card(artifact: Artifact) -> dict[str, Any]:
     """
     path = artifact.file(CARD_FILE)
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(data["quantizer"]["fingerprint"], str) or data["form"] not in ("mel", "hifigan"):
             raise ValueError("no vocoder's card")
     except (ValueError, TypeError, KeyError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.errors import UserError
+from lst_cli.finite import check_finite_weights
+from lst_cli.json_text import parse_json
 from lst_cli.vocoder.files import VOCODER, save_hifigan
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def plan_import(options: VocoderImportOptions) -> tuple[Request, Callable[[Draft
     """
     file = options.folder / CONFIG_FILE
     try:
-        published = json.loads(file.read_text(encoding="utf-8"))
+        published = parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file}: the config can't be read", found=error.strerror) from None
     except ValueError as error:
@@ -85,6 +86,7 @@ def _make(draft: Draft, options: VocoderImportOptions, published: dict[str, Any]
         raise UserError(
             f"{checkpoint}: the weights do not match config.json", found=" ".join(str(error).split())[:300]
         ) from None
+    check_finite_weights(network.state_dict(), str(checkpoint))
     speakers = [str(number) for number in range(config["num_speakers"])] or ["unnamed"]
     quantizer = {"reference": options.quantizer.reference, "fingerprint": options.quantizer.fingerprint}
     save_hifigan(draft.path, network, config, quantizer, speakers)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lst_cli.artifacts import Artifact
 from lst_cli.config import from_dict
+from lst_cli.finite import check_finite_weights
 from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE
 from lst_cli.vocoder.files import CARD_FILE, WEIGHTS_FILE, damaged, read_card
 from lst_cli.vocoder.mel.spectrum import Spectrum
@@ -130,6 +131,7 @@ def _load_hifigan(artifact: Artifact, card: dict[str, Any], device: str) -> Voco
         network.load_state_dict(load_file(artifact.file(WEIGHTS_FILE), device=device))
     except (SafetensorError, RuntimeError) as error:
         raise damaged(artifact, WEIGHTS_FILE, error) from None
+    check_finite_weights(network.state_dict(), artifact.reference)
     return HifiGanVocoder(network.to(device), card["config"], speakers)
 
 
@@ -155,4 +157,5 @@ def _load_mel(artifact: Artifact, card: dict[str, Any], device: str) -> MelVocod
         network.load_state_dict(load_file(artifact.file(WEIGHTS_FILE), device=device), assign=True)
     except (SafetensorError, RuntimeError) as error:
         raise damaged(artifact, WEIGHTS_FILE, error) from None
+    check_finite_weights(network.state_dict(), artifact.reference)
     return MelVocoder(network, spectrum, speakers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import field, fields
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,17 +17,17 @@ from lst_cli.units.frames import FRAME_SAMPLES
 class SpectrumConfig:
     """The mel spectrogram between the network and the waveform; audio is at 16 kHz."""
 
-    bands: int = Field(default=80, ge=8)
+    bands: int = Field(default=80, ge=8, le=1024)
     """Mel bands (Slaney's scale and norm), from 0 to 8 kHz."""
-    hop: int = Field(default=160, ge=1)
+    hop: int = Field(default=160, ge=1, le=1 << 16)
     """Samples between two frames; a whole number of frames makes one unit (640 samples)."""
-    window: int = Field(default=640, ge=16)
+    window: int = Field(default=640, ge=16, le=1 << 18)
     """Samples of the Hann window."""
-    fft: int = Field(default=1024, ge=16)
+    fft: int = Field(default=1024, ge=16, le=1 << 18)
     """Samples of the Fourier transform; at least the window."""
-    floor: float = Field(default=1e-5, gt=0)
+    floor: float = Field(default=1e-5, gt=0, le=1)
     """Softer magnitudes are taken for this one before the logarithm."""
-    iterations: int = Field(default=32, ge=1)
+    iterations: int = Field(default=32, ge=1, le=10**6)
     """Rounds of Griffin and Lim's phase reconstruction."""
     momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of these rounds (Perraudin et al. 2013)."""
@@ -37,14 +37,17 @@ class SpectrumConfig:
 class VocoderNetworkConfig:
     """The size of the network from units to mel frames."""
 
-    width: int = Field(default=256, ge=4, multiple_of=4)
+    width: int = Field(default=256, ge=4, le=1 << 16, multiple_of=4)
     """Channels at 25 Hz; half as many at the rate of the mel frames."""
-    blocks: int = Field(default=4, ge=1)
+    blocks: int = Field(default=4, ge=1, le=1000)
     """Residual blocks at 25 Hz."""
-    fine_blocks: int = Field(default=2, ge=0)
+    fine_blocks: int = Field(default=2, ge=0, le=1000)
     """Residual blocks at the rate of the mel frames."""
-    kernel: int = Field(default=7, ge=1)
+    kernel: int = Field(default=7, ge=1, le=1001)
     """Frames that each block sees; odd."""
+
+
+Small = Annotated[int, Field(ge=1, le=1000)]
 
 
 @config_dataclass
@@ -55,41 +58,41 @@ class HifiGanConfig:
     for 640 samples a unit.
     """
 
-    embedding_dim: int = Field(default=128, ge=1)
+    embedding_dim: int = Field(default=128, ge=1, le=1 << 16)
     """Channels for a unit; as many more for a speaker, where there are several."""
-    upsample_initial_channel: int = Field(default=512, ge=2)
+    upsample_initial_channel: int = Field(default=512, ge=2, le=1 << 16)
     """Channels of the generator at 25 Hz; half as many after each rise of the rate."""
-    upsample_rates: list[int] = field(default_factory=lambda: [5, 4, 4, 4, 2])
+    upsample_rates: list[Small] = field(default_factory=lambda: [5, 4, 4, 4, 2])
     """By how much the rate rises each time; they multiply to 640."""
-    upsample_kernel_sizes: list[int] = field(default_factory=lambda: [11, 8, 8, 8, 4])
+    upsample_kernel_sizes: list[Small] = field(default_factory=lambda: [11, 8, 8, 8, 4])
     """Of the transposed convolutions; a rate and an even number of samples."""
-    resblock_kernel_sizes: list[int] = field(default_factory=lambda: [3, 7, 11])
+    resblock_kernel_sizes: list[Small] = field(default_factory=lambda: [3, 7, 11])
     """Of the residual blocks, which stand side by side after each rise; odd."""
-    resblock_dilation_sizes: list[list[int]] = field(default_factory=lambda: [[1, 3, 5], [1, 3, 5], [1, 3, 5]])
+    resblock_dilation_sizes: list[list[Small]] = field(default_factory=lambda: [[1, 3, 5], [1, 3, 5], [1, 3, 5]])
     """A list for each of these blocks."""
-    discriminator_width: int = Field(default=32, ge=4, multiple_of=4)
+    discriminator_width: int = Field(default=32, ge=4, le=1 << 14, multiple_of=4)
     """Channels of the first layer of a period's discriminator; all others follow from it."""
-    periods: list[int] = field(default_factory=lambda: [2, 3, 5, 7, 11])
+    periods: list[Small] = field(default_factory=lambda: [2, 3, 5, 7, 11])
     """Every how many samples a discriminator looks; one for each."""
-    scales: int = Field(default=3, ge=1)
+    scales: int = Field(default=3, ge=1, le=10)
     """Discriminators over the waveform itself, each at half the rate of the one before."""
-    steps: int = Field(default=200_000, ge=1)
+    steps: int = Field(default=200_000, ge=1, le=10**9)
     """Optimiser steps, of the generator and of the discriminators."""
-    batch: int = Field(default=16, ge=1)
+    batch: int = Field(default=16, ge=1, le=10**6)
     """Stretches of speech in a step."""
-    segment_s: float = Field(default=0.56, gt=0)
+    segment_s: float = Field(default=0.56, gt=0, le=1000)
     """Length of each (seconds); a whole number of units is taken. Shorter utterances are skipped."""
-    learning_rate: float = Field(default=2e-4, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0, le=10)
     """Of both AdamW, at the first step."""
     decay: float = Field(default=0.99, gt=0, le=1)
     """Factor on the learning rate every 1,000 steps."""
-    mel_weight: float = Field(default=45.0, ge=0)
+    mel_weight: float = Field(default=45.0, ge=0, le=1e6)
     """Weight of the mean absolute error of log-mel frames, relative to the adversarial loss."""
-    feature_weight: float = Field(default=2.0, ge=0)
+    feature_weight: float = Field(default=2.0, ge=0, le=1e6)
     """Of the mean absolute difference of the discriminators' layers."""
-    max_minutes: float = Field(default=1440.0, gt=0)
+    max_minutes: float = Field(default=1440.0, gt=0, le=1e9)
     """Speech that is read at most, and held in memory at 2 MB a minute; of larger corpora a part is drawn."""
-    save_every: int = Field(default=1000, ge=1)
+    save_every: int = Field(default=1000, ge=1, le=10**9)
     """Steps between two saved states, to resume from after a crash (1 GB each at the defaults)."""
 
 
@@ -106,23 +109,23 @@ class VocoderConfig:
     """Everything of form hifigan."""
     network: VocoderNetworkConfig = field(default_factory=VocoderNetworkConfig)
     """Its size. This and all below, but ``held_out`` and ``seed``, is for form mel only."""
-    steps: int = Field(default=600, ge=1)
+    steps: int = Field(default=600, ge=1, le=10**9)
     """Optimiser steps."""
-    batch: int = Field(default=16, ge=1)
+    batch: int = Field(default=16, ge=1, le=10**6)
     """Stretches of speech in a step."""
-    segment_s: float = Field(default=4.0, gt=0)
+    segment_s: float = Field(default=4.0, gt=0, le=1000)
     """Length of each (seconds)."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0, le=10)
     """Peak learning rate of AdamW; falls to zero along a cosine."""
-    warmup_steps: int = Field(default=50, ge=0)
+    warmup_steps: int = Field(default=50, ge=0, le=10**9)
     """Steps in which the learning rate rises."""
     held_out: float = Field(default=0.02, ge=0, lt=1)
     """Share of the utterances held out for validation, chosen by a hash of their ids."""
-    max_minutes: float = Field(default=120.0, gt=0)
+    max_minutes: float = Field(default=120.0, gt=0, le=1e9)
     """Speech that is read at most; of larger corpora a part is drawn, by a hash of the ids."""
-    save_every: int = Field(default=200, ge=1)
+    save_every: int = Field(default=200, ge=1, le=10**9)
     """Steps between two saved states, to resume from after a crash."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Of weights and order."""
 
 

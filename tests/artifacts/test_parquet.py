@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lst_cli.artifacts import parquet
 from lst_cli.artifacts.parquet import atomic_path
 
 
 def test_two_machines_may_write_the_same_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def on(machine: str) -> None:
         name = os.uname_result((*real[:1], machine, *real[2:]))
-        monkeypatch.setattr(parquet.os, "uname", lambda: name)
+        monkeypatch.setattr(os, "uname", lambda: name)
 
     real, path = os.uname(), tmp_path / "part"
     on("a")

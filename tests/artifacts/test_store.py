@@ -16,8 +16,9 @@ import pytest
 
 import lst_cli.artifacts.store as store_module
 from lst_cli.artifacts import Draft, Kind, Request, Store
-from lst_cli.artifacts.maintenance import lineage, remove, verify
+from lst_cli.artifacts.maintenance import lineage, verify
 from lst_cli.artifacts.parquet import read_parquet, write_parquet
+from lst_cli.artifacts.removal import remove
 from lst_cli.errors import UserError
 
 KIND = Kind("thing", 1)
@@ -231,7 +232,7 @@ def test_wrong_references_tell_what_there_is(tmp_path):
         store.find("thing/b", KIND)
     with pytest.raises(UserError, match=r"expected: other"):
         store.find("thing/a", Kind("other", 1))
-    with pytest.raises(UserError, match="no name"):
+    with pytest.raises(UserError, match="not a valid artifact name"):
         request(name="../x")
     (artifact.path / "data.txt").unlink()
     with pytest.raises(UserError, match=r"data\.txt is missing"):

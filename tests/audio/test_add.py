@@ -179,5 +179,5 @@ def test_the_reader_refuses_another_kind_and_a_newer_schema(store: Store, folder
     artifact = build(store, folder)
     manifest = artifact.path / "artifact.json"
     manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 2'))
-    with pytest.raises(UserError, match="a schema that this lst does not read"):
+    with pytest.raises(UserError, match="unsupported schema version"):
         store.find("corpus/c", CORPUS)

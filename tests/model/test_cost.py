@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lst_cli.model.architectures import architecture
 from lst_cli.model.attention import Spans
 from lst_cli.model.cost import Workload, forward_flops, memory, parameters, train_flops
+from lst_cli.model.model import build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document
 from lst_cli.patching.strategies import PatchingConfig
@@ -85,9 +86,7 @@ def test_table_7_by_hand():
         layers=25,
         dim=2048,
         heads=16,
-        local=LocalConfig(
-            dim=1024, heads=16, encoder_layers=1, decoder_layers=9, window=512, cross_window=512
-        ),
+        local=LocalConfig(dim=1024, heads=16, encoder_layers=1, decoder_layers=9, window=512, cross_window=512),
         rope_theta=5e5,
     )
     block = {dim: 4 * dim**2 + 3 * dim * inner + 2 * dim for dim, inner in ((2048, 5632), (1024, 2816))}
@@ -122,3 +121,12 @@ def test_parameters_and_memory():
         1.42 * 16 / 1.074, rel=0.05
     )
     assert shared.total < 10 < whole.total
+
+
+def test_deep_stacks_are_counted_as_if_they_were_built() -> None:
+    local = LocalConfig(dim=16, heads=2, encoder_layers=10, decoder_layers=12)
+    deep = ModelConfig(family="lst", layers=11, dim=32, heads=2, local=local)
+    with torch.device("meta"):
+        built = build_model(deep, 100)
+    assert sum(parameters(deep, 100).values()) == sum(each.numel() for each in built.parameters())
+    assert list(parameters(deep, 100)) == [name for name, _ in built.named_children()]

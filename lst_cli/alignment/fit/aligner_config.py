@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Annotated
+
+from pydantic import Field
 
 from lst_cli.config import config_dataclass
 
@@ -11,33 +14,36 @@ from lst_cli.config import config_dataclass
 class AlignerNetworkConfig:
     """The size of the network."""
 
-    bands: int = 40
+    bands: int = Field(default=40, ge=8, le=1024)
     """Mel bands."""
-    width: int = 128
+    width: int = Field(default=128, ge=1, le=1 << 14)
     """Channels of every layer."""
-    layers: int = 6
+    layers: int = Field(default=6, ge=0, le=1000)
     """Residual convolutions after the first."""
-    kernel: int = 5
+    kernel: int = Field(default=5, ge=1, le=1001)
     """Frames (20 ms) that each of them sees; odd."""
+
+
+Decibels = Annotated[float, Field(ge=-100, le=200)]
 
 
 @config_dataclass
 class AugmentConfig:
     """The range of each distortion; all are drawn uniformly."""
 
-    speed: float = 1.25
+    speed: float = Field(default=1.25, ge=1, le=4)
     """Speaking rate, from 1/speed to speed (times)."""
-    warp: float = 0.12
+    warp: float = Field(default=0.12, ge=0, lt=1)
     """Vocal tract length: the mel axis is stretched by up to this share."""
-    noise_db: tuple[float, float] = (5.0, 45.0)
+    noise_db: tuple[Decibels, Decibels] = (5.0, 45.0)
     """Signal over added noise, lowest and highest (decibels)."""
-    colour: float = 6.0
+    colour: float = Field(default=6.0, ge=0, le=100)
     """The noise's spectrum rises or falls by up to this much at its ends (decibels)."""
-    channel: float = 4.0
+    channel: float = Field(default=4.0, ge=0, le=100)
     """A microphone's frequency response: five points drawn from plus or minus this (decibels)."""
-    band_masks: int = 2
+    band_masks: int = Field(default=2, ge=0, le=100)
     """Stretches of up to 8 mel bands that are silenced (SpecAugment, Park et al. 2019)."""
-    frame_masks_per_s: float = 0.7
+    frame_masks_per_s: float = Field(default=0.7, ge=0, le=50)
     """Stretches of up to 120 ms that are silenced, for each second of speech."""
 
 
@@ -49,25 +55,25 @@ class AlignerConfig:
     """Its size."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Distortions of the training speech."""
-    steps: int = 200
+    steps: int = Field(default=200, ge=1, le=10**9)
     """Optimiser steps."""
-    flat_steps: int = 30
+    flat_steps: int = Field(default=30, ge=0, le=10**9)
     """Steps at the beginning in which all letters last equally long."""
-    batch_s: float = 40.0
+    batch_s: float = Field(default=40.0, gt=0, le=1e6)
     """Speech in a step (seconds)."""
-    learning_rate: float = 2e-3
+    learning_rate: float = Field(default=2e-3, gt=0, le=10)
     """Peak learning rate of AdamW; falls to a twentieth along a cosine."""
-    warmup_steps: int = 30
+    warmup_steps: int = Field(default=30, ge=0, le=10**9)
     """Steps in which the learning rate rises."""
-    prior_scale: float = 1.0
+    prior_scale: float = Field(default=1.0, ge=0, le=100)
     """Exponent of the letters' priors, by which scores are divided; in training and in aligning."""
-    silence_db: float = 30.0
+    silence_db: float = Field(default=30.0, ge=0, le=200)
     """In the flat steps, a frame this much softer than the loudest is silence (decibels)."""
-    anchor: float = 3.0
+    anchor: float = Field(default=3.0, ge=0, le=1e6)
     """Weight of loudness as evidence of silence in training (nats a frame)."""
-    max_hours: float = 3.0
+    max_hours: float = Field(default=3.0, gt=0, le=1e6)
     """Hours of speech to read at most; from larger corpora a part is drawn."""
-    least_share: float = 0.1
+    least_share: float = Field(default=0.1, ge=0, le=1)
     """A corpus is repeated until it has this share of the speech, so that a few recordings are not drowned."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Of weights, order and distortions."""

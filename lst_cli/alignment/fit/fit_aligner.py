@@ -102,6 +102,7 @@ def load_network(artifact: Artifact) -> tuple[LetterNetwork, AlignerConfig]:
     from lst_cli.alignment.fit.aligner_config import AlignerConfig
     from lst_cli.config import from_dict
     from lst_cli.errors import UserError
+    from lst_cli.finite import check_finite_weights
 
     settings = {key: value for key, value in artifact.config.items() if key != "rules"}
     config = from_dict(AlignerConfig, settings, source=artifact.reference)
@@ -116,4 +117,5 @@ def load_network(artifact: Artifact) -> tuple[LetterNetwork, AlignerConfig]:
             found=str(error).splitlines()[0],
             fix=f"remove it with 'lst artifact rm {artifact.reference}' and fit it again",
         ) from None
+    check_finite_weights(network.state_dict(), artifact.reference)
     return network.eval(), config

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.console import print_json, print_table, say
 from lst_cli.errors import UserError
 
@@ -21,7 +21,12 @@ app = typer.Typer(no_args_is_help=True, help="Words to speech tokens: train an a
 @app.command()
 def fit(
     ctx: typer.Context,
-    corpora: Annotated[list[str], typer.Argument(help="corpus/NAME …, with transcripts.", metavar="CORPUS...")],
+    corpora: Annotated[
+        list[str],
+        typer.Argument(
+            help="corpus/NAME …, with transcripts.", metavar="CORPUS...", autocompletion=completing("corpus")
+        ),
+    ],
     name: Annotated[str, typer.Option(help="Name of the aligner.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/align.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
@@ -31,6 +36,7 @@ def fit(
         typer.Option(help="alignment/NAME with known times: print how far the new aligner's boundaries are from them."),
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Train a small aligner on the corpora's own transcripts, on the CPU in a minute or two."""
     from lst_cli.alignment.fit.aligner_config import AlignerConfig
@@ -42,7 +48,7 @@ def fit(
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     settings = load_config(AlignerConfig, config, changes)
     known = _known_times(store(ctx), check) if check is not None else None
-    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate, known))
+    build(ctx, *plan_fit(artifacts, name, settings, max_reject_rate, known), json=json)
 
 
 def _known_times(artifacts: Store, reference: str) -> KnownTimes:
@@ -67,10 +73,14 @@ def _known_times(artifacts: Store, reference: str) -> KnownTimes:
 @app.command()
 def run(
     ctx: typer.Context,
-    corpus: Annotated[str, typer.Argument(help="corpus/NAME, with transcripts.")],
-    tokens: Annotated[str, typer.Option(help="tokens/NAME, made from the corpus.")],
+    corpus: Annotated[str, typer.Argument(help="corpus/NAME, with transcripts.", autocompletion=completing("corpus"))],
+    tokens: Annotated[
+        str, typer.Option(help="tokens/NAME, made from the corpus.", autocompletion=completing("tokens"))
+    ],
     name: Annotated[str, typer.Option(help="Name of the alignment.")],
-    aligner: Annotated[str | None, typer.Option(help="aligner/NAME, from 'lst align fit'.")] = None,
+    aligner: Annotated[
+        str | None, typer.Option(help="aligner/NAME, from 'lst align fit'.", autocompletion=completing("aligner"))
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Instead: a wav2vec2 CTC model by hub name or path, or torchaudio:BUNDLE."),
@@ -81,6 +91,7 @@ def run(
         typer.Option(min=0.0, max=1.0, help="Reject utterances with a lower score: about 0 for a wrong transcript."),
     ] = 0.15,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Find the first and last speech token of every word."""
     from lst_cli.alignment.align_corpus import RunOptions, plan_run
@@ -101,14 +112,14 @@ def run(
         min_score=min_score,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_run(options))
+    build(ctx, *plan_run(options), json=json)
 
 
 @app.command("import")
 def import_(
     ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Files or folders of another aligner's output.")],
-    tokens: Annotated[str, typer.Option(help="tokens/NAME of the same speech.")],
+    tokens: Annotated[str, typer.Option(help="tokens/NAME of the same speech.", autocompletion=completing("tokens"))],
     name: Annotated[str, typer.Option(help="Name of the alignment.")],
     format: Annotated[
         str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
@@ -118,6 +129,7 @@ def import_(
         typer.Option(help="Tier of words in TextGrids and MFA's JSON.  [default: words, SPEAKER - words or ORT-MAU]"),
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Take word times from TextGrid, CTM or JSON files."""
     from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
@@ -131,16 +143,17 @@ def import_(
         name=name,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_import(options))
+    build(ctx, *plan_import(options), json=json)
 
 
 @app.command()
 def noise(
     ctx: typer.Context,
-    alignment: Annotated[str, typer.Argument(help="alignment/NAME")],
+    alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
     ms: Annotated[float, typer.Option(min=0.0, help="How far each boundary moves, on average.")],
     name: Annotated[str, typer.Option(help="Name of the new alignment.")],
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Move word boundaries at random, to see what exact ones are worth (Lu et al. 2025, A.11)."""
     from lst_cli.alignment.kinds import ALIGNMENT
@@ -154,13 +167,13 @@ def noise(
         for role, parent in found.parents.items()
         if role in ("corpus", "tokens") and (artifacts.root / parent.reference / MANIFEST).is_file()
     }
-    build(ctx, *plan_noise(found, parents, name, ms, seed))
+    build(ctx, *plan_noise(found, parents, name, ms, seed), json=json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    alignment: Annotated[str, typer.Argument(help="alignment/NAME")],
+    alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
     ids: Annotated[list[str] | None, typer.Option("--id", help="An utterance; the first one without it.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Where the audio is, if the lineage does not tell.")] = None,

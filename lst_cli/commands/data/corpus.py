@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
 
@@ -36,9 +36,12 @@ def add(
             "or vctk.  [default: as recognised]"
         ),
     ] = None,
-    text: Annotated[bool, typer.Option("--text/--no-text", help="Require transcripts, or take the audio alone.")] = True,
+    text: Annotated[
+        bool, typer.Option("--text/--no-text", help="Require transcripts, or take the audio alone.")
+    ] = True,
     max_reject_rate: MaxRejectRate = 0.01,
     workers: Workers = _CPUS,
+    json: Json = False,
 ) -> None:
     """Check recordings and make a corpus that points at them; no audio is copied."""
     from lst_cli.audio.add import AddOptions, plan_corpus
@@ -46,7 +49,7 @@ def add(
     options = AddOptions(
         source=source, name=name, layout=layout, with_text=text, max_reject_rate=max_reject_rate, workers=workers
     )
-    build(ctx, *plan_corpus(options))
+    build(ctx, *plan_corpus(options), json=json)
 
 
 @app.command()
@@ -60,15 +63,21 @@ def synth(
     lines: Annotated[Path | None, typer.Argument(help="A text file of lines TEXT or ID<TAB>TEXT.")] = None,
     items: Annotated[
         list[str] | None,
-        typer.Option(help="TASK:FILE, an evaluation set instead of lines, with prompt and endings as separate utterances; may be repeated."),
+        typer.Option(
+            help="TASK:FILE, an evaluation set instead of lines, with prompt and endings as separate utterances; may be repeated."
+        ),
     ] = None,
     rate: Annotated[str, typer.Option(help="Speaking rate, or LOW:HIGH to draw one per line.")] = "1",
     noise: Annotated[
-        float, typer.Option(min=0.0, max=2.0, help="Scale of the voices' random variation; with 0 a sentence always sounds the same.")
+        float,
+        typer.Option(
+            min=0.0, max=2.0, help="Scale of the voices' random variation; with 0 a sentence always sounds the same."
+        ),
     ] = 1.0,
     seed: Seed = 0,
     max_reject_rate: MaxRejectRate = 0.01,
     workers: Workers = _CPUS,
+    json: Json = False,
 ) -> None:
     """Speak text with text-to-speech voices (Piper comes with the extra `demo`)."""
     from lst_cli.audio.synth import SynthOptions, plan_synthesis, read_lines
@@ -84,7 +93,11 @@ def synth(
         max_reject_rate=max_reject_rate,
         workers=workers,
     )
-    build(ctx, *plan_synthesis(_item_lines(items) if items else read_lines(Path(str(lines))), options))
+    build(
+        ctx,
+        *plan_synthesis(_item_lines(items) if items else read_lines(Path(str(lines))), options),
+        json=json,
+    )
 
 
 def _rates(text: str) -> tuple[float, float]:
@@ -125,7 +138,9 @@ def _item_lines(sets: list[str]) -> list[SpokenLine]:
 @app.command()
 def show(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.")],
+    reference: Annotated[
+        str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.", autocompletion=completing("corpus"))
+    ],
     json: Json = False,
 ) -> None:
     """Print hours, utterances, speakers, lengths, and what was rejected and why."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.commands.data.text import Field, Name, TextFiles
-from lst_cli.console import print_json, print_table
+from lst_cli.console import print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from lst_cli.shards.preview import ShownRow
@@ -20,21 +20,31 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Shards: what training reads.")
 
-Tokenizer = Annotated[str, typer.Option(help="Text tokenizer: text_tokenizer/NAME.")]
+Tokenizer = Annotated[
+    str, typer.Option(help="Text tokenizer: text_tokenizer/NAME.", autocompletion=completing("text_tokenizer"))
+]
 ShardMb = Annotated[int, typer.Option(min=1, help="Megabytes of input in a shard.")]
 
 
 @app.command()
 def speech(
     ctx: typer.Context,
-    tokens: Annotated[str, typer.Option(help="Speech tokens: tokens/NAME.")],
+    tokens: Annotated[str, typer.Option(help="Speech tokens: tokens/NAME.", autocompletion=completing("tokens"))],
     tokenizer: Tokenizer,
     name: Name,
     alignment: Annotated[
-        str | None, typer.Option(help="Words and their frames: alignment/NAME. Without it, shards of pure speech.")
+        str | None,
+        typer.Option(
+            help="Words and their frames: alignment/NAME. Without it, shards of pure speech.",
+            autocompletion=completing("alignment"),
+        ),
     ] = None,
     corpus: Annotated[
-        str | None, typer.Option(help="The corpus, corpus/NAME; by default the one the tokens were made from.")
+        str | None,
+        typer.Option(
+            help="The corpus, corpus/NAME; by default the one the tokens were made from.",
+            autocompletion=completing("corpus"),
+        ),
     ] = None,
     keep_unaligned: Annotated[
         bool, typer.Option(help="Keep utterances that the alignment lacks as pure speech, instead of rejecting them.")
@@ -42,6 +52,7 @@ def speech(
     shard_mb: ShardMb = 256,
     max_reject_rate: MaxRejectRate = 0.01,
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Join tokens, alignment and text pieces into shuffled shards."""
     from lst_cli.alignment.kinds import ALIGNMENT
@@ -78,15 +89,18 @@ def speech(
         options = BuildOptions(shard_mb=shard_mb, seed=seed, max_reject_rate=max_reject_rate)
         build_speech_shards(draft, inputs, options, keep_unaligned=keep_unaligned)
 
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make)
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make, json=json)
 
 
 @app.command()
 def cut(
     ctx: typer.Context,
-    shards: Annotated[str, typer.Argument(help="Speech shards with words: shards/NAME.")],
+    shards: Annotated[
+        str, typer.Argument(help="Speech shards with words: shards/NAME.", autocompletion=completing("shards"))
+    ],
     name: Name,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Cut utterances where sentences end, so that a model learns to speak from sentences."""
     from lst_cli.shards.schema import SHARDS
@@ -99,7 +113,7 @@ def cut(
         cut_shards(draft, found, max_reject_rate)
 
     config = {"modality": "speech", "cut": "sentences", "cut_version": 2}
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents={"shards": found}), make)
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents={"shards": found}), make, json=json)
 
 
 @app.command()
@@ -116,6 +130,7 @@ def text(
     shard_mb: ShardMb = 256,
     max_reject_rate: MaxRejectRate = 0.01,
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Make shuffled shards of text documents."""
     from lst_cli.shards.schema import SHARDS
@@ -143,16 +158,17 @@ def text(
             draft, inputs, text_tokenizer, info, options, split=_split(split), field=field, threads=threads
         )
 
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make)
+    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make, json=json)
 
 
 @app.command()
 def bpe(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(help="Speech shards: shards/NAME.")],
+    reference: Annotated[str, typer.Argument(help="Speech shards: shards/NAME.", autocompletion=completing("shards"))],
     name: Name,
     pieces: Annotated[int, typer.Option(min=2, help="Number of pieces, single speech tokens included.")] = 1000,
     sequences: Annotated[int, typer.Option(min=1, help="Utterances to train on.")] = 100_000,
+    json: Json = False,
 ) -> None:
     """Train a BPE over speech tokens, for the BPE SpeechLLM (baseline with merged speech)."""
     from lst_cli.shards.schema import SHARDS
@@ -166,13 +182,15 @@ def bpe(
 
         fit_speech_bpe(draft, shards, pieces=pieces, sequences=sequences)
 
-    build(ctx, Request(kind=SPEECH_BPE, name=name, config=config, parents={"shards": shards}), make)
+    build(ctx, Request(kind=SPEECH_BPE, name=name, config=config, parents={"shards": shards}), make, json=json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(help="shards/NAME, shards/NAME/VERSION or a path.")],
+    reference: Annotated[
+        str, typer.Argument(help="shards/NAME, shards/NAME/VERSION or a path.", autocompletion=completing("shards"))
+    ],
     rows: Annotated[int, typer.Option(min=0, help="Rows to show.")] = 3,
     seed: Seed = 0,
     json: Json = False,
@@ -272,9 +290,9 @@ def _as_json(
 
 def _print(artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accounting: Accounting | None) -> None:
     for row in rows:
-        print(f"{row.id} ({row.about})")
+        print_line(f"{row.id} ({row.about})")
         for line in row.lines:
-            print(f"  {line}")
+            print_line(f"  {line}")
         print()
     figures: list[tuple[str, Any]] = [("row groups", len(shards.groups))]
     for name, value in artifact.statistics.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lst_cli.artifacts import Draft, Kind, Request
-from lst_cli.commands.common import MaxRejectRate, Seed, build
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build
 
 if TYPE_CHECKING:
     from lst_cli.text.text_files import TextFile
@@ -35,6 +35,7 @@ def fit(
     ] = 1_000_000,
     max_reject_rate: MaxRejectRate = 0.01,
     seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Train a byte-fallback BPE tokenizer on text files."""
     from lst_cli.text.text_files import digests, text_files
@@ -52,7 +53,7 @@ def fit(
         (draft.path / tokenizer.MODEL_FILE).write_bytes(model)
         draft.statistics.update(documents=total, pieces=trained.pieces)
 
-    build(ctx, Request(kind=_kind(), name=name, config=config), make)
+    build(ctx, Request(kind=_kind(), name=name, config=config), make, json=json)
 
 
 @app.command("import")
@@ -60,6 +61,7 @@ def import_model(
     ctx: typer.Context,
     model_file: Annotated[Path, typer.Argument(help="A SentencePiece .model file, such as Llama 2's.")],
     name: Name,
+    json: Json = False,
 ) -> None:
     """Take over a SentencePiece model, if its words encode alone as they do in a span."""
     from lst_cli.text.text_files import digests, text_files
@@ -73,7 +75,7 @@ def import_model(
         (draft.path / MODEL_FILE).write_bytes(model_file.read_bytes())
         draft.statistics.update(pieces=imported.pieces)
 
-    build(ctx, Request(kind=_kind(), name=name, config=config), make)
+    build(ctx, Request(kind=_kind(), name=name, config=config), make, json=json)
 
 
 def _texts(files: list[TextFile], field: str, draft: Draft | None) -> Iterator[str]:

@@ -6,20 +6,29 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Device, MaxRejectRate, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
 from lst_cli.commands.data.units import Precision, Workers
 
 
 def tokenize(
     ctx: typer.Context,
-    corpus: Annotated[str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.")],
-    units: Annotated[str, typer.Option(help="The quantizer: quantizer/NAME, quantizer/NAME/VERSION, or a path.")],
+    corpus: Annotated[
+        str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.", autocompletion=completing("corpus"))
+    ],
+    units: Annotated[
+        str,
+        typer.Option(
+            help="The quantizer: quantizer/NAME, quantizer/NAME/VERSION, or a path.",
+            autocompletion=completing("quantizer"),
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the tokens.  [default: the corpus's]")] = None,
     precision: Precision = "float32",
     device: Device = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Compile the model; pays on many hours.")] = False,
     workers: Workers = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Turn a corpus into speech tokens, 25 a second.
 
@@ -43,6 +52,6 @@ def tokenize(
     )
     rank = this_rank()
     if rank.number == 0:
-        build(ctx, *plan_tokens(options, rank))
+        build(ctx, *plan_tokens(options, rank), json=json)
     else:
         help_tokenize(options, rank, store(ctx))

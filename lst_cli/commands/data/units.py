@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lst_cli.commands.common import Device, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.console import say
 from lst_cli.errors import UserError
 
@@ -30,7 +30,9 @@ Workers = Annotated[
 @app.command()
 def fit(
     ctx: typer.Context,
-    corpus: Annotated[str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.")],
+    corpus: Annotated[
+        str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.", autocompletion=completing("corpus"))
+    ],
     name: Name,
     features: Features = "mfcc",
     layer: Layer = None,
@@ -43,6 +45,7 @@ def fit(
     device: Device = "auto",
     workers: Workers = None,
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Cluster a corpus's features by k-means: a quantizer that turns 40 ms of audio into one unit."""
     from lst_cli.audio.corpus_artifact import CORPUS
@@ -63,7 +66,7 @@ def fit(
         workers=workers,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_quantizer(options))
+    build(ctx, *plan_quantizer(options), json=json)
 
 
 @app.command("import")
@@ -76,6 +79,7 @@ def import_(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Read a joblib file, which can run any code.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Take in published centroids as a quantizer."""
     from lst_cli.units.features.registry import describe_features
@@ -84,17 +88,27 @@ def import_(
     options = QuantizerImportOptions(
         name=name, file=file, features=describe_features(features, layer), trust_pickle=trust_pickle
     )
-    build(ctx, *plan_import(options))
+    build(ctx, *plan_import(options), json=json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(metavar="TOKENS", help="tokens/NAME, tokens/NAME/VERSION, or a path.")],
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="TOKENS", help="tokens/NAME, tokens/NAME/VERSION, or a path.", autocompletion=completing("tokens")
+        ),
+    ],
     phones: Annotated[
-        str | None, typer.Option(help="alignment/NAME whose words are phones: adds phone purity and PNMI.")
+        str | None,
+        typer.Option(
+            help="alignment/NAME whose words are phones: adds phone purity and PNMI.",
+            autocompletion=completing("alignment"),
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the report.  [default: units-NAME]")] = None,
+    json: Json = False,
 ) -> None:
     """Draw how the units are used in tokens, and play back each, on one HTML page."""
     from lst_cli.alignment.kinds import ALIGNMENT
@@ -115,5 +129,6 @@ def show(
     quantizer = artifacts.find(tokens.parents["quantizer"].reference, QUANTIZER)
     corpus = artifacts.find(tokens.parents["corpus"].reference, CORPUS)
     aligned = artifacts.find(phones, ALIGNMENT) if phones is not None else None
-    made = build(ctx, *plan_units_page(tokens, quantizer, corpus, name or f"units-{tokens.name}", aligned))
+    planned = plan_units_page(tokens, quantizer, corpus, name or f"units-{tokens.name}", aligned)
+    made = build(ctx, *planned, json=json)
     say(f"page: {made.file(PAGE)}")

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import build, store
+from lst_cli.commands.common import Json, build, completing, store
 from lst_cli.console import say
 
 
 def export(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model: model/NAME, model/NAME/VERSION, or a path.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="The model: model/NAME, model/NAME/VERSION, or a path.", autocompletion=completing("model")
+        ),
+    ],
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
 ) -> None:
     """Write a model to a folder that can be published: model.safetensors, model.json, tokenizer.model, quantizer."""
@@ -40,6 +45,7 @@ def import_(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A folder that 'lst export' wrote.")],
     name: Annotated[str, typer.Option(help="Name of the model.")],
+    json: Json = False,
 ) -> None:
     """Make a model artifact from an exported folder."""
     import shutil
@@ -70,4 +76,4 @@ def import_(
         counts = parameters(loaded.card.architecture, loaded.card.vocabulary.size)
         draft.statistics["parameters"] = sum(counts.values())
 
-    build(ctx, Request(kind=MODEL, name=name, config={"imported": sums}), make)
+    build(ctx, Request(kind=MODEL, name=name, config={"imported": sums}), make, json=json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import store
+from lst_cli.commands.common import Json, completing, store
 from lst_cli.commands.models.pretrain import Fresh, Name, Set, make_or_follow
 
 Tasks = Annotated[
@@ -15,8 +15,16 @@ Tasks = Annotated[
     typer.Argument(metavar="TASKS", help="asr: learn to transcribe; tts: learn to speak; asr,tts: both in one model."),
 ]
 Config = Annotated[Path, typer.Argument(help="YAML file; see docs/finetune.md for its keys.")]
-Model = Annotated[str, typer.Option(help="The model to begin from: model/NAME, a baseline or an LST.")]
-Shards = Annotated[list[str], typer.Option(help="Speech shards with words: shards/NAME; may be given several times.")]
+Model = Annotated[
+    str,
+    typer.Option(help="The model to begin from: model/NAME, a baseline or an LST.", autocompletion=completing("model")),
+]
+Shards = Annotated[
+    list[str],
+    typer.Option(
+        help="Speech shards with words: shards/NAME; may be given several times.", autocompletion=completing("shards")
+    ),
+]
 
 
 def finetune(
@@ -28,6 +36,7 @@ def finetune(
     name: Name,
     set_: Set = None,
     fresh: Fresh = False,
+    json: Json = False,
 ) -> None:
     """Fine-tune a model for speech recognition, synthesis or both; the same command goes on after a crash."""
     from lst_cli.config import load_config
@@ -48,4 +57,12 @@ def finetune(
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
     make = stage.make(resolved, inputs, folders)
-    make_or_follow(ctx, request, make, lambda: stage.follow(resolved, inputs, folders), fresh=fresh)
+    make_or_follow(
+        ctx,
+        request,
+        make,
+        lambda: stage.follow(resolved, inputs, folders),
+        fresh=fresh,
+        json=json,
+        device=resolved.run.device,
+    )

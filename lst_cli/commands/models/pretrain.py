@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lst_cli.commands.common import Json, build, store
+from lst_cli.commands.common import Json, build, completing, store
 from lst_cli.console import print_json, print_table
 
 if TYPE_CHECKING:
@@ -24,9 +24,13 @@ Config = Annotated[Path, typer.Argument(help="YAML file; see docs/pretrain.md fo
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Change a key of the config: KEY=VALUE, as in budget.steps=500.")
 ]
-Shards = Annotated[list[str], typer.Option(help="Speech shards: shards/NAME; may be given several times.")]
+Shards = Annotated[
+    list[str],
+    typer.Option(help="Speech shards: shards/NAME; may be given several times.", autocompletion=completing("shards")),
+]
 TextShards = Annotated[
-    list[str] | None, typer.Option(help="Text shards: shards/NAME; may be given several times.")
+    list[str] | None,
+    typer.Option(help="Text shards: shards/NAME; may be given several times.", autocompletion=completing("shards")),
 ]
 ValidShards = Annotated[
     list[str] | None, typer.Option(help="Speech or text shards for validation; may be given several times.")
@@ -36,16 +40,31 @@ StoryFiles = Annotated[
     typer.Option(help="TASK:FILE of a benchmark (as of 'lst eval') to score at every validation; several times."),
 ]
 StoryTokens = Annotated[
-    str | None, typer.Option(help="The spoken stories, tokens/NAME: scores speech after speech too.")
+    str | None,
+    typer.Option(
+        help="The spoken stories, tokens/NAME: scores speech after speech too.", autocompletion=completing("tokens")
+    ),
 ]
 Tokenizer = Annotated[
-    str | None, typer.Option(help="text_tokenizer/NAME; by default the one that the shards were made with.")
+    str | None,
+    typer.Option(
+        help="text_tokenizer/NAME; by default the one that the shards were made with.",
+        autocompletion=completing("text_tokenizer"),
+    ),
 ]
 Quantizer = Annotated[
-    str | None, typer.Option(help="quantizer/NAME; by default the one that the speech shards were made with.")
+    str | None,
+    typer.Option(
+        help="quantizer/NAME; by default the one that the speech shards were made with.",
+        autocompletion=completing("quantizer"),
+    ),
 ]
 SpeechBpe = Annotated[
-    str | None, typer.Option(help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).")
+    str | None,
+    typer.Option(
+        help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).",
+        autocompletion=completing("speech_bpe"),
+    ),
 ]
 Init = Annotated[
     Path | None,
@@ -109,20 +128,37 @@ def pretrain(
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
     make = stage.make(resolved, inputs, folders)
-    make_or_follow(ctx, request, make, lambda: stage.follow(resolved, inputs, folders), fresh=fresh)
+    make_or_follow(
+        ctx,
+        request,
+        make,
+        lambda: stage.follow(resolved, inputs, folders),
+        fresh=fresh,
+        json=json,
+        device=resolved.run.device,
+    )
 
 
 def make_or_follow(
-    ctx: typer.Context, request: Request, make: Callable[[Draft], None], follow: Callable[[], None], *, fresh: bool
+    ctx: typer.Context,
+    request: Request,
+    make: Callable[[Draft], None],
+    follow: Callable[[], None],
+    *,
+    fresh: bool,
+    json: bool,
+    device: str,
 ) -> None:
     """Train: in the first process, which makes the model, or in another one, which only takes part."""
+    from lst_cli.distributed.device import pick_device
     from lst_cli.distributed.launcher import rank
     from lst_cli.training.run.unfinished import check_unchanged
 
+    pick_device(device, option="run.device")
     artifacts = store(ctx)
     if rank() == 0:
         check_unchanged(artifacts, request, fresh=fresh)
-        build(ctx, request, make)
+        build(ctx, request, make, json=json)
     elif artifacts.existing(request) is None:
         if not fresh:
             check_unchanged(artifacts, request, fresh=False)  # what the first one refuses, nobody waits for

@@ -101,6 +101,7 @@ def model(
     run: Reference,
     step: Annotated[int, typer.Option(min=1, help="A multiple of the run's run.keep_every.")],
     name: Annotated[str, typer.Option(help="Name of the new model.")],
+    json: Json = False,
 ) -> None:
     """Make a model of what a finished run was at a step, to score and compare."""
     from lst_cli.errors import UserError
@@ -115,7 +116,7 @@ def model(
             f"{found.label}: the run is not done", found=found.state, fix="let it end; the weights it keeps stay"
         )
     whole = artifacts.find(f"{MODEL.name}/{found.label}", MODEL)
-    build(ctx, snapshot_request(artifacts, whole, step, name), make_snapshot(artifacts, whole, step))
+    build(ctx, snapshot_request(artifacts, whole, step, name), make_snapshot(artifacts, whole, step), json=json)
 
 
 _NO_FIGURE = ("name", "version", "why", "when")

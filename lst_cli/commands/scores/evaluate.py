@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
-from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
 from lst_cli.commands.scores import evaluate_speech
-from lst_cli.console import print_json, print_table, say
+from lst_cli.console import print_json, print_line, print_table, say
 from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
 
-ModelReference = Annotated[str, typer.Argument(help="The model artifact to score.")]
+ModelReference = Annotated[str, typer.Argument(help="model/NAME to score.", autocompletion=completing("model"))]
 Items = Annotated[Path, typer.Option(help="The benchmark's published file, or the folder of a spoken release.")]
 Tokens = Annotated[
     str | None,
@@ -265,4 +265,4 @@ def compare(
         for what, ids in (("B better", comparison.gained), ("A better", comparison.lost)):
             if ids[:flips]:
                 more = f" and {len(ids) - flips} more" if len(ids) > flips else ""
-                print(f"{comparison.direction} {what}: {', '.join(ids[:flips])}{more}")
+                print_line(f"{comparison.direction} {what}: {', '.join(ids[:flips])}{more}")

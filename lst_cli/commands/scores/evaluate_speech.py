@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Kind, Request
-from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, print_table
 from lst_cli.distributed.device import Precision
@@ -34,9 +34,14 @@ CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the tex
 
 def tts(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for TTS.")],
+    model: Annotated[str, typer.Argument(help="model/NAME, fine-tuned for TTS.", autocompletion=completing("model"))],
     corpus: CorpusReference,
-    vocoder: Annotated[str, typer.Option(help="vocoder/NAME, fitted on tokens of the model's quantizer.")],
+    vocoder: Annotated[
+        str,
+        typer.Option(
+            help="vocoder/NAME, fitted on tokens of the model's quantizer.", autocompletion=completing("vocoder")
+        ),
+    ],
     judge: JudgeName = "tiny.en",
     language: Language = "en",
     name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL's name and tts]")] = None,
@@ -77,7 +82,7 @@ def tts(
 
 def vocoder(
     ctx: typer.Context,
-    vocoder: Annotated[str, typer.Argument(help="vocoder/NAME")],
+    vocoder: Annotated[str, typer.Argument(help="vocoder/NAME", autocompletion=completing("vocoder"))],
     corpus: CorpusReference,
     tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the vocoder's quantizer.")],
     judge: JudgeName = "tiny.en",

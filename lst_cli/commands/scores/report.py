@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lst_cli.artifacts import Artifact
-from lst_cli.commands.common import Json, build, store
+from lst_cli.commands.common import Json, build, completing, store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
 
@@ -26,18 +26,35 @@ What = Annotated[
     ),
 ]
 Shards = Annotated[
-    str | None, typer.Option(help="Speech shards, shards/NAME: those that table13 counts, or whose words fig5 shows.")
+    str | None,
+    typer.Option(
+        help="Speech shards, shards/NAME: those that table13 counts, or whose words fig5 shows.",
+        autocompletion=completing("shards"),
+    ),
 ]
-Scores = Annotated[list[str] | None, typer.Option(help="scores/NAME; may be repeated. The tables keep this order.")]
+Scores = Annotated[
+    list[str] | None,
+    typer.Option(help="scores/NAME; may be repeated. The tables keep this order.", autocompletion=completing("scores")),
+]
 Models = Annotated[
-    list[str] | None, typer.Option(help="model/NAME whose training is shown beside those behind the scores.")
+    list[str] | None,
+    typer.Option(
+        help="model/NAME whose training is shown beside those behind the scores.", autocompletion=completing("model")
+    ),
 ]
 Alignments = Annotated[
-    list[str] | None, typer.Option(help="alignment/NAME whose patches and recordings are shown; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        help="alignment/NAME whose patches and recordings are shown; may be repeated.",
+        autocompletion=completing("alignment"),
+    ),
 ]
 Transcripts = Annotated[
     list[str] | None,
-    typer.Option(help="transcripts/NAME of lst eval vocoder, whose recordings can be heard; may be repeated."),
+    typer.Option(
+        help="transcripts/NAME of lst eval vocoder, whose recordings can be heard; may be repeated.",
+        autocompletion=completing("transcripts"),
+    ),
 ]
 
 

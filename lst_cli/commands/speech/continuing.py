@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lst_cli.commands.common import Device, Json, Seed, store
-from lst_cli.console import print_json, say
+from lst_cli.commands.common import Device, Json, Seed, completing, store
+from lst_cli.console import print_json, print_line, say
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Into = Literal["text", "speech"]
 
 def continue_(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="A model artifact.")],
+    model: Annotated[str, typer.Argument(help="model/NAME", autocompletion=completing("model"))],
     text: Annotated[str | None, typer.Option(help="The prompt in writing.")] = None,
     audio: Annotated[str | None, typer.Option(help="The prompt as an audio file, or - for standard input.")] = None,
     into: Annotated[Into | None, typer.Option(help="Continue in text or in speech.  [default: as the prompt]")] = None,
@@ -40,7 +40,10 @@ def continue_(
     ] = 0.95,
     repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that came before.")] = 1.0,
     seed: Seed = 0,
-    vocoder: Annotated[str | None, typer.Option(help="vocoder/NAME that speaks a continuation in speech.")] = None,
+    vocoder: Annotated[
+        str | None,
+        typer.Option(help="vocoder/NAME that speaks a continuation in speech.", autocompletion=completing("vocoder")),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="With --vocoder: a wav file; samples are numbered as NAME-1.wav and on.")
     ] = None,
@@ -76,7 +79,7 @@ def continue_(
         print_json([_as_dict(loaded, continuation, chosen) for continuation in found])
         return
     for continuation in found:
-        print(_written(loaded, continuation, chosen))
+        print_line(_written(loaded, continuation, chosen))
 
 
 def _voice(
@@ -131,11 +134,11 @@ def _stream(loaded: LoadedModel, prompt: Prompt, sampling: Sampling) -> None:
         # A piece may be a part of a character, so the whole text so far is decoded.
         text = loaded.tokenizer.decode(pieces)
         if text.startswith(shown) and not text.endswith("\ufffd"):
-            print(text[len(shown) :], end="", flush=True)
+            print_line(text[len(shown) :], end="")
             shown = text
 
     (found,) = generate(loaded, [prompt], "text", sampling, on_token=show)
-    print(_written(loaded, found, "text")[len(shown) :])
+    print_line(_written(loaded, found, "text")[len(shown) :])
 
 
 def _written(loaded: LoadedModel, continuation: Continuation, into: Into) -> str:

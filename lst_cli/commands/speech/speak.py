@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lst_cli.commands.common import Device, Json, Seed, store
+from lst_cli.commands.common import Device, Json, Seed, completing, store
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
@@ -26,8 +26,13 @@ _ROWS = 8
 
 def speak(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for TTS.")],
-    vocoder: Annotated[str, typer.Option(help="vocoder/NAME, fitted on tokens of the model's quantizer.")],
+    model: Annotated[str, typer.Argument(help="model/NAME, fine-tuned for TTS.", autocompletion=completing("model"))],
+    vocoder: Annotated[
+        str,
+        typer.Option(
+            help="vocoder/NAME, fitted on tokens of the model's quantizer.", autocompletion=completing("vocoder")
+        ),
+    ],
     output: Annotated[str, typer.Option(help="A wav file, or - for raw 16-bit samples on standard output.")],
     text: Annotated[str | None, typer.Argument(help="Text to speak.")] = None,
     file: Annotated[

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lst_cli.commands.common import Device, Json, store
-from lst_cli.console import print_json, progress, say, warn
+from lst_cli.commands.common import Device, Json, completing, store
+from lst_cli.console import print_json, print_line, progress, say, warn
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ LONGEST_SEGMENT_S = 86_400.0
 
 Aligner = Annotated[
     str | None,
-    typer.Option(help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder."),
+    typer.Option(
+        help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder.",
+        autocompletion=completing("aligner"),
+    ),
 ]
 Inputs = Annotated[
     list[str],
@@ -54,7 +57,7 @@ SegmentS = Annotated[
 
 def transcribe(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="A model artifact that was fine-tuned for ASR.")],
+    model: Annotated[str, typer.Argument(help="model/NAME, fine-tuned for ASR.", autocompletion=completing("model"))],
     inputs: Inputs,
     format: Annotated[Format, typer.Option(help="What to write.")] = "text",
     output: Output = None,
@@ -93,7 +96,7 @@ def transcribe(
                 files.write(clip)
             elif not json and clip.segments:
                 named = format == "text" and not alone
-                print(f"{one_cell(clip.clip)}\t{clip.text}\n" if named else _text(clip, format), end="", flush=True)
+                print_line(f"{one_cell(clip.clip)}\t{clip.text}\n" if named else _text(clip, format), end="")
     figures = pace.figures()
     if json:
         summary = {"model": artifact.reference, "aligner": aligner, "clips": [_as_dict(clip) for clip in clips]}

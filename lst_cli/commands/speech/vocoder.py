@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Device, Json, MaxRejectRate, build, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
 from lst_cli.console import print_json, progress, say
 
 app = typer.Typer(no_args_is_help=True, help="Speech tokens to audio: fit a vocoder, synthesise tokens.")
@@ -20,14 +20,19 @@ Speaker = Annotated[
 @app.command()
 def fit(
     ctx: typer.Context,
-    corpus: Annotated[str, typer.Argument(help="corpus/NAME: the audio to learn from.")],
-    tokens: Annotated[str, typer.Option(help="tokens/NAME, made from the corpus.")],
+    corpus: Annotated[
+        str, typer.Argument(help="corpus/NAME: the audio to learn from.", autocompletion=completing("corpus"))
+    ],
+    tokens: Annotated[
+        str, typer.Option(help="tokens/NAME, made from the corpus.", autocompletion=completing("tokens"))
+    ],
     name: Annotated[str, typer.Option(help="Name of the vocoder.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/speak.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=1500.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights and order.  [default: 0]")] = None,
     device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
+    json: Json = False,
 ) -> None:
     """Fit a vocoder to a quantizer's units; minutes on a CPU. A killed run resumes."""
     from lst_cli.audio.corpus_artifact import CORPUS
@@ -47,18 +52,21 @@ def fit(
         device=pick_device(device),
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_fit(options, artifacts))
+    build(ctx, *plan_fit(options, artifacts), json=json)
 
 
 @app.command("import")
 def import_(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder with config.json and g_00000000 of a unit HiFi-GAN.")],
-    quantizer: Annotated[str, typer.Option(help="quantizer/NAME whose units it speaks.")],
+    quantizer: Annotated[
+        str, typer.Option(help="quantizer/NAME whose units it speaks.", autocompletion=completing("quantizer"))
+    ],
     name: Annotated[str, typer.Option(help="Name of the vocoder.")],
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Load a checkpoint that holds more than tensors: runs its code.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Take a published unit HiFi-GAN (textless, 25 units a second)."""
     from lst_cli.units.quantizer.codebook import QUANTIZER
@@ -66,14 +74,16 @@ def import_(
 
     found = store(ctx).find(quantizer, QUANTIZER)
     options = VocoderImportOptions(name=name, folder=folder, quantizer=found, trust_pickle=trust_pickle)
-    build(ctx, *plan_import(options))
+    build(ctx, *plan_import(options), json=json)
 
 
 @app.command()
 def synth(
     ctx: typer.Context,
-    vocoder: Annotated[str, typer.Argument(help="vocoder/NAME")],
-    tokens: Annotated[str, typer.Argument(help="tokens/NAME, by the vocoder's quantizer.")],
+    vocoder: Annotated[str, typer.Argument(help="vocoder/NAME", autocompletion=completing("vocoder"))],
+    tokens: Annotated[
+        str, typer.Argument(help="tokens/NAME, by the vocoder's quantizer.", autocompletion=completing("tokens"))
+    ],
     output: Annotated[Path, typer.Option(help="Folder for one wav file per utterance.")],
     ids: Annotated[list[str] | None, typer.Option("--id", help="An utterance; all of them without it.")] = None,
     speaker: Speaker = None,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lst_cli.alignment.kinds import ALIGNMENT_FILE, alignment_schema
 from lst_cli.artifacts import Artifact
-from lst_cli.artifacts.parquet import parquet_errors
+from lst_cli.artifacts.parquet import open_parquet
 from lst_cli.errors import UserError
 from lst_cli.patching.strategies import Cut, PatchingConfig, patch
 from lst_cli.patching.stream import Patches, TokenStream
@@ -110,9 +110,8 @@ def read_aligned(alignment: Artifact, tokens: Artifact, most: int | None = None)
 def _first_rows(path: Path, most: int | None) -> pa.Table:
     """The first rows of a Parquet file, without reading the others."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with parquet_errors(path), pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         batches, rows = [], 0
         for batch in file.iter_batches(columns=alignment_schema().names):
             batches.append(batch)

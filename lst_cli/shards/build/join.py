@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lst_cli.artifacts.parquet import parquet_errors
+from lst_cli.artifacts.parquet import open_parquet
 from lst_cli.errors import UserError
 
 
@@ -19,8 +18,7 @@ def batches(files: Sequence[Path], columns: Sequence[str], rows: int) -> Iterato
     """
     held: list[pa.Table] = []
     for path in files:
-        with parquet_errors(path):
-            file = pq.ParquetFile(path)
+        with open_parquet(path) as file:
             _check_columns(path, file.schema_arrow.names, columns)
             for batch in file.iter_batches(batch_size=rows, columns=list(columns)):
                 held.append(pa.Table.from_batches([batch]))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from lst_cli.config import config_dataclass
 from lst_cli.errors import UserError
@@ -27,22 +28,22 @@ from lst_cli.shards.shard_rows import ShardRows
 class InterleaveConfig:
     """How utterances are cut into text and speech spans."""
 
-    min_text_words: int = 5
+    min_text_words: int = Field(default=5, ge=1, le=10**6)
     """Shortest text span, in words; shorter where ``max_share`` allows less."""
 
-    max_text_words: int = 30
+    max_text_words: int = Field(default=30, ge=1, le=10**6)
     """Longest text span, in words."""
 
-    max_share: float = 0.6
+    max_share: float = Field(default=0.6, gt=0, le=1)
     """Longest text span, as a share of the utterance's words (at least one word)."""
 
-    speech_ratio: float = 0.5
+    speech_ratio: float = Field(default=0.5, gt=0, le=1e6)
     """Words in a speech span for each word of the text span before it (at least one word)."""
 
-    speech_first: float = 0.5
+    speech_first: float = Field(default=0.5, ge=0, le=1)
     """Probability that a document begins with speech."""
 
-    whole_speech: float = 0.0
+    whole_speech: float = Field(default=0.0, ge=0, le=1)
     """Probability that an utterance stays speech as a whole (the paper: never)."""
 
     def __post_init__(self) -> None:

@@ -34,13 +34,13 @@ from lst_cli.text.vocabulary import Vocabulary
 class ReaderConfig:
     """How shards are read, mixed and packed."""
 
-    positions: int = Field(default=4096, ge=1)
+    positions: int = Field(default=4096, ge=1, le=1 << 18)
     """Global positions of a sequence: patches, text tokens and markers."""
 
-    sequences_per_step: int = Field(default=8, ge=1)
+    sequences_per_step: int = Field(default=8, ge=1, le=10**6)
     """Sequences of one training step over all ranks; a multiple of the number of ranks."""
 
-    streams: int = Field(default=8, ge=1)
+    streams: int = Field(default=8, ge=1, le=10**6)
     """Logical streams; a multiple of the number of ranks. Another number is another order of the data."""
 
     whole_documents: bool = False
@@ -48,13 +48,13 @@ class ReaderConfig:
     skipped and counted. Otherwise a document that crosses the end of a sequence is cut at a patch's end and goes
     on in the next sequence as a document of its own, and no position stays empty."""
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Seed of every draw: order, spans, patching."""
 
     interleave: InterleaveConfig = Field(default_factory=InterleaveConfig)
     """How utterances are cut into text and speech spans."""
 
-    prefetch: int = Field(default=4, ge=0)
+    prefetch: int = Field(default=4, ge=0, le=10**4)
     """Steps prepared ahead in a thread of their own; 0 for none."""
 
     skip_corrupt: bool = False

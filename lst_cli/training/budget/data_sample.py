@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
 
 _SEQUENCES = 64
+_POSITIONS = 64 << 12
+"""Positions of all sampled sequences at most, or of the only one."""
 _STREAMS = 4
 _PROBED_STEPS = 1000
 
@@ -73,10 +75,10 @@ def _sample_of(
     from lst_cli.training.pretrain_inputs import reader_config
 
     vocabulary = speech.vocabulary
-    settings = dataclasses.replace(reader_config(config), sequences_per_step=_SEQUENCES, streams=_STREAMS, prefetch=0)
-    reader = Reader(
-        settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe
-    )
+    sequences = max(1, min(_SEQUENCES, _POSITIONS // config.data.positions))
+    streams = min(_STREAMS, sequences)
+    settings = dataclasses.replace(reader_config(config), sequences_per_step=sequences, streams=streams, prefetch=0)
+    reader = Reader(settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe)
     (data,) = islice(reader, 1)
     packed = data.packed()
     real_T = packed.document_T != PADDING
@@ -89,13 +91,13 @@ def _sample_of(
     work = workload(float(documents.sum()), lengths)
     speech_tokens = speech.count(packed.tokens_T[speech_T])
     return Sample(
-        tokens=(work.tokens - float(speech_T.sum()) + speech_tokens) / _SEQUENCES,
-        speech_tokens=speech_tokens / _SEQUENCES,
-        ids=work.tokens / _SEQUENCES,
-        positions=work.positions / _SEQUENCES,
+        tokens=(work.tokens - float(speech_T.sum()) + speech_tokens) / sequences,
+        speech_tokens=speech_tokens / sequences,
+        ids=work.tokens / sequences,
+        positions=work.positions / sequences,
         context=work.context,
-        speech_documents=float(has_speech[ends].sum()) / _SEQUENCES,
-        text_documents=float((~has_speech[ends]).sum()) / _SEQUENCES,
+        speech_documents=float(has_speech[ends].sum()) / sequences,
+        text_documents=float((~has_speech[ends]).sum()) / sequences,
     )
 
 

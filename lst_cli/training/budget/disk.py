@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from pathlib import Path
 
-from lst_cli.errors import UserError
+from lst_cli.errors import UserError, causes, is_disk_full
 from lst_cli.training.config.train_config import RunSection
 from lst_cli.training.run.checkpoints import last_step, size_bytes, steps
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system calls a full disk."""
 _BYTES_OF_CHECKPOINT = 12
 """Of each parameter: weight and both averages of AdamW, in float32."""
 _BYTES_OF_MODEL = 4
@@ -64,20 +61,18 @@ def full_disk(error: BaseException, folder: Path) -> UserError | None:
 
     A checkpoint, the curve, TensorBoard's file or a log: the last whole checkpoint stays.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in FULL:
+    for seen in causes(error):
+        if is_disk_full(seen):
             for unfinished in folder.glob("step_*.tmp"):
                 shutil.rmtree(unfinished, ignore_errors=True)
             last = last_step(folder)
             return UserError(
-                f"{seen.filename or folder}: the disk is full",
+                f"{getattr(seen, 'filename', None) or folder}: the disk is full",
                 found=f"{_mb(shutil.disk_usage(_existing(folder)).free)} free",
                 expected="room for the next checkpoint, and for the curve and the logs",
                 fix="free some space and run the same command again: it "
                 + (f"goes on from step {last}" if last else "begins anew, as no checkpoint was saved yet"),
             )
-        seen = seen.__cause__ or seen.__context__
     return None
 
 

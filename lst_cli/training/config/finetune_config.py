@@ -15,22 +15,22 @@ from lst_cli.training.config.train_config import TrainConfig, check, check_every
 class FinetuneDataSection:
     """How utterances are packed: whole, one document each (Lu et al. 2025, section 5)."""
 
-    positions: int = Field(default=4096, ge=2)
+    positions: int = Field(default=4096, ge=2, le=1 << 18)
     """Global positions of a sequence; longer utterances are passed over and counted."""
 
-    sequences_per_step: int = Field(default=4, ge=1)
+    sequences_per_step: int = Field(default=4, ge=1, le=10**6)
     """Sequences of one step over all processes; a multiple of the number of processes."""
 
-    streams: int = Field(default=4, ge=1)
+    streams: int = Field(default=4, ge=1, le=10**6)
     """Logical streams that the data are dealt to; a multiple of the number of processes."""
 
     held_out: float = Field(default=0.02, ge=0, lt=1)
     """Share of the utterances that is not trained on, for validation; which ones is a hash of their ids."""
 
-    asr_weight: float = Field(default=1.0, gt=0)
+    asr_weight: float = Field(default=1.0, gt=0, le=1e6)
     """Share of ASR among the tokens that are read, where several tasks are learnt at once."""
 
-    tts_weight: float = Field(default=1.0, gt=0)
+    tts_weight: float = Field(default=1.0, gt=0, le=1e6)
     """Share of TTS."""
 
 
@@ -38,7 +38,7 @@ class FinetuneDataSection:
 class ValidationSection:
     """How well the model does on the held-out utterances."""
 
-    every: int = Field(default=100, ge=1)
+    every: int = Field(default=100, ge=1, le=10**9)
     """Steps between two validations; a multiple of ``log_every``. A checkpoint is saved at each of them."""
 
     metric: Literal["loss", "wer", "cer"] = "loss"
@@ -48,7 +48,7 @@ class ValidationSection:
     keep: Literal["best", "last"] = "best"
     """``best``: the model is the one of the validation with the lowest metric; ``last``: that of the last step."""
 
-    stop_after: int | None = Field(default=None, ge=1)
+    stop_after: int | None = Field(default=None, ge=1, le=10**9)
     """Training ends after so many validations in a row without a better one; by default with the last step. The
     learning rate has not come down by then: it follows ``budget.steps``."""
 

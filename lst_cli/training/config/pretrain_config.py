@@ -17,20 +17,20 @@ from lst_cli.training.config.train_config import BudgetSection, ModelSection, Tr
 class DataSection:
     """How shards are mixed and packed (Lu et al. 2025, section 2 and A.1)."""
 
-    positions: int = Field(default=4096, ge=2)
+    positions: int = Field(default=4096, ge=2, le=1 << 18)
     """Global positions of a sequence: patches, text tokens and markers; for a baseline, tokens."""
 
-    sequences_per_step: int = Field(default=128, ge=1)
+    sequences_per_step: int = Field(default=128, ge=1, le=10**6)
     """Sequences of one step over all processes; a multiple of the number of processes."""
 
-    streams: int = Field(default=32, ge=1)
+    streams: int = Field(default=32, ge=1, le=10**6)
     """Logical streams that the data are dealt to; a multiple of the number of processes. Another number is another
     order of the data."""
 
-    speech_weight: float = Field(default=1.0, gt=0)
+    speech_weight: float = Field(default=1.0, gt=0, le=1e6)
     """Share of the speech shards, counted in tokens before patching, relative to ``text_weight``."""
 
-    text_weight: float = Field(default=2.0, gt=0)
+    text_weight: float = Field(default=2.0, gt=0, le=1e6)
     """Share of the text shards."""
 
     speech_form: Literal["interleaved", "speech"] = "interleaved"
@@ -53,13 +53,13 @@ class PretrainBudgetSection(BudgetSection):
 class ValidationSection:
     """Loss on the shards of ``--valid-shards`` and accuracy on the stories of ``--stories``; nothing without them."""
 
-    every: int = Field(default=1000, ge=1)
+    every: int = Field(default=1000, ge=1, le=10**9)
     """Steps between two validations; a multiple of ``log_every``."""
 
-    sequences: int = Field(default=64, ge=1)
+    sequences: int = Field(default=64, ge=1, le=10**6)
     """Sequences of each modality at most, always the same ones."""
 
-    stories: int = Field(default=200, ge=1)
+    stories: int = Field(default=200, ge=1, le=10**6)
     """Stories of each task at most, always the same ones; fewer stop training for less long."""
 
 

@@ -7,7 +7,7 @@ model. ``run`` says how the work is done on the machine at hand, and may change 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,23 +31,27 @@ class ModelSection:
     """Fields of the architecture to change, as in ``{layers: 4, local: {window: 256}}``."""
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+"""Of a running average."""
+
+
 @config_dataclass
 class OptimizerSection:
     """AdamW and gradient clipping (Lu et al. 2025, A.3)."""
 
-    lr: float = Field(default=4e-4, gt=0)
+    lr: float = Field(default=4e-4, gt=0, le=10)
     """Peak learning rate."""
 
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Decay, Decay] = (0.9, 0.95)
     """Decay of the running averages of the gradient and of its square."""
 
-    eps: float = Field(default=1e-8, gt=0)
+    eps: float = Field(default=1e-8, gt=0, le=1)
     """Added to the denominator of the update."""
 
-    weight_decay: float = Field(default=0.1, ge=0)
+    weight_decay: float = Field(default=0.1, ge=0, le=10)
     """Decoupled weight decay, for all parameters."""
 
-    clip: float = Field(default=1.0, gt=0)
+    clip: float = Field(default=1.0, gt=0, le=1e9)
     """Largest norm of the gradient of all parameters together; larger ones are scaled down to it."""
 
 
@@ -55,12 +59,11 @@ class OptimizerSection:
 class ScheduleSection:
     """The learning rate over the run: linear warm-up, then a cosine (Lu et al. 2025, A.3)."""
 
-    warmup: int = Field(default=2000, ge=0)
+    warmup: int = Field(default=2000, ge=0, le=10**9)
     """Steps from 0 to the peak learning rate."""
 
     final: float = Field(default=0.01, ge=0, le=1)
     """Learning rate of the last step, as a share of the peak."""
-
 
 
 @config_dataclass
@@ -76,7 +79,7 @@ class RunSection:
     hybrid: bool = False
     """FSDP: shard within a machine and replicate between machines."""
 
-    sequences_per_batch: int | None = Field(default=None, ge=1)
+    sequences_per_batch: int | None = Field(default=None, ge=1, le=10**6)
     """Sequences that go through the model at once on one device; fewer need less memory, and gradients are
     accumulated. By default all of a process's share of a step."""
 
@@ -86,21 +89,21 @@ class RunSection:
     compile: bool = False
     """Compile the layers with ``torch.compile``."""
 
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=10**4)
     """CPU threads of one process; by default the cores divided by the processes on the machine.
     The environment variable OMP_NUM_THREADS goes before it."""
 
-    checkpoint_every: int = Field(default=1000, ge=1)
+    checkpoint_every: int = Field(default=1000, ge=1, le=10**9)
     """Steps between two checkpoints; a multiple of ``log_every``."""
 
-    keep_checkpoints: int = Field(default=2, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1, le=10**6)
     """How many of the newest checkpoints stay on disk while the run goes on."""
 
-    keep_every: int | None = Field(default=None, ge=1)
+    keep_every: int | None = Field(default=None, ge=1, le=10**9)
     """Checkpoints of multiples of so many steps stay as well, their weights also when the run is done: ``lst runs
     model`` makes models of them. A multiple of ``checkpoint_every``; none by default."""
 
-    peak_flops: float | None = Field(default=None, gt=0)
+    peak_flops: float | None = Field(default=None, gt=0, le=1e21)
     """Operations a second that one device could do, for ``utilisation`` in the curve; by default that of its maker's
     data sheet, where the GPU is known."""
 
@@ -113,7 +116,7 @@ class RunSection:
     wandb: str | None = None
     """Weights & Biases project to report to; none by default."""
 
-    prefetch: int = Field(default=4, ge=0)
+    prefetch: int = Field(default=4, ge=0, le=10**4)
     """Steps of data prepared ahead; 0 for none."""
 
     skip_corrupt: bool = False
@@ -124,7 +127,7 @@ class RunSection:
 class BudgetSection:
     """How long to train."""
 
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=1, le=10**9)
     """Optimizer steps."""
 
 
@@ -144,10 +147,10 @@ class TrainConfig:
     precision: Precision = "bfloat16"
     """Of the forward and backward pass; weights and optimizer stay in float32."""
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Seed of the weights and of every draw of the data."""
 
-    log_every: int = Field(default=10, ge=1)
+    log_every: int = Field(default=10, ge=1, le=10**9)
     """Steps between two lines of the training curve; runs stop cleanly at multiples of it."""
 
     run: RunSection = Field(default_factory=RunSection)

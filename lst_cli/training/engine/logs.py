@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from lst_cli.console import warn
-from lst_cli.training.budget.disk import FULL
+from lst_cli.errors import is_disk_full
 
 _FAIRSEQ2 = logging.getLogger("fairseq2")
 _WARNINGS = logging.getLogger("py.warnings")
@@ -40,7 +40,7 @@ def _without_full_disk(hook: Callable[[threading.ExceptHookArgs], object]) -> Ca
     """Errors of threads but those of a full disk: TensorBoard's writer passes these on to the trainer, too."""
 
     def shown(told: threading.ExceptHookArgs) -> None:
-        if not (isinstance(told.exc_value, OSError) and told.exc_value.errno in FULL):
+        if told.exc_value is None or not is_disk_full(told.exc_value):
             hook(told)
 
     return shown

@@ -7,19 +7,24 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lst_cli.json_text import parse_json
+
 Line = dict[str, Any]
 
 
 def read_curve(path: Path) -> list[Line]:
-    """The lines of a curve; a line that a crash cut off is left out."""
+    """The lines of a curve up to the first that a crash cut off, or that is damaged."""
     if not path.is_file():
         return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    lines: list[Line] = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            lines.append(json.loads(text))
+            line = parse_json(text)
         except ValueError:
             break
+        if not isinstance(line, dict) or not isinstance(line.get("step"), int) or "split" not in line:
+            break
+        lines.append(line)
     return lines
 
 

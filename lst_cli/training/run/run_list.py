@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lst_cli.artifacts import Artifact, Store
+from lst_cli.artifacts.leftovers import worker
 from lst_cli.errors import UserError
 from lst_cli.model_artifact.card import MODEL
 from lst_cli.training.metrics.metrics_log import Line, read_curve
@@ -173,7 +172,7 @@ def _done(store: Store, artifact: Artifact) -> Run:
 def _begun(run: Unfinished, name: str) -> Run:
     curve = run.work / CURVE_FILE
     lines = read_curve(curve)
-    state: State = "running" if _locked(run.folder) else "stopped" if run.ended.get("how") == "stopped" else "failed"
+    state: State = "running" if worker(run.folder) else "stopped" if run.ended.get("how") == "stopped" else "failed"
     seen = max(lines[-1]["step"] if lines else 0, run.step)
     return Run(
         name=name,
@@ -186,15 +185,3 @@ def _begun(run: Unfinished, name: str) -> Run:
         lines=lines,
         changed=max(path.stat().st_mtime for path in (run.work, *([curve] if lines else []))),
     )
-
-
-def _locked(folder: Path) -> bool:
-    """Whether a process is making what this is the working folder of."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False

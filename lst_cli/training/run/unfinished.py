@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.artifacts import Request, Store
+from lst_cli.artifacts.leftovers import discard_work, worker
 from lst_cli.artifacts.parquet import write_bytes_atomic
+from lst_cli.console import warn
 from lst_cli.errors import LstError, UserError
+from lst_cli.json_text import parse_json
 from lst_cli.training.run.checkpoints import FOLDER, last_step
 
 _FILE = "run.json"
@@ -65,19 +67,33 @@ def identity_of(work: Path) -> dict[str, Any]:
     path = work / _FILE
     if not path.is_file():
         return {}
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    told: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return {key: told[key] for key in ("config", "parents")}
+
+
+def resumable(parts: Path) -> bool:
+    """Whether a command would resume from the finished parts in a working folder.
+
+    From those of a training run, if it has a checkpoint; from those of other stages always.
+    """
+    return bool(last_step(parts / FOLDER)) if (parts / _FILE).is_file() else any(parts.iterdir())
 
 
 def unfinished(folder: Path) -> Iterator[Unfinished]:
     """The unfinished runs below ``ROOT/model/NAME``, without those that end or are removed while this looks."""
     for path in sorted(folder.glob(f".*.partial/parts/{_FILE}")):
-        with suppress(FileNotFoundError):
-            yield _read(path)
+        try:
+            run = _read(path)
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            warn(f"skipped an unfinished run: {path} is damaged ({type(error).__name__}: {error})")
+            continue
+        yield run
 
 
 def _read(path: Path) -> Unfinished:
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = parse_json(path.read_text(encoding="utf-8"))
     ended = path.with_name(_ENDED)
     return Unfinished(
         folder=path.parents[1],
@@ -85,7 +101,7 @@ def _read(path: Path) -> Unfinished:
         step=last_step(path.parent / FOLDER),
         steps=data.pop("steps", data["config"]["budget"]["steps"]),
         identity=data,
-        ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
+        ended=parse_json(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
     )
 
 
@@ -93,14 +109,19 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
     """Refuse to start beside an unfinished run of another config under the same name.
 
     :param fresh: remove the unfinished run instead.
-    :raises UserError: lists what differs.
+    :raises UserError: lists what differs; or, with ``fresh``, a process is training that run.
     """
     name = store.folder(request).parent
     for run in unfinished(name):
         if run.version == request.version or not run.step:
             continue
         if fresh:
-            shutil.rmtree(run.folder)
+            if not discard_work(run.folder):
+                raise UserError(
+                    f"model/{request.name}: --fresh can't remove the run {run.version}, which is being trained",
+                    found=str(worker(run.folder) or "another process"),
+                    fix="stop that process first, or give another --name",
+                )
             continue
         changes = [f"{key}: {old} -> {new}" for key, old, new in differences(run.identity, _identity(request))]
         more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _FETCHED = ("*.json", *_WEIGHTS)
@@ -87,7 +87,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read", found=str(error), expected="a model saved in hub format") from None
     if not isinstance(data, dict):

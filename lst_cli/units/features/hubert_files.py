@@ -30,7 +30,15 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
     """
     folder = find_hubert(path)
     config = read_settings(folder / "config.json")
-    layers = int(config.get("num_hidden_layers", _DEFAULT_LAYERS))
+    kind = config.get("model_type", "hubert")
+    if kind != "hubert":
+        raise UserError(
+            f"{path}: not a HuBERT model",
+            found=f"model_type {kind!r} in config.json",
+            expected="model_type 'hubert'",
+            fix=f"use --features transformers:{path}, which reads other speech encoders",
+        )
+    layers = _number_of_layers(config, folder)
     if layer is None or not 1 <= layer <= layers:
         raise UserError(
             "--layer: which layer's output shall be clustered?",
@@ -61,8 +69,18 @@ def find_hubert(path: str) -> Path:
     return find_model(path, f"hubert:{path}", expected, fetch=True)
 
 
+def _number_of_layers(config: dict[str, Any], folder: Path) -> int:
+    layers = config.get("num_hidden_layers", _DEFAULT_LAYERS)
+    if not isinstance(layers, int) or layers < 1:
+        raise UserError(f"{folder / 'config.json'}: num_hidden_layers", found=repr(layers), expected="a whole number")
+    return layers
+
+
 def _check_strides(folder: Path, config: dict[str, Any]) -> None:
-    hop = math.prod(config.get("conv_stride", _DEFAULT_STRIDES))
+    strides = config.get("conv_stride", _DEFAULT_STRIDES)
+    if not isinstance(strides, (list, tuple)) or not all(isinstance(each, int) and each > 0 for each in strides):
+        raise UserError(f"{folder / 'config.json'}: conv_stride", found=repr(strides), expected="whole numbers")
+    hop = math.prod(strides)
     if FRAME_SAMPLES % hop:
         raise UserError(
             f"{folder}: the model's frames don't divide 40 ms",

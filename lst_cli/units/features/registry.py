@@ -105,7 +105,14 @@ def load_features(
     if kind == "mfcc":
         from lst_cli.units.features.mfcc import MfccFeatures
 
-        return MfccFeatures(config)
+        try:
+            return MfccFeatures(config)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(
+                "the quantizer's MFCC settings are damaged",
+                found=f"{type(error).__name__}: {error}",
+                fix="make the quantizer again with 'lst units fit'",
+            ) from None
     if kind == "hubert":
         from lst_cli.units.features.hubert import load_hubert
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.errors import UserError
+from lst_cli.finite import check_finite_weights
 
 _SHOWN = 3
 """Missing weights that an error names."""
@@ -38,4 +39,5 @@ def load_whole(
             expected=trained,
             fix=fix,
         )
+    check_finite_weights(model.state_dict(), name)
     return model.eval()

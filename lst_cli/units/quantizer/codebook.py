@@ -18,6 +18,8 @@ import numpy as np
 
 from lst_cli.artifacts import Kind
 from lst_cli.errors import UserError
+from lst_cli.finite import check_finite_weights
+from lst_cli.json_text import parse_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,9 +81,11 @@ class Codebook:
         file = path / CENTROIDS_FILE if path.is_dir() else path
         try:
             with safe_open(file, framework="numpy") as stream:
-                features = json.loads((stream.metadata() or {})["features"])
+                features = parse_json((stream.metadata() or {})["features"])
+                if not isinstance(features, dict):
+                    raise TypeError(f"features is {type(features).__name__}, not a mapping")
                 arrays = {name: stream.get_tensor(name) for name in ("centroids", "mean", "scale")}
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise UserError(
                 f"{file}: not a quantizer",
                 found=f"{type(error).__name__}: {error}",
@@ -89,6 +93,7 @@ class Codebook:
                 fix="take the centroids.safetensors of an artifact that 'lst units fit' or 'lst units import' made",
             ) from None
         as_float = {name: array.astype(np.float32) for name, array in arrays.items()}
+        check_finite_weights(as_float, str(file))
         return cls(
             centroids_KD=as_float["centroids"], mean_D=as_float["mean"], scale_D=as_float["scale"], features=features
         )

@@ -9,10 +9,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Draft, Request
 from lst_cli.errors import UserError
+from lst_cli.finite import check_finite_weights
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
 
@@ -83,7 +85,7 @@ def read_centroids(file: Path, *, trust_pickle: bool) -> NDArray[np.float32]:
     else:
         try:
             array = np.load(file, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, TypeError, KeyError, SyntaxError, TokenError, MemoryError) as error:
             raise UserError(
                 f"{file}: no centroids in a format that is known",
                 found=str(error),
@@ -91,7 +93,9 @@ def read_centroids(file: Path, *, trust_pickle: bool) -> NDArray[np.float32]:
             ) from None
     if not isinstance(array, np.ndarray) or array.ndim != 2:
         raise UserError(f"{file}: no centroids", found=str(getattr(array, "shape", array)), expected="shape [K, D]")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    centroids_KD = np.ascontiguousarray(array, dtype=np.float32)
+    check_finite_weights({"centroids": centroids_KD}, str(file))
+    return centroids_KD
 
 
 def _from_safetensors(file: Path) -> Any:

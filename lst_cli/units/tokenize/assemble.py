@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from lst_cli.artifacts import Draft
 from lst_cli.artifacts.parquet import read_parquet
+from lst_cli.errors import UserError
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.quantizer.kmeans import perplexity
 from lst_cli.units.tokens import TokensWriter, tokens_schema
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
 
 
 def drop_rejecting_parts(parts: Path) -> None:
-    """Drop parts of an earlier run in which utterances could not be read: their files may have been mended since."""
+    """Drop parts of an earlier run that are damaged, or in which utterances could not be read.
+
+    The files of those utterances may have been repaired since.
+    """
     for path in parts.glob("rows-*.parquet"):
-        if read_parquet(path, columns=["reason"])["reason"].null_count < _rows(path):
+        try:
+            whole = read_parquet(path, columns=["reason"])["reason"].null_count == _rows(path)
+        except UserError:
+            whole = False
+        if not whole:
             path.unlink(missing_ok=True)
 
 

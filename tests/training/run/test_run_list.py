@@ -102,7 +102,7 @@ def begun(root: Path, name: str, version: str = "abc") -> Path:
     return folder
 
 
-@pytest.mark.parametrize("seen", ["last_step", "read_curve", "_locked"])
+@pytest.mark.parametrize("seen", ["last_step", "read_curve", "worker"])
 def test_a_run_that_is_removed_while_it_is_listed_is_left_out(
     seen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,14 +129,14 @@ def test_a_run_that_is_done_while_runs_are_listed_is_there_once(
     model = Store(tmp_path).find_any("model/lst")
     model.path.rename(tmp_path / "hidden")
     going = begun(tmp_path, "lst", model.version)
-    locked = runs_module._locked
+    working = runs_module.worker
 
-    def is_locked(folder: Path) -> bool:
+    def removed_first(folder: Path) -> Any:
         (tmp_path / "hidden").rename(model.path)
         shutil.rmtree(going)
-        return locked(folder)
+        return working(folder)
 
-    monkeypatch.setattr(runs_module, "_locked", is_locked)
+    monkeypatch.setattr(runs_module, "worker", removed_first)
     assert [(run["name"], run["state"]) for run in asked(tmp_path, capsys, "ls")] == [("lst", "done")]
 
 
@@ -206,5 +206,3 @@ def test_listing_needs_no_torch(root: Path) -> None:
 
 def test_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked(tmp_path, capsys, "ls") == []
-
-
