@@ -96,7 +96,7 @@ def memory(folder: Path, seconds: int) -> dict[str, Any]:
     features = ("--features", f"hubert:{model}", "--layer", "2", "--clusters", "64")
     lst(folder, "units", "fit", "corpus/short", *features, "--name", "small")
     peak = {
-        name: lst(folder, "tokenize", f"corpus/{name}", "--units", "quantizer/small", "--name", name)[1]
+        name: lst(folder, "tokenize", f"corpus/{name}", "--quantizer", "quantizer/small", "--name", name)[1]
         for name in ("short", "long")
     }
     return {f"peak_gb_{name}": round(value, 3) for name, value in peak.items()}
@@ -117,7 +117,7 @@ def clips(folder: Path, count: int) -> dict[str, Any]:
         soundfile.write(folder / "audio" / f"{i:05d}.wav", waves[i % len(waves)], RATE)
     add, _ = lst(folder, "corpus", "add", str(folder / "audio"), "--no-text", "--name", "clips")
     lst(folder, "units", "fit", "corpus/clips", "--features", "mfcc", "--clusters", "64", "--name", "mfcc")
-    whole, _ = lst(folder, "tokenize", "corpus/clips", "--units", "quantizer/mfcc", "--name", "clips")
+    whole, _ = lst(folder, "tokenize", "corpus/clips", "--quantizer", "quantizer/mfcc", "--name", "clips")
     quantizer = Quantizer.load(Store(folder).find("quantizer/mfcc", QUANTIZER).path, "cpu", "float32")
     torch.set_num_threads(1)  # as the command's threads do
     quantizer.tokenize(waves[:60])

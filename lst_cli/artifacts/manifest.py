@@ -115,6 +115,8 @@ class Request:
     name: str
     config: Mapping[str, Any]
     parents: Mapping[str, Artifact] = field(default_factory=dict)
+    hashed: Mapping[str, Any] | None = None
+    """The config as the fingerprint has it, where keys were renamed since; by default ``config``."""
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name[0] in ".-":
@@ -129,7 +131,7 @@ class Request:
         identity = {
             "kind": self.kind.name,
             "schema": self.kind.schema,
-            "config": self.config,
+            "config": self.config if self.hashed is None else self.hashed,
             "parents": {role: parent.fingerprint for role, parent in self.parents.items()},
         }
         text = json.dumps(identity, sort_keys=True, ensure_ascii=False, allow_nan=False)

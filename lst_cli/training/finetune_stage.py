@@ -22,6 +22,7 @@ from lst_cli.model_artifact.card import (
     load_speech,
     read_card,
 )
+from lst_cli.renamed_keys import with_former_keys
 from lst_cli.training.config.finetune_config import FinetuneConfig
 from lst_cli.training.config.train_config import check_shares
 
@@ -82,7 +83,8 @@ def request(config: FinetuneConfig, inputs: Inputs, name: str) -> Request:
     identity: dict[str, Any] = to_dict(config)
     del identity["run"]
     identity["task"] = inputs.task
-    return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
+    hashed = with_former_keys(identity)
+    return Request(kind=MODEL, name=name, config=identity, hashed=hashed, parents=inputs.parents)
 
 
 def make(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> Callable[[Draft], None]:
@@ -124,11 +126,11 @@ def _job(
     from lst_cli.training.engine.step_reader import batches_of_step
     from lst_cli.training.run.session import make_job
 
-    check_shares(config.data.sequences_per_step, config.data.streams)
+    check_shares(config.data.global_batch_size, config.data.streams)
     card = read_card(inputs.model)
     card = dataclasses.replace(card, patching=_static(card.patching))
     speech = load_speech(inputs.model.path, card, inputs.model.reference)
-    share = config.data.sequences_per_step // world_size()
+    share = config.data.global_batch_size // world_size()
 
     def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
         return _training_reader(config, inputs, card, speech, gangs, watch, share)
@@ -139,7 +141,7 @@ def _job(
         folders,
         show,
         make_reader,
-        accumulate=batches_of_step(share, config.run.sequences_per_batch),
+        accumulate=batches_of_step(share, config.run.micro_batch_size),
         weights=inputs.model.file(WEIGHTS_FILE),
         validation=_validation(config, inputs, card, speech, share) if config.data.held_out else None,
     )
@@ -180,7 +182,7 @@ def _training_reader(
     reader = Reader(
         ReaderConfig(
             positions=data.positions,
-            sequences_per_step=data.sequences_per_step,
+            global_batch_size=data.global_batch_size,
             streams=data.streams,
             whole_documents=True,
             seed=config.seed,
@@ -200,15 +202,13 @@ def _training_reader(
         card.architecture,
         speech,
         sequences=share,
-        sequences_per_batch=config.run.sequences_per_batch,
+        micro_batch_size=config.run.micro_batch_size,
         gang=gangs.dp,
         watch=watch,
     )
 
 
-def _validation(
-    config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int
-) -> Validation:
+def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int) -> Validation:
     from lst_cli.training.engine.job import Validation
 
     told = config.validation
@@ -224,7 +224,7 @@ def _validation(
             ReaderConfig(positions=config.data.positions, whole_documents=True),
             card.vocabulary,
             card.patching,
-            sequences_per_batch=min(config.run.sequences_per_batch or share, share),
+            micro_batch_size=min(config.run.micro_batch_size or share, share),
             speech_bpe=speech.bpe,
         )
 
@@ -254,5 +254,5 @@ def _validation(
         keep_best=told.keep == "best",
         metric=told.metric,
         transcripts=transcripts,
-        stop_after=told.stop_after,
+        patience=told.patience,
     )

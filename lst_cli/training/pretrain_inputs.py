@@ -210,7 +210,7 @@ def reader_config(config: PretrainConfig) -> ReaderConfig:
     data = config.data
     return ReaderConfig(
         positions=data.positions,
-        sequences_per_step=data.sequences_per_step,
+        global_batch_size=data.global_batch_size,
         streams=data.streams,
         seed=config.seed,
         interleave=data.interleave,

@@ -11,6 +11,7 @@ from lst_cli.artifacts import Draft, Request
 from lst_cli.config import to_dict
 from lst_cli.distributed.launcher import world_size
 from lst_cli.model_artifact.card import MODEL, ModelCard, quantizer_entry, speech_bpe_entry
+from lst_cli.renamed_keys import with_former_keys
 from lst_cli.training.config.pretrain_config import PretrainConfig
 from lst_cli.training.config.train_config import check_shares, resolve_model
 from lst_cli.training.pretrain_inputs import Inputs, open_sources, open_validation, reader_config
@@ -45,7 +46,8 @@ def request(config: PretrainConfig, inputs: Inputs, name: str) -> Request:
         identity["init"] = inputs.init.identity
     identity["task"] = "pretrain"
     identity["model"] = {"architecture": config.model.architecture, "config": to_dict(resolve_model(config.model))}
-    return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
+    hashed = with_former_keys(identity)
+    return Request(kind=MODEL, name=name, config=identity, hashed=hashed, parents=inputs.parents)
 
 
 def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[Draft], None]:
@@ -132,9 +134,9 @@ def _job(
     from lst_cli.training.engine.step_reader import batches_of_step
     from lst_cli.training.run.session import make_job
 
-    check_shares(config.data.sequences_per_step, config.data.streams)
+    check_shares(config.data.global_batch_size, config.data.streams)
     family = FamilyConfig(model=resolve_model(config.model), vocabulary_size=speech.vocabulary.size)
-    share = config.data.sequences_per_step // world_size()
+    share = config.data.global_batch_size // world_size()
 
     def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
         from lst_cli.shards.read.reader import Reader
@@ -155,7 +157,7 @@ def _job(
             family.model,
             speech,
             sequences=share,
-            sequences_per_batch=config.run.sequences_per_batch,
+            micro_batch_size=config.run.micro_batch_size,
             gang=gangs.dp,
             watch=watch,
         )
@@ -166,7 +168,7 @@ def _job(
         folders,
         show,
         make_reader,
-        accumulate=batches_of_step(share, config.run.sequences_per_batch),
+        accumulate=batches_of_step(share, config.run.micro_batch_size),
         weights=_initial_file(folders) if inputs.init is not None else None,
         validation=_validation(config, inputs, family.model, speech, share) if inputs.validates else None,
         scheduled=partial(_scheduled, config),
@@ -188,7 +190,7 @@ def _validation(
     from lst_cli.training.engine.job import Validation
 
     sources = open_validation(config, inputs)
-    per_batch = min(config.run.sequences_per_batch or share, share)
+    per_batch = min(config.run.micro_batch_size or share, share)
 
     def read(source: Source) -> Iterator[Packed]:
         from lst_cli.shards.read.once import read_once
@@ -198,7 +200,7 @@ def _validation(
             reader_config(config),
             speech.vocabulary,
             config.patching,
-            sequences_per_batch=per_batch,
+            micro_batch_size=per_batch,
             speech_bpe=speech.bpe,
         )
 

@@ -29,9 +29,9 @@ CONFIG = {
     },
     "budget": {"steps": 20},
     "patching": {"strategy": "curriculum"},
-    "data": {"positions": 48, "sequences_per_step": 4, "streams": 4},
+    "data": {"positions": 48, "global_batch_size": 4, "streams": 4},
     "optimizer": {"lr": 0.003},
-    "schedule": {"warmup": 5},
+    "schedule": {"warmup_steps": 5},
     "precision": "float32",
     "log_every": 5,
     "run": {"checkpoint_every": 5, "device": "cpu", "threads": 1},
@@ -258,7 +258,7 @@ def gradients(command: Sequence[str], plan: str) -> Iterator[list[int]]:
             if not Path(path).exists():
                 _write_gradient(model, gang, path)
 
-        changes = [f"run.parallel={parallel}", f"run.sequences_per_batch={sequences}"]
+        changes = [f"run.parallel={parallel}", f"run.micro_batch_size={sequences}"]
         with mock.patch("fairseq2.trainer.normalize_grads", normalize_grads):
             name = ["--name", Path(path).stem]
             yield together(int(processes), [*command, *name, *(p for c in changes for p in ("--set", c))], None)

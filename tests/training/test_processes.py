@@ -17,7 +17,7 @@ from lst_cli.training.metrics.batch_log import read_order
 from tests.training.runs import arguments, pretrain
 from tests.training.world import make_world
 
-CHANGES = ("budget.steps=25", "run.sequences_per_batch=1", "run.log_order=true")
+CHANGES = ("budget.steps=25", "run.micro_batch_size=1", "run.log_batches=true")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_gradients_are_those_of_one_process(root: Path, alone: Artifact, tmp_pat
     """Tensor by tensor, of the same four sequences: in one batch, and in two of one sequence in each process."""
     runs = {"alone": "1:ddp:4", "ddp": "2:ddp:1", "fsdp": "2:fsdp:1"}
     plan = ",".join(f"{run}:{tmp_path / name}.safetensors" for name, run in runs.items())
-    command = arguments(root, "gradients", "budget.steps=1", "schedule.warmup=0", "log_every=1")
+    command = arguments(root, "gradients", "budget.steps=1", "schedule.warmup_steps=0", "log_every=1")
     script = [sys.executable, "-m", "tests.training.runs", "gradients", plan, *command]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

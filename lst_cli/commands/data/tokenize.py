@@ -13,7 +13,7 @@ from lst_cli.commands.data.units import Precision, Workers
 def tokenize(
     ctx: typer.Context,
     corpus: Annotated[str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.")],
-    units: Annotated[str, typer.Option(help="The quantizer: quantizer/NAME, quantizer/NAME/VERSION, or a path.")],
+    quantizer: Annotated[str, typer.Option(help="quantizer/NAME, quantizer/NAME/VERSION, or a path.")],
     name: Annotated[str | None, typer.Option(help="Name of the tokens.  [default: the corpus's]")] = None,
     precision: Precision = "float32",
     device: Device = "auto",
@@ -34,7 +34,7 @@ def tokenize(
     options = TokenizeOptions(
         name=name or found.name,
         corpus=found,
-        quantizer=store(ctx).find(units, QUANTIZER),
+        quantizer=store(ctx).find(quantizer, QUANTIZER),
         precision=precision,
         device=device,
         compile=compile,

@@ -25,9 +25,7 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", help="Change a key of the config: KEY=VALUE, as in budget.steps=500.")
 ]
 Shards = Annotated[list[str], typer.Option(help="Speech shards: shards/NAME; may be given several times.")]
-TextShards = Annotated[
-    list[str] | None, typer.Option(help="Text shards: shards/NAME; may be given several times.")
-]
+TextShards = Annotated[list[str] | None, typer.Option(help="Text shards: shards/NAME; may be given several times.")]
 ValidShards = Annotated[
     list[str] | None, typer.Option(help="Speech or text shards for validation; may be given several times.")
 ]
@@ -76,7 +74,7 @@ def pretrain(
     gpu: Annotated[str, typer.Option(help="With --dry-run: GPU to reckon time for.")] = "H100",
     gpus: Annotated[int, typer.Option(min=1, help="With --dry-run: how many of them.")] = 1,
     gpus_per_node: Annotated[
-        int, typer.Option(min=1, help="With --dry-run: GPUs of a machine, within which run.hybrid shards.")
+        int, typer.Option(min=1, help="With --dry-run: GPUs of a machine, within which run.hsdp shards.")
     ] = 8,
     utilisation: Utilisation = 0.4,
     json: Json = False,

@@ -73,10 +73,8 @@ def _sample_of(
     from lst_cli.training.pretrain_inputs import reader_config
 
     vocabulary = speech.vocabulary
-    settings = dataclasses.replace(reader_config(config), sequences_per_step=_SEQUENCES, streams=_STREAMS, prefetch=0)
-    reader = Reader(
-        settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe
-    )
+    settings = dataclasses.replace(reader_config(config), global_batch_size=_SEQUENCES, streams=_STREAMS, prefetch=0)
+    reader = Reader(settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe)
     (data,) = islice(reader, 1)
     packed = data.packed()
     real_T = packed.document_T != PADDING
@@ -102,10 +100,10 @@ def _sample_of(
 def with_budget(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec) -> PretrainConfig:
     """The config with the steps that its budget comes to.
 
-    Under ``budget.mode: data`` every model reads as many tokens as an LST with static patches of four speech tokens
-    does in ``budget.steps``: a baseline takes more steps for them (Lu et al. 2025, Table 4).
+    With ``budget.mode: data-controlled`` every model reads as many tokens as an LST with static patches of four speech
+    tokens reads in ``budget.steps``. A baseline needs more steps for them (Lu et al. 2025, Table 4).
     """
-    if config.budget.mode == "compute":
+    if config.budget.mode == "compute-controlled":
         return config
     reference = PatchingConfig(strategy="static")
     if config.patching.strategy == reference.strategy and config.patching.size == reference.size:

@@ -32,7 +32,7 @@ class Machine:
     utilisation: float
     """Share of the bfloat16 peak that is reached, recomputed activations included."""
     per_node: int = 8
-    """GPUs of a machine: ``run.hybrid`` shards within one."""
+    """GPUs of a machine: ``run.hsdp`` shards within one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +68,17 @@ def make_plan(
     :param initial: it begins from a text model.
     :raises UserError: shards are damaged or do not fit, or the data can't be dealt to so many GPUs.
     """
-    check_shares(config.data.sequences_per_step, config.data.streams, machine.gpus)
+    check_shares(config.data.global_batch_size, config.data.streams, machine.gpus)
     config, vocabulary = with_budget(config, sources, speech), speech.vocabulary
     model = resolve_model(config.model)
     share = aligned_share(config)
     sample = take_sample(config, sources, speech, share)
-    sequences, steps = config.data.sequences_per_step, config.budget.steps
+    sequences, steps = config.data.global_batch_size, config.budget.steps
     counts = parameters(model, vocabulary.size)
     total = sum(counts.values())
     work = _work(sample, sequences * steps)
     own = sequences // machine.gpus
-    per_batch = min(config.run.sequences_per_batch or own, own)
+    per_batch = min(config.run.micro_batch_size or own, own)
     flops = train_flops(model, vocabulary.size, work)
     return Plan(
         parameters=counts,
@@ -107,7 +107,7 @@ def _shards(run: RunSection, machine: Machine) -> int:
     """GPUs that share one copy of the model."""
     if run.parallel == "ddp":
         return 1
-    return min(machine.gpus, machine.per_node) if run.hybrid else machine.gpus
+    return min(machine.gpus, machine.per_node) if run.hsdp else machine.gpus
 
 
 def _hours(flops: float, run: RunSection, machine: Machine) -> float | None:

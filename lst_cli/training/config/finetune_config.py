@@ -18,7 +18,7 @@ class FinetuneDataSection:
     positions: int = Field(default=4096, ge=2)
     """Global positions of a sequence; longer utterances are passed over and counted."""
 
-    sequences_per_step: int = Field(default=4, ge=1)
+    global_batch_size: int = Field(default=4, ge=1)
     """Sequences of one step over all processes; a multiple of the number of processes."""
 
     streams: int = Field(default=4, ge=1)
@@ -48,7 +48,7 @@ class ValidationSection:
     keep: Literal["best", "last"] = "best"
     """``best``: the model is the one of the validation with the lowest metric; ``last``: that of the last step."""
 
-    stop_after: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     """Training ends after so many validations in a row without a better one; by default with the last step. The
     learning rate has not come down by then: it follows ``budget.steps``."""
 
@@ -74,8 +74,8 @@ def resolve(config: FinetuneConfig, tasks: Sequence[str]) -> FinetuneConfig:
     problems = [*check(config), *check_every("validation.every", told.every, config.log_every)]
     if not config.data.held_out and told.keep == "best":
         problems.append("validation.keep: best needs held-out utterances: raise data.held_out, or set it to last")
-    if told.stop_after is not None and told.keep != "best":
-        problems.append("validation.stop_after is for validation.keep: best")
+    if told.patience is not None and told.keep != "best":
+        problems.append("validation.patience is for validation.keep: best")
     if told.keep == "best" and config.run.keep_every:
         problems.append("run.keep_every is for validation.keep: last; the best checkpoint is kept as it is")
     if told.metric != "loss" and "asr" not in tasks:

@@ -20,7 +20,7 @@ class DataSection:
     positions: int = Field(default=4096, ge=2)
     """Global positions of a sequence: patches, text tokens and markers; for a baseline, tokens."""
 
-    sequences_per_step: int = Field(default=128, ge=1)
+    global_batch_size: int = Field(default=128, ge=1)
     """Sequences of one step over all processes; a multiple of the number of processes."""
 
     streams: int = Field(default=32, ge=1)
@@ -44,9 +44,10 @@ class DataSection:
 class PretrainBudgetSection(BudgetSection):
     """How long to pretrain."""
 
-    mode: Literal["compute", "data"] = "compute"
-    """``compute``: ``steps`` for every model, so that all go through the same number of positions. ``data``: as many
-    tokens for every model as an LST with static patches of 4 reads in ``steps``, within a percent or so."""
+    mode: Literal["compute-controlled", "data-controlled"] = "compute-controlled"
+    """``compute-controlled``: every model trains for ``steps``, so all process the same number of positions.
+    ``data-controlled``: every model reads as many tokens as an LST with static patches of 4 reads in ``steps``, to
+    within about one percent."""
 
 
 @config_dataclass

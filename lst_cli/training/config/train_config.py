@@ -47,7 +47,7 @@ class OptimizerSection:
     weight_decay: float = Field(default=0.1, ge=0)
     """Decoupled weight decay, for all parameters."""
 
-    clip: float = Field(default=1.0, gt=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient of all parameters together; larger ones are scaled down to it."""
 
 
@@ -55,12 +55,11 @@ class OptimizerSection:
 class ScheduleSection:
     """The learning rate over the run: linear warm-up, then a cosine (Lu et al. 2025, A.3)."""
 
-    warmup: int = Field(default=2000, ge=0)
+    warmup_steps: int = Field(default=2000, ge=0)
     """Steps from 0 to the peak learning rate."""
 
-    final: float = Field(default=0.01, ge=0, le=1)
+    min_lr_ratio: float = Field(default=0.01, ge=0, le=1)
     """Learning rate of the last step, as a share of the peak."""
-
 
 
 @config_dataclass
@@ -73,10 +72,10 @@ class RunSection:
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """With several processes: whole copies of the model (``ddp``), or shards (``fsdp``, FSDP2)."""
 
-    hybrid: bool = False
+    hsdp: bool = False
     """FSDP: shard within a machine and replicate between machines."""
 
-    sequences_per_batch: int | None = Field(default=None, ge=1)
+    micro_batch_size: int | None = Field(default=None, ge=1)
     """Sequences that go through the model at once on one device; fewer need less memory, and gradients are
     accumulated. By default all of a process's share of a step."""
 
@@ -104,7 +103,7 @@ class RunSection:
     """Operations a second that one device could do, for ``utilisation`` in the curve; by default that of its maker's
     data sheet, where the GPU is known."""
 
-    log_order: bool = False
+    log_batches: bool = False
     """Note the number and the checksum of every sequence that each process trains on, in the run's folder ``order``."""
 
     tensorboard: bool = True
@@ -179,17 +178,18 @@ def check(config: TrainConfig) -> list[str]:
     """What does not fit together."""
     steps, run, log_every = config.budget.steps, config.run, config.log_every
     problems = []
-    if config.schedule.warmup >= steps:
+    if config.schedule.warmup_steps >= steps:
         problems.append(
-            f"schedule.warmup is {config.schedule.warmup} steps, but the whole run is {steps} (budget.steps): lower it"
+            f"schedule.warmup_steps is {config.schedule.warmup_steps}, but the run has only {steps} steps "
+            "(budget.steps): lower it"
         )
     problems += check_every("run.checkpoint_every", run.checkpoint_every, log_every)
     if run.keep_every and run.keep_every % run.checkpoint_every:
         problems.append(
             f"run.keep_every is {run.keep_every}, which is no multiple of run.checkpoint_every ({run.checkpoint_every})"
         )
-    if run.hybrid and run.parallel != "fsdp":
-        problems.append("run.hybrid needs run.parallel: fsdp")
+    if run.hsdp and run.parallel != "fsdp":
+        problems.append("run.hsdp needs run.parallel: fsdp")
     return problems
 
 
@@ -207,14 +207,14 @@ def refuse(problems: Sequence[str]) -> None:
         raise UserError("the config does not fit together", found="; ".join(problems))
 
 
-def check_shares(sequences_per_step: int, streams: int, size: int | None = None) -> None:
+def check_shares(global_batch_size: int, streams: int, size: int | None = None) -> None:
     """Refuse a number of processes that does not divide the data.
 
     :param size: the number; by default that of this run.
     :raises UserError: names the settings.
     """
     size = size or world_size()
-    for name, value in (("data.sequences_per_step", sequences_per_step), ("data.streams", streams)):
+    for name, value in (("data.global_batch_size", global_batch_size), ("data.streams", streams)):
         if value % size:
             raise UserError(
                 f"{name}: {value} can't be dealt to {size} processes",

@@ -43,14 +43,12 @@ class Validation:
     """What tells the better model; lower is better."""
     transcripts: Mapping[str, TranscriptScorer] = field(default_factory=dict)
     """For readers by their name: error rates beside the loss."""
-    stop_after: int | None = None
+    patience: int | None = None
     """End the run after so many validations without a better one (only with ``keep_best``)."""
     stories: Mapping[str, StoryScorer] = field(default_factory=dict)
     """Stories to complete, by the source that their lines of the curve name."""
 
-    def units(
-        self, model: nn.Module, gangs: Gangs, stop: StopRequest
-    ) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
+    def units(self, model: nn.Module, gangs: Gangs, stop: StopRequest) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
         """What fairseq2's validator runs: loss on held-out data, then stories."""
         readers = self.make_readers(gangs, stop)
         losses = [
@@ -108,9 +106,9 @@ class Job:
     def patience(self) -> Patience | None:
         """When to stop before the last step."""
         told = self.validation
-        if told is None or told.stop_after is None:
+        if told is None or told.patience is None:
             return None
-        return Patience(metric=told.metric, validations=told.stop_after)
+        return Patience(metric=told.metric, validations=told.patience)
 
     def done(self, step: int) -> bool:
         """Whether nothing is left to do after this step, the newest checkpoint's."""

@@ -66,7 +66,7 @@ class Watch:
             found=f"norm {norm} for sequences {sequences} of that step; batch written to "
             + ", ".join(str(path) for path in paths),
             fix=f"the same command {begins} and comes to the same batch; to change the course, lower optimizer.lr "
-            "or raise schedule.warmup, which starts another run",
+            "or raise schedule.warmup_steps, which starts another run",
         )
 
     def _known_norm(self) -> float:

@@ -113,14 +113,14 @@ def _recipe_config(job: Job) -> _RecipeConfig:
         model=ModelSection(family=job.family.model.family, arch=CONFIGURED, path=job.weights, compile=run_.compile),
         trainer=TrainerSection(
             data_parallelism=run_.parallel,
-            fsdp=FSDPConfig(hybrid=run_.hybrid),
+            fsdp=FSDPConfig(hybrid=run_.hsdp),
             mixed_precision=_mixed_precision(job),
             # Unsynchronised gradients are whole ones: too large where the model has to be sharded.
             grad_accumulation=GradAccumulationConfig(num_batches=job.accumulate, no_sync=run_.parallel == "ddp"),
             activation_checkpointing=ActivationCheckpointingConfig(
                 mode="layerwise" if run_.activation_checkpointing else "off"
             ),
-            max_grad_norm=optimizer.clip,
+            max_grad_norm=optimizer.max_grad_norm,
         ),
         optimizer=OptimizerSection(
             config=AdamWConfig(
@@ -129,9 +129,9 @@ def _recipe_config(job: Job) -> _RecipeConfig:
         ),
         lr_scheduler=LRSchedulerSection(
             config=CosineAnnealingLRConfig(
-                cycle_len=job.steps - schedule.warmup,
-                num_warmup_steps=schedule.warmup,
-                final_lr_scale=schedule.final,
+                cycle_len=job.steps - schedule.warmup_steps,
+                num_warmup_steps=schedule.warmup_steps,
+                final_lr_scale=schedule.min_lr_ratio,
             )
         ),
         regime=RegimeSection(
@@ -198,7 +198,7 @@ class _TrainingRecipe(Recipe):
         unvalidated = cut_off(job, last, gangs, stop)
         if job.done(last) and not unvalidated:
             return NothingLeft(last)
-        order = OrderLog(job.order, gangs.root.rank) if job.run.log_order else None
+        order = OrderLog(job.order, gangs.root.rank) if job.run.log_batches else None
         watch = Watch(job.checkpoints, job.logs / "not_finite", gangs.root.rank, order)
         model = context.get_data_parallel_model()
         unit = SpeechTextUnit(model, gangs, job.steps, stop, watch, job.scheduled)
@@ -220,9 +220,7 @@ class _TrainingRecipe(Recipe):
     def _settle(self, gangs: Gangs) -> None:
         """Make sure of room on the disk, and go back to a checkpoint that can be read."""
         job, folder = self._job, self._job.checkpoints
-        check_room(
-            folder, count_parameters(job.family), most_checkpoints(job.run, job.steps, best=job.keeps_best)
-        )
+        check_room(folder, count_parameters(job.family), most_checkpoints(job.run, job.steps, best=job.keeps_best))
         recover(folder)
         remove_unfinished(folder)
         for damaged in set_aside_damaged(folder):

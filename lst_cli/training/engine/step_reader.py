@@ -28,7 +28,7 @@ class StepReader(DataReader[TrainBatch]):
         speech: SpeechCodec,
         *,
         sequences: int,
-        sequences_per_batch: int | None,
+        micro_batch_size: int | None,
         gang: Gang,
         watch: Watch,
     ) -> None:
@@ -41,7 +41,7 @@ class StepReader(DataReader[TrainBatch]):
         self._config = config
         self._speech = speech
         self._sequences = sequences
-        self._per_batch = min(sequences_per_batch or sequences, sequences)
+        self._per_batch = min(micro_batch_size or sequences, sequences)
         self._gang = gang
         self._watch = watch
 
@@ -91,6 +91,6 @@ class StepReader(DataReader[TrainBatch]):
         return batches_of_step(self._sequences, self._per_batch)
 
 
-def batches_of_step(sequences: int, sequences_per_batch: int | None) -> int:
+def batches_of_step(sequences: int, micro_batch_size: int | None) -> int:
     """Batches that a process's share of a step is read in."""
-    return -(-sequences // min(sequences_per_batch or sequences, sequences))
+    return -(-sequences // min(micro_batch_size or sequences, sequences))

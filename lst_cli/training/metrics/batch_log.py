@@ -1,4 +1,4 @@
-"""Which data each process trained on, step by step: one JSON line for each batch (``run.log_order``)."""
+"""Which data each process trained on, step by step: one JSON line for each batch (``run.log_batches``)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,5 @@ def read_order(folder: Path) -> dict[tuple[int, int], int]:
     for path in sorted(folder.glob(_FILES)):
         for text in path.read_text(encoding="utf-8").splitlines():
             line = json.loads(text)
-            found |= {
-                (line["step"], number): crc for number, crc in zip(line["sequences"], line["crc32"], strict=True)
-            }
+            found |= {(line["step"], number): crc for number, crc in zip(line["sequences"], line["crc32"], strict=True)}
     return found

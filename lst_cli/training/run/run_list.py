@@ -15,6 +15,7 @@ from typing import Any, Literal
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.model_artifact.card import MODEL
+from lst_cli.renamed_keys import with_new_keys
 from lst_cli.training.metrics.metrics_log import Line, read_curve
 from lst_cli.training.run.unfinished import Unfinished, unfinished
 
@@ -164,7 +165,7 @@ def _done(store: Store, artifact: Artifact) -> Run:
         why="",
         step=steps,
         steps=steps,
-        identity=json.loads(json.dumps({"config": dict(artifact.config), "parents": parents})),
+        identity=json.loads(json.dumps({"config": with_new_keys(artifact.config), "parents": parents})),
         lines=lines,
         changed=datetime.fromisoformat(artifact.created).timestamp(),
     )

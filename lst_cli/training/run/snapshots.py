@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.model_artifact.card import MODEL
+from lst_cli.renamed_keys import with_former_keys, with_new_keys
 from lst_cli.training.run.checkpoints import FOLDER, steps
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def snapshot_request(store: Store, model: Artifact, step: int, name: str) -> Req
     return Request(
         kind=MODEL,
         name=name,
-        config={**model.config, "snapshot": step},
+        config={**with_new_keys(model.config), "snapshot": step},
+        hashed={**with_former_keys(model.config), "snapshot": step},
         parents={role: store.find_any(parent.reference) for role, parent in model.parents.items()},
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from lst_cli.artifacts import Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.errors import LstError, UserError
+from lst_cli.renamed_keys import with_new_keys
 from lst_cli.training.run.checkpoints import FOLDER, last_step
 
 _FILE = "run.json"
@@ -84,7 +85,7 @@ def _read(path: Path) -> Unfinished:
         version=data.pop("version"),
         step=last_step(path.parent / FOLDER),
         steps=data.pop("steps", data["config"]["budget"]["steps"]),
-        identity=data,
+        identity={**data, "config": with_new_keys(data["config"])},
         ended=json.loads(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
     )
 

@@ -206,5 +206,3 @@ def test_listing_needs_no_torch(root: Path) -> None:
 
 def test_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked(tmp_path, capsys, "ls") == []
-
-
