@@ -45,7 +45,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None
         done: list[int] = []
 
         def process_batch(self: SpeechTextUnit, batch: Any, bag: Any) -> Any:
-            if self._watch.step == number and not done:
+            if self._guard.step == number and not done:
                 done.append(number)
                 action()
             return step(self, batch, bag)
@@ -172,7 +172,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run(root: Path, monkeypatch: py
 
     def process_batch(self: SpeechTextUnit, batch: Any, bag: Any) -> Any:
         total, targets = process(self, batch, bag)
-        return (total * torch.nan if self._watch.step == step else total), targets
+        return (total * torch.nan if self._guard.step == step else total), targets
 
     monkeypatch.setattr(SpeechTextUnit, "process_batch", process_batch)
     name = f"nan-{step}"

@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.model_artifact.card import MODEL
-from lst_cli.training.metrics.batch_log import read_order
 from tests.training.runs import arguments, pretrain
 from tests.training.world import make_world
 
@@ -45,8 +44,14 @@ def curve(artifact: Artifact) -> list[dict[str, float]]:
 
 
 def order(root: Path, artifact: Artifact) -> dict[tuple[int, int], int]:
-    """Every sequence of every step, by its number, with the sum of its tokens."""
-    found = read_order(root / "runs" / artifact.name / artifact.version / "order")
+    """Every sequence of every step, by its number, with the checksum of its tokens."""
+    found: dict[tuple[int, int], int] = {}
+    for path in sorted((root / "runs" / artifact.name / artifact.version / "batches").glob("rank-*.jsonl")):
+        for record in map(json.loads, path.read_text().splitlines()):
+            found |= {
+                (record["step"], number): checksum
+                for number, checksum in zip(record["sequences"], record["crc32"], strict=True)
+            }
     assert sorted(found) == [(1 + number // 4, number) for number in range(25 * 4)]
     return found
 

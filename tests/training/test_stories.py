@@ -89,7 +89,7 @@ def test_interrupted_and_resumed_is_the_same(root: Path, scored: Artifact, monke
     failed: list[int] = []
 
     def fail_at_13(self: Any, batch: Any, bag: Any) -> Any:
-        if self._watch.step == 13 and not failed:
+        if self._guard.step == 13 and not failed:
             failed.append(13)
             raise LstError("crash")
         return step(self, batch, bag)

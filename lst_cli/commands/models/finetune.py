@@ -40,7 +40,7 @@ def finetune(
     chosen = stage.parse_tasks(tasks)
     resolved = resolve(load_config(FinetuneConfig, config, set_ or []), chosen)
     artifacts = store(ctx)
-    inputs = stage.Inputs(
+    inputs = stage.FinetuneInputs(
         tasks=chosen,
         model=artifacts.find(model, MODEL),
         shards=[artifacts.find(reference, SHARDS) for reference in shards],

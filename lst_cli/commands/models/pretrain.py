@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lst_cli.evaluation.stories_in_training import Stories
     from lst_cli.training.budget.dry_run import Machine
     from lst_cli.training.config.pretrain_config import PretrainConfig
-    from lst_cli.training.pretrain_inputs import Inputs
+    from lst_cli.training.pretrain_inputs import PretrainInputs
 
 Name = Annotated[str, typer.Option(help="Name of the model.")]
 Config = Annotated[Path, typer.Argument(help="YAML file; see docs/pretrain.md for its keys.")]
@@ -49,8 +49,8 @@ Init = Annotated[
     Path | None,
     typer.Option(help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them."),
 ]
-Utilisation = Annotated[
-    float, typer.Option(min=0.01, max=1.0, help="With --dry-run: share of the GPU's peak that is reached.")
+Mfu = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="Assumed MFU (model FLOPs utilisation).")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an unfinished run of another config under this name.")]
 
@@ -76,7 +76,7 @@ def pretrain(
     gpus_per_node: Annotated[
         int, typer.Option(min=1, help="With --dry-run: GPUs of a machine, within which run.hsdp shards.")
     ] = 8,
-    utilisation: Utilisation = 0.4,
+    mfu: Mfu = 0.4,
     json: Json = False,
 ) -> None:
     """Pretrain a baseline or an LST; the same command goes on after a crash.
@@ -101,7 +101,7 @@ def pretrain(
     if dry_run:
         from lst_cli.training.budget.dry_run import Machine
 
-        machine = Machine(gpu=gpu, gpus=gpus, utilisation=utilisation, per_node=gpus_per_node)
+        machine = Machine(gpu=gpu, gpus=gpus, mfu=mfu, per_node=gpus_per_node)
         _print_plan(resolved, inputs, machine, json=json)
         return
     request = stage.request(resolved, inputs, name)
@@ -135,17 +135,17 @@ def _find_inputs(
     tokenizer: str | None,
     quantizer: str | None,
     speech_bpe: str | None,
-) -> Inputs:
+) -> PretrainInputs:
     """The artifacts that are named; those that are not, from the shards' lineage."""
     from lst_cli.shards.schema import SHARDS
     from lst_cli.text.speech_bpe import SPEECH_BPE
     from lst_cli.text.tokenizer import TEXT_TOKENIZER
     from lst_cli.training.inherited import check_speech_bpe, named_or_inherited
-    from lst_cli.training.pretrain_inputs import Inputs
+    from lst_cli.training.pretrain_inputs import PretrainInputs
     from lst_cli.units.quantizer.codebook import QUANTIZER
 
     speech = [artifacts.find(reference, SHARDS) for reference in shards]
-    inputs = Inputs(
+    inputs = PretrainInputs(
         speech=speech,
         text=[artifacts.find(reference, SHARDS) for reference in text_shards or []],
         valid=[artifacts.find(reference, SHARDS) for reference in valid_shards or []],
@@ -171,7 +171,7 @@ def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | Non
     return read_stories(stories, artifacts.find(tokens, TOKENS) if tokens is not None else None)
 
 
-def _print_plan(config: PretrainConfig, inputs: Inputs, machine: Machine, *, json: bool) -> None:
+def _print_plan(config: PretrainConfig, inputs: PretrainInputs, machine: Machine, *, json: bool) -> None:
     from lst_cli.training.budget.dry_run import make_plan, rows
     from lst_cli.training.pretrain_inputs import open_sources
 

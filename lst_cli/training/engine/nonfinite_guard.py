@@ -11,15 +11,15 @@ from torch import Tensor
 
 from lst_cli.errors import LstError
 from lst_cli.training.engine.train_batch import TrainBatch
-from lst_cli.training.metrics.batch_log import OrderLog
+from lst_cli.training.metrics.batch_log import BatchLog
 from lst_cli.training.run.checkpoints import last_step
 
 
-class Watch:
+class NonfiniteGuard:
     """Knows the step and its batches, so that it can name them."""
 
-    def __init__(self, checkpoints: Path, evidence: Path, rank: int, order: OrderLog | None = None) -> None:
-        """Watch one process.
+    def __init__(self, checkpoints: Path, evidence: Path, rank: int, order: BatchLog | None = None) -> None:
+        """NonfiniteGuard one process.
 
         :param checkpoints: folder of the checkpoints.
         :param evidence: folder that a bad batch is written to.

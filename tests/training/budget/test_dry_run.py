@@ -64,9 +64,9 @@ def test_all_that_stays_on_the_disk_is_counted(tmp_path: Path, capsys: pytest.Ca
 
 def test_what_a_run_would_refuse_is_not_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_world(tmp_path)
-    with pytest.raises(UserError, match="4 can't be dealt to 3 processes"):
+    with pytest.raises(UserError, match="4 can't be divided among 3 processes"):
         planned(tmp_path, capsys, (), "--gpus", "3")
-    with pytest.raises(UserError, match="config does not fit") as error:
+    with pytest.raises(UserError, match="config contradicts itself") as error:
         # With patches of 9 there are fewer steps of as many tokens.
         plan(
             tmp_path,
