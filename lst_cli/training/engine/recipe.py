@@ -162,9 +162,7 @@ class _TrainingRecipe(Recipe):
             say(f"resuming from the checkpoint of step {last} of {job.steps}")
             layout = CheckpointLayout(gangs.root.size, gangs.sdp.size if run_.parallel == "fsdp" else 1)
             if refit(folder / f"step_{last}", layout):
-                say(
-                    f"resharded the checkpoint for {layout.processes} processes, {layout.shards} of them for each model copy"
-                )
+                say(f"resharded the checkpoint for {layout.processes} processes, {layout.shards} per copy of the model")
 
     def _saved(self, args: TrainStepHookArgs) -> None:
         sync(self._job.checkpoints / f"step_{args.step_nr}")
