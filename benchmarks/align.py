@@ -91,7 +91,7 @@ def align(root: Path, stories: int) -> dict[str, float]:
     lst(root, "corpus", "synth", str(world / "spoken.tsv"), "--name", "spoken", "--voice", VOICE, "--rate", RATE)
     lst(root, "corpus", "add", str(CLIPS), "--name", "librivox")
     lst(root, "units", "fit", "corpus/librivox", "--name", "mfcc", "--clusters", "32", "--frames", "600")
-    lst(root, "tokenize", "corpus/librivox", "--units", "quantizer/mfcc", "--name", "librivox")
+    lst(root, "tokenize", "corpus/librivox", "--quantizer", "quantizer/mfcc", "--name", "librivox")
     begin = time.monotonic()
     lst(root, "align", "fit", "corpus/spoken", "corpus/librivox", "--name", "small")
     fitted = time.monotonic()

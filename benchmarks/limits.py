@@ -2,9 +2,10 @@
 
 Memory: the peak of ``lst tokenize`` on one recording of 1 h and on one of 10 h, with a small HuBERT of random weights.
 Clips: 20,000 one-second files through ``lst corpus add`` and ``lst tokenize`` with MFCC units; what is left of the CPU
-time after the features' own is the overhead. Corpora: the peak of
-``lst corpus add`` on a manifest of a million segments of one file, and the time to list 50,000 files. Seams: how many units of a recording stay the same when it is heard in
-windows and not in one piece, of all units and of those within 2 s of a seam: HuBERT base with random weights, and MFCC.
+time after the features' own is the overhead. Corpora: the peak of ``lst corpus add`` on a manifest of a
+million segments of one file, and the time to list 50,000 files. Seams: how many units of a recording stay the same when
+it is read in windows and not in one piece, of all units and of those within 2 s of a seam: HuBERT base with random
+weights, and MFCC.
 Prints rows and, as the last line, JSON with ``peak_gb_short``, ``peak_gb_long``, ``clip_overhead_ms``, ``add_ms``,
 ``manifest_peak_gb``, ``manifest_s``, ``listing_s``,
 ``seam_agreement``, ``agreement`` and ``mfcc_agreement``.
@@ -100,7 +101,7 @@ def memory(folder: Path, seconds: int) -> dict[str, Any]:
     features = ("--features", f"hubert:{model}", "--layer", "2", "--clusters", "64")
     lst(folder, "units", "fit", "corpus/short", *features, "--name", "small")
     peak = {
-        name: lst(folder, "tokenize", f"corpus/{name}", "--units", "quantizer/small", "--name", name)[1]
+        name: lst(folder, "tokenize", f"corpus/{name}", "--quantizer", "quantizer/small", "--name", name)[1]
         for name in ("short", "long")
     }
     return {f"peak_gb_{name}": round(value, 3) for name, value in peak.items()}
@@ -121,7 +122,7 @@ def clips(folder: Path, count: int) -> dict[str, Any]:
         soundfile.write(folder / "audio" / f"{i:05d}.wav", waves[i % len(waves)], RATE)
     add, _ = lst(folder, "corpus", "add", str(folder / "audio"), "--no-text", "--name", "clips")
     lst(folder, "units", "fit", "corpus/clips", "--features", "mfcc", "--clusters", "64", "--name", "mfcc")
-    whole, _ = lst(folder, "tokenize", "corpus/clips", "--units", "quantizer/mfcc", "--name", "clips")
+    whole, _ = lst(folder, "tokenize", "corpus/clips", "--quantizer", "quantizer/mfcc", "--name", "clips")
     quantizer = Quantizer.load(Store(folder).find("quantizer/mfcc", QUANTIZER).path, "cpu", "float32")
     torch.set_num_threads(1)  # as the command's threads do
     quantizer.tokenize(waves[:60])

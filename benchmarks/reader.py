@@ -185,7 +185,7 @@ def read_folder(folder: Path, streams: int = 8, tokens: int = 50_000_000) -> dic
     """Read shards with both patchings; figures and this process's peak memory."""
     shards = ShardSet.open(sorted(folder.glob("shard-*.parquet")))
     vocabulary = Vocabulary(pieces=shards.info.pieces, units=shards.info.units)
-    run = measure([Source("speech", shards)], vocabulary, "mixed", tokens, streams=streams, sequences_per_step=streams)
+    run = measure([Source("speech", shards)], vocabulary, "mixed", tokens, streams=streams, global_batch_size=streams)
     return {"streams": streams, **run, "peak_memory_gb": peak_memory_gb()}
 
 

@@ -1,6 +1,6 @@
 """How fast a training step is: baseline and LST at equal positions and at equal data, against a large matrix product.
 
-Rows (in the JSON of the last line): positions/s, tokens/s, FLOPs by count (``lst_cli.model.cost``), utilisation (their
+Rows (in the JSON of the last line): positions/s, tokens/s, FLOPs by count (``lst_cli.model.cost``), MFU (their
 rate as a share of a large matrix product's, measured in the same run), peak memory. A step is forward and backward
 pass, clipping and AdamW.
 
@@ -136,7 +136,7 @@ def measure(case: Case, options: argparse.Namespace, peak_rate: float, vocabular
         "positions_per_s": round(positions / median, 1),
         "tokens_per_s": round(tokens / median, 1),
         "tflops_per_step": round(flops / 1e12, 4),
-        "utilisation": round(flops / median / peak_rate, 3),
+        "mfu": round(flops / median / peak_rate, 3),
         "peak_memory_gb": round(_peak_memory(device) / 2**30, 2),
     }
 

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import dataclass_transform
 
 from lst_cli.errors import UserError
+from lst_cli.renamed_keys import RENAMED
 from lst_cli.yaml_text import parse_yaml
 
 T = TypeVar("T")
@@ -141,7 +142,9 @@ def _unknown_keys(cls: Any, tree: Mapping[str, Any], prefix: str) -> list[str]:
     hints = get_type_hints(cls)
     problems = []
     for key, value in tree.items():
-        if key not in names:
+        if key not in names and RENAMED.get(f"{prefix}{key}", "").removeprefix(prefix) in names:
+            problems.append(f"{prefix}{key} is now called {RENAMED[f'{prefix}{key}']}")
+        elif key not in names:
             near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.5)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(names)}"
             problems.append(f"unknown key {prefix}{key} ({hint})")

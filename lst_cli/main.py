@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lst_cli.commands import artifact, doctor
+from lst_cli.commands import artifact, config_show, doctor
 from lst_cli.commands.common import Settings
 from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
 from lst_cli.commands.models import arch, exchange, finetune, pretrain, runs
@@ -26,7 +26,7 @@ PIPELINE = (
     *("corpus", "units", "tokenize", "align", "text", "shards"),
     *("arch", "pretrain", "finetune", "runs", "export", "import"),
     *("transcribe", "vocoder", "speak", "continue"),
-    *("eval", "report", "artifact", "doctor"),
+    *("eval", "report", "config", "artifact", "doctor"),
 )
 """The commands in the order of the pipeline."""
 
@@ -69,7 +69,8 @@ app.command("continue", rich_help_panel=_SPEECH)(continuing.continue_)
 _SCORES = "Scores and reports"
 app.add_typer(evaluate.app, name="eval", rich_help_panel=_SCORES)
 app.command("report", rich_help_panel=_SCORES)(report.report)
-_HOUSE = "Artifacts and this machine"
+_HOUSE = "Configs, artifacts and this machine"
+app.add_typer(config_show.app, name="config", rich_help_panel=_HOUSE)
 app.add_typer(artifact.app, name="artifact", rich_help_panel=_HOUSE)
 app.command("doctor", rich_help_panel=_HOUSE)(doctor.doctor)
 

@@ -67,7 +67,7 @@ text: fetch
 	@$(STAGE) text $(LST) text $(TEXT_TOKENIZER) --name text
 
 $(addprefix shards-,$(CORPORA)): shards-%: corpus-% units text
-	@$(STAGE) tokens-$* $(LST_SHARED) tokenize corpus/$* --units quantizer/hubert --name $*
+	@$(STAGE) tokens-$* $(LST_SHARED) tokenize corpus/$* --quantizer quantizer/hubert --name $*
 	@$(STAGE) alignment-$* $(LST) align run corpus/$* --tokens tokens/$* --model $(ALIGN_WITH) --name $*
 	@$(STAGE) shards-$* $(LST) shards speech --tokens tokens/$* --alignment alignment/$* --corpus corpus/$* \
 		--tokenizer text_tokenizer/text --name $*
@@ -92,12 +92,12 @@ items-swuggy items-sblimp: zerospeech
 $(addprefix items-,hellaswag storycloze topicstorycloze swuggy sblimp): items-%: units
 	@$(STAGE) corpus-items-$* $(LST) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
 		--no-text,synth --items $*:$(FILE.$*) --voice $(VOICE)) --name items-$*
-	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --units quantizer/hubert --name items-$*
+	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --quantizer quantizer/hubert --name items-$*
 
 items-asr: units
 	@$(foreach set,$(JUDGED_ON),\
 		$(STAGE) corpus-$(set) $(LST) corpus add $(DATA)/LibriSpeech/$(set) --layout librispeech --name $(set) && \
-		$(STAGE) tokens-$(set) $(LST_SHARED) tokenize corpus/$(set) --units quantizer/hubert --name $(set) &&) true
+		$(STAGE) tokens-$(set) $(LST_SHARED) tokenize corpus/$(set) --quantizer quantizer/hubert --name $(set) &&) true
 
 items-tts: items-asr shards
 	@$(STAGE) vocoder $(LST) vocoder fit corpus/librispeech-clean --tokens tokens/librispeech-clean --name librispeech \

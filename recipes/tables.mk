@@ -6,7 +6,7 @@
 #   make -f recipes/tables.mk model-curriculum-data-seed1 SCALE=tiny
 #   make -f recipes/tables.mk page-table3 SCALE=tiny           the runs behind a table, as one HTML page
 #
-# A model is called ROW, ROW-data (budget.mode=data), ROW-seed1, ROW-data-seed1: rows.mk says what a row is, and
+# A model is called ROW, ROW-data (budget.mode=data-controlled), ROW-seed1, ROW-data-seed1: rows.mk says what a row is, and
 # recipes/SCALE/scale.mk what it is trained and scored on. Tables are written to RESULTS.
 
 SCALE ?= tiny

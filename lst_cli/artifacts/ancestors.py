@@ -43,6 +43,24 @@ def parent_of_kind(store: Store, artifact: Artifact, kind: str) -> Artifact | No
     return next((parent for parent in found if parent is not None), None)
 
 
+def nearest_of_kind(store: Store, artifacts: Iterable[Artifact], kind: str) -> Parent | None:
+    """The nearest ancestor of this kind, on disk or not; None if there is none.
+
+    Ancestors of the same distance come in the order of the artifacts and their roles. What an artifact that is missing
+    on disk was made from is unknown.
+    """
+    level, seen = list(artifacts), set[str]()
+    while level:
+        parents = [parent for artifact in level for parent in artifact.parents.values() if parent.reference not in seen]
+        for parent in parents:
+            if parent.kind == kind:
+                return parent
+        seen.update(parent.reference for parent in parents)
+        unique = {parent.reference: parent for parent in parents}
+        level = [found for parent in unique.values() if (found := on_disk(store, parent)) is not None]
+    return None
+
+
 def short(reference: str) -> str:
     """``KIND/NAME`` of a reference, without its version."""
     return "/".join(reference.split("/")[:2])

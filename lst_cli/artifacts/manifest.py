@@ -120,6 +120,8 @@ class Request:
     name: str
     config: Mapping[str, Any]
     parents: Mapping[str, Artifact] = field(default_factory=dict)
+    hashed: Mapping[str, Any] | None = None
+    """The config as the fingerprint has it, where keys were renamed since; by default ``config``."""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -136,7 +138,7 @@ class Request:
         identity = {
             "kind": self.kind.name,
             "schema": self.kind.schema,
-            "config": self.config,
+            "config": self.config if self.hashed is None else self.hashed,
             "parents": {role: parent.fingerprint for role, parent in self.parents.items()},
         }
         text = json.dumps(identity, sort_keys=True, ensure_ascii=False, allow_nan=False)

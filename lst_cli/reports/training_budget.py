@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lst_cli.artifacts import Artifact
-from lst_cli.errors import UserError
-from lst_cli.json_text import parse_json
-
-METRICS_FILE = "metrics.jsonl"
+from lst_cli.training.metrics.metrics_log import METRICS_FILE, read_metrics_log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,25 +25,13 @@ class Budget:
 
 
 def read_metrics(model: Artifact) -> list[dict[str, Any]]:
-    """The training curve of a model artifact, one dict for each logged line; empty where it has none.
+    """The metrics log of a model artifact; empty if it has none.
 
-    :raises UserError: a line is damaged.
+    :raises UserError: a record is damaged.
     """
     if not any(record.path == METRICS_FILE for record in model.files):
         return []
-    path = model.file(METRICS_FILE)
-    lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        try:
-            line = parse_json(text)
-            lines.append({**line, "step": int(line["step"])})
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}, line {number}: not a line of a training curve",
-                found=f"{type(error).__name__}: {error}",
-                fix=f"'lst artifact verify {model.reference}' tells whether the artifact is whole",
-            ) from None
-    return lines
+    return read_metrics_log(model.file(METRICS_FILE), complete=True)
 
 
 def read_budget(model: Artifact) -> Budget:

@@ -1,4 +1,4 @@
-"""``lst finetune``: a model learns to transcribe (ASR), to speak (TTS) or both, with loss on the answer only."""
+"""``lst finetune``: fine-tune a model for ASR, TTS or both, with loss on the answer only."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from lst_cli.model_artifact.card import (
     load_speech,
     read_card,
 )
+from lst_cli.renamed_keys import with_former_keys
 from lst_cli.training.config.finetune_config import FinetuneConfig
 from lst_cli.training.config.train_config import check_shares
 
@@ -33,39 +34,39 @@ if TYPE_CHECKING:
     from lst_cli.shards.documents.forms import Source, Split
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.engine.job import Job, Validation
-    from lst_cli.training.engine.nonfinite_guard import Watch
+    from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
     from lst_cli.training.engine.step_reader import StepReader
     from lst_cli.training.engine.stopping import StopRequest
     from lst_cli.training.engine.validation_unit import OnceReader
-    from lst_cli.training.metrics.metrics_log import Line
+    from lst_cli.training.metrics.metrics_log import Record
     from lst_cli.training.run.session import Folders
 
-Task = Literal["asr", "tts"]
+SpeechTask = Literal["asr", "tts"]
 
 
-def parse_tasks(text: str) -> tuple[Task, ...]:
-    """``asr``, ``tts``, or ``asr,tts``, in whatever order.
+def parse_tasks(text: str) -> tuple[SpeechTask, ...]:
+    """Parse ``asr``, ``tts`` or ``asr,tts``, in any order.
 
-    :raises UserError: it is none of these.
+    :raises UserError: it is something else.
     """
     names = [name.strip() for name in text.split(",")]
-    tasks = tuple(task for task in get_args(Task) if task in names)
+    tasks = tuple(task for task in get_args(SpeechTask) if task in names)
     if len(tasks) != len(names):
-        raise UserError("the tasks to learn", found=text, expected="asr, tts, or asr,tts for both")
+        raise UserError(f"TASKS {text}: unknown tasks", expected="asr, tts, or asr,tts for both")
     return tasks
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """What is fine-tuned on what."""
+class FinetuneInputs:
+    """What a fine-tuning run needs."""
 
-    tasks: Sequence[Task]
+    tasks: Sequence[SpeechTask]
     model: Artifact
     shards: Sequence[Artifact]
 
     @property
     def task(self) -> str:
-        """The tasks, as the command names them."""
+        """The tasks, as the command line has them."""
         return ",".join(self.tasks)
 
     @property
@@ -77,23 +78,24 @@ class Inputs:
         return roles
 
 
-def request(config: FinetuneConfig, inputs: Inputs, name: str) -> Request:
-    """The model that is asked for. How the work is done (``run``) is no part of it."""
+def request(config: FinetuneConfig, inputs: FinetuneInputs, name: str) -> Request:
+    """The requested model. The section ``run`` is not part of its identity."""
     identity: dict[str, Any] = to_dict(config)
     del identity["run"]
     identity["task"] = inputs.task
-    return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
+    hashed = with_former_keys(identity)
+    return Request(kind=MODEL, name=name, config=identity, hashed=hashed, parents=inputs.parents)
 
 
-def make(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> Callable[[Draft], None]:
-    """The function that fills the draft: trains, and writes the model."""
+def make(config: FinetuneConfig, inputs: FinetuneInputs, folders: Folders) -> Callable[[Draft], None]:
+    """Return the function that trains, and writes the model to a draft."""
 
     def fill(draft: Draft) -> None:
-        from lst_cli.training.metrics.progress_panel import Show
+        from lst_cli.training.metrics.progress_panel import ProgressDisplay
         from lst_cli.training.run.session import train_to_the_end, write_model
         from lst_cli.training.run.unfinished import noted
 
-        with Show(f"finetune {inputs.task}", config.budget.steps, folders.last_step) as show:
+        with ProgressDisplay(f"finetune {inputs.task}", config.budget.steps, folders.last_step) as show:
             job, card = _job(config, inputs, folders, show)
             with noted(folders.request, folders.work, job.steps):
                 train_to_the_end(job)
@@ -110,36 +112,36 @@ def make(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> Callable[[
     return fill
 
 
-def follow(config: FinetuneConfig, inputs: Inputs, folders: Folders) -> None:
-    """Train in a process that is not the first one: it writes no artifact."""
+def follow(config: FinetuneConfig, inputs: FinetuneInputs, folders: Folders) -> None:
+    """Train in a process other than the first: it writes no artifact."""
     from lst_cli.training.run.session import train_to_the_end
 
-    train_to_the_end(_job(config, inputs, folders, show=lambda line: None)[0])
+    train_to_the_end(_job(config, inputs, folders, show=lambda record: None)[0])
 
 
 def _job(
-    config: FinetuneConfig, inputs: Inputs, folders: Folders, show: Callable[[Line], None]
+    config: FinetuneConfig, inputs: FinetuneInputs, folders: Folders, show: Callable[[Record], None]
 ) -> tuple[Job, ModelCard]:
     from lst_cli.training.engine.families import FamilyConfig
+    from lst_cli.training.engine.job import Job
     from lst_cli.training.engine.step_reader import batches_of_step
-    from lst_cli.training.run.session import make_job
 
-    check_shares(config.data.sequences_per_step, config.data.streams)
+    check_shares(config.data.global_batch_size, config.data.streams)
     card = read_card(inputs.model)
     card = dataclasses.replace(card, patching=_static(card.patching))
     speech = load_speech(inputs.model.path, card, inputs.model.reference)
-    share = config.data.sequences_per_step // world_size()
+    share = config.data.global_batch_size // world_size()
 
-    def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
-        return _training_reader(config, inputs, card, speech, gangs, watch, share)
+    def make_reader(gangs: Gangs, guard: NonfiniteGuard) -> StepReader:
+        return _training_reader(config, inputs, card, speech, gangs, guard, share)
 
-    job = make_job(
-        config,
-        FamilyConfig(model=card.architecture, vocabulary_size=card.vocabulary.size),
-        folders,
-        show,
-        make_reader,
-        accumulate=batches_of_step(share, config.run.sequences_per_batch),
+    job = Job(
+        config=config,
+        family=FamilyConfig(model=card.architecture, vocabulary_size=card.vocabulary.size),
+        folders=folders,
+        show=show,
+        make_reader=make_reader,
+        accumulate=batches_of_step(share, config.run.micro_batch_size),
         weights=inputs.model.file(WEIGHTS_FILE),
         validation=_validation(config, inputs, card, speech, share) if config.data.held_out else None,
     )
@@ -147,12 +149,12 @@ def _job(
 
 
 def _static(patching: PatchingConfig) -> PatchingConfig:
-    """Fine-tuning cuts as inference does."""
+    """Fine-tuning patches as inference does."""
     return patching if patching.strategy == "none" else dataclasses.replace(patching, strategy="static")
 
 
-def _sources(config: FinetuneConfig, inputs: Inputs, split: Split) -> list[Source]:
-    """The same utterances in the form of each task."""
+def _sources(config: FinetuneConfig, inputs: FinetuneInputs, split: Split) -> list[Source]:
+    """The same utterances, in the form of each task."""
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.documents.held_out import held_out_share
     from lst_cli.shards.shard_set import ShardSet
@@ -160,7 +162,7 @@ def _sources(config: FinetuneConfig, inputs: Inputs, split: Split) -> list[Sourc
     skip = config.run.skip_corrupt
     shards = ShardSet.of(*inputs.shards, skip_corrupt=skip)
     held_out = held_out_share(shards, config.data.held_out, skip_corrupt=skip)
-    weights: dict[Task, float] = {"asr": config.data.asr_weight, "tts": config.data.tts_weight}
+    weights: dict[SpeechTask, float] = {"asr": config.data.asr_weight, "tts": config.data.tts_weight}
     return [
         Source(task, shards, weight=weights[task], form=task, held_out=held_out, split=split) for task in inputs.tasks
     ]
@@ -168,11 +170,11 @@ def _sources(config: FinetuneConfig, inputs: Inputs, split: Split) -> list[Sourc
 
 def _training_reader(
     config: FinetuneConfig,
-    inputs: Inputs,
+    inputs: FinetuneInputs,
     card: ModelCard,
     speech: SpeechCodec,
     gangs: Gangs,
-    watch: Watch,
+    guard: NonfiniteGuard,
     share: int,
 ) -> StepReader:
     from lst_cli.shards.read.reader import Reader, ReaderConfig
@@ -182,7 +184,7 @@ def _training_reader(
     reader = Reader(
         ReaderConfig(
             positions=data.positions,
-            sequences_per_step=data.sequences_per_step,
+            global_batch_size=data.global_batch_size,
             streams=data.streams,
             whole_documents=True,
             seed=config.seed,
@@ -202,17 +204,19 @@ def _training_reader(
         card.architecture,
         speech,
         sequences=share,
-        sequences_per_batch=config.run.sequences_per_batch,
+        micro_batch_size=config.run.micro_batch_size,
         gang=gangs.dp,
-        watch=watch,
+        guard=guard,
     )
 
 
-def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech: SpeechCodec, share: int) -> Validation:
+def _validation(
+    config: FinetuneConfig, inputs: FinetuneInputs, card: ModelCard, speech: SpeechCodec, share: int
+) -> Validation:
     from lst_cli.training.engine.job import Validation
 
-    told = config.validation
-    # A single task's lines in the curve need no name.
+    section = config.validation
+    # A single task needs no name in the metrics log.
     names = {task: task if len(inputs.tasks) > 1 else "" for task in inputs.tasks}
 
     def read(source: Source) -> Iterator[Packed]:
@@ -224,7 +228,7 @@ def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech:
             ReaderConfig(positions=config.data.positions, whole_documents=True),
             card.vocabulary,
             card.patching,
-            sequences_per_batch=min(config.run.sequences_per_batch or share, share),
+            micro_batch_size=min(config.run.micro_batch_size or share, share),
             speech_bpe=speech.bpe,
         )
 
@@ -247,17 +251,15 @@ def _validation(config: FinetuneConfig, inputs: Inputs, card: ModelCard, speech:
         }
 
     transcripts = {}
-    if told.metric != "loss":
+    if section.metric != "loss":
         from lst_cli.evaluation.asr_in_training import TranscriptScorer
 
         transcripts[names["asr"]] = TranscriptScorer(inputs.model, card)
     return Validation(
-        every=told.every,
+        every=section.every,
         make_readers=make_readers,
-        keep_best=told.keep == "best",
-        metric=told.metric,
+        best=section if section.keep == "best" else None,
         transcripts=transcripts,
-        stop_after=told.stop_after,
     )
 
 

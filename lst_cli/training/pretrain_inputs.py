@@ -1,4 +1,4 @@
-"""The artifacts that a model is pretrained from, and whether they belong together."""
+"""The artifacts that a model is pretrained from, and checks that they fit together."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ TOKENIZER_FILE = "tokenizer.model"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
+class PretrainInputs:
     """The artifacts that a model is pretrained from."""
 
     speech: Sequence[Artifact]
-    """Speech shards, read one after another."""
+    """Speech shards, read in this order."""
     text: Sequence[Artifact]
     """Text shards; may be none."""
     valid: Sequence[Artifact]
-    """Speech or text shards that are not trained on; may be none."""
+    """Held-out speech or text shards; may be none."""
     tokenizer: Artifact
     quantizer: Artifact
     speech_bpe: Artifact | None = None
     """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
     stories: Stories | None = None
-    """Stories to complete at every validation."""
+    """Stories to score at every validation."""
     init: TextModel | None = None
-    """A text model to begin from."""
+    """A text model whose weights the run starts from."""
 
     @property
     def validates(self) -> bool:
@@ -84,10 +84,10 @@ class Inputs:
         return roles
 
 
-def open_sources(config: PretrainConfig, inputs: Inputs) -> tuple[list[Source], SpeechCodec]:
-    """The sources of the mixture, and how their speech becomes token ids of the vocabulary that they share.
+def open_sources(config: PretrainConfig, inputs: PretrainInputs) -> tuple[list[Source], SpeechCodec]:
+    """The sources of the mixture, and the codec of their speech for the vocabulary they share.
 
-    :raises UserError: shards are damaged, or do not belong together.
+    :raises UserError: shards are damaged, or don't fit together.
     """
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.shard_set import ShardSet
@@ -111,7 +111,7 @@ def open_sources(config: PretrainConfig, inputs: Inputs) -> tuple[list[Source], 
     return sources, SpeechCodec(vocabulary, bpe)
 
 
-def _speech_bpe(inputs: Inputs, units: int) -> SpeechBpe | None:
+def _speech_bpe(inputs: PretrainInputs, units: int) -> SpeechBpe | None:
     from lst_cli.text.speech_bpe import SpeechBpe
 
     if inputs.speech_bpe is None or inputs.speech_bpe_file is None:
@@ -119,7 +119,7 @@ def _speech_bpe(inputs: Inputs, units: int) -> SpeechBpe | None:
     bpe = SpeechBpe.from_file(inputs.speech_bpe_file)
     if bpe.units != units:
         raise UserError(
-            f"{inputs.speech_bpe.reference}: not of the shards' speech tokens",
+            f"{inputs.speech_bpe.reference}: trained on other speech tokens than the shards'",
             found=f"{bpe.units} units",
             expected=f"{units} units",
             fix="train one on these shards with 'lst shards bpe'",
@@ -127,8 +127,8 @@ def _speech_bpe(inputs: Inputs, units: int) -> SpeechBpe | None:
     return bpe
 
 
-def open_validation(config: PretrainConfig, inputs: Inputs) -> list[Source]:
-    """A source for each modality that there are validation shards of.
+def open_validation(config: PretrainConfig, inputs: PretrainInputs) -> list[Source]:
+    """A source for each modality of the validation shards.
 
     :raises UserError: shards are damaged.
     """
@@ -144,7 +144,7 @@ def open_validation(config: PretrainConfig, inputs: Inputs) -> list[Source]:
     return sources
 
 
-def _check_parents(inputs: Inputs, tokenizer: str, units: int) -> None:
+def _check_parents(inputs: PretrainInputs, tokenizer: str, units: int) -> None:
     from safetensors import safe_open
 
     digest = sha256(inputs.tokenizer_file.read_bytes()).hexdigest()
@@ -166,10 +166,10 @@ def _check_parents(inputs: Inputs, tokenizer: str, units: int) -> None:
         )
 
 
-def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
-    """Refuse a config that asks for what the inputs do not have.
+def check_inputs(config: PretrainConfig, inputs: PretrainInputs) -> None:
+    """Refuse a config that needs what the inputs lack.
 
-    :raises UserError: speech shards without alignment, and a patching that needs one; validation between log lines.
+    :raises UserError: the patching needs an alignment that the shards lack, or the inputs don't fit the config.
     """
     for artifacts, modality, option in ((inputs.speech, "speech", "--shards"), (inputs.text, "text", "--text-shards")):
         for artifact in artifacts:
@@ -185,7 +185,7 @@ def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
             f"--speech-bpe {inputs.speech_bpe.reference}: only a baseline reads merged speech tokens",
             found=f"model.architecture: {config.model.architecture}, which groups speech tokens into patches itself",
             expected="a baseline",
-            fix="set model.architecture to a baseline, or leave out --speech-bpe",
+            fix="set model.architecture to a baseline, or remove --speech-bpe",
         )
     if inputs.init is not None:
         from lst_cli.training.init.hf_llama import check_text_model
@@ -198,19 +198,19 @@ def check_inputs(config: PretrainConfig, inputs: Inputs) -> None:
     if needs and lacking:
         raise UserError(
             f"patching.strategy: {config.patching.strategy} needs aligned words",
-            found=f"{', '.join(shards.reference for shards in lacking)} made without an alignment",
+            found=f"made without an alignment: {', '.join(shards.reference for shards in lacking)}",
             fix="make the shards with 'lst shards speech --alignment ...', or set patching.strategy=static",
         )
 
 
 def reader_config(config: PretrainConfig) -> ReaderConfig:
-    """How the shards' reader is told what the config says."""
+    """The config of the shards' reader."""
     from lst_cli.shards.read.reader import ReaderConfig
 
     data = config.data
     return ReaderConfig(
         positions=data.positions,
-        sequences_per_step=data.sequences_per_step,
+        global_batch_size=data.global_batch_size,
         streams=data.streams,
         seed=config.seed,
         interleave=data.interleave,

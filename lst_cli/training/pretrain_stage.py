@@ -11,9 +11,10 @@ from lst_cli.artifacts import Draft, Request
 from lst_cli.config import to_dict
 from lst_cli.distributed.launcher import world_size
 from lst_cli.model_artifact.card import MODEL, ModelCard, quantizer_entry, speech_bpe_entry
+from lst_cli.renamed_keys import with_former_keys
 from lst_cli.training.config.pretrain_config import PretrainConfig
 from lst_cli.training.config.train_config import check_shares, resolve_model
-from lst_cli.training.pretrain_inputs import Inputs, open_sources, open_validation, reader_config
+from lst_cli.training.pretrain_inputs import PretrainInputs, open_sources, open_validation, reader_config
 
 if TYPE_CHECKING:
     from fairseq2.gang import Gangs
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.text.vocabulary import Vocabulary
     from lst_cli.training.engine.job import Job, Validation
-    from lst_cli.training.engine.nonfinite_guard import Watch
+    from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
     from lst_cli.training.engine.step_reader import StepReader
     from lst_cli.training.engine.stopping import StopRequest
     from lst_cli.training.engine.validation_unit import OnceReader
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from lst_cli.training.run.session import Folders
 
 
-def request(config: PretrainConfig, inputs: Inputs, name: str) -> Request:
-    """The model that is asked for. How the work is done (``run``) is no part of it."""
+def request(config: PretrainConfig, inputs: PretrainInputs, name: str) -> Request:
+    """The requested model. The section ``run`` is not part of its identity."""
     identity: dict[str, Any] = to_dict(config)
     del identity["run"]
     if not inputs.validates:
@@ -45,21 +46,22 @@ def request(config: PretrainConfig, inputs: Inputs, name: str) -> Request:
         identity["init"] = inputs.init.identity
     identity["task"] = "pretrain"
     identity["model"] = {"architecture": config.model.architecture, "config": to_dict(resolve_model(config.model))}
-    return Request(kind=MODEL, name=name, config=identity, parents=inputs.parents)
+    hashed = with_former_keys(identity)
+    return Request(kind=MODEL, name=name, config=identity, hashed=hashed, parents=inputs.parents)
 
 
-def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[Draft], None]:
-    """The function that fills the draft: trains, and writes the model."""
+def make(config: PretrainConfig, inputs: PretrainInputs, folders: Folders) -> Callable[[Draft], None]:
+    """Return the function that trains, and writes the model to a draft."""
 
     def fill(draft: Draft) -> None:
         from lst_cli.training.budget.data_sample import with_budget
-        from lst_cli.training.metrics.progress_panel import Show
+        from lst_cli.training.metrics.progress_panel import ProgressDisplay
         from lst_cli.training.run.session import train_to_the_end, write_model
         from lst_cli.training.run.unfinished import noted
 
         sources, speech = open_sources(config, inputs)
         planned = with_budget(config, sources, speech)
-        with Show(f"pretrain {config.model.architecture}", planned.budget.steps, folders.last_step) as show:
+        with ProgressDisplay(f"pretrain {config.model.architecture}", planned.budget.steps, folders.last_step) as show:
             job = _job(planned, inputs, sources, speech, folders, show)
             if inputs.init is not None:
                 _write_initial(config, inputs.init, speech.vocabulary, folders)
@@ -77,23 +79,23 @@ def make(config: PretrainConfig, inputs: Inputs, folders: Folders) -> Callable[[
     return fill
 
 
-def follow(config: PretrainConfig, inputs: Inputs, folders: Folders) -> None:
-    """Train in a process that is not the first one: it writes no artifact."""
+def follow(config: PretrainConfig, inputs: PretrainInputs, folders: Folders) -> None:
+    """Train in a process other than the first: it writes no artifact."""
     from lst_cli.training.budget.data_sample import with_budget
     from lst_cli.training.run.session import train_to_the_end
 
     sources, speech = open_sources(config, inputs)
     planned = with_budget(config, sources, speech)
-    train_to_the_end(_job(planned, inputs, sources, speech, folders, show=lambda line: None))
+    train_to_the_end(_job(planned, inputs, sources, speech, folders, show=lambda record: None))
 
 
 def _initial_file(folders: Folders) -> Path:
-    """The first process reads it, where there is no checkpoint yet."""
+    """Initial weights, read by the first process if there is no checkpoint yet."""
     return folders.work / "initial.safetensors"
 
 
 def _write_initial(config: PretrainConfig, text: TextModel, vocabulary: Vocabulary, folders: Folders) -> None:
-    """Put a text model's weights among fresh ones, and say which went where."""
+    """Write the initial weights: a text model's where they fit, otherwise random ones; print which went where."""
     from safetensors.torch import save_file
 
     from lst_cli.artifacts.parquet import atomic_path
@@ -110,7 +112,7 @@ def _write_initial(config: PretrainConfig, text: TextModel, vocabulary: Vocabula
         save_file({name: value.contiguous() for name, value in weights.items()}, unfinished)
 
 
-def _card(config: PretrainConfig, inputs: Inputs, speech: SpeechCodec) -> ModelCard:
+def _card(config: PretrainConfig, inputs: PretrainInputs, speech: SpeechCodec) -> ModelCard:
     return ModelCard(
         architecture=resolve_model(config.model),
         vocabulary=speech.vocabulary,
@@ -122,21 +124,21 @@ def _card(config: PretrainConfig, inputs: Inputs, speech: SpeechCodec) -> ModelC
 
 def _job(
     config: PretrainConfig,
-    inputs: Inputs,
+    inputs: PretrainInputs,
     sources: Sequence[Source],
     speech: SpeechCodec,
     folders: Folders,
     show: Callable[[dict[str, Any]], None],
 ) -> Job:
     from lst_cli.training.engine.families import FamilyConfig
+    from lst_cli.training.engine.job import Job
     from lst_cli.training.engine.step_reader import batches_of_step
-    from lst_cli.training.run.session import make_job
 
-    check_shares(config.data.sequences_per_step, config.data.streams)
+    check_shares(config.data.global_batch_size, config.data.streams)
     family = FamilyConfig(model=resolve_model(config.model), vocabulary_size=speech.vocabulary.size)
-    share = config.data.sequences_per_step // world_size()
+    share = config.data.global_batch_size // world_size()
 
-    def make_reader(gangs: Gangs, watch: Watch) -> StepReader:
+    def make_reader(gangs: Gangs, guard: NonfiniteGuard) -> StepReader:
         from lst_cli.shards.read.reader import Reader
         from lst_cli.training.engine.step_reader import StepReader
 
@@ -155,18 +157,18 @@ def _job(
             family.model,
             speech,
             sequences=share,
-            sequences_per_batch=config.run.sequences_per_batch,
+            micro_batch_size=config.run.micro_batch_size,
             gang=gangs.dp,
-            watch=watch,
+            guard=guard,
         )
 
-    return make_job(
-        config,
-        family,
-        folders,
-        show,
-        make_reader,
-        accumulate=batches_of_step(share, config.run.sequences_per_batch),
+    return Job(
+        config=config,
+        family=family,
+        folders=folders,
+        show=show,
+        make_reader=make_reader,
+        accumulate=batches_of_step(share, config.run.micro_batch_size),
         weights=_initial_file(folders) if inputs.init is not None else None,
         validation=_validation(config, inputs, family.model, speech, share) if inputs.validates else None,
         scheduled=partial(_scheduled, config),
@@ -174,7 +176,7 @@ def _job(
 
 
 def _scheduled(config: PretrainConfig, step: int) -> dict[str, float]:
-    """The curriculum's probability at a step (counted from 1)."""
+    """The curriculum's probability of aligned patching at a step (counted from 1)."""
     from lst_cli.patching.strategies import aligned_probability
 
     if config.patching.strategy not in ("mixed", "curriculum"):
@@ -183,12 +185,12 @@ def _scheduled(config: PretrainConfig, step: int) -> dict[str, float]:
 
 
 def _validation(
-    config: PretrainConfig, inputs: Inputs, model: ModelConfig, speech: SpeechCodec, share: int
+    config: PretrainConfig, inputs: PretrainInputs, model: ModelConfig, speech: SpeechCodec, share: int
 ) -> Validation:
     from lst_cli.training.engine.job import Validation
 
     sources = open_validation(config, inputs)
-    per_batch = min(config.run.sequences_per_batch or share, share)
+    per_batch = min(config.run.micro_batch_size or share, share)
 
     def read(source: Source) -> Iterator[Packed]:
         from lst_cli.shards.read.once import read_once
@@ -198,7 +200,7 @@ def _validation(
             reader_config(config),
             speech.vocabulary,
             config.patching,
-            sequences_per_batch=per_batch,
+            micro_batch_size=per_batch,
             speech_bpe=speech.bpe,
         )
 

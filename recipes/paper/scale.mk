@@ -19,7 +19,7 @@ SIZE := 1b
 SIZES.table8 := 1b 7b
 SIZES.fig4 := 420m 1_8b
 # 7B: 4 M positions a step, 25k steps (Lu et al. 2025, A.3).
-SIZE_SET.7b := budget.steps=25000 data.sequences_per_step=1024
+SIZE_SET.7b := budget.steps=25000 data.global_batch_size=1024
 STEPS.half := 100000
 STEPS.quarter := 50000
 STEPS.asr-quarter := 1000

@@ -72,10 +72,10 @@ units: corpus
 	@$(STAGE) units $(LST) units fit corpus/spoken --features mfcc --clusters 501 --name mfcc
 
 tokens: units
-	@$(STAGE) tokens-spoken $(LST) tokenize corpus/spoken --units quantizer/mfcc --name spoken
-	@$(STAGE) tokens-items $(LST) tokenize corpus/items --units quantizer/mfcc --name items
-	@$(STAGE) tokens-heldout $(LST) tokenize corpus/heldout --units quantizer/mfcc --name heldout
-	@$(STAGE) tokens-librivox $(LST) tokenize corpus/librivox --units quantizer/mfcc --name librivox
+	@$(STAGE) tokens-spoken $(LST) tokenize corpus/spoken --quantizer quantizer/mfcc --name spoken
+	@$(STAGE) tokens-items $(LST) tokenize corpus/items --quantizer quantizer/mfcc --name items
+	@$(STAGE) tokens-heldout $(LST) tokenize corpus/heldout --quantizer quantizer/mfcc --name heldout
+	@$(STAGE) tokens-librivox $(LST) tokenize corpus/librivox --quantizer quantizer/mfcc --name librivox
 
 text: world
 	@$(STAGE) text $(LST) text fit $(WORLD)/written.txt --pieces 768 --name stories
@@ -123,4 +123,4 @@ items-tts: tokens shards vocoder
 
 items-swuggy items-sblimp: items-%: units
 	@$(STAGE) corpus-$* $(LST) corpus synth --name $* --voice $(VOICE) --rate $(ITEMS_RATE) --items $*:$(call items_file,$*)
-	@$(STAGE) tokens-$* $(LST) tokenize corpus/$* --units quantizer/mfcc --name $*
+	@$(STAGE) tokens-$* $(LST) tokenize corpus/$* --quantizer quantizer/mfcc --name $*

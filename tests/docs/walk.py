@@ -23,7 +23,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "quickstart.md"
 TRAINS = ("pretrain", "finetune")
-QUICK = ("--set", "budget.steps=20", "--set", "schedule.warmup=2")
+QUICK = ("--set", "budget.steps=20", "--set", "schedule.warmup_steps=2")
 
 TOWNS = ("Bergen", "Lisbon", "Boston", "Dublin", "Geneva", "Porto")
 ERRANDS = (

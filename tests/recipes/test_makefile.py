@@ -107,14 +107,11 @@ def _models(*arguments: str) -> dict[str, pretrain_config.PretrainConfig]:
 def test_a_list_of_rows_seeds_and_budgets_names_its_models() -> None:
     found = _models("ROWS=baseline static", "SEEDS=0 2", "BUDGETS=compute data")
     assert sorted(found) == sorted(
-        f"{row}{budget}{seed}"
-        for row in ("baseline", "static")
-        for budget in ("", "-data")
-        for seed in ("", "-seed2")
+        f"{row}{budget}{seed}" for row in ("baseline", "static") for budget in ("", "-data") for seed in ("", "-seed2")
     )
     for name, config in found.items():
         assert config.seed == (2 if name.endswith("-seed2") else 0)
-        assert config.budget.mode == ("data" if "-data" in name else "compute")
+        assert config.budget.mode == ("data-controlled" if "-data" in name else "compute-controlled")
         assert config.patching.strategy == ("none" if name.startswith("baseline") else "static")
 
 

@@ -101,16 +101,20 @@ def test_every_row_is_a_model_of_the_scale(scale: str, smallest: float, largest:
 def test_fine_tuning_is_batch_4_of_4096(scale: str, task: str) -> None:
     path = REPOSITORY / "recipes" / scale / f"{task}.yaml"
     config = finetune_config.resolve(load_config(finetune_config.FinetuneConfig, path, []), [task])
-    assert (config.data.positions, config.data.sequences_per_step) == (4096, 4)
+    assert (config.data.positions, config.data.global_batch_size) == (4096, 4)
 
 
 def test_the_papers_run_is_half_a_million_units_a_step_on_32_gpus() -> None:
     path = REPOSITORY / "recipes/paper/pretrain.yaml"
     config = pretrain_config.resolve(load_config(pretrain_config.PretrainConfig, path, []))
-    assert config.data.positions * config.data.sequences_per_step == 2**19
-    assert config.data.sequences_per_step % 32 == config.data.streams % 32 == 0
-    assert (config.budget.steps, config.optimizer.lr, config.schedule.warmup) == (200_000, 4e-4, 2000)
-    assert (config.optimizer.weight_decay, config.optimizer.betas, config.optimizer.clip) == (0.1, (0.9, 0.95), 1.0)
+    assert config.data.positions * config.data.global_batch_size == 2**19
+    assert config.data.global_batch_size % 32 == config.data.streams % 32 == 0
+    assert (config.budget.steps, config.optimizer.lr, config.schedule.warmup_steps) == (200_000, 4e-4, 2000)
+    assert (config.optimizer.weight_decay, config.optimizer.betas, config.optimizer.max_grad_norm) == (
+        0.1,
+        (0.9, 0.95),
+        1.0,
+    )
 
 
 _SRUN = """#!/bin/bash

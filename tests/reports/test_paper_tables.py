@@ -38,7 +38,7 @@ def _model(
         "task": "pretrain",
         "seed": seed,
         "optimizer": {"lr": 0.002},
-        "budget": {"steps": 600, "mode": "compute"},
+        "budget": {"steps": 600, "mode": "compute-controlled"},
         "model": {"architecture": "x", "config": {"layers": 4, "dim": 256}},
         "patching": {
             "strategy": STRATEGIES.get(row, row),
@@ -116,7 +116,7 @@ def test_students_interval_of_three_runs() -> None:
 
 
 def test_compute_saved_is_of_the_baseline_of_the_same_seed(store: Store) -> None:
-    data = {"budget": {"mode": "data"}}
+    data = {"budget": {"mode": "data-controlled"}}
     scores = [
         _scored(store, _model(store, "base", "baseline", **data), 0.5),
         _scored(store, _model(store, "static", "static"), 0.6),
@@ -178,9 +178,7 @@ def test_models_that_were_fine_tuned_on_other_speech_are_not_compared(store: Sto
 
 
 def test_moved_boundaries_are_told_apart_by_the_alignment_behind_the_shards(store: Store) -> None:
-    models = [
-        _model(store, f"m{ms}", "aligned", shards=_shards(store, f"noise{ms}", float(ms))) for ms in (0, 20, 40)
-    ]
+    models = [_model(store, f"m{ms}", "aligned", shards=_shards(store, f"noise{ms}", float(ms))) for ms in (0, 20, 40)]
     scores = [_scored(store, model, 0.6) for model in models]
     rows = fill(SPECS["boundary-noise"], read_scored(store, scores)).rows
     assert [row.models[0].model.name for row in rows] == ["m0", "m20", "m40"]

@@ -29,9 +29,9 @@ CONFIG = {
     },
     "budget": {"steps": 20},
     "patching": {"strategy": "curriculum"},
-    "data": {"positions": 48, "sequences_per_step": 4, "streams": 4},
+    "data": {"positions": 48, "global_batch_size": 4, "streams": 4},
     "optimizer": {"lr": 0.003},
-    "schedule": {"warmup": 5},
+    "schedule": {"warmup_steps": 5},
     "precision": "float32",
     "log_every": 5,
     "run": {"checkpoint_every": 5, "device": "cpu", "threads": 1},
@@ -106,7 +106,7 @@ def _send_at(number: int, stop_by: signal.Signals) -> None:
     step = SpeechTextUnit.process_batch
 
     def process_batch(self: Any, batch: Any, bag: Any) -> Any:
-        if self._watch.step == number:
+        if self._guard.step == number:
             os.kill(os.getpid(), stop_by)
         return step(self, batch, bag)
 
@@ -201,7 +201,7 @@ def on_a_disk_that_gets_full(disk: Path, root: Path, *changes: str) -> None:
     ballast = disk / "ballast"
 
     def fill_at_8(self: Any, batch: Any, bag: Any) -> Any:
-        if self._watch.step == 8:
+        if self._guard.step == 8:
             for block in (1 << 12, 1):
                 with suppress(OSError), ballast.open("ab") as file:
                     while True:
@@ -228,7 +228,7 @@ def with_faults(command: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
     step = SpeechTextUnit.process_batch
 
     def process_batch(self: Any, batch: Any, bag: Any) -> Any:
-        if self._watch.step == 7 and os.environ["RANK"] == "0":
+        if self._guard.step == 7 and os.environ["RANK"] == "0":
             raise LstError("a fault in a step")
         return step(self, batch, bag)
 
@@ -258,7 +258,7 @@ def gradients(command: Sequence[str], plan: str) -> Iterator[list[int]]:
             if not Path(path).exists():
                 _write_gradient(model, gang, path)
 
-        changes = [f"run.parallel={parallel}", f"run.sequences_per_batch={sequences}"]
+        changes = [f"run.parallel={parallel}", f"run.micro_batch_size={sequences}"]
         with mock.patch("fairseq2.trainer.normalize_grads", normalize_grads):
             name = ["--name", Path(path).stem]
             yield together(int(processes), [*command, *name, *(p for c in changes for p in ("--set", c))], None)

@@ -45,7 +45,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None
         done: list[int] = []
 
         def process_batch(self: SpeechTextUnit, batch: Any, bag: Any) -> Any:
-            if self._watch.step == number and not done:
+            if self._guard.step == number and not done:
                 done.append(number)
                 action()
             return step(self, batch, bag)
@@ -76,7 +76,7 @@ def test_a_signal_saves_and_stops(
     assert sums(pretrain(root, number.name)) == sums(undisturbed)
 
 
-VALID = ("validation.every=10", "validation.sequences=4", "run.sequences_per_batch=1", "run.checkpoint_every=20")
+VALID = ("validation.every=10", "validation.sequences=4", "run.micro_batch_size=1", "run.checkpoint_every=20")
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +143,7 @@ def test_with_no_whole_checkpoint_it_begins_anew(
     assert sums(model) == sums(undisturbed)
 
 
-def test_a_damaged_shard_stops_the_run_or_is_passed_over(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_shard_stops_the_run_or_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shard = make_world(tmp_path).find_any("shards/speech").file("shard-00000.parquet")
     data = bytearray(shard.read_bytes())
     data[len(data) // 3] ^= 0xFF
@@ -174,7 +172,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run(root: Path, monkeypatch: py
 
     def process_batch(self: SpeechTextUnit, batch: Any, bag: Any) -> Any:
         total, targets = process(self, batch, bag)
-        return (total * torch.nan if self._watch.step == step else total), targets
+        return (total * torch.nan if self._guard.step == step else total), targets
 
     monkeypatch.setattr(SpeechTextUnit, "process_batch", process_batch)
     name = f"nan-{step}"
@@ -226,6 +224,6 @@ def test_a_changed_config_is_refused_with_what_differs(root: Path, at_step: Any)
     with pytest.raises(UserError, match="another config stands at step 5 of 20") as error:
         pretrain(root, "changed", "optimizer.lr=0.001", "budget.steps=30")
     assert error.value.found == "config.budget.steps: 20 -> 30; config.optimizer.lr: 0.003 -> 0.001"
-    shorter = ("budget.steps=2", "schedule.warmup=1")
+    shorter = ("budget.steps=2", "schedule.warmup_steps=1")
     assert pretrain(root, "changed", *shorter, options=["--fresh"]).statistics["steps"] == 2
     assert not list((root / "model" / "changed").glob(".*"))

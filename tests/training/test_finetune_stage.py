@@ -20,9 +20,9 @@ from tests.training.world import make_world
 
 CONFIG = {
     "budget": {"steps": 30},
-    "data": {"positions": 96, "sequences_per_step": 4, "streams": 2, "held_out": 0.2},
+    "data": {"positions": 96, "global_batch_size": 4, "streams": 2, "held_out": 0.2},
     "optimizer": {"lr": 0.01},
-    "schedule": {"warmup": 5},
+    "schedule": {"warmup_steps": 5},
     "validation": {"every": 10},
     "precision": "float32",
     "log_every": 5,
@@ -34,8 +34,8 @@ CONFIG = {
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     make_world(folder)
-    pretrain(folder, "lst", "budget.steps=6", "schedule.warmup=2")
-    pretrain(folder, "baseline", "budget.steps=6", "schedule.warmup=2", *BASELINE)
+    pretrain(folder, "lst", "budget.steps=6", "schedule.warmup_steps=2")
+    pretrain(folder, "baseline", "budget.steps=6", "schedule.warmup_steps=2", *BASELINE)
     return folder
 
 
@@ -86,7 +86,7 @@ def test_both_tasks_in_one_run(root: Path) -> None:
 
 def test_error_rates_choose_the_model_and_end_the_run(root: Path) -> None:
     # A rate so small that no transcript changes: the first validation stays the best one.
-    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "validation.stop_after=1")
+    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "validation.patience=1")
     model = finetune(root, "asr", "lst", "stopped", *changes)
     valid = curve(model, "valid")
     assert [line["step"] for line in valid] == [10, 20]
@@ -103,7 +103,7 @@ def test_mixed_tasks_are_judged_by_their_transcripts(root: Path) -> None:
 
 
 def test_a_run_that_was_killed_after_its_early_stop_is_done(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "validation.stop_after=1", "seed=1")
+    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "validation.patience=1", "seed=1")
 
     def killed(*arguments: object, **options: object) -> None:
         raise RuntimeError("killed")
@@ -117,7 +117,7 @@ def test_a_run_that_was_killed_after_its_early_stop_is_done(root: Path, monkeypa
 
 def test_a_validation_that_a_stop_cut_off_still_chooses_the_model(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A rate so small that no transcript changes: the first validation stays the best one.
-    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "run.sequences_per_batch=1", "budget.steps=20")
+    changes = ("optimizer.lr=1e-7", "validation.metric=wer", "run.micro_batch_size=1", "budget.steps=20")
     whole = finetune(root, "asr", "lst", "whole", *changes)
     with monkeypatch.context() as patch:
         batches = signal_at(patch, ValidationUnit, 2)
@@ -146,7 +146,7 @@ def test_what_does_not_go_together_is_refused(root: Path) -> None:
         finetune(root, "asr,vc", "lst", "refused")
     with pytest.raises(UserError) as caught:
         finetune(
-            root, "tts", "lst", "refused", "validation.metric=wer", "validation.keep=last", "validation.stop_after=2"
+            root, "tts", "lst", "refused", "validation.metric=wer", "validation.keep=last", "validation.patience=2"
         )
     assert "set it to loss" in str(caught.value) and "validation.keep: best" in str(caught.value)
 

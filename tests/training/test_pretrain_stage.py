@@ -52,14 +52,14 @@ def test_a_baseline_differs_by_its_architecture_only(root: Path) -> None:
     assert lines(model)[-1]["tokens"] == lines(model)[-1]["positions"]
 
 
-def test_the_curve_tells_padding_waiting_and_utilisation(root: Path) -> None:
+def test_the_curve_tells_padding_waiting_and_mfu(root: Path) -> None:
     model = pretrain(root, "told", "budget.steps=10", "run.peak_flops=1e9")
     timed = root / "runs" / "told" / model.version / "metrics.jsonl"
     for line in [json.loads(text) for text in timed.read_text().splitlines()]:
         assert line["padding_share"] == 0
         assert 0 <= line["data_wait_share"] < 1
-        assert line["utilisation"] == pytest.approx(line["flops_per_second"] / 1e9)
-    assert not {"utilisation", "data_wait_share"} & set(lines(model)[-1])
+        assert line["mfu"] == pytest.approx(line["flops_per_second"] / 1e9)
+    assert not {"mfu", "data_wait_share"} & set(lines(model)[-1])
 
 
 def test_validation_has_a_line_for_each_modality(root: Path, undisturbed: Artifact) -> None:

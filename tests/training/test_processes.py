@@ -13,11 +13,10 @@ from safetensors.torch import load_file
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.model_artifact.card import MODEL
-from lst_cli.training.metrics.batch_log import read_order
 from tests.training.runs import arguments, pretrain
 from tests.training.world import make_world
 
-CHANGES = ("budget.steps=25", "run.sequences_per_batch=1", "run.log_order=true")
+CHANGES = ("budget.steps=25", "run.micro_batch_size=1", "run.log_batches=true")
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +44,14 @@ def curve(artifact: Artifact) -> list[dict[str, float]]:
 
 
 def order(root: Path, artifact: Artifact) -> dict[tuple[int, int], int]:
-    """Every sequence of every step, by its number, with the sum of its tokens."""
-    found = read_order(root / "runs" / artifact.name / artifact.version / "order")
+    """Every sequence of every step, by its number, with the checksum of its tokens."""
+    found: dict[tuple[int, int], int] = {}
+    for path in sorted((root / "runs" / artifact.name / artifact.version / "batches").glob("rank-*.jsonl")):
+        for record in map(json.loads, path.read_text().splitlines()):
+            found |= {
+                (record["step"], number): checksum
+                for number, checksum in zip(record["sequences"], record["crc32"], strict=True)
+            }
     assert sorted(found) == [(1 + number // 4, number) for number in range(25 * 4)]
     return found
 
@@ -75,7 +80,7 @@ def test_gradients_are_those_of_one_process(root: Path, alone: Artifact, tmp_pat
     """Tensor by tensor, of the same four sequences: in one batch, and in two of one sequence in each process."""
     runs = {"alone": "1:ddp:4", "ddp": "2:ddp:1", "fsdp": "2:fsdp:1"}
     plan = ",".join(f"{run}:{tmp_path / name}.safetensors" for name, run in runs.items())
-    command = arguments(root, "gradients", "budget.steps=1", "schedule.warmup=0", "log_every=1")
+    command = arguments(root, "gradients", "budget.steps=1", "schedule.warmup_steps=0", "log_every=1")
     script = [sys.executable, "-m", "tests.training.runs", "gradients", plan, *command]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -80,7 +80,7 @@ def test_speech_is_counted_in_speech_tokens(root: Path, merged: Artifact) -> Non
 def test_the_same_data_are_fewer_steps_than_the_baseline_takes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = root / "data.yaml"
     data = {**CONFIG["data"], "positions": 256}  # type: ignore[dict-item]
-    path.write_text(yaml.safe_dump({**CONFIG, "data": data, "budget": {"steps": 400, "mode": "data"}}))
+    path.write_text(yaml.safe_dump({**CONFIG, "data": data, "budget": {"steps": 400, "mode": "data-controlled"}}))
     shards = ("--shards", "shards/speech", "--text-shards", "shards/text")
 
     def plan(*changes: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -137,10 +137,8 @@ def test_export_and_import_keep_it(root: Path, merged: Artifact, tmp_path: Path)
 def test_fine_tuning_keeps_it(root: Path, merged: Artifact, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "asr.yaml"
     keys = ("budget", "schedule", "precision", "log_every", "run")
-    data = {"positions": 64, "sequences_per_step": 2, "streams": 2, "held_out": 0.1}
-    config.write_text(
-        yaml.safe_dump({**{key: CONFIG[key] for key in keys}, "data": data, "validation": {"every": 10}})
-    )
+    data = {"positions": 64, "global_batch_size": 2, "streams": 2, "held_out": 0.1}
+    config.write_text(yaml.safe_dump({**{key: CONFIG[key] for key in keys}, "data": data, "validation": {"every": 10}}))
     lst(root, "finetune", "asr", config, "--model", "model/merged", "--shards", "shards/speech", "--name", "asr")
     tuned = Store(root).find("model/asr", MODEL)
     assert read_card(tuned).speech_bpe == read_card(merged).speech_bpe

@@ -84,14 +84,12 @@ def test_scoring_changes_no_weight(root: Path, scored: Artifact) -> None:
     assert scored.parents["stories_tokens"].name == "stories"
 
 
-def test_interrupted_and_resumed_is_the_same(
-    root: Path, scored: Artifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_and_resumed_is_the_same(root: Path, scored: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     step = SpeechTextUnit.process_batch
     failed: list[int] = []
 
     def fail_at_13(self: Any, batch: Any, bag: Any) -> Any:
-        if self._watch.step == 13 and not failed:
+        if self._guard.step == 13 and not failed:
             failed.append(13)
             raise LstError("crash")
         return step(self, batch, bag)
@@ -102,9 +100,7 @@ def test_interrupted_and_resumed_is_the_same(
     assert sums(pretrain(root, "again", *EVERY, options=options(root))) == sums(scored)
 
 
-def test_a_stop_does_not_wait_for_the_stories(
-    root: Path, scored: Artifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_does_not_wait_for_the_stories(root: Path, scored: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story_unit, "AT_ONCE", 4)
     with monkeypatch.context() as patch:
         parts = signal_at(patch, story_unit.StoryUnit, 4)  # the first four stories of the second task

@@ -32,8 +32,8 @@ def add(
     layout: Annotated[
         str | None,
         typer.Option(
-            help="folder, manifest, librispeech, mls, librilight, lhotse, huggingface, ljspeech, audiofolder, commonvoice "
-            "or vctk.  [default: as recognised]"
+            help="folder, manifest, librispeech, mls, librilight, lhotse, huggingface, ljspeech, audiofolder, "
+            "commonvoice or vctk.  [default: as recognised]"
         ),
     ] = None,
     text: Annotated[
@@ -64,7 +64,8 @@ def synth(
     items: Annotated[
         list[str] | None,
         typer.Option(
-            help="TASK:FILE, an evaluation set instead of lines, with prompt and endings as separate utterances; may be repeated."
+            help="TASK:FILE, an evaluation set instead of lines, with prompt and endings as separate utterances; "
+            "repeatable."
         ),
     ] = None,
     rate: Annotated[str, typer.Option(help="Speaking rate, or LOW:HIGH to draw one per line.")] = "1",

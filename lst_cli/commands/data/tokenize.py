@@ -15,11 +15,10 @@ def tokenize(
     corpus: Annotated[
         str, typer.Argument(help="corpus/NAME, corpus/NAME/VERSION, or a path.", autocompletion=completing("corpus"))
     ],
-    units: Annotated[
+    quantizer: Annotated[
         str,
         typer.Option(
-            help="The quantizer: quantizer/NAME, quantizer/NAME/VERSION, or a path.",
-            autocompletion=completing("quantizer"),
+            help="quantizer/NAME, quantizer/NAME/VERSION, or a path.", autocompletion=completing("quantizer")
         ),
     ],
     name: Annotated[str | None, typer.Option(help="Name of the tokens.  [default: the corpus's]")] = None,
@@ -43,7 +42,7 @@ def tokenize(
     options = TokenizeOptions(
         name=name or found.name,
         corpus=found,
-        quantizer=store(ctx).find(units, QUANTIZER),
+        quantizer=store(ctx).find(quantizer, QUANTIZER),
         precision=precision,
         device=device,
         compile=compile,

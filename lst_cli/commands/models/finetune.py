@@ -1,4 +1,4 @@
-"""``lst finetune``: a model learns a speech task."""
+"""``lst finetune``: fine-tune a model for speech tasks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from lst_cli.commands.models.pretrain import Fresh, Name, Set, make_or_follow
 
 Tasks = Annotated[
     str,
-    typer.Argument(metavar="TASKS", help="asr: learn to transcribe; tts: learn to speak; asr,tts: both in one model."),
+    typer.Argument(
+        metavar="TASKS", help="asr (speech to text), tts (text to speech), or asr,tts for both in one model."
+    ),
 ]
-Config = Annotated[Path, typer.Argument(help="YAML file; see docs/finetune.md for its keys.")]
+Config = Annotated[Path, typer.Argument(help="YAML file; 'lst config show finetune' prints a template.")]
 Model = Annotated[
     str,
-    typer.Option(help="The model to begin from: model/NAME, a baseline or an LST.", autocompletion=completing("model")),
+    typer.Option(
+        help="The model to fine-tune: model/NAME, a baseline or an LST.", autocompletion=completing("model")
+    ),
 ]
 Shards = Annotated[
     list[str],
-    typer.Option(
-        help="Speech shards with words: shards/NAME; may be given several times.", autocompletion=completing("shards")
-    ),
+    typer.Option(help="Speech shards with words: shards/NAME; repeatable.", autocompletion=completing("shards")),
 ]
 
 
@@ -38,7 +40,7 @@ def finetune(
     fresh: Fresh = False,
     json: Json = False,
 ) -> None:
-    """Fine-tune a model for speech recognition, synthesis or both; the same command goes on after a crash."""
+    """Fine-tune a model for speech recognition, synthesis or both. The same command resumes after a crash."""
     from lst_cli.config import load_config
     from lst_cli.model_artifact.card import MODEL
     from lst_cli.shards.schema import SHARDS
@@ -49,7 +51,7 @@ def finetune(
     chosen = stage.parse_tasks(tasks)
     resolved = resolve(load_config(FinetuneConfig, config, set_ or []), chosen)
     artifacts = store(ctx)
-    inputs = stage.Inputs(
+    inputs = stage.FinetuneInputs(
         tasks=chosen,
         model=artifacts.find(model, MODEL),
         shards=[artifacts.find(reference, SHARDS) for reference in shards],

@@ -1,4 +1,4 @@
-"""``lst pretrain``: train a model on shards."""
+"""``lst pretrain``: pretrain a model on shards."""
 
 from __future__ import annotations
 
@@ -17,63 +17,92 @@ if TYPE_CHECKING:
     from lst_cli.evaluation.stories_in_training import Stories
     from lst_cli.training.budget.dry_run import Machine
     from lst_cli.training.config.pretrain_config import PretrainConfig
-    from lst_cli.training.pretrain_inputs import Inputs
+    from lst_cli.training.pretrain_inputs import PretrainInputs
+
+_DATA = "Data"
+_MODEL = "Model"
+_VALIDATION = "Validation"
+_DRY_RUN = "Dry run"
 
 Name = Annotated[str, typer.Option(help="Name of the model.")]
-Config = Annotated[Path, typer.Argument(help="YAML file; see docs/pretrain.md for its keys.")]
+Config = Annotated[Path, typer.Argument(help="YAML file; 'lst config show pretrain' prints a template.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Change a key of the config: KEY=VALUE, as in budget.steps=500.")
 ]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an unfinished run of another config with this name.")]
 Shards = Annotated[
     list[str],
-    typer.Option(help="Speech shards: shards/NAME; may be given several times.", autocompletion=completing("shards")),
+    typer.Option(
+        help="Speech shards: shards/NAME; repeatable.", rich_help_panel=_DATA, autocompletion=completing("shards")
+    ),
 ]
 TextShards = Annotated[
     list[str] | None,
-    typer.Option(help="Text shards: shards/NAME; may be given several times.", autocompletion=completing("shards")),
-]
-ValidShards = Annotated[
-    list[str] | None, typer.Option(help="Speech or text shards for validation; may be given several times.")
-]
-StoryFiles = Annotated[
-    list[str] | None,
-    typer.Option(help="TASK:FILE of a benchmark (as of 'lst eval') to score at every validation; several times."),
-]
-StoryTokens = Annotated[
-    str | None,
     typer.Option(
-        help="The spoken stories, tokens/NAME: scores speech after speech too.", autocompletion=completing("tokens")
+        help="Text shards: shards/NAME; repeatable.", rich_help_panel=_DATA, autocompletion=completing("shards")
     ),
 ]
 Tokenizer = Annotated[
     str | None,
     typer.Option(
-        help="text_tokenizer/NAME; by default the one that the shards were made with.",
+        help="text_tokenizer/NAME; by default, that of the shards.",
+        rich_help_panel=_DATA,
         autocompletion=completing("text_tokenizer"),
     ),
 ]
 Quantizer = Annotated[
     str | None,
     typer.Option(
-        help="quantizer/NAME; by default the one that the speech shards were made with.",
+        help="quantizer/NAME; by default, that of the speech shards.",
+        rich_help_panel=_DATA,
         autocompletion=completing("quantizer"),
     ),
 ]
 SpeechBpe = Annotated[
     str | None,
     typer.Option(
-        help="speech_bpe/NAME: a baseline reads speech in its pieces (the BPE SpeechLLM).",
+        help="speech_bpe/NAME: merge speech tokens, for a baseline (the BPE SpeechLLM).",
+        rich_help_panel=_MODEL,
         autocompletion=completing("speech_bpe"),
     ),
 ]
 Init = Annotated[
     Path | None,
-    typer.Option(help="Folder of a text model to begin from: Llama-family safetensors as transformers saves them."),
+    typer.Option(
+        help="Folder of a text model to start from: Llama-family safetensors, as transformers saves them.",
+        rich_help_panel=_MODEL,
+    ),
 ]
-Utilisation = Annotated[
-    float, typer.Option(min=0.01, max=1.0, help="With --dry-run: share of the GPU's peak that is reached.")
+ValidShards = Annotated[
+    list[str] | None,
+    typer.Option(help="Held-out speech or text shards: shards/NAME; repeatable.", rich_help_panel=_VALIDATION),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an unfinished run of another config under this name.")]
+StoryFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Benchmark to score at every validation: TASK:FILE, as for 'lst eval'; repeatable.",
+        rich_help_panel=_VALIDATION,
+    ),
+]
+StoryTokens = Annotated[
+    str | None,
+    typer.Option(help="tokens/NAME of the spoken stories, to score S->S as well.", rich_help_panel=_VALIDATION),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print data, FLOPs, memory and time of the run; train nothing.", rich_help_panel=_DRY_RUN
+    ),
+]
+Gpu = Annotated[str, typer.Option(help="GPU to estimate the time for.", rich_help_panel=_DRY_RUN)]
+Gpus = Annotated[int, typer.Option(min=1, help="Number of GPUs.", rich_help_panel=_DRY_RUN)]
+GpusPerNode = Annotated[
+    int, typer.Option(min=1, help="GPUs of a node, within which run.hsdp shards.", rich_help_panel=_DRY_RUN)
+]
+Mfu = Annotated[
+    float,
+    typer.Option(min=0.01, max=1.0, help="Assumed MFU (model FLOPs utilisation).", rich_help_panel=_DRY_RUN),
+]
 
 
 def pretrain(
@@ -81,26 +110,24 @@ def pretrain(
     config: Config,
     shards: Shards,
     name: Name,
-    text_shards: TextShards = None,
-    valid_shards: ValidShards = None,
-    stories: StoryFiles = None,
-    stories_tokens: StoryTokens = None,
     set_: Set = None,
+    fresh: Fresh = False,
+    json: Json = False,
+    text_shards: TextShards = None,
     tokenizer: Tokenizer = None,
     quantizer: Quantizer = None,
     speech_bpe: SpeechBpe = None,
     init: Init = None,
-    fresh: Fresh = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; train and write nothing.")] = False,
-    gpu: Annotated[str, typer.Option(help="With --dry-run: GPU to reckon time for.")] = "H100",
-    gpus: Annotated[int, typer.Option(min=1, help="With --dry-run: how many of them.")] = 1,
-    gpus_per_node: Annotated[
-        int, typer.Option(min=1, help="With --dry-run: GPUs of a machine, within which run.hybrid shards.")
-    ] = 8,
-    utilisation: Utilisation = 0.4,
-    json: Json = False,
+    valid_shards: ValidShards = None,
+    stories: StoryFiles = None,
+    stories_tokens: StoryTokens = None,
+    dry_run: DryRun = False,
+    gpu: Gpu = "H100",
+    gpus: Gpus = 1,
+    gpus_per_node: GpusPerNode = 8,
+    mfu: Mfu = 0.4,
 ) -> None:
-    """Pretrain a baseline or an LST; the same command goes on after a crash.
+    """Pretrain a baseline or an LST. The same command resumes after a crash.
 
     With torchrun or srun, all processes run this command.
     """
@@ -122,7 +149,7 @@ def pretrain(
     if dry_run:
         from lst_cli.training.budget.dry_run import Machine
 
-        machine = Machine(gpu=gpu, gpus=gpus, utilisation=utilisation, per_node=gpus_per_node)
+        machine = Machine(gpu=gpu, gpus=gpus, mfu=mfu, per_node=gpus_per_node)
         _print_plan(resolved, inputs, machine, json=json)
         return
     request = stage.request(resolved, inputs, name)
@@ -149,7 +176,7 @@ def make_or_follow(
     json: bool,
     device: str,
 ) -> None:
-    """Train: in the first process, which makes the model, or in another one, which only takes part."""
+    """Train: the first process makes the model, the others only take part."""
     from lst_cli.distributed.device import pick_device
     from lst_cli.distributed.launcher import rank
     from lst_cli.training.run.unfinished import check_unchanged
@@ -161,7 +188,7 @@ def make_or_follow(
         build(ctx, request, make, json=json)
     elif artifacts.existing(request) is None:
         if not fresh:
-            check_unchanged(artifacts, request, fresh=False)  # what the first one refuses, nobody waits for
+            check_unchanged(artifacts, request, fresh=False)  # don't wait for a first process that refuses the config
         follow()
 
 
@@ -173,17 +200,17 @@ def _find_inputs(
     tokenizer: str | None,
     quantizer: str | None,
     speech_bpe: str | None,
-) -> Inputs:
-    """The artifacts that are named; those that are not, from the shards' lineage."""
+) -> PretrainInputs:
+    """The artifacts that are named, and those inherited from the shards."""
     from lst_cli.shards.schema import SHARDS
     from lst_cli.text.speech_bpe import SPEECH_BPE
     from lst_cli.text.tokenizer import TEXT_TOKENIZER
     from lst_cli.training.inherited import check_speech_bpe, named_or_inherited
-    from lst_cli.training.pretrain_inputs import Inputs
+    from lst_cli.training.pretrain_inputs import PretrainInputs
     from lst_cli.units.quantizer.codebook import QUANTIZER
 
     speech = [artifacts.find(reference, SHARDS) for reference in shards]
-    inputs = Inputs(
+    inputs = PretrainInputs(
         speech=speech,
         text=[artifacts.find(reference, SHARDS) for reference in text_shards or []],
         valid=[artifacts.find(reference, SHARDS) for reference in valid_shards or []],
@@ -201,7 +228,7 @@ def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | Non
 
     if not stories:
         if tokens is not None:
-            raise UserError("--stories-tokens without --stories", fix="name the stories with --stories TASK:FILE")
+            raise UserError("--stories-tokens without --stories", fix="add --stories TASK:FILE")
         return None
     from lst_cli.evaluation.stories_in_training import read_stories
     from lst_cli.units.tokens import TOKENS
@@ -209,7 +236,7 @@ def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | Non
     return read_stories(stories, artifacts.find(tokens, TOKENS) if tokens is not None else None)
 
 
-def _print_plan(config: PretrainConfig, inputs: Inputs, machine: Machine, *, json: bool) -> None:
+def _print_plan(config: PretrainConfig, inputs: PretrainInputs, machine: Machine, *, json: bool) -> None:
     from lst_cli.training.budget.dry_run import make_plan, rows
     from lst_cli.training.pretrain_inputs import open_sources
 

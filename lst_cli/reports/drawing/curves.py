@@ -27,7 +27,7 @@ RUN_QUANTITIES: Mapping[str, str] = {
     "grad_norm": "gradient norm",
     "positions_per_second": "positions a second",
     "data_wait_share": "share of time that waits for data",
-    "utilisation": "share of the devices' peak",
+    "mfu": "MFU",
 }
 """The same for a run that is looked into: also how the work went."""
 

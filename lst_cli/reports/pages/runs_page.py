@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from lst_cli.reports.drawing.curves import RUN_AXES, RUN_QUANTITIES, Drawn, panels_of, with_stories
 from lst_cli.reports.drawing.templates import asset, templates
-from lst_cli.training.run.run_list import Run, settings
+from lst_cli.training.run.run_list import TrainingRun, settings
 from lst_cli.training.run.unfinished import differences
 
 
-def render(runs: Sequence[Run]) -> str:
+def render(runs: Sequence[TrainingRun]) -> str:
     """One HTML file with everything inside: of one run all settings, of two those that differ."""
     from markupsafe import Markup
 
@@ -19,7 +19,7 @@ def render(runs: Sequence[Run]) -> str:
     from lst_cli.version import __version__
 
     drawn = [
-        Drawn(label=run.label, colour=number, points=with_stories(run.lines)) for number, run in enumerate(runs)
+        Drawn(label=run.label, colour=number, points=with_stories(run.records)) for number, run in enumerate(runs)
     ]
     panels = panels_of(drawn, RUN_QUANTITIES, RUN_AXES)
     return templates().get_template("runs_page.html.j2").render(
@@ -35,7 +35,7 @@ def render(runs: Sequence[Run]) -> str:
     )
 
 
-def _settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+def _settings(runs: Sequence[TrainingRun]) -> list[tuple[str, list[str]]]:
     if len(runs) == 1:
         return [(key, [str(value)]) for key, value in settings(runs[0])]
     first, second = runs

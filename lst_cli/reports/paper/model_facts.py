@@ -12,6 +12,7 @@ from typing import Any
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.ancestors import on_disk
+from lst_cli.renamed_keys import with_new_keys
 
 SPEECH_SHARDS = "speech shards"
 """Key of :attr:`Facts.rest`: the shards that pretraining read speech from."""
@@ -33,8 +34,8 @@ class Facts:
     noise_ms: float | None = 0.0
     """How far the words' boundaries were moved before training; None where the alignment behind the speech is gone
     from disk, so that nobody knows."""
-    budget: str = "compute"
-    """``compute`` or ``data``."""
+    budget: str = "compute-controlled"
+    """Or ``data-controlled``."""
     text_per_speech: float = 0.0
     """Tokens of text data for each token of speech data."""
     shape: tuple[int, int] = (0, 0)
@@ -58,7 +59,7 @@ def read_facts(store: Store, model: Artifact) -> Facts:
     """The facts of a pretrained or fine-tuned model."""
     tuning: dict[str, Any] = {}
     parent = model.parents.get("model")
-    config = model.config
+    config = with_new_keys(model.config)
     rest: dict[str, Any] = {}
     if config.get("task", "pretrain") != "pretrain" and parent is not None:
         tuning = {"tuned": _task(config), "tuned_steps": _steps(config)}
@@ -67,7 +68,7 @@ def read_facts(store: Store, model: Artifact) -> Facts:
         base = on_disk(store, parent)
         if base is None:
             return Facts(kind="unknown", **tuning)
-        model, config = base, base.config
+        model, config = base, with_new_keys(base.config)
     patching = config.get("patching", {})
     data = dict(config.get("data", {}))
     weights = float(data.pop("speech_weight", 1.0)), float(data.pop("text_weight", 2.0))
@@ -88,7 +89,7 @@ def read_facts(store: Store, model: Artifact) -> Facts:
         spans=str(patching.get("spans", "word")) if aligned else "word",
         boundaries=str(patching.get("boundaries", "causal")) if kind not in ("baseline", "bpe") else "causal",
         noise_ms=_noise(store, model),
-        budget=str(budget.get("mode", "compute")),
+        budget=str(budget.get("mode", "compute-controlled")),
         text_per_speech=round(weights[1] / weights[0], 6),
         shape=(int(shape.get("layers", 0)), int(shape.get("dim", 0))),
         steps=_steps(config),

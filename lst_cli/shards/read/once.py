@@ -24,7 +24,7 @@ def read_once(
     vocabulary: Vocabulary,
     patching: PatchingConfig,
     *,
-    sequences_per_batch: int = 1,
+    micro_batch_size: int = 1,
     cut: Cut | None = None,
     speech_bpe: SpeechBpe | None = None,
     rank: int = 0,
@@ -45,7 +45,7 @@ def read_once(
         sequence = stream.next(chosen)
         if sequence is not None and len(sequence.tokens_T):
             held.append(sequence)
-        if len(held) == sequences_per_batch or (sequence is None and held):
+        if len(held) == micro_batch_size or (sequence is None and held):
             if batch % world_size == rank:
                 yield join(held, config.positions)
             batch += 1

@@ -1,7 +1,7 @@
 """The reader: packed sequences for training, in an order that no number of ranks, threads or stops changes.
 
 Reading runs over a fixed number of logical streams. Sequence ``q`` of the run (counted over all ranks) is the next one
-of stream ``q % streams``; a step takes ``sequences_per_step`` of them, and rank ``r`` of ``R`` the ones with
+of stream ``q % streams``; a step takes ``global_batch_size`` of them, and rank ``r`` of ``R`` the ones with
 ``q % R == r``. What a sequence holds depends on the config, the shards and ``q`` only.
 """
 
@@ -37,7 +37,7 @@ class ReaderConfig:
     positions: int = Field(default=4096, ge=1, le=1 << 18)
     """Global positions of a sequence: patches, text tokens and markers."""
 
-    sequences_per_step: int = Field(default=8, ge=1, le=10**6)
+    global_batch_size: int = Field(default=8, ge=1, le=10**6)
     """Sequences of one training step over all ranks; a multiple of the number of ranks."""
 
     streams: int = Field(default=8, ge=1, le=10**6)
@@ -149,8 +149,8 @@ class Reader:
         config, step = self._config, self._step
         streams = self._open_streams()
         while True:
-            first = step * config.sequences_per_step
-            numbers = range(first + self._rank, first + config.sequences_per_step, self._world_size)
+            first = step * config.global_batch_size
+            numbers = range(first + self._rank, first + config.global_batch_size, self._world_size)
             cuts = tuple(
                 drawn_cut(self._patching, step, self._total_steps, float(uniform(config.seed, Draw.CUT, step, number)))
                 for number in numbers
@@ -277,7 +277,7 @@ def _check(
             found=f"{maker.speech_bpe.pieces} pieces",
             expected=f"{maker.vocabulary.units}",
         )
-    for name, value in (("streams", config.streams), ("sequences_per_step", config.sequences_per_step)):
+    for name, value in (("streams", config.streams), ("global_batch_size", config.global_batch_size)):
         if value % world_size:
             raise UserError(
                 f"{name}: {value} can't be shared out evenly",

@@ -1,6 +1,6 @@
-"""What a sequence of a run holds on average, from a few of them; and the number of steps that follows.
+"""Mean contents of a run's sequences, estimated from a few; and the number of steps that follows from them.
 
-The sample depends on config and shards only, so every process and every restart comes to the same numbers.
+The sample depends on config and shards only, so every process and every restart computes the same numbers.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ _PROBED_STEPS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """What a sequence holds on average."""
+class SequenceSample:
+    """Mean contents of a sequence."""
 
     tokens: float
-    """As read: a piece of a speech BPE counts as its speech tokens."""
+    """Before merging: a merged token of a speech BPE counts as its speech tokens."""
     speech_tokens: float
     ids: float
-    """Tokens as the model takes them: a piece counts once."""
+    """Tokens as the model reads them: a merged token counts once."""
     positions: float
     context: float
-    """Positions of a position's document."""
+    """Length of a position's document, in positions."""
     speech_documents: float
     text_documents: float
 
-    def mixed(self, other: Sample, share: float) -> Sample:
-        """The mean of this one and a share of the other."""
+    def mixed(self, other: SequenceSample, share: float) -> SequenceSample:
+        """Interpolate: ``share`` is the weight of ``other``."""
         mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
-        return Sample(**{name: value + share * (others[name] - value) for name, value in mine.items()})
+        return SequenceSample(**{name: value + share * (others[name] - value) for name, value in mine.items()})
 
 
 def aligned_share(config: PretrainConfig) -> float:
-    """Share of all sequences of the run that are cut by alignment."""
+    """Share of the run's sequences with aligned patching."""
     probed = np.linspace(0, config.budget.steps - 1, min(config.budget.steps, _PROBED_STEPS))
     return float(np.mean([aligned_probability(config.patching, int(step), config.budget.steps) for step in probed]))
 
 
-def take_sample(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, share: float) -> Sample:
-    """Some sequences, cut both ways where the run cuts both ways."""
+def take_sample(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, share: float) -> SequenceSample:
+    """Sample some sequences, with both kinds of patching if the run mixes them."""
     if config.patching.strategy in ("none", "static", "aligned"):
         return _sample_of(config, sources, speech, config.patching)
     static, aligned = (
@@ -69,7 +69,7 @@ def take_sample(config: PretrainConfig, sources: Sequence[Source], speech: Speec
 
 def _sample_of(
     config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, patching: PatchingConfig
-) -> Sample:
+) -> SequenceSample:
     from lst_cli.shards.read.reader import Reader
     from lst_cli.training.budget.flops import workload
     from lst_cli.training.pretrain_inputs import reader_config
@@ -77,7 +77,7 @@ def _sample_of(
     vocabulary = speech.vocabulary
     sequences = max(1, min(_SEQUENCES, _POSITIONS // config.data.positions))
     streams = min(_STREAMS, sequences)
-    settings = dataclasses.replace(reader_config(config), sequences_per_step=sequences, streams=streams, prefetch=0)
+    settings = dataclasses.replace(reader_config(config), global_batch_size=sequences, streams=streams, prefetch=0)
     reader = Reader(settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe)
     (data,) = islice(reader, 1)
     packed = data.packed()
@@ -85,12 +85,12 @@ def _sample_of(
     speech_T = real_T & vocabulary.is_speech(packed.tokens_T)
     documents = np.bincount(packed.document_T[real_T])
     has_speech = np.bincount(packed.document_T[speech_T], minlength=len(documents)) > 0
-    # A document that is cut by the end of a sequence counts where it ends.
+    # A document that spans two sequences counts in the one where it ends.
     ends = packed.document_T[real_T & (packed.tokens_T == vocabulary.eos)]
     lengths = np.bincount(packed.document_P[packed.document_P != PADDING])
     work = workload(float(documents.sum()), lengths)
     speech_tokens = speech.count(packed.tokens_T[speech_T])
-    return Sample(
+    return SequenceSample(
         tokens=(work.tokens - float(speech_T.sum()) + speech_tokens) / sequences,
         speech_tokens=speech_tokens / sequences,
         ids=work.tokens / sequences,
@@ -102,12 +102,12 @@ def _sample_of(
 
 
 def with_budget(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec) -> PretrainConfig:
-    """The config with the steps that its budget comes to.
+    """The config with the number of steps that its budget amounts to.
 
-    Under ``budget.mode: data`` every model reads as many tokens as an LST with static patches of four speech tokens
-    does in ``budget.steps``: a baseline takes more steps for them (Lu et al. 2025, Table 4).
+    With ``budget.mode: data-controlled`` every model reads as many tokens as an LST with static patches of four speech
+    tokens reads in ``budget.steps``. A baseline needs more steps for them (Lu et al. 2025, Table 4).
     """
-    if config.budget.mode == "compute":
+    if config.budget.mode == "compute-controlled":
         return config
     reference = PatchingConfig(strategy="static")
     if config.patching.strategy == reference.strategy and config.patching.size == reference.size:

@@ -1,4 +1,4 @@
-"""Room for checkpoints, and what to say when there is none."""
+"""Disk space for checkpoints, and the error when it runs out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lst_cli.training.config.train_config import RunSection
 from lst_cli.training.run.checkpoints import last_step, size_bytes, steps
 
 _BYTES_OF_CHECKPOINT = 12
-"""Of each parameter: weight and both averages of AdamW, in float32."""
+"""For each parameter: weight and both averages of AdamW, in float32."""
 _BYTES_OF_MODEL = 4
 _SPARE = 1.05
 
@@ -21,7 +21,7 @@ def checkpoint_bytes(parameters: int) -> int:
 
 
 def most_checkpoints(run: RunSection, last: int, *, best: bool = False) -> int:
-    """How many checkpoints are on disk at most: those that are kept, and the one being written.
+    """Maximum number of checkpoints on disk: those that are kept, and the one being written.
 
     :param last: the run's last step.
     :param best: the best one is kept, too.
@@ -30,36 +30,36 @@ def most_checkpoints(run: RunSection, last: int, *, best: bool = False) -> int:
 
 
 def needed_bytes(parameters: int, checkpoints: int, *, initial: bool = False) -> int:
-    """Largest use of the disk during a run: checkpoints and the model.
+    """Peak disk use of a run: checkpoints and the model.
 
-    :param initial: the weights that it begins from are written, too.
+    :param initial: its initial weights are written, too.
     """
     return int(_SPARE * (checkpoints * checkpoint_bytes(parameters) + (1 + initial) * _BYTES_OF_MODEL * parameters))
 
 
 def check_room(folder: Path, parameters: int, checkpoints: int) -> None:
-    """Refuse a run that the disk has no room for, before anything is allocated.
+    """Refuse a run that needs more disk space than is free, before anything is allocated.
 
-    :param checkpoints: so many are there at most.
-    :raises UserError: says how much is missing.
+    :param checkpoints: the maximum number on disk.
+    :raises UserError: there is too little space; says how much is needed.
     """
     present = sum(size_bytes(folder / f"step_{step}") for step in steps(folder))
     needed = max(needed_bytes(parameters, checkpoints) - present, 0)
     free = shutil.disk_usage(_existing(folder)).free
     if free < needed:
         raise UserError(
-            f"{folder}: the disk has no room for the checkpoints",
+            f"{folder}: too little disk space for the checkpoints",
             found=f"{_mb(free)} free",
             expected=f"{_mb(needed)}: {checkpoints} checkpoints of {_mb(checkpoint_bytes(parameters))}, and the model",
-            fix="free some space, give another disk with --root or LST_ROOT, lower run.keep_checkpoints, or raise "
+            fix="free some space, set --root or LST_ROOT to another disk, lower run.keep_checkpoints, or raise "
             "run.keep_every",
         )
 
 
 def full_disk(error: BaseException, folder: Path) -> UserError | None:
-    """What to say when an error comes from a full disk; None when it does not.
+    """The error to raise if another one comes from a full disk; None otherwise.
 
-    A checkpoint, the curve, TensorBoard's file or a log: the last whole checkpoint stays.
+    Removes unfinished checkpoints; the last complete one stays.
     """
     for seen in causes(error):
         if is_disk_full(seen):
@@ -69,9 +69,9 @@ def full_disk(error: BaseException, folder: Path) -> UserError | None:
             return UserError(
                 f"{getattr(seen, 'filename', None) or folder}: the disk is full",
                 found=f"{_mb(shutil.disk_usage(_existing(folder)).free)} free",
-                expected="room for the next checkpoint, and for the curve and the logs",
+                expected="space for the next checkpoint and the logs",
                 fix="free some space and run the same command again: it "
-                + (f"goes on from step {last}" if last else "begins anew, as no checkpoint was saved yet"),
+                + (f"resumes from step {last}" if last else "starts over, because no checkpoint was saved yet"),
             )
     return None
 

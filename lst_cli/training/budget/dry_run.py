@@ -1,4 +1,4 @@
-"""What a pretraining run will read, compute and keep: ``lst pretrain --dry-run``. Nothing is trained or written."""
+"""Data, compute, memory and disk use of a pretraining run: ``lst pretrain --dry-run``. Trains and writes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lst_cli.model.cost import GIB, Memory, Workload, memory, parameters, train_flops
-from lst_cli.training.budget.data_sample import Sample, aligned_share, take_sample, with_budget
+from lst_cli.training.budget.data_sample import SequenceSample, aligned_share, take_sample, with_budget
 from lst_cli.training.budget.disk import checkpoint_bytes, most_checkpoints, needed_bytes
 from lst_cli.training.budget.flops import PEAK_BF16, peak_of
 from lst_cli.training.config.pretrain_config import PretrainConfig
@@ -17,27 +17,23 @@ if TYPE_CHECKING:
     from lst_cli.shards.documents.forms import Source
     from lst_cli.text.speech_codec import SpeechCodec
 
-_SAMPLED_SEQUENCES = 64
-_STREAMS = 4
-_PROBED_STEPS = 1000
-
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Where the run is to happen."""
+    """The hardware of the planned run."""
 
     gpu: str
-    """A part of its name, such as H100."""
+    """Part of its name, such as H100."""
     gpus: int
-    utilisation: float
-    """Share of the bfloat16 peak that is reached, recomputed activations included."""
+    mfu: float
+    """Assumed share of the bfloat16 peak, including recomputed activations."""
     per_node: int = 8
-    """GPUs of a machine: ``run.hybrid`` shards within one."""
+    """GPUs of a node: ``run.hsdp`` shards within one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The figures of a run. Counts of data are estimates from a sample of sequences."""
+    """The figures of a run. Those of data are estimated from a sample of sequences."""
 
     parameters: dict[str, int]
     steps: int
@@ -45,19 +41,19 @@ class Plan:
     tokens_per_step: float
     speech_tokens_per_step: float
     aligned_share: float
-    """Of all sequences of the run."""
+    """Share of the run's sequences with aligned patching."""
     epochs: dict[str, float]
-    """How often each source is read."""
+    """Epochs of each source."""
     flops: float
     """Of the whole run."""
     checkpoints: int
     checkpoint_bytes: int
     disk_bytes: int
-    """Largest use of the disk."""
+    """Peak disk use."""
     memory: Memory
     """Of one GPU."""
     hours: float | None
-    """On the machine, where its peak is known."""
+    """Duration on the machine; None if its peak is unknown."""
 
 
 def make_plan(
@@ -65,20 +61,20 @@ def make_plan(
 ) -> Plan:
     """Plan a run.
 
-    :param initial: it begins from a text model.
-    :raises UserError: shards are damaged or do not fit, or the data can't be dealt to so many GPUs.
+    :param initial: it starts from a text model.
+    :raises UserError: shards are damaged or don't fit, or the data can't be divided among the GPUs.
     """
-    check_shares(config.data.sequences_per_step, config.data.streams, machine.gpus)
+    check_shares(config.data.global_batch_size, config.data.streams, machine.gpus)
     config, vocabulary = with_budget(config, sources, speech), speech.vocabulary
     model = resolve_model(config.model)
     share = aligned_share(config)
     sample = take_sample(config, sources, speech, share)
-    sequences, steps = config.data.sequences_per_step, config.budget.steps
+    sequences, steps = config.data.global_batch_size, config.budget.steps
     counts = parameters(model, vocabulary.size)
     total = sum(counts.values())
     work = _work(sample, sequences * steps)
     own = sequences // machine.gpus
-    per_batch = min(config.run.sequences_per_batch or own, own)
+    per_batch = min(config.run.micro_batch_size or own, own)
     flops = train_flops(model, vocabulary.size, work)
     return Plan(
         parameters=counts,
@@ -107,24 +103,24 @@ def _shards(run: RunSection, machine: Machine) -> int:
     """GPUs that share one copy of the model."""
     if run.parallel == "ddp":
         return 1
-    return min(machine.gpus, machine.per_node) if run.hybrid else machine.gpus
+    return min(machine.gpus, machine.per_node) if run.hsdp else machine.gpus
 
 
 def _hours(flops: float, run: RunSection, machine: Machine) -> float | None:
     peak = peak_of(machine.gpu)
     if peak is None:
         return None
-    # The backward pass is two forward ones; recomputing is one more.
+    # The backward pass costs two forward passes; recomputing activations costs one more.
     done = flops * 4 / 3 if run.activation_checkpointing else flops
-    return done / (peak * machine.gpus * machine.utilisation) / 3600
+    return done / (peak * machine.gpus * machine.mfu) / 3600
 
 
 def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
-    """The plan in lines for a user."""
+    """The plan as rows of a table."""
     modules = ", ".join(f"{name} {n / 1e6:,.1f} M" for name, n in plan.parameters.items())
     text_tokens = plan.tokens_per_step - plan.speech_tokens_per_step
     epochs = ", ".join(f"{name} {n:.2f}" for name, n in plan.epochs.items())
-    unknown = f"the peak of {machine.gpu} is not known; known: {', '.join(PEAK_BF16)}"
+    unknown = f"the peak FLOPs of {machine.gpu} are unknown; known GPUs: {', '.join(PEAK_BF16)}"
     hours = unknown if plan.hours is None else f"{plan.hours:,.1f} h"
     return [
         ("parameters", f"{sum(plan.parameters.values()) / 1e6:,.1f} M ({modules})"),
@@ -133,26 +129,26 @@ def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
             "tokens per step",
             f"{plan.tokens_per_step:,.0f}: {plan.speech_tokens_per_step:,.0f} speech, {text_tokens:,.0f} text",
         ),
-        ("tokens in all", f"{plan.tokens_per_step * plan.steps:,.0f}"),
-        ("sequences cut by alignment", f"{plan.aligned_share:.1%}"),
+        ("total tokens", f"{plan.tokens_per_step * plan.steps:,.0f}"),
+        ("aligned sequences", f"{plan.aligned_share:.1%}"),
         ("epochs", epochs),
-        ("operations", f"{plan.flops:.3g} ({plan.flops / plan.steps:.3g} per step)"),
+        ("FLOPs", f"{plan.flops:.3g} ({plan.flops / plan.steps:.3g} per step)"),
         (
             "memory per GPU",
             f"{plan.memory.total:,.1f} GiB: {plan.memory.states:,.1f} weights and optimizer, "
             f"{plan.memory.gathered:,.1f} gathered, {plan.memory.activations:,.1f} activations (estimate)",
         ),
-        ("checkpoints", f"{plan.checkpoints} of {plan.checkpoint_bytes / GIB:,.2f} GiB"),
+        ("checkpoints", f"{plan.checkpoints}, {plan.checkpoint_bytes / GIB:,.2f} GiB each"),
         ("disk", f"{plan.disk_bytes / GIB:,.2f} GiB at most"),
-        (f"time on {machine.gpus} x {machine.gpu} at {machine.utilisation:.0%} of the peak", hours),
+        (f"time on {machine.gpus} x {machine.gpu} at {machine.mfu:.0%} MFU", hours),
     ]
 
 
-def _work(sample: Sample, sequences: int) -> Workload:
+def _work(sample: SequenceSample, sequences: int) -> Workload:
     return Workload(positions=sample.positions * sequences, tokens=sample.ids * sequences, context=sample.context)
 
 
-def _epochs(sources: Sequence[Source], sample: Sample, sequences: int) -> dict[str, float]:
+def _epochs(sources: Sequence[Source], sample: SequenceSample, sequences: int) -> dict[str, float]:
     read = {"speech": sample.speech_documents, "text": sample.text_documents}
     return {
         source.name: read[source.name] * sequences / sum(group.rows for group in source.shards.groups)

@@ -1,4 +1,4 @@
-"""Floating-point operations of a training step, and what devices could do."""
+"""FLOPs of a training step, and the peak FLOPs per second of GPUs."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ PEAK_BF16 = {
     "A10G": 70e12,
     "V100": 125e12,
 }
-"""Dense bfloat16 (V100: float16) operations a second of a GPU, by words of its name; from the makers' data sheets."""
+"""Dense bfloat16 (V100: float16) FLOPs per second of a GPU, by words of its name; from the data sheets."""
 
 
 def peak_of(gpu: str) -> float | None:
-    """Peak of a GPU with this name; None when it is not known."""
-    # Whole words: an RTX A1000 is no A100.
+    """Peak FLOPs per second of a GPU with this name; None if unknown."""
+    # Whole words only: an RTX A1000 is not an A100.
     matching = (peak for name, peak in PEAK_BF16.items() if re.search(rf"\b{name}\b", gpu, re.IGNORECASE))
     return next(matching, None)
 
 
 def step_flops(packed: Packed, config: ModelConfig, vocabulary_size: int) -> float:
-    """Operations of a forward and backward pass over a batch."""
+    """FLOPs of the forward and backward pass over a batch."""
     tokens = _lengths(packed.document_T)
     positions = tokens if config.local is None else _lengths(packed.document_P)
     return train_flops(config, vocabulary_size, workload(float(tokens.sum()), positions))
 
 
 def workload(tokens: float, lengths: NDArray[np.integer]) -> Workload:
-    """So many tokens in documents of these lengths, in positions."""
+    """The workload of this many tokens in documents of these lengths (in positions)."""
     positions = float(lengths.sum())
     # A position's document is as long as the mean over positions, not over documents.
     context = float((lengths.astype(np.float64) ** 2).sum()) / max(positions, 1.0)

@@ -14,79 +14,80 @@ from lst_cli.training.config.train_config import BudgetSection, ModelSection, Tr
 
 
 @config_dataclass
-class DataSection:
+class PretrainDataSection:
     """How shards are mixed and packed (Lu et al. 2025, section 2 and A.1)."""
 
     positions: int = Field(default=4096, ge=2, le=1 << 18)
     """Global positions of a sequence: patches, text tokens and markers; for a baseline, tokens."""
 
-    sequences_per_step: int = Field(default=128, ge=1, le=10**6)
-    """Sequences of one step over all processes; a multiple of the number of processes."""
+    global_batch_size: int = Field(default=128, ge=1, le=10**6)
+    """Sequences of one step, over all processes; a multiple of the number of processes."""
 
     streams: int = Field(default=32, ge=1, le=10**6)
-    """Logical streams that the data are dealt to; a multiple of the number of processes. Another number is another
-    order of the data."""
+    """Logical streams that the data are divided into; a multiple of the number of processes. Another number gives
+    another order of the data."""
 
     speech_weight: float = Field(default=1.0, gt=0, le=1e6)
-    """Share of the speech shards, counted in tokens before patching, relative to ``text_weight``."""
+    """Share of the speech shards in the mixture, counted in tokens before patching, relative to ``text_weight``."""
 
     text_weight: float = Field(default=2.0, gt=0, le=1e6)
-    """Share of the text shards."""
+    """Share of the text shards in the mixture."""
 
     speech_form: Literal["interleaved", "speech"] = "interleaved"
-    """``interleaved``: utterances with spans of text in them; ``speech``: speech only."""
+    """``interleaved``: utterances with some spans replaced by their text; ``speech``: speech only."""
 
     interleave: InterleaveConfig = Field(default_factory=InterleaveConfig)
-    """How utterances are cut into text and speech spans."""
+    """How utterances are divided into text and speech spans."""
 
 
 @config_dataclass
 class PretrainBudgetSection(BudgetSection):
     """How long to pretrain."""
 
-    mode: Literal["compute", "data"] = "compute"
-    """``compute``: ``steps`` for every model, so that all go through the same number of positions. ``data``: as many
-    tokens for every model as an LST with static patches of 4 reads in ``steps``, within a percent or so."""
+    mode: Literal["compute-controlled", "data-controlled"] = "compute-controlled"
+    """``compute-controlled``: every model trains for ``steps``, so all process the same number of positions.
+    ``data-controlled``: every model reads as many tokens as an LST with static patches of 4 reads in ``steps``, to
+    within about one percent."""
 
 
 @config_dataclass
-class ValidationSection:
-    """Loss on the shards of ``--valid-shards`` and accuracy on the stories of ``--stories``; nothing without them."""
+class PretrainValidationSection:
+    """Validation: loss on ``--valid-shards``, accuracy on ``--stories``. Ignored if neither is given."""
 
     every: int = Field(default=1000, ge=1, le=10**9)
     """Steps between two validations; a multiple of ``log_every``."""
 
     sequences: int = Field(default=64, ge=1, le=10**6)
-    """Sequences of each modality at most, always the same ones."""
+    """At most this many sequences of each modality, always the same ones."""
 
     stories: int = Field(default=200, ge=1, le=10**6)
-    """Stories of each task at most, always the same ones; fewer stop training for less long."""
+    """At most this many stories of each task, always the same ones; scoring them interrupts training."""
 
 
 @config_dataclass
 class PretrainConfig(TrainConfig):
-    """Everything about a pretraining run but the shards it reads."""
+    """Everything about a pretraining run except its input artifacts."""
 
     model: ModelSection
-    """Which model."""
+    """The model."""
 
     budget: PretrainBudgetSection
-    """How long."""
+    """How long to train."""
 
     patching: PatchingConfig = Field(default_factory=PatchingConfig)
-    """How speech tokens are grouped into patches; a baseline has none, whatever stands here."""
+    """How speech tokens are grouped into patches; ignored for a baseline, which has no patches."""
 
-    data: DataSection = Field(default_factory=DataSection)
-    """What is read, and how it is packed."""
+    data: PretrainDataSection = Field(default_factory=PretrainDataSection)
+    """How shards are mixed and packed."""
 
-    validation: ValidationSection = Field(default_factory=ValidationSection)
-    """How overfitting is seen."""
+    validation: PretrainValidationSection = Field(default_factory=PretrainValidationSection)
+    """Validation during training."""
 
 
 def resolve(config: PretrainConfig) -> PretrainConfig:
-    """The config as the run uses it: a baseline without patching.
+    """The config as the run uses it: a baseline has no patching.
 
-    :raises UserError: parts that do not go together; all of them are listed.
+    :raises UserError: values contradict each other; all problems are listed.
     """
     family = resolve_model(config.model).family
     refuse(check(config))

@@ -1,7 +1,7 @@
-"""What a training run is told: typed sections of the YAML file. Imports nothing heavy.
+"""The config that pretraining and fine-tuning share: typed sections of the YAML file. Imports nothing heavy.
 
-Everything here but the section ``run`` is part of the model artifact's fingerprint: another value makes another
-model. ``run`` says how the work is done on the machine at hand, and may change from one start to the next.
+Every section except ``run`` is part of the model artifact's fingerprint: a changed value makes another model. ``run``
+says how to use the machine at hand, and may change when a run is resumed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ModelSection:
     """A name such as ``lst_tiny`` or ``baseline_tiny``; an unknown name lists them all."""
 
     overrides: dict[str, Any] = Field(default_factory=dict)
-    """Fields of the architecture to change, as in ``{layers: 4, local: {window: 256}}``."""
+    """Fields of the architecture to override, as in ``{layers: 4, local: {window: 256}}``."""
 
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -43,45 +43,44 @@ class OptimizerSection:
     """Peak learning rate."""
 
     betas: tuple[Decay, Decay] = (0.9, 0.95)
-    """Decay of the running averages of the gradient and of its square."""
+    """Decay rates of the running averages of the gradient and of its square."""
 
     eps: float = Field(default=1e-8, gt=0, le=1)
     """Added to the denominator of the update."""
 
     weight_decay: float = Field(default=0.1, ge=0, le=10)
-    """Decoupled weight decay, for all parameters."""
+    """Decoupled weight decay, of all parameters."""
 
-    clip: float = Field(default=1.0, gt=0, le=1e9)
-    """Largest norm of the gradient of all parameters together; larger ones are scaled down to it."""
+    max_grad_norm: float = Field(default=1.0, gt=0, le=1e9)
+    """Gradients with a larger norm, over all parameters, are scaled down to it."""
 
 
 @config_dataclass
 class ScheduleSection:
-    """The learning rate over the run: linear warm-up, then a cosine (Lu et al. 2025, A.3)."""
+    """Learning rate schedule: linear warm-up, then cosine decay (Lu et al. 2025, A.3)."""
 
-    warmup: int = Field(default=2000, ge=0, le=10**9)
-    """Steps from 0 to the peak learning rate."""
+    warmup_steps: int = Field(default=2000, ge=0, le=10**9)
+    """Steps of linear warm-up from 0 to the peak learning rate; fewer than ``budget.steps``."""
 
-    final: float = Field(default=0.01, ge=0, le=1)
-    """Learning rate of the last step, as a share of the peak."""
-
+    min_lr_ratio: float = Field(default=0.01, ge=0, le=1)
+    """Learning rate of the last step, relative to the peak."""
 
 @config_dataclass
 class RunSection:
-    """How the work is done on this machine; no part of the model's identity."""
+    """How to use this machine; not part of the model's identity."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto``: CUDA where there is one."""
+    """``auto``: CUDA if there is a GPU."""
 
     parallel: Literal["ddp", "fsdp"] = "ddp"
-    """With several processes: whole copies of the model (``ddp``), or shards (``fsdp``, FSDP2)."""
+    """With several processes: replicate the model (``ddp``) or shard it (``fsdp``, FSDP2)."""
 
-    hybrid: bool = False
-    """FSDP: shard within a machine and replicate between machines."""
+    hsdp: bool = False
+    """Hybrid sharding (needs ``parallel: fsdp``): shard within a node and replicate between nodes."""
 
-    sequences_per_batch: int | None = Field(default=None, ge=1, le=10**6)
-    """Sequences that go through the model at once on one device; fewer need less memory, and gradients are
-    accumulated. By default all of a process's share of a step."""
+    micro_batch_size: int | None = Field(default=None, ge=1, le=10**6)
+    """Sequences of one forward pass on one device. A smaller number needs less memory, and accumulates gradients. By
+    default, all of a process's sequences of a step."""
 
     activation_checkpointing: bool = False
     """Recompute activations in the backward pass instead of keeping them."""
@@ -90,37 +89,38 @@ class RunSection:
     """Compile the layers with ``torch.compile``."""
 
     threads: int | None = Field(default=None, ge=1, le=10**4)
-    """CPU threads of one process; by default the cores divided by the processes on the machine.
-    The environment variable OMP_NUM_THREADS goes before it."""
+    """CPU threads of one process; by default, the cores divided by the processes on the machine. The environment
+    variable OMP_NUM_THREADS takes precedence."""
 
     checkpoint_every: int = Field(default=1000, ge=1, le=10**9)
     """Steps between two checkpoints; a multiple of ``log_every``."""
 
     keep_checkpoints: int = Field(default=2, ge=1, le=10**6)
-    """How many of the newest checkpoints stay on disk while the run goes on."""
+    """Number of newest checkpoints to keep during the run."""
 
     keep_every: int | None = Field(default=None, ge=1, le=10**9)
-    """Checkpoints of multiples of so many steps stay as well, their weights also when the run is done: ``lst runs
-    model`` makes models of them. A multiple of ``checkpoint_every``; none by default."""
+    """Also keep the checkpoint of every multiple of this many steps, and its weights after the run: ``lst runs model``
+    exports them. A multiple of ``checkpoint_every``; none by default."""
 
     peak_flops: float | None = Field(default=None, gt=0, le=1e21)
-    """Operations a second that one device could do, for ``utilisation`` in the curve; by default that of its maker's
-    data sheet, where the GPU is known."""
+    """Peak FLOPs per second of one device, for ``mfu`` in the metrics log; by default from the data sheet of the GPU,
+    if it is known."""
 
-    log_order: bool = False
-    """Note the number and the checksum of every sequence that each process trains on, in the run's folder ``order``."""
+    log_batches: bool = False
+    """Log the number and the checksum of every sequence that each process trains on, in the folder ``batches`` of the
+    run's logs."""
 
     tensorboard: bool = True
-    """Write TensorBoard event files beside the log."""
+    """Write TensorBoard event files next to the logs."""
 
     wandb: str | None = None
-    """Weights & Biases project to report to; none by default."""
+    """Weights & Biases project to log to; none by default."""
 
     prefetch: int = Field(default=4, ge=0, le=10**4)
-    """Steps of data prepared ahead; 0 for none."""
+    """Steps of data to prepare ahead; 0 for none."""
 
     skip_corrupt: bool = False
-    """Pass over damaged shards and row groups with a warning; otherwise they stop the run."""
+    """Skip damaged shards and row groups with a warning; otherwise they stop the run."""
 
 
 @config_dataclass
@@ -133,34 +133,34 @@ class BudgetSection:
 
 @config_dataclass
 class TrainConfig:
-    """What pretraining and fine-tuning have in common."""
+    """The sections and keys that pretraining and fine-tuning share."""
 
     budget: BudgetSection
-    """How long."""
+    """How long to train."""
 
     optimizer: OptimizerSection = Field(default_factory=OptimizerSection)
-    """How weights are changed."""
+    """The optimizer."""
 
     schedule: ScheduleSection = Field(default_factory=ScheduleSection)
-    """The learning rate over the run."""
+    """The learning rate schedule."""
 
     precision: Precision = "bfloat16"
-    """Of the forward and backward pass; weights and optimizer stay in float32."""
+    """Precision of the forward and backward pass; weights and optimizer state are float32."""
 
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Seed of the weights and of every draw of the data."""
+    """Seed of the initial weights and of every random draw of the data."""
 
     log_every: int = Field(default=10, ge=1, le=10**9)
-    """Steps between two lines of the training curve; runs stop cleanly at multiples of it."""
+    """Steps between two records of the metrics log; a run stops cleanly at multiples of it."""
 
     run: RunSection = Field(default_factory=RunSection)
-    """How the work is done on this machine; no part of the model's identity."""
+    """How to use this machine; not part of the model's identity."""
 
 
 def resolve_model(section: ModelSection) -> ModelConfig:
     """The architecture with its overrides.
 
-    :raises UserError: there is no such architecture or field, or the parts do not fit together.
+    :raises UserError: there is no such architecture or field, or its values contradict each other.
     """
     from lst_cli.config import from_dict, to_dict
     from lst_cli.model.architectures import architecture
@@ -179,26 +179,27 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def check(config: TrainConfig) -> list[str]:
-    """What does not fit together."""
+    """Contradictions between values of the config."""
     steps, run, log_every = config.budget.steps, config.run, config.log_every
     problems = []
-    if config.schedule.warmup >= steps:
+    if config.schedule.warmup_steps >= steps:
         problems.append(
-            f"schedule.warmup is {config.schedule.warmup} steps, but the whole run is {steps} (budget.steps): lower it"
+            f"schedule.warmup_steps is {config.schedule.warmup_steps}, but the run has only {steps} steps "
+            "(budget.steps): lower it"
         )
     problems += check_every("run.checkpoint_every", run.checkpoint_every, log_every)
     if run.keep_every and run.keep_every % run.checkpoint_every:
         problems.append(
-            f"run.keep_every is {run.keep_every}, which is no multiple of run.checkpoint_every ({run.checkpoint_every})"
+            f"run.keep_every is {run.keep_every}, not a multiple of run.checkpoint_every ({run.checkpoint_every})"
         )
-    if run.hybrid and run.parallel != "fsdp":
-        problems.append("run.hybrid needs run.parallel: fsdp")
+    if run.hsdp and run.parallel != "fsdp":
+        problems.append("run.hsdp needs run.parallel: fsdp")
     return problems
 
 
 def check_every(name: str, every: int, log_every: int) -> list[str]:
-    """Whatever happens every few steps happens where a line of the curve ends."""
-    return [f"{name} is {every}, which is no multiple of log_every ({log_every})"] if every % log_every else []
+    """An interval in steps has to be a multiple of ``log_every``."""
+    return [f"{name} is {every}, not a multiple of log_every ({log_every})"] if every % log_every else []
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -207,20 +208,20 @@ def refuse(problems: Sequence[str]) -> None:
     :raises UserError: there are problems; all of them are listed.
     """
     if problems:
-        raise UserError("the config does not fit together", found="; ".join(problems))
+        raise UserError("the config contradicts itself", found="; ".join(problems))
 
 
-def check_shares(sequences_per_step: int, streams: int, size: int | None = None) -> None:
-    """Refuse a number of processes that does not divide the data.
+def check_shares(global_batch_size: int, streams: int, size: int | None = None) -> None:
+    """Refuse a number of processes that does not divide the data evenly.
 
-    :param size: the number; by default that of this run.
-    :raises UserError: names the settings.
+    :param size: the number of processes; by default, that of this run.
+    :raises UserError: names the key.
     """
     size = size or world_size()
-    for name, value in (("data.sequences_per_step", sequences_per_step), ("data.streams", streams)):
+    for name, value in (("data.global_batch_size", global_batch_size), ("data.streams", streams)):
         if value % size:
             raise UserError(
-                f"{name}: {value} can't be dealt to {size} processes",
+                f"{name}: {value} can't be divided among {size} processes",
                 expected=f"a multiple of {size}",
-                fix=f"change {name}, which starts another run, or the number of processes",
+                fix=f"change {name}, which makes another model, or the number of processes",
             )

@@ -1,4 +1,4 @@
-"""Early stopping: the end of a run whose validations no longer get better."""
+"""Early stopping: the run ends once its validations no longer improve."""
 
 from __future__ import annotations
 
@@ -7,60 +7,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fairseq2.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
+import fairseq2.recipe  # noqa: F401 -- fairseq2.early_stopper can't be imported before it
 from fairseq2.early_stopper import EarlyStopper
-from fairseq2.trainer import Trainer
 
 from lst_cli.console import say
-from lst_cli.training.metrics.metrics_log import read_curve
+from lst_cli.training.metrics.metrics_log import read_metrics_log
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """When to stop, told from the training curve: so a run that goes on after a stop decides as it would have."""
+    """When to stop, computed from the metrics log: a resumed run decides as an uninterrupted one."""
 
     metric: str
     """Lower is better; summed over the validation sets that have it."""
     validations: int
-    """So many without a better one are enough."""
+    """Stop after this many validations without improvement."""
 
-    def used_up(self, lines: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the last validations of a curve brought nothing better than those before."""
-        values = self._values(lines)
+    def used_up(self, records: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the last validations brought no improvement over those before."""
+        values = self._values(records)
         if not values:
             return False
         return len(values) - 1 - values.index(min(values)) >= self.validations
 
-    def _values(self, lines: Sequence[Mapping[str, Any]]) -> list[float]:
+    def _values(self, records: Sequence[Mapping[str, Any]]) -> list[float]:
         """The metric of each validation, in order."""
         by_step: dict[int, float] = {}
-        for line in lines:
-            if line["split"] == "valid" and self.metric in line:
-                by_step[line["step"]] = by_step.get(line["step"], 0.0) + line[self.metric]
+        for record in records:
+            if record["split"] == "valid" and self.metric in record:
+                by_step[record["step"]] = by_step.get(record["step"], 0.0) + record[self.metric]
         return [by_step[step] for step in sorted(by_step)]
 
 
-def over(patience: Patience | None, curve: Path, step: int) -> bool:
-    """Whether a run whose last checkpoint is of ``step`` has stopped early."""
-    return patience is not None and patience.used_up([line for line in read_curve(curve) if line["step"] <= step])
+def has_stopped_early(patience: Patience | None, log: Path, step: int) -> bool:
+    """Whether the run whose last checkpoint is of ``step`` has stopped early."""
+    if patience is None:
+        return False
+    return patience.used_up([record for record in read_metrics_log(log) if record["step"] <= step])
 
 
-class CurveStopper(EarlyStopper):
-    """Asks the curve after each validation. fairseq2 asks in the first process, and tells the others."""
+class PatienceStopper(EarlyStopper):
+    """Reads the metrics log after each validation. fairseq2 asks in the first process, and tells the others."""
 
-    def __init__(self, patience: Patience, curve: Path) -> None:
+    def __init__(self, patience: Patience, log: Path) -> None:
         self._patience = patience
-        self._curve = curve
+        self._log = log
 
     def should_stop(self, step_nr: int, score: float) -> bool:
-        """Whether to stop after this validation; its line is in the curve by now."""
-        stop = self._patience.used_up(read_curve(self._curve))
+        """Whether to stop after this validation, whose record is in the log by now."""
+        stop = self._patience.used_up(read_metrics_log(self._log))
         if stop:
-            say(f"stopped after step {step_nr}: {self._patience.validations} validations without a better one")
+            say(f"stopped after step {step_nr}: {self._patience.validations} validations without improvement")
         return stop
-
-
-def stop_early(trainer: Trainer, patience: Patience, curve: Path) -> None:
-    """Have a trainer stop when patience is used up."""
-    # fairseq2's trainer knows early stopping, but its recipes (0.8) have no door to it.
-    trainer._early_stopper = CurveStopper(patience, curve)

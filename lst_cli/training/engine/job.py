@@ -1,4 +1,4 @@
-"""What a training run is told: the job, and what is held out from it."""
+"""One training run as the recipe gets it: the resolved config, and what the stages add to it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lst_cli.distributed.device import Precision
-from lst_cli.training.engine.early_stopping import Patience, over
+from lst_cli.training.engine.early_stopping import Patience, has_stopped_early
 from lst_cli.training.engine.families import FamilyConfig
 from lst_cli.training.engine.story_unit import StoryReader, StoryUnit
 from lst_cli.training.engine.validation_unit import ValidationUnit
-from lst_cli.training.metrics.metrics_log import Line
+from lst_cli.training.metrics.metrics_log import WORKING_FILE, Record
 from lst_cli.training.run import checkpoints
 
 if TYPE_CHECKING:
@@ -23,34 +22,30 @@ if TYPE_CHECKING:
 
     from lst_cli.evaluation.asr_in_training import TranscriptScorer
     from lst_cli.evaluation.stories_in_training import StoryScorer
-    from lst_cli.training.config import train_config as config
-    from lst_cli.training.engine.nonfinite_guard import Watch
+    from lst_cli.training.config.finetune_config import FinetuneValidationSection
+    from lst_cli.training.config.train_config import TrainConfig
+    from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
     from lst_cli.training.engine.stopping import StopRequest
     from lst_cli.training.engine.train_batch import TrainBatch
+    from lst_cli.training.run.session import Folders
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What is held out, and when the loss on it is taken."""
+    """What the run is validated on, and when."""
 
     every: int
     """Steps between two validations; a multiple of ``log_every``."""
     make_readers: Callable[[Gangs, StopRequest], Mapping[str, DataReader[TrainBatch]]]
-    """By name; a single reader may have the empty name."""
-    keep_best: bool = False
-    """Save a checkpoint at every validation, and make the model of the one with the lowest metric."""
-    metric: str = "loss"
-    """What tells the better model; lower is better."""
+    """Readers of held-out data, by name; a single reader may have the empty name."""
+    best: FinetuneValidationSection | None = None
+    """How the best checkpoint is chosen, of which the model is made; by default it is made of the last one."""
     transcripts: Mapping[str, TranscriptScorer] = field(default_factory=dict)
-    """For readers by their name: error rates beside the loss."""
-    stop_after: int | None = None
-    """End the run after so many validations without a better one (only with ``keep_best``)."""
+    """Adds error rates to the loss of the readers with these names."""
     stories: Mapping[str, StoryScorer] = field(default_factory=dict)
-    """Stories to complete, by the source that their lines of the curve name."""
+    """Story completion, by the source that its records in the metrics log name."""
 
-    def units(
-        self, model: nn.Module, gangs: Gangs, stop: StopRequest
-    ) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
+    def units(self, model: nn.Module, gangs: Gangs, stop: StopRequest) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
         """What fairseq2's validator runs: loss on held-out data, then stories."""
         readers = self.make_readers(gangs, stop)
         losses = [
@@ -65,68 +60,62 @@ class Validation:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training run, with everything resolved."""
+    """One training run."""
 
+    config: TrainConfig
+    """Resolved: ``budget.steps`` is the number of steps to train."""
     family: FamilyConfig
-    make_reader: Callable[[Gangs, Watch], DataReader[TrainBatch]]
-    """The batches of one process."""
-    steps: int
-    seed: int
-    precision: Precision
-    log_every: int
-    optimizer: config.OptimizerSection
-    schedule: config.ScheduleSection
-    run: config.RunSection
+    folders: Folders
+    make_reader: Callable[[Gangs, NonfiniteGuard], DataReader[TrainBatch]]
+    """Makes the reader of one process."""
     accumulate: int = 1
-    """Batches of a step in each process."""
-    work: Path
-    """Folder of what a restart needs: checkpoints and the curve."""
-    logs: Path
-    """Folder of what a user looks at while the run goes on, and later: log files, TensorBoard."""
-    show: Callable[[Line], None]
-    """Shows a logged line to the user."""
+    """Micro-batches of a step in each process."""
+    show: Callable[[Record], None]
+    """Shows a record of the metrics log to the user."""
     weights: Path | None = None
-    """A safetensors file to begin from; by default fresh weights."""
+    """A safetensors file with the initial weights; by default they are random."""
     validation: Validation | None = None
-    """Loss on held-out data now and then; by default none."""
+    """By default, none."""
     scheduled: Callable[[int], Mapping[str, float]] = lambda step: {}
-    """Figures that a step (counted from 1) has by plan, for the curve: the curriculum's."""
+    """Scheduled values of a step (counted from 1) for the metrics log: the curriculum's."""
 
     @property
-    def keeps_best(self) -> bool:
-        """Whether the model is made of the best checkpoint, instead of the last one."""
-        return self.validation is not None and self.validation.keep_best
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.config.budget.steps
+
+    @property
+    def best(self) -> FinetuneValidationSection | None:
+        """How the best checkpoint is chosen; None if the last one becomes the model."""
+        return self.validation.best if self.validation is not None else None
 
     @property
     def checkpoint_every(self) -> int:
         """Steps between two checkpoints."""
-        if self.validation is not None and self.validation.keep_best:
-            return self.validation.every
-        return self.run.checkpoint_every
+        return self.config.run.checkpoint_every if self.best is None else self.best.every
 
     @property
     def patience(self) -> Patience | None:
         """When to stop before the last step."""
-        told = self.validation
-        if told is None or told.stop_after is None:
+        if self.best is None or self.best.patience is None:
             return None
-        return Patience(metric=told.metric, validations=told.stop_after)
+        return Patience(metric=self.best.metric, validations=self.best.patience)
 
     def done(self, step: int) -> bool:
-        """Whether nothing is left to do after this step, the newest checkpoint's."""
-        return step >= self.steps or over(self.patience, self.curve, step)
+        """Whether training is complete at this step, that of the newest checkpoint."""
+        return step >= self.steps or has_stopped_early(self.patience, self.metrics_log, step)
 
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
-        return self.work / checkpoints.FOLDER
+        return self.folders.work / checkpoints.FOLDER
 
     @property
-    def order(self) -> Path:
-        """Folder of the log of what was trained on."""
-        return self.logs / "order"
+    def batch_log(self) -> Path:
+        """Folder of the log of trained batches (``run.log_batches``)."""
+        return self.folders.logs / "batches"
 
     @property
-    def curve(self) -> Path:
-        """The training curve, with timing."""
-        return self.work / "curve.jsonl"
+    def metrics_log(self) -> Path:
+        """The metrics log of the unfinished run, with timing."""
+        return self.folders.work / WORKING_FILE

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from lst_cli.errors import LstError
 from lst_cli.training.engine.train_batch import TrainBatch
-from lst_cli.training.metrics.batch_log import OrderLog
+from lst_cli.training.metrics.batch_log import BatchLog
 from lst_cli.training.run.checkpoints import last_step
 
 
-class Watch:
+class NonfiniteGuard:
     """Knows the step and its batches, so that it can name them."""
 
-    def __init__(self, checkpoints: Path, evidence: Path, rank: int, order: OrderLog | None = None) -> None:
-        """Watch one process.
+    def __init__(self, checkpoints: Path, evidence: Path, rank: int, order: BatchLog | None = None) -> None:
+        """NonfiniteGuard one process.
 
         :param checkpoints: folder of the checkpoints.
         :param evidence: folder that a bad batch is written to.
@@ -66,7 +66,7 @@ class Watch:
             found=f"norm {norm} for sequences {sequences} of that step; batch written to "
             + ", ".join(str(path) for path in paths),
             fix=f"the same command {begins} and comes to the same batch; to change the course, lower optimizer.lr "
-            "or raise schedule.warmup, which starts another run",
+            "or raise schedule.warmup_steps, which starts another run",
         )
 
     def _known_norm(self) -> float:

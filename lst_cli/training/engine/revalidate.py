@@ -1,4 +1,4 @@
-"""A validation that a crash or a stop cut off is made up for, so that the curve is that of an undisturbed run."""
+"""A validation that a crash or a stop cut off is re-run on resume, so that the metrics log has no gap."""
 
 from __future__ import annotations
 
@@ -6,57 +6,35 @@ from collections.abc import Sequence
 
 import fairseq2.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
 from fairseq2.gang import Gangs, all_sum
-from fairseq2.trainer import Trainer, _TrainerState
 
 from lst_cli.training.engine.job import Job
 from lst_cli.training.engine.stopping import StopRequest
-from lst_cli.training.metrics.metrics_log import read_curve, write_curve
+from lst_cli.training.metrics.metrics_log import read_metrics_log, write_metrics_log
 from lst_cli.training.run.checkpoints import score_file
 
 
-def cut_off(job: Job, last: int, gangs: Gangs, stop: StopRequest) -> bool:
-    """Whether the validation after the checkpoint that a run goes on from is not all in the curve, or has no score.
+def lacks_validation(job: Job, last: int, gangs: Gangs, stop: StopRequest) -> bool:
+    """Whether the validation after the checkpoint to resume from is incomplete in the metrics log, or has no score.
 
     fairseq2 may finish a checkpoint in the middle of the validation after it, and writes the score by which the best
-    checkpoint is chosen after the curve. What the curve has of such a validation is dropped.
+    checkpoint is chosen after the log. Records of an incomplete validation are removed.
     """
-    told = job.validation
-    if told is None or not last or (last % told.every and last != job.steps):
+    validation = job.validation
+    if validation is None or not last or (last % validation.every and last != job.steps):
         return False
-    missing = gangs.root.rank == 0 and not _whole(job, [*told.make_readers(gangs, stop), *told.stories], last)
-    return bool(all_sum(gangs.root, int(missing)).item())  # the first process alone knows the curve
+    sources = [*validation.make_readers(gangs, stop), *validation.stories]
+    missing = gangs.root.rank == 0 and not _is_complete(job, sources, last)
+    return bool(all_sum(gangs.root, int(missing)).item())  # only the first process has the log
 
 
-def _whole(job: Job, sources: Sequence[str], step: int) -> bool:
-    lines = read_curve(job.curve)
-    kept = [line for line in lines if line["split"] == "train" or line["step"] != step]
-    told = {line.get("source", "") for line in lines if line not in kept} == set(sources)
+def _is_complete(job: Job, sources: Sequence[str], step: int) -> bool:
+    records = read_metrics_log(job.metrics_log)
+    kept = [record for record in records if record["split"] == "train" or record["step"] != step]
+    validated = {record.get("source", "") for record in records if record not in kept}
     score = score_file(job.checkpoints, step)
-    if told and (not job.keeps_best or (score.is_file() and score.read_text().strip())):
+    scored = job.best is None or (score.is_file() and score.read_text().strip())
+    if validated == set(sources) and scored:
         return True
     score.unlink(missing_ok=True)  # fairseq2 can't read one that a kill has left empty
-    write_curve(job.curve, kept)
+    write_metrics_log(job.metrics_log, kept)
     return False
-
-
-def validate_first(trainer: Trainer, stop: StopRequest, *, done: bool) -> None:
-    """Have a trainer validate when it has restored its checkpoint.
-
-    :param stop: may cut it off once more.
-    :param done: that was all that was left to do.
-    """
-    # fairseq2's trainer (0.8) can validate before the first step of a new run only.
-    restore = trainer._maybe_restore_state
-
-    def restored() -> _TrainerState:
-        state = restore()
-        trainer._state = _TrainerState.STOP_REQUESTED  # in which it keeps the score
-        score = trainer._validate()
-        if score is not None and trainer._maybe_request_early_stop(score):
-            return _TrainerState.EARLY_STOP
-        if done or stop.in_validation:
-            trainer._stop_requested = True
-            return _TrainerState.STOPPED
-        return state
-
-    trainer._maybe_restore_state = restored  # type: ignore[method-assign]

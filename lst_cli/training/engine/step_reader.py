@@ -14,7 +14,7 @@ from lst_cli.model.model_config import ModelConfig
 from lst_cli.shards.read.reader import Reader
 from lst_cli.shards.read.resume import merge_states
 from lst_cli.text.speech_codec import SpeechCodec
-from lst_cli.training.engine.nonfinite_guard import Watch
+from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
 from lst_cli.training.engine.train_batch import TrainBatch
 
 
@@ -28,9 +28,9 @@ class StepReader(DataReader[TrainBatch]):
         speech: SpeechCodec,
         *,
         sequences: int,
-        sequences_per_batch: int | None,
+        micro_batch_size: int | None,
         gang: Gang,
-        watch: Watch,
+        guard: NonfiniteGuard,
     ) -> None:
         """Read for one process.
 
@@ -41,9 +41,9 @@ class StepReader(DataReader[TrainBatch]):
         self._config = config
         self._speech = speech
         self._sequences = sequences
-        self._per_batch = min(sequences_per_batch or sequences, sequences)
+        self._per_batch = min(micro_batch_size or sequences, sequences)
         self._gang = gang
-        self._watch = watch
+        self._guard = guard
 
     def __iter__(self) -> Self:
         return self
@@ -73,7 +73,7 @@ class StepReader(DataReader[TrainBatch]):
 
         fairseq2 asks for it only when it saves a checkpoint: weights that are not finite are not saved.
         """
-        self._watch.check()
+        self._guard.check()
         mine = self._reader.state_dict()
         states: list[Any] = [mine]
         if self._gang.size > 1:
@@ -91,6 +91,6 @@ class StepReader(DataReader[TrainBatch]):
         return batches_of_step(self._sequences, self._per_batch)
 
 
-def batches_of_step(sequences: int, sequences_per_batch: int | None) -> int:
+def batches_of_step(sequences: int, micro_batch_size: int | None) -> int:
     """Batches that a process's share of a step is read in."""
-    return -(-sequences // min(sequences_per_batch or sequences, sequences))
+    return -(-sequences // min(micro_batch_size or sequences, sequences))

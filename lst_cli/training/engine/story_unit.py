@@ -25,7 +25,7 @@ AT_ONCE = 16
 STORY_ACCURACY = MetricDescriptor(ACCURACY, "Story Accuracy", 210, format_as_float, higher_better=True)
 
 
-class Share(SupportsDeviceTransfer):
+class StoryBatch(SupportsDeviceTransfer):
     """The stories that one process scores in one go."""
 
     def __init__(self, items: range) -> None:
@@ -35,7 +35,7 @@ class Share(SupportsDeviceTransfer):
         """Nothing: the scorer makes its own tensors."""
 
 
-class StoryUnit(EvalUnit[Share]):
+class StoryUnit(EvalUnit[StoryBatch]):
     """The share of stories that a model in training ends rightly."""
 
     def __init__(self, model: nn.Module, source: str, scorer: StoryScorer) -> None:
@@ -48,7 +48,7 @@ class StoryUnit(EvalUnit[Share]):
         """Add the accuracy."""
         metric_bag.add(ACCURACY, Mean())
 
-    def process_batch(self, batch: Share, metric_bag: MetricBag) -> None:
+    def process_batch(self, batch: StoryBatch, metric_bag: MetricBag) -> None:
         """Score this process's stories."""
         model = self._model
         # fairseq2 gathers the shards of FSDP for validation, so every process scores by itself with the whole model.
@@ -69,7 +69,7 @@ class StoryUnit(EvalUnit[Share]):
         return self._source
 
 
-class StoryReader(DataReader[Share]):
+class StoryReader(DataReader[StoryBatch]):
     """All stories once at each validation, shared out between the processes."""
 
     def __init__(self, items: int, *, gang: Gang, stop: StopRequest) -> None:
@@ -86,7 +86,7 @@ class StoryReader(DataReader[Share]):
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> list[Share]:
+    def __next__(self) -> list[StoryBatch]:
         """The next stories of this process; the last ones may be none, so that all processes end together.
 
         :raises ValidationCutOff: the run has to stop.
@@ -95,7 +95,7 @@ class StoryReader(DataReader[Share]):
         if self._given >= self._items:
             raise StopIteration
         first, self._given = self._given, self._given + AT_ONCE * self._gang.size
-        return [Share(range(first + self._gang.rank, min(self._given, self._items), self._gang.size))]
+        return [StoryBatch(range(first + self._gang.rank, min(self._given, self._items), self._gang.size))]
 
     def reset(self) -> None:
         """Begin the next validation."""

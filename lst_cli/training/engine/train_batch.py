@@ -14,7 +14,7 @@ from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import IGNORE, PADDING, Packed
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.budget.flops import step_flops
-from lst_cli.training.engine.metric_sums import COUNTS
+from lst_cli.training.metrics.metric_sums import COUNTS
 
 
 class TrainBatch(SupportsDeviceTransfer):
@@ -58,7 +58,7 @@ class TrainBatch(SupportsDeviceTransfer):
 
 
 def _counts(packed: Packed, config: ModelConfig, speech: SpeechCodec, sequences: int, aligned: int) -> Tensor:
-    """The vector of :data:`~lst_cli.training.engine.metric_sums.COUNTS`.
+    """The vector of :data:`~lst_cli.training.metrics.metric_sums.COUNTS`.
 
     A token of a speech BPE counts as its speech tokens.
     """

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from lst_cli.model.loss import TokenLoss
 from lst_cli.patching.packed import IGNORE
-from lst_cli.training.engine.metric_sums import TOTAL, WINDOW, Tally, figures, named, sums_by_modality
-from lst_cli.training.engine.nonfinite_guard import Watch
+from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
 from lst_cli.training.engine.stopping import StopRequest
 from lst_cli.training.engine.train_batch import TrainBatch
+from lst_cli.training.metrics.metric_sums import TOTAL, WINDOW, Tally, figures, named, sums_by_modality
 
 
 class SpeechTextUnit(TrainUnit[TrainBatch]):
@@ -28,7 +28,7 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
         gangs: Gangs,
         last_step: int,
         stop: StopRequest,
-        watch: Watch,
+        guard: NonfiniteGuard,
         scheduled: Callable[[int], Mapping[str, float]],
     ) -> None:
         """Train ``model`` (as wrapped for data parallelism) up to ``last_step``.
@@ -39,7 +39,7 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
         self._gangs = gangs
         self._last_step = last_step
         self._stop = stop
-        self._watch = watch
+        self._guard = guard
         self._scheduled = scheduled
         self.end_training: Callable[[], None] = lambda: None
         """Called in the step after which training ends; the trainer's ``request_stop``."""
@@ -51,13 +51,13 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
 
     def set_step_nr(self, step_nr: int) -> None:
         """Note the step (counted from 1), and whether it is the last one."""
-        self._watch.step = step_nr
+        self._guard.step = step_nr
         if step_nr >= self._last_step or self._stop.agreed(step_nr, self._gangs.root):
             self.end_training()
 
     def process_batch(self, batch: TrainBatch, metric_bag: MetricBag) -> tuple[Tensor, int | None]:
         """Return the sum of the loss over all targets, and their number."""
-        self._watch.saw(batch, metric_bag.get("grad_norm", Mean))
+        self._guard.saw(batch, metric_bag.get("grad_norm", Mean))
         total = add_loss(self._model, batch, metric_bag.get(WINDOW, Tally), metric_bag.get(TOTAL, Tally))
         return total, batch.targets
 
@@ -68,8 +68,8 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
         steps, so_far = named(window), named(total)
         norm = values["grad_norm"]
         assert isinstance(norm, Tensor)
-        self._watch.check(float(norm))
-        values.update({**figures(steps), **self._scheduled(self._watch.step)})
+        self._guard.check(float(norm))
+        values.update({**figures(steps), **self._scheduled(self._guard.step)})
         values.update({name: so_far[name] for name in ("tokens", "positions", "speech_tokens", "flops")})
         values.update({f"window_{name}": steps[name] for name in ("tokens", "positions", "flops")})
 

@@ -19,10 +19,10 @@ from lst_cli.evaluation.asr_in_training import TranscriptScorer
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import Packed
 from lst_cli.text.speech_codec import SpeechCodec
-from lst_cli.training.engine.metric_sums import ERROR_RATES, WINDOW, Tally, figures, named
 from lst_cli.training.engine.stopping import StopRequest
 from lst_cli.training.engine.train_batch import TrainBatch
 from lst_cli.training.engine.train_unit import add_loss
+from lst_cli.training.metrics.metric_sums import ERROR_RATES, WINDOW, Tally, figures, named
 
 CER = MetricDescriptor("cer", "Character Error Rate (CER)", 200, format_as_float)
 """fairseq2 knows ``loss`` and ``wer``."""

@@ -1,4 +1,4 @@
-"""What a user sees of a run while it trains: a live panel on a terminal, otherwise a plain line now and then."""
+"""Progress of a training run: a live panel on a terminal, otherwise a plain line every ten seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.console import on_terminal, progress
-from lst_cli.training.metrics.metrics_log import Line
+from lst_cli.training.metrics.metrics_log import Record
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,12 +20,12 @@ _LOSSES = {
     "loss_text_only": "text only",
     "loss": "all",
 }
-"""Rows of the panel: the figure of the loss, and what it is of."""
+"""Rows of the panel: the figure, and the tokens that its loss is over."""
 
 _RATES = {
     "positions_per_second": ("positions/s", "{:,.0f}"),
     "tokens_per_second": ("tokens/s", "{:,.0f}"),
-    "utilisation": ("utilisation", "{:.1%}"),
+    "mfu": ("MFU", "{:.1%}"),
     "data_wait_share": ("waiting for data", "{:.1%}"),
     "speech_bits_per_second": ("bits/s of speech", "{:,.1f}"),
     "patch_length": ("patch length", "{:.2f}"),
@@ -33,33 +33,33 @@ _RATES = {
     "grad_norm": ("gradient norm", "{:.3g}"),
     "lr": ("learning rate", "{:.3g}"),
 }
-_VALID = {"loss": "loss {:.4g}", "wer": "WER {:.1%}", "cer": "CER {:.1%}", "story_accuracy": "{:.1%} right"}
+_VALID = {"loss": "loss {:.4g}", "wer": "WER {:.1%}", "cer": "CER {:.1%}", "story_accuracy": "accuracy {:.1%}"}
 
 
-class Show:
-    """Shows logged lines as they come; use it as a context."""
+class ProgressDisplay:
+    """Shows records of the metrics log as they come; use it as a context."""
 
     def __init__(self, what: str, steps: int, begun: int = 0, console: Console | None = None) -> None:
         """Show a run.
 
         :param what: its title.
         :param steps: its last step.
-        :param begun: steps that earlier starts have done: they took no time of this one.
-        :param console: a terminal; by default standard error, where that is one.
+        :param begun: the step that it is resumed from, which the time estimate excludes.
+        :param console: a terminal; by default standard error, if that is one.
         """
         live = on_terminal() or console is not None
         self._shown: _Panel | _Lines = _Panel(what, steps, console) if live else _Lines(what, steps, begun)
 
-    def __enter__(self) -> Show:
+    def __enter__(self) -> ProgressDisplay:
         self._shown.start()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._shown.stop()
 
-    def __call__(self, line: Line) -> None:
-        """Show a line."""
-        self._shown.show(line)
+    def __call__(self, record: Record) -> None:
+        """Show a record."""
+        self._shown.show(record)
 
 
 class _Lines:
@@ -75,17 +75,17 @@ class _Lines:
     def stop(self) -> None:
         self._context.__exit__(None, None, None)
 
-    def show(self, line: Line) -> None:
-        if line["split"] == "valid":
-            self._bar.advance(0, **{_source(line): ", ".join(_held_out(line)).replace(" ", "_")})
+    def show(self, record: Record) -> None:
+        if record["split"] == "valid":
+            self._bar.advance(0, **{_source(record): ", ".join(_held_out(record)).replace(" ", "_")})
             return
-        fields = {key: f"{line[key]:.4g}" for key in ("loss", "accuracy", "tokens_per_second") if key in line}
-        self._bar.advance(line["step"] - self._at, **fields)
-        self._at = line["step"]
+        fields = {key: f"{record[key]:.4g}" for key in ("loss", "accuracy", "tokens_per_second") if key in record}
+        self._bar.advance(record["step"] - self._at, **fields)
+        self._at = record["step"]
 
 
 class _Panel:
-    """The last line of training, and the last one of each validation, with the time that is left."""
+    """The last training record and the last validations, with elapsed and remaining time."""
 
     def __init__(self, what: str, steps: int, console: Console | None) -> None:
         self._what = what
@@ -93,8 +93,8 @@ class _Panel:
         self._console = console
         self._start = time.monotonic()
         self._first: tuple[int, float] | None = None
-        self._line: Line = {}
-        self._valid: dict[str, Line] = {}
+        self._record: Record = {}
+        self._valid: dict[str, Record] = {}
         self._live: Live | None = None
 
     def start(self) -> None:
@@ -109,13 +109,13 @@ class _Panel:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, line: Line) -> None:
-        if line["split"] == "valid":
-            self._valid[_source(line)] = line
+    def show(self, record: Record) -> None:
+        if record["split"] == "valid":
+            self._valid[_source(record)] = record
         else:
-            self._line = line
-            # The first steps compile and warm up: what is left is told from those after them.
-            self._first = self._first or (line["step"], time.monotonic())
+            self._record = record
+            # The first steps compile and warm up, so the remaining time is estimated from later ones.
+            self._first = self._first or (record["step"], time.monotonic())
         if self._live is not None:
             self._live.refresh()
 
@@ -124,7 +124,7 @@ class _Panel:
         from rich.console import Group
         from rich.panel import Panel
 
-        if not self._line:
+        if not self._record:
             return Panel("starting", title=self._what, subtitle=self._times(), expand=False)
         parts: list[RenderableType] = [self._bar(), Columns([self._losses(), self._rates()], padding=(0, 4))]
         if self._valid:
@@ -136,38 +136,38 @@ class _Panel:
         from rich.progress_bar import ProgressBar
         from rich.text import Text
 
-        step = self._line["step"]
+        step = self._record["step"]
         bar = ProgressBar(total=self._steps, completed=step, width=40)
         return Columns([bar, Text(f"step {step:,} of {self._steps:,}")])
 
     def _times(self) -> str:
         now = time.monotonic()
-        gone = f"{_clock(now - self._start)} gone"
-        if self._first is None or not self._line or self._line["step"] == self._first[0]:
-            return gone
+        elapsed = f"{_clock(now - self._start)} elapsed"
+        if self._first is None or not self._record or self._record["step"] == self._first[0]:
+            return elapsed
         step, since = self._first
-        left = (now - since) * (self._steps - self._line["step"]) / (self._line["step"] - step)
-        return f"{gone}, about {_clock(left)} left"
+        left = (now - since) * (self._steps - self._record["step"]) / (self._record["step"] - step)
+        return f"{elapsed}, about {_clock(left)} left"
 
     def _losses(self) -> RenderableType:
         table = _table("", "loss", "accuracy")
         for key, name in _LOSSES.items():
-            if key in self._line:
-                accuracy = self._line.get(key.replace("loss", "accuracy"))
-                table.add_row(name, f"{self._line[key]:.4f}", "" if accuracy is None else f"{accuracy:.1%}")
+            if key in self._record:
+                accuracy = self._record.get(key.replace("loss", "accuracy"))
+                table.add_row(name, f"{self._record[key]:.4f}", "" if accuracy is None else f"{accuracy:.1%}")
         return table
 
     def _rates(self) -> RenderableType:
         table = _table("", "")
         for key, (name, form) in _RATES.items():
-            if key in self._line:
-                table.add_row(name, form.format(self._line[key]))
+            if key in self._record:
+                table.add_row(name, form.format(self._record[key]))
         return table
 
     def _held_out(self) -> RenderableType:
         table = _table("held out", "", "at step")
-        for source, line in self._valid.items():
-            table.add_row(source, ", ".join(_held_out(line)), f"{line['step']:,}")
+        for source, record in self._valid.items():
+            table.add_row(source, ", ".join(_held_out(record)), f"{record['step']:,}")
         return table
 
 
@@ -180,12 +180,12 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _source(line: Mapping[str, Any]) -> str:
-    return str(line.get("source", "valid"))
+def _source(record: Mapping[str, Any]) -> str:
+    return str(record.get("source", "valid"))
 
 
-def _held_out(line: Mapping[str, Any]) -> Iterator[str]:
-    return (form.format(line[key]) for key, form in _VALID.items() if key in line)
+def _held_out(record: Mapping[str, Any]) -> Iterator[str]:
+    return (form.format(record[key]) for key, form in _VALID.items() if key in record)
 
 
 def _clock(seconds: float) -> str:

@@ -1,7 +1,7 @@
-"""Where the lines of the curve go besides its file: TensorBoard, and Weights & Biases by option (``run.wandb``).
+"""TensorBoard, and Weights & Biases on request (``run.wandb``), for the records of the metrics log.
 
-fairseq2 has both, but its own (0.8) are not told what follows from the clock (rates, waiting, utilisation), and its way
-to Weights & Biases fails with newer releases of wandb.
+fairseq2 (0.8) sets up both itself, but without lst's timing figures (rates, waiting for data, MFU), and its
+setup of Weights & Biases fails with newer releases of wandb.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ _LONGEST_ID = 128
 
 
 def recorders(job: Job, names: MetricDescriptorRegistry) -> list[MetricRecorder]:
-    """What a run's first process reports to.
+    """The recorders of a run's first process.
 
-    :param names: how figures are called there.
-    :raises UserError: Weights & Biases can't be reached, or has no key.
+    :param names: display names of the figures.
+    :raises UserError: Weights & Biases can't be reached, or there is no API key.
     """
     found: list[MetricRecorder] = []
-    if job.run.tensorboard:
-        found.append(TensorBoardRecorder(job.logs, names))
-    if job.run.wandb is not None:
-        found.append(WandbRecorder(_wandb_run(job, job.run.wandb), names))
+    if job.config.run.tensorboard:
+        found.append(TensorBoardRecorder(job.folders.logs, names))
+    if job.config.run.wandb is not None:
+        found.append(WandbRecorder(_wandb_run(job, job.config.run.wandb), names))
     return found
 
 
 def _wandb_run(job: Job, project: str) -> wandb.Run:
-    """The run's page, the same one however often it goes on."""
-    version, name = job.logs.name, job.logs.parent.name
+    """The run's page; a resumed run continues on the same one."""
+    version, name = job.folders.logs.name, job.folders.logs.parent.name
     try:
         return wandb.init(
             project=project,
-            dir=job.logs,
+            dir=job.folders.logs,
             id=f"{name}-{version}"[-_LONGEST_ID:],
             name=name,
-            config=identity_of(job.work),
+            config=identity_of(job.folders.work),
             resume="allow",
         )
     except (wandb.Error, ValueError, RuntimeError) as error:
         raise UserError(
             "run.wandb: the run can't be reported to Weights & Biases",
             found=(str(error).splitlines() or [type(error).__name__])[0],
-            fix="log in with 'wandb login', set WANDB_MODE=offline to send the run later with 'wandb sync', or leave "
-            "out run.wandb: the curve and TensorBoard's files are written without it",
+            fix="log in with 'wandb login', set WANDB_MODE=offline to send the run later with 'wandb sync', or remove "
+            "run.wandb: the metrics log and TensorBoard's files don't need it",
         ) from error

@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Draft
 from lst_cli.distributed.launcher import world_size
 from lst_cli.model_artifact.card import ModelCard, save_model
-from lst_cli.training.metrics.metrics_log import Line, write_curve
+from lst_cli.training.metrics.metrics_log import METRICS_FILE, Record, write_metrics_log
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-METRICS_FILE = "metrics.jsonl"
-"""The training curve: one line for each logged step."""
 
 
 def fill_model(
     draft: Draft,
     state: Mapping[str, Tensor],
     card: ModelCard,
-    lines: Sequence[Line],
+    records: Sequence[Record],
     reached: Mapping[str, int],
     *,
     tokenizer: Path,
@@ -32,23 +29,23 @@ def fill_model(
     """Write the artifact's files.
 
     :param state: the weights.
-    :param lines: the curve up to them, with timing where it is known.
-    :param reached: steps, for the manifest.
+    :param records: the metrics log up to them, with timing if it is known.
+    :param reached: step counts for the manifest.
     """
     from lst_cli.model.model import build_model
-    from lst_cli.training.metrics.curve_recorder import reproducible
+    from lst_cli.training.metrics.metrics_recorder import reproducible
 
     model = build_model(card.architecture, card.vocabulary.size)
     model.load_state_dict(state)
     save_model(draft.path, model, card, tokenizer=tokenizer, quantizer=quantizer, speech_bpe=speech_bpe)
-    write_curve(draft.path / METRICS_FILE, [reproducible(line) for line in lines])
+    write_metrics_log(draft.path / METRICS_FILE, [reproducible(record) for record in records])
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    draft.statistics.update({"parameters": parameters, **reached, **_figures(lines)})
+    draft.statistics.update({"parameters": parameters, **reached, **_figures(records)})
 
 
-def _figures(lines: Sequence[Line]) -> dict[str, Any]:
-    """Figures for the manifest. What is under ``timing`` is measured, and differs from run to run."""
-    train = [line for line in lines if line["split"] == "train"]
+def _figures(records: Sequence[Record]) -> dict[str, Any]:
+    """Figures for the manifest. Those under ``timing`` are measured, and differ from run to run."""
+    train = [record for record in records if record["split"] == "train"]
     if not train:
         return {}
     last = train[-1]

@@ -1,4 +1,4 @@
-"""Models of a run on the way (``run.keep_every``): what it was at a step, as a ``model`` artifact of its own."""
+"""Checkpoints of a finished run (``run.keep_every``), exported as ``model`` artifacts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.model_artifact.card import MODEL
+from lst_cli.renamed_keys import with_former_keys, with_new_keys
 from lst_cli.training.run.checkpoints import FOLDER, steps
 
 if TYPE_CHECKING:
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 
 
 def keep_snapshots(job: Job) -> None:
-    """Let the weights of the run's kept checkpoints outlive it, beside its logs; the last step's are the model."""
-    every = job.run.keep_every
+    """Keep the weights of the kept checkpoints with the run's logs, except the last step's, which are the model."""
+    every = job.config.run.keep_every
     for step in steps(job.checkpoints):
         if not every or step % every or step == job.steps:
             continue
-        source, target = job.checkpoints / f"step_{step}" / "model", job.logs / FOLDER / f"step_{step}" / "model"
+        source = job.checkpoints / f"step_{step}" / "model"
+        target = job.folders.logs / FOLDER / f"step_{step}" / "model"
         unfinished = target.with_suffix(".tmp")
-        for old in (unfinished, target):  # a kill, or a run of the same config whose model was removed
+        for old in (unfinished, target):  # left by a kill, or by a run of the same config whose model was removed
             shutil.rmtree(old, ignore_errors=True)
         shutil.copytree(source, unfinished, copy_function=_link)
         unfinished.rename(target)
@@ -34,32 +36,33 @@ def keep_snapshots(job: Job) -> None:
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or one that knows no links
+    except OSError:  # another disk, or one without hard links
         shutil.copy2(source, target)
 
 
 def snapshots(store: Store, model: Artifact) -> list[int]:
-    """Steps of a finished run that a model can be made of, oldest first."""
+    """Steps of a finished run that can be exported, oldest first."""
     return steps(_folder(store, model))
 
 
 def snapshot_request(store: Store, model: Artifact, step: int, name: str) -> Request:
-    """The model of a step: made from what the run was made from.
+    """The model of a step, with the parents of the run.
 
-    :param model: what the run came to.
-    :raises UserError: that step was not kept, or a parent is no longer on disk.
+    :param model: the model that the run made.
+    :raises UserError: that step was not kept, or a parent is missing on disk.
     """
     kept = snapshots(store, model)
     if step not in kept:
         raise UserError(
-            f"{model.reference}: no weights of step {step} were kept",
-            found=f"those of {', '.join(map(str, kept))}" if kept else "none but the last step's",
-            fix="give one of these, or train with run.keep_every set",
+            f"{model.reference}: the weights of step {step} were not kept",
+            found=f"kept: {', '.join(map(str, kept))}" if kept else "only those of the last step",
+            fix="name one of these steps, or train with run.keep_every",
         )
     return Request(
         kind=MODEL,
         name=name,
-        config={**model.config, "snapshot": step},
+        config={**with_new_keys(model.config), "snapshot": step},
+        hashed={**with_former_keys(model.config), "snapshot": step},
         parents={role: store.find_any(parent.reference) for role, parent in model.parents.items()},
     )
 
@@ -69,23 +72,23 @@ def make_snapshot(store: Store, model: Artifact, step: int) -> Callable[[Draft],
 
     def fill(draft: Draft) -> None:
         from lst_cli.model_artifact.card import QUANTIZER_FILE, SPEECH_BPE_FILE, TOKENIZER_FILE, read_card
-        from lst_cli.training.metrics.metrics_log import read_curve
+        from lst_cli.training.metrics.metrics_log import METRICS_FILE, read_metrics_log
         from lst_cli.training.run.checkpoints import weights
-        from lst_cli.training.run.model_files import METRICS_FILE, fill_model
+        from lst_cli.training.run.model_files import fill_model
 
         card = read_card(model)
-        curve = read_curve(_logs(store, model) / METRICS_FILE) or read_curve(model.file(METRICS_FILE))
+        records = read_metrics_log(_logs(store, model) / METRICS_FILE) or read_metrics_log(model.file(METRICS_FILE))
         fill_model(
             draft,
             weights(_folder(store, model), step),
             card,
-            [line for line in curve if line["step"] <= step],
+            [record for record in records if record["step"] <= step],
             {"steps": step, "chosen_step": step},
             tokenizer=model.file(TOKENIZER_FILE),
             quantizer=model.file(QUANTIZER_FILE),
             speech_bpe=model.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
         )
-        # The processes that trained it, not the one that copies its weights.
+        # Count the processes that trained it, not this one.
         draft.statistics["timing"]["processes"] = model.statistics["timing"]["processes"]
 
     return fill

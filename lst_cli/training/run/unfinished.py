@@ -15,6 +15,7 @@ from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.console import warn
 from lst_cli.errors import LstError, UserError
 from lst_cli.json_text import parse_json
+from lst_cli.renamed_keys import with_new_keys
 from lst_cli.training.run.checkpoints import FOLDER, last_step
 
 _FILE = "run.json"
@@ -100,7 +101,7 @@ def _read(path: Path) -> Unfinished:
         version=data.pop("version"),
         step=last_step(path.parent / FOLDER),
         steps=data.pop("steps", data["config"]["budget"]["steps"]),
-        identity=data,
+        identity={**data, "config": with_new_keys(data["config"])},
         ended=parse_json(ended.read_text(encoding="utf-8")) if ended.is_file() else {},
     )
 

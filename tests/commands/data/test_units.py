@@ -40,9 +40,9 @@ def test_fit_and_tokenize_then_up_to_date(root: Path, tmp_path: Path, features: 
     assert first.exit_code == 0, first.output
     assert "clusters_used" in first.output and "inertia" in first.output and "perplexity" in first.output
     assert "up to date: quantizer/q/" in run(root, *fit).output
-    made = run(root, "tokenize", "corpus/c", "--units", "quantizer/q")
+    made = run(root, "tokenize", "corpus/c", "--quantizer", "quantizer/q")
     assert "made tokens/c/" in made.output, made.output
-    assert "up to date: tokens/c/" in run(root, "tokenize", "corpus/c", "--units", "quantizer/q").output
+    assert "up to date: tokens/c/" in run(root, "tokenize", "corpus/c", "--quantizer", "quantizer/q").output
     tokens = Store(root).find("tokens/c", TOKENS)
     assert [(id, len(units)) for id, units in Tokens(tokens)] == [(f"u{i:04d}", 25 * (i + 1)) for i in range(4)]
     assert json.loads((tokens.path / "artifact.json").read_text())["parents"]["quantizer"]["name"] == "q"
@@ -71,8 +71,8 @@ def test_another_option_makes_another_version(root: Path) -> None:
         (["units", "fit", "corpus/c", "--name", "q", "--clusters", "9000"], "more clusters than frames"),
         (["units", "fit", "corpus/none", "--name", "q"], "no such artifact"),
         (["units", "fit", "corpus/c", "--name", "q", "--device", "gpu"], "--device gpu"),
-        (["tokenize", "corpus/c", "--units", "quantizer/none"], "no such artifact"),
-        (["tokenize", "corpus/c", "--units", "corpus/c"], "wrong kind"),
+        (["tokenize", "corpus/c", "--quantizer", "quantizer/none"], "no such artifact"),
+        (["tokenize", "corpus/c", "--quantizer", "corpus/c"], "wrong kind"),
     ],
 )
 def test_bad_requests_are_named_and_leave_nothing(root: Path, arguments: list[str], message: str) -> None:
@@ -84,7 +84,7 @@ def test_bad_requests_are_named_and_leave_nothing(root: Path, arguments: list[st
 
 def test_an_answer_that_is_up_to_date_loads_no_torch(root: Path) -> None:
     run(root, "units", "fit", "corpus/c", "--name", "q", "--clusters", 5)
-    run(root, "tokenize", "corpus/c", "--units", "quantizer/q")
+    run(root, "tokenize", "corpus/c", "--quantizer", "quantizer/q")
     script = (
         "import sys; from lst_cli.main import main\n"
         f"sys.argv = ['lst', '--root', {str(root)!r}, *sys.argv[1:]]\n"
@@ -92,7 +92,7 @@ def test_an_answer_that_is_up_to_date_loads_no_torch(root: Path) -> None:
     )
     for arguments in (
         ["units", "fit", "corpus/c", "--name", "q", "--clusters", "5"],
-        ["tokenize", "corpus/c", "--units", "quantizer/q"],
+        ["tokenize", "corpus/c", "--quantizer", "quantizer/q"],
     ):
         done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
         assert "up to date" in done.stderr

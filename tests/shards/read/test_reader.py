@@ -36,7 +36,7 @@ def sources(folder: Path, *, n: int = 60, group: int = 8) -> list[Source]:
 
 
 def reader(folder: Path, rank: int = 0, world_size: int = 1, **config: Any) -> Reader:
-    settings: dict[str, Any] = {"positions": 64, "sequences_per_step": 8, "prefetch": 0, **config}
+    settings: dict[str, Any] = {"positions": 64, "global_batch_size": 8, "prefetch": 0, **config}
     return Reader(
         ReaderConfig(**settings),
         sources(folder),
@@ -136,7 +136,7 @@ def test_every_row_once_an_epoch(tmp_path: Path, streams: int) -> None:
     """Also with more streams than row groups or rows."""
     n = 13
     files = speech_files(tmp_path, utterances(n), files=2, group=8)
-    config = ReaderConfig(positions=30, streams=streams, sequences_per_step=streams, prefetch=0, whole_documents=True)
+    config = ReaderConfig(positions=30, streams=streams, global_batch_size=streams, prefetch=0, whole_documents=True)
     source = Source("s", ShardSet.open(files), form="speech")
     one = Reader(config, [source], VOCABULARY, PatchingConfig(size=40), total_steps=1)
     lengths: Counter[int] = Counter()
@@ -212,7 +212,7 @@ def test_one_pass(tmp_path: Path) -> None:
                 config,
                 VOCABULARY,
                 PATCHING,
-                sequences_per_batch=2,
+                micro_batch_size=2,
                 rank=rank,
                 world_size=world_size,
             )
@@ -231,7 +231,7 @@ def test_one_pass(tmp_path: Path) -> None:
 def test_grown_shards_are_read_from_the_next_epoch(tmp_path: Path) -> None:
     made = utterances(40)
     files = speech_files(tmp_path, made, files=2)
-    config = ReaderConfig(positions=64, streams=2, sequences_per_step=2, prefetch=0)
+    config = ReaderConfig(positions=64, streams=2, global_batch_size=2, prefetch=0)
 
     def open_reader(paths: list[Path]) -> Reader:
         source = Source("s", ShardSet.open(paths), form="speech")
@@ -260,7 +260,7 @@ def test_damaged_row_group(tmp_path: Path) -> None:
     files = speech_files(tmp_path, utterances(64), files=2, group=8)
     good = ShardSet.open(files)
     spoil(files[1])
-    config: dict[str, Any] = {"positions": 64, "streams": 1, "sequences_per_step": 1, "prefetch": 2}
+    config: dict[str, Any] = {"positions": 64, "streams": 1, "global_batch_size": 1, "prefetch": 2}
 
     def open_reader(**more: Any) -> Reader:
         source = Source("s", good, form="speech")
@@ -300,8 +300,8 @@ def test_truncated_shard(tmp_path: Path) -> None:
 def test_errors_before_reading(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="streams: 8 can't be shared out evenly"):
         reader(folder, world_size=3)
-    with pytest.raises(UserError, match="sequences_per_step: 6"):
-        reader(folder, world_size=4, sequences_per_step=6)
+    with pytest.raises(UserError, match="global_batch_size: 6"):
+        reader(folder, world_size=4, global_batch_size=6)
     with pytest.raises(UserError, match="saved under other settings"):
         reader(folder, seed=1).load_state_dict(reader(folder).state_dict())
     with pytest.raises(UserError, match="lacks streams"):

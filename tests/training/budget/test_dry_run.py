@@ -44,7 +44,7 @@ def test_hybrid_sharding_divides_the_states_by_the_gpus_of_a_machine(
 ) -> None:
     make_world(tmp_path)
     whole = plan(tmp_path, capsys)
-    hybrid = ("run.parallel=fsdp", "run.hybrid=true")
+    hybrid = ("run.parallel=fsdp", "run.hsdp=true")
     shared = planned(tmp_path, capsys, hybrid, "--gpus", "4", "--gpus-per-node", "2")
     assert shared["memory"]["states"] == whole["memory"]["states"] / 2
 
@@ -64,12 +64,18 @@ def test_all_that_stays_on_the_disk_is_counted(tmp_path: Path, capsys: pytest.Ca
 
 def test_what_a_run_would_refuse_is_not_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_world(tmp_path)
-    with pytest.raises(UserError, match="4 can't be dealt to 3 processes"):
+    with pytest.raises(UserError, match="4 can't be divided among 3 processes"):
         planned(tmp_path, capsys, (), "--gpus", "3")
-    with pytest.raises(UserError, match="config does not fit") as error:
+    with pytest.raises(UserError, match="config contradicts itself") as error:
         # With patches of 9 there are fewer steps of as many tokens.
-        plan(tmp_path, capsys, "budget.mode=data", "patching={strategy: static, size: 9}", "schedule.warmup=19")
-    assert "schedule.warmup is 19" in (error.value.found or "")
+        plan(
+            tmp_path,
+            capsys,
+            "budget.mode=data-controlled",
+            "patching={strategy: static, size: 9}",
+            "schedule.warmup_steps=19",
+        )
+    assert "schedule.warmup_steps is 19" in (error.value.found or "")
 
 
 def test_an_unknown_gpu_is_told_which_are_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +94,7 @@ def test_sharding_divides_the_states(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_baseline_takes_more_steps_for_the_same_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_world(tmp_path)
-    data = ("budget.mode=data", "data.positions=256", "budget.steps=400")
+    data = ("budget.mode=data-controlled", "data.positions=256", "budget.steps=400")
     static = plan(tmp_path, capsys, *data, "patching.strategy=static")
     baseline, curriculum = plan(tmp_path, capsys, *data, *BASELINE), plan(tmp_path, capsys, *data)
     assert static["steps"] == 400 < baseline["steps"]

@@ -26,9 +26,9 @@ TINY = ("model.architecture=lst_tiny", "budget.steps=5000")
         ("model.architecture=lst_3b", "'lst_3b' is not an architecture"),
         ("model.overrides.layer=3", "unknown key layer (did you mean layers?)"),
         ("model.overrides.local.dim=100", "must be a multiple of local.dim 100"),
-        ("schedule.warmup=9000", "schedule.warmup is 9000 steps, but the whole run is 5000"),
-        ("run.checkpoint_every=7", "run.checkpoint_every is 7, which is no multiple of log_every (10)"),
-        ("run.hybrid=true", "run.hybrid needs run.parallel: fsdp"),
+        ("schedule.warmup_steps=9000", "schedule.warmup_steps is 9000, but the run has only 5000 steps"),
+        ("run.checkpoint_every=7", "run.checkpoint_every is 7, not a multiple of log_every (10)"),
+        ("run.hsdp=true", "run.hsdp needs run.parallel: fsdp"),
     ],
 )
 def test_mistakes_are_named(change: str, told: str) -> None:

@@ -210,7 +210,7 @@ def test_tensors_of_other_shapes_are_named(tensor: str, named: str, tmp_path: Pa
         initial_weights(read_text_model(tmp_path), CONFIG, VOCABULARY, 0)
 
 
-FROZEN = ("budget.steps=5", "schedule.warmup=0", "optimizer.lr=1e-12", "optimizer.weight_decay=0.0")
+FROZEN = ("budget.steps=5", "schedule.warmup_steps=0", "optimizer.lr=1e-12", "optimizer.weight_decay=0.0")
 FITTING = (BASELINE[0], "model.overrides={layers: 2, dim: 32, heads: 4}", *FROZEN)
 
 

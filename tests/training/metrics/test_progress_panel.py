@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from lst_cli import console
-from lst_cli.training.metrics.progress_panel import Show
+from lst_cli.training.metrics.progress_panel import ProgressDisplay
 
 TRAIN: dict[str, Any] = {
     "step": 100,
@@ -29,7 +29,7 @@ TRAIN: dict[str, Any] = {
     "lr": 0.0004,
     "positions_per_second": 51000.0,
     "tokens_per_second": 63240.0,
-    "utilisation": 0.481,
+    "mfu": 0.481,
     "data_wait_share": 0.004,
 }
 VALID: list[dict[str, Any]] = [
@@ -40,7 +40,7 @@ VALID: list[dict[str, Any]] = [
 
 def seen(*lines: dict[str, Any]) -> str:
     terminal = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
-    with Show("pretrain lst_tiny", 1200, console=terminal) as show:
+    with ProgressDisplay("pretrain lst_tiny", 1200, console=terminal) as show:
         for line in lines:
             show(line)
     assert isinstance(terminal.file, io.StringIO)
@@ -53,7 +53,7 @@ def test_the_panel_tells_everything() -> None:
         *("pretrain lst_tiny", "step 100 of 1,200", "speech tokens", "5.0000", "12.5%", "text after speech", "50.0%"),
         *("text only", "60.0%", "all", "4.0000", "25.0%", "bits/s of speech", "180.3", "patch length", "3.21"),
         *("75% aligned", "gradient norm", "0.0004", "positions/s", "51,000", "tokens/s", "63,240"),
-        *("utilisation", "48.1%", "waiting for data", "0.4%", "loss 4.5", "storycloze-s-s", "62.5% right"),
+        *("MFU", "48.1%", "waiting for data", "0.4%", "loss 4.5", "storycloze-s-s", "accuracy 62.5%"),
     ):
         assert figure in told, figure
 
@@ -65,7 +65,7 @@ def test_the_panel_begins_before_the_first_line_and_tells_what_is_left() -> None
 
 def test_messages_stand_above_the_panel(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
-    with Show("pretrain", 10, console=terminal) as show:
+    with ProgressDisplay("pretrain", 10, console=terminal) as show:
         show(TRAIN)
         console.say("SIGTERM received")
     assert isinstance(terminal.file, io.StringIO)
@@ -78,10 +78,10 @@ def test_without_a_terminal_lines_come_now_and_then(
 ) -> None:
     clock = iter(range(0, 1000, 20))
     monkeypatch.setattr(console.time, "monotonic", lambda: float(next(clock)))
-    with Show("pretrain", 1200, begun=90) as show:
+    with ProgressDisplay("pretrain", 1200, begun=90) as show:
         show(TRAIN)
         show(VALID[1])
     first, second = capsys.readouterr().err.splitlines()
     # What an earlier start has done is no part of the rate.
     assert first == "pretrain: 100/1,200 steps (0.5/s) loss=4 accuracy=0.25 tokens_per_second=6.324e+04"
-    assert second.endswith("storycloze-s-s=62.5%_right")
+    assert second.endswith("storycloze-s-s=accuracy_62.5%")

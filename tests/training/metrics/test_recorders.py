@@ -14,7 +14,7 @@ from tests.training.world import make_world
 
 PROMISED = {
     *("Loss", "loss_speech", "loss_text_with_speech", "loss_text_only", "Accuracy", "speech_bits_per_second"),
-    *("Gradient Norm", "positions_per_second", "tokens_per_second", "utilisation", "data_wait_share"),
+    *("Gradient Norm", "positions_per_second", "tokens_per_second", "mfu", "data_wait_share"),
     *("aligned_share", "patch_length"),
 }
 SHORT = ("budget.steps=10", "run.peak_flops=1e9")
@@ -35,7 +35,7 @@ def test_tensorboard_has_all_that_is_promised(root: Path) -> None:
     read = EventAccumulator(str(events))
     read.Reload()
     assert set(read.Tags()["scalars"]) >= PROMISED
-    assert [event.step for event in read.Scalars("utilisation")] == [5, 10]
+    assert [event.step for event in read.Scalars("mfu")] == [5, 10]
 
 
 class Page:

@@ -48,7 +48,7 @@ def at_step_7(monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
     step = SpeechTextUnit.process_batch
 
     def process_batch(self: Any, batch: Any, bag: Any) -> Any:
-        if self._watch.step == 7:
+        if self._guard.step == 7:
             action()
         return step(self, batch, bag)
 
@@ -102,7 +102,7 @@ def begun(root: Path, name: str, version: str = "abc") -> Path:
     return folder
 
 
-@pytest.mark.parametrize("seen", ["last_step", "read_curve", "worker"])
+@pytest.mark.parametrize("seen", ["last_step", "read_metrics_log", "worker"])
 def test_a_run_that_is_removed_while_it_is_listed_is_left_out(
     seen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,7 +65,7 @@ def test_it_is_what_the_run_would_have_been_stopped_there(
     step = SpeechTextUnit.process_batch
 
     def process_batch(self: Any, batch: Any, bag: Any) -> Any:
-        if self._watch.step == 21:
+        if self._guard.step == 21:
             raise LstError("a fault")
         return step(self, batch, bag)
 
@@ -92,4 +92,4 @@ def test_a_step_that_was_not_kept_is_refused(root: Path, kept: Artifact) -> None
 def test_a_rule_that_does_not_fit_is_refused(root: Path) -> None:
     with pytest.raises(UserError) as error:
         pretrain(root, "misfit", "run.keep_every=7")
-    assert "run.keep_every is 7, which is no multiple of run.checkpoint_every (5)" in (error.value.found or "")
+    assert "run.keep_every is 7, not a multiple of run.checkpoint_every (5)" in (error.value.found or "")

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lst_cli.training.engine.reshard import _cut
+from lst_cli.training.run.reshard import _cut
 
 
 @given(rows=st.integers(1, 40), before=st.integers(1, 9), after=st.integers(1, 9))

@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
-from lst_cli.training.engine.metric_sums import TOTAL
+from lst_cli.training.metrics.metric_sums import TOTAL
 
 _NEW = ".refit"
 _OLD = ".old"
 
 
 @dataclass(frozen=True)
-class Layout:
+class CheckpointLayout:
     """Who saves what."""
 
     processes: int
@@ -32,7 +32,7 @@ class Layout:
     """Processes that share one copy of the model."""
 
     @classmethod
-    def of(cls, checkpoint: Path) -> Layout:
+    def of(cls, checkpoint: Path) -> CheckpointLayout:
         """The layout of a checkpoint."""
         return cls(
             processes=len(list((checkpoint / "trainer").glob("rank_*.pt"))),
@@ -40,9 +40,9 @@ class Layout:
         )
 
 
-def refit(checkpoint: Path, layout: Layout) -> bool:
+def refit(checkpoint: Path, layout: CheckpointLayout) -> bool:
     """Rewrite a checkpoint for a layout; False when it has that layout already."""
-    if Layout.of(checkpoint) == layout:
+    if CheckpointLayout.of(checkpoint) == layout:
         return False
     new, old = checkpoint.with_name(checkpoint.name + _NEW), checkpoint.with_name(checkpoint.name + _OLD)
     shutil.rmtree(new, ignore_errors=True)
@@ -129,14 +129,14 @@ def _cut(pieces: Sequence[Tensor], shard: int, shards: int) -> Tensor:
     return torch.cat(parts)
 
 
-def _write_weights(checkpoint: Path, new: Path, layout: Layout) -> None:
+def _write_weights(checkpoint: Path, new: Path, layout: CheckpointLayout) -> None:
     sources = [_load(path) for path in _shards(checkpoint, "model")]
     for shard in range(layout.shards):
         state = {name: _cut([source[name] for source in sources], shard, layout.shards) for name in sources[0]}
         _save(state, new / "model" / "pp_00" / "tp_00" / f"sdp_{shard:02d}.pt")
 
 
-def _write_optimizer(checkpoint: Path, new: Path, layout: Layout) -> None:
+def _write_optimizer(checkpoint: Path, new: Path, layout: CheckpointLayout) -> None:
     sources = [_load(path) for path in _shards(checkpoint, "optimizer")]
     first = sources[0]
     for shard in range(layout.shards):
@@ -152,7 +152,7 @@ def _write_optimizer(checkpoint: Path, new: Path, layout: Layout) -> None:
         _save({**first, "state": state}, new / "optimizer" / "pp_00" / "tp_00" / f"sdp_{shard:02d}.pt")
 
 
-def _write_trainers(checkpoint: Path, new: Path, layout: Layout) -> None:
+def _write_trainers(checkpoint: Path, new: Path, layout: CheckpointLayout) -> None:
     """The first process takes over what all have counted; everything else is the same in all of them."""
     states = [_load(path) for path in sorted((checkpoint / "trainer").glob("rank_*.pt"))]
     counted = sum(state["_metric_bag"][TOTAL]["sums"] for state in states)
