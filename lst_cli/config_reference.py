@@ -155,7 +155,8 @@ def _docstrings(cls: type) -> dict[str, str]:
         (node,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         assert isinstance(node, ast.ClassDef)
         for statement, after in zip(node.body, node.body[1:], strict=False):
-            documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and documented:
-                found[statement.target.id] = " ".join(ast.literal_eval(after.value).split())
+            if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+                continue
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                found[statement.target.id] = " ".join(str(after.value.value).split())
     return found

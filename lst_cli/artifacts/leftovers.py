@@ -14,7 +14,7 @@ from lst_cli.artifacts.paths import CURRENT, TEMPORARY, writer_runs
 from lst_cli.artifacts.removal import delete, hide, is_hidden, remove_dangling
 from lst_cli.artifacts.store import Store
 
-State = Literal["left", "resumable", "in use"]
+LeftoverState = Literal["left", "resumable", "in use"]
 """``left``: no command needs it. ``resumable``: the same command resumes from it. ``in use``: a process works on it."""
 
 _PARTIAL, _LOCK = ".partial", ".lock"
@@ -26,7 +26,7 @@ class Leftover:
 
     path: Path
     what: str
-    state: State
+    state: LeftoverState
     bytes: int
     owner: Owner | None = None
     """The process that works on it, where it is known."""
@@ -62,14 +62,14 @@ def _of_name(name: Path, resumable: Callable[[Path], bool]) -> Iterator[Leftover
 
 
 def _temporary(path: Path) -> Leftover:
-    state: State = "in use" if writer_runs(path) else "left"
+    state: LeftoverState = "in use" if writer_runs(path) else "left"
     return Leftover(path=path, what="unfinished file", state=state, bytes=_size(path))
 
 
 def _partial(path: Path, resumable: Callable[[Path], bool]) -> Leftover:
     version, parts = path.name[1:].removesuffix(_PARTIAL), path / "parts"
     owner = worker(path)
-    state: State = "left"
+    state: LeftoverState = "left"
     if owner is not None:
         state = "in use"
     elif not (path.with_name(version) / MANIFEST).is_file() and parts.is_dir() and resumable(parts):

@@ -53,7 +53,7 @@ def test_nothing_left_to_train_on_gave_the_wrong_advice(tmp_path: Path, utteranc
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     make_world(folder, utterances=3)
-    pretrain(folder, "lst", "budget.steps=6", "schedule.warmup=2")
+    pretrain(folder, "lst", "budget.steps=6", "schedule.warmup_steps=2")
     return folder
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns
 from lst_cli.audio.layouts.listing import Entry, Layout, Listing, files_below, same_name
-from lst_cli.audio.layouts.table_rows import Row
+from lst_cli.audio.layouts.table_rows import TableRow
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
     return columns, [name for name in columns.read if name != columns.path]
 
 
-def _rows(path: Path, names: list[str]) -> Iterator[Row]:
+def _rows(path: Path, names: list[str]) -> Iterator[TableRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -84,13 +84,13 @@ def _rows(path: Path, names: list[str]) -> Iterator[Row]:
             return
         for batch in file.iter_batches(4096, columns=names):
             try:
-                rows: list[Row] = batch.to_pylist()
+                rows: list[TableRow] = batch.to_pylist()
             except (UnicodeDecodeError, pa.ArrowException, ValueError) as error:
                 rows = [f"can't be read ({error})"] * batch.num_rows
             yield from rows
 
 
-def _entry(path: Path, number: int, row: Row, columns: Columns, prefix: str, with_text: bool) -> Entry:
+def _entry(path: Path, number: int, row: TableRow, columns: Columns, prefix: str, with_text: bool) -> Entry:
     where, id = f"{path}, row {number}", f"{prefix}/{number:06d}"
     if isinstance(row, str):
         return Entry(id=id, path=path, row=number, problem=f"{where}: {row}")

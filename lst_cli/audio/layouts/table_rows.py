@@ -22,10 +22,10 @@ from lst_cli.audio.formats.recording import regular_file
 from lst_cli.audio.layouts.listing import NotUtf8, decode_text
 from lst_cli.errors import UserError
 
-Row = dict[str, Any] | str
+TableRow = dict[str, Any] | str
 """The columns of a row, or why there are none."""
 
-Rows = Iterator[tuple[str, Row]]
+TableRows = Iterator[tuple[str, TableRow]]
 """(where the row stands, the row)."""
 
 _DELIMITERS = (",", "\t", ";", "|")
@@ -71,7 +71,7 @@ def _decoded(data: bytes, where: str) -> str | NotUtf8:
         return error
 
 
-def json_rows(path: Path) -> Rows:
+def json_rows(path: Path) -> TableRows:
     """The objects of a file of JSON lines, or of a JSON array.
 
     :raises UserError: the file can't be read.
@@ -88,7 +88,7 @@ def json_rows(path: Path) -> Rows:
                 yield where, _object(line)
 
 
-def _array(path: Path, line: str, stream: BinaryIO) -> Rows:
+def _array(path: Path, line: str, stream: BinaryIO) -> TableRows:
     try:
         rows = json.loads(line + "\n" + decode_text(stream.read(), str(path)))
     except (ValueError, RecursionError, NotUtf8):
@@ -100,7 +100,7 @@ def _array(path: Path, line: str, stream: BinaryIO) -> Rows:
         yield f"{path}, item {number}", row if isinstance(row, dict) else f"not a JSON object: {str(row)[:60]}"
 
 
-def _object(line: str) -> Row:
+def _object(line: str) -> TableRow:
     try:
         row = json.loads(line)
     except RecursionError:
@@ -110,7 +110,7 @@ def _object(line: str) -> Row:
     return row if isinstance(row, dict) else f"not a JSON object: {line[:60]}"
 
 
-def separated_rows(path: Path, delimiter: str | None = None, header: list[str] | None = None) -> Rows:
+def separated_rows(path: Path, delimiter: str | None = None, header: list[str] | None = None) -> TableRows:
     """The rows of a TSV or csv file; its first line names the columns unless ``header`` does.
 
     :param delimiter: None to take the one that the first line has most of.
@@ -230,7 +230,7 @@ def _unquoted(cell: str) -> str:
     return found[1].replace('""', '"') if found is not None and '""' in found[1] else cell
 
 
-def parquet_rows(path: Path) -> Rows:
+def parquet_rows(path: Path) -> TableRows:
     """The rows of a Parquet file.
 
     :raises UserError: the file is missing or damaged.

@@ -17,9 +17,7 @@ def tokenize(
     ],
     quantizer: Annotated[
         str,
-        typer.Option(
-            help="quantizer/NAME, quantizer/NAME/VERSION, or a path.", autocompletion=completing("quantizer")
-        ),
+        typer.Option(help="quantizer/NAME, quantizer/NAME/VERSION, or a path.", autocompletion=completing("quantizer")),
     ],
     name: Annotated[str | None, typer.Option(help="Name of the tokens.  [default: the corpus's]")] = None,
     precision: Precision = "float32",
