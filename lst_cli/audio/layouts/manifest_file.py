@@ -14,7 +14,7 @@ from typing import Any
 
 from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, no_text_note
 from lst_cli.audio.layouts.listing import Entry, Layout, Listing, same_name
-from lst_cli.audio.layouts.table_rows import Row, Rows, json_rows, parquet_rows, separated_rows
+from lst_cli.audio.layouts.table_rows import ManifestRows, Row, json_rows, parquet_rows, separated_rows
 from lst_cli.errors import UserError
 
 _AUDIO_FOLDERS = (".", "clips", "wavs", "wav", "audio")
@@ -31,7 +31,7 @@ def read_manifest(path: Path, with_text: bool) -> Listing:
     return read_table(path, with_text, rows_of(path))
 
 
-def read_table(path: Path, with_text: bool, rows: Callable[[Path], Rows]) -> Listing:
+def read_table(path: Path, with_text: bool, rows: Callable[[Path], ManifestRows]) -> Listing:
     """List the rows of a table that ``rows`` reads."""
     first = list(islice(rows(path), _ROWS_TO_LOOK_AT))
     names = list(dict.fromkeys(name for _, row in first if not isinstance(row, str) for name in row))
@@ -70,7 +70,7 @@ class _Entries:
     """The rows of a manifest, read anew each time that they are gone through."""
 
     path: Path
-    rows: Callable[[Path], Rows]
+    rows: Callable[[Path], ManifestRows]
     columns: Columns
     folder: Path
     with_text: bool
@@ -117,7 +117,7 @@ def _default_id(name: str, start: float | None, end: float | None) -> str:
     return f"{id}/{round((start or 0.0) * 1000):07d}-{last}"
 
 
-_READERS: Mapping[str, Callable[[Path], Rows]] = {
+_READERS: Mapping[str, Callable[[Path], ManifestRows]] = {
     ".tsv": lambda path: separated_rows(path, "\t"),
     ".csv": separated_rows,
     ".jsonl": json_rows,
@@ -133,7 +133,7 @@ def _suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
 
 
-def rows_of(path: Path) -> Callable[[Path], Rows]:
+def rows_of(path: Path) -> Callable[[Path], ManifestRows]:
     """What reads the rows of a manifest with this suffix."""
     return _READERS[_suffix(path)]
 

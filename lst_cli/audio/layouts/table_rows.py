@@ -1,4 +1,4 @@
-"""Rows of TSV, csv, JSON and Parquet tables, read one by one; a row that can't be read is one bad row.
+"""ManifestRows of TSV, csv, JSON and Parquet tables, read one by one; a row that can't be read is one bad row.
 
 Lines end at a line feed only. A csv file follows the rules of csv. In a TSV quotes are literal, unless a csv writer
 must have written a cell: it starts and ends with a quote, and every quote inside is doubled, as pandas does it.
@@ -18,14 +18,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from lst_cli.audio.formats.recording import regular_file
+from lst_cli.audio.formats.open_audio import regular_file
 from lst_cli.audio.layouts.listing import NotUtf8, decode_text
 from lst_cli.errors import UserError
 
 Row = dict[str, Any] | str
 """The columns of a row, or why there are none."""
 
-Rows = Iterator[tuple[str, Row]]
+ManifestRows = Iterator[tuple[str, Row]]
 """(where the row stands, the row)."""
 
 _DELIMITERS = (",", "\t", ";", "|")
@@ -71,7 +71,7 @@ def _decoded(data: bytes, where: str) -> str | NotUtf8:
         return error
 
 
-def json_rows(path: Path) -> Rows:
+def json_rows(path: Path) -> ManifestRows:
     """The objects of a file of JSON lines, or of a JSON array.
 
     :raises UserError: the file can't be read.
@@ -88,7 +88,7 @@ def json_rows(path: Path) -> Rows:
                 yield where, _object(line)
 
 
-def _array(path: Path, line: str, stream: BinaryIO) -> Rows:
+def _array(path: Path, line: str, stream: BinaryIO) -> ManifestRows:
     try:
         rows = json.loads(line + "\n" + decode_text(stream.read(), str(path)))
     except (ValueError, RecursionError, NotUtf8):
@@ -110,7 +110,7 @@ def _object(line: str) -> Row:
     return row if isinstance(row, dict) else f"not a JSON object: {line[:60]}"
 
 
-def separated_rows(path: Path, delimiter: str | None = None, header: list[str] | None = None) -> Rows:
+def separated_rows(path: Path, delimiter: str | None = None, header: list[str] | None = None) -> ManifestRows:
     """The rows of a TSV or csv file; its first line names the columns unless ``header`` does.
 
     :param delimiter: None to take the one that the first line has most of.
@@ -230,7 +230,7 @@ def _unquoted(cell: str) -> str:
     return found[1].replace('""', '"') if found is not None and '""' in found[1] else cell
 
 
-def parquet_rows(path: Path) -> Rows:
+def parquet_rows(path: Path) -> ManifestRows:
     """The rows of a Parquet file.
 
     :raises UserError: the file is missing or damaged.

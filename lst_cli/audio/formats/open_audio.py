@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from lst_cli.audio.formats.byte_range import ByteRange
-from lst_cli.audio.formats.container import Container, NotDecodable, Part
+from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.flac_stream import flac_container
 from lst_cli.audio.formats.mpeg_frames import holds_stream, mpeg_container, tag_size
 from lst_cli.audio.formats.ogg_pages import ogg_container
@@ -197,7 +197,7 @@ def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> Reade
     if container.ffmpeg is not None:
         return FfmpegReader(file, container.ffmpeg)
     whole = source if isinstance(source, Path) else file
-    return SndfileReader(whole, file, container.parts or (Part(start=0, end=-1),))
+    return SndfileReader(whole, file, container.parts or (AudioPart(start=0, end=-1),))
 
 
 _FROM_THE_START_S = 30
@@ -213,7 +213,7 @@ class SndfileReader:
     :raises NotDecodable: a part can't be opened, or has another rate than the first.
     """
 
-    def __init__(self, whole: Path | BinaryIO, file: BinaryIO, parts: Sequence[Part]) -> None:
+    def __init__(self, whole: Path | BinaryIO, file: BinaryIO, parts: Sequence[AudioPart]) -> None:
         import soundfile
 
         self._parts = parts
@@ -269,7 +269,7 @@ class SndfileReader:
                 raise NotDecodable(_error_words(error)) from None
             offset = 0
 
-    def _start(self, part: Part, frames: int, offset: int) -> int:
+    def _start(self, part: AudioPart, frames: int, offset: int) -> int:
         """Where to begin to decode so that the samples from ``offset`` on are right."""
         if part.last_page is None:
             return offset
