@@ -223,7 +223,7 @@ class SndfileReader:
                 plain = len(parts) == 1 and part.start == 0 and not part.head and not part.options
                 opened = whole if plain else ByteRange(file, part.start, part.end, part.head)
                 self._open.append(soundfile.SoundFile(opened, **part.options))
-        except (soundfile.LibsndfileError, TypeError, ValueError, OSError) as error:
+        except (soundfile.LibsndfileError, TypeError, ValueError, OverflowError, OSError) as error:
             self.close()
             raise NotDecodable(_error_words(error)) from None
         self.rate = int(self._open[0].samplerate)

@@ -6,6 +6,7 @@ seconds (start or offset, end or duration); ``columns.py`` has the names. Other 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, no_text_note
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, same_name
+from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, same_name
 from lst_cli.audio.layouts.table_rows import ManifestRows, Row, json_rows, parquet_rows, separated_rows
 from lst_cli.errors import UserError
 
@@ -60,7 +61,7 @@ def _audio_folder(path: Path, columns: Columns, rows: list[tuple[str, Row]]) -> 
         name = None if isinstance(row, str) or columns.path is None else row.get(columns.path)
         if isinstance(name, str) and name and not Path(name).is_absolute() and "\0" not in name:
             for each in _AUDIO_FOLDERS:
-                if (path.parent / each / name).exists():
+                if os.path.exists(path.parent / each / name):  # noqa: PTH110 - Path.exists() raises on a name that is too long
                     return path.parent / each
     return path.parent
 
@@ -143,7 +144,7 @@ def is_manifest(source: Path) -> bool:
     return source.is_file() and _suffix(source) in _READERS
 
 
-MANIFEST = Layout(
+MANIFEST = CorpusLayout(
     name="manifest",
     about="a .tsv, .csv, .jsonl or .parquet table with a column of paths (and text, id, speaker, source, start, end)",
     recognises=lambda source, files: is_manifest(source),

@@ -126,7 +126,10 @@ def separated_rows(path: Path, delimiter: str | None = None, header: list[str] |
             return
         if header is None:
             delimiter = delimiter or max(_DELIMITERS, key=first[1].count)
-            header = [cell.strip() for cell in next(csv.reader([first[1]], delimiter=delimiter), [])]
+            try:
+                header = [cell.strip() for cell in next(csv.reader([first[1]], delimiter=delimiter), [])]
+            except csv.Error as error:
+                raise UserError(f"{path}, line 1: no names of columns", found=str(error)) from None
         else:
             lines.append(first)
         reader = _Records(source, lines, delimiter or ",", header, quoted=delimiter != "\t" or first[1][:1] == '"')
@@ -230,23 +233,28 @@ def _unquoted(cell: str) -> str:
     return found[1].replace('""', '"') if found is not None and '""' in found[1] else cell
 
 
-def parquet_rows(path: Path) -> ManifestRows:
-    """The rows of a Parquet file.
+def parquet_batches(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+    """The rows of a Parquet file, or of some of its columns; in a batch with bytes that are not UTF-8 each is bad.
 
     :raises UserError: the file is missing or damaged.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    from lst_cli.artifacts.parquet import parquet_errors
+    from lst_cli.artifacts.parquet import open_parquet
 
-    number = 0
-    with parquet_errors(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        for batch in file.iter_batches(4096):
+    with open_parquet(path) as file:
+        for batch in file.iter_batches(4096, columns=columns):
             try:
-                rows = batch.to_pylist()
-            except (UnicodeDecodeError, pa.ArrowException, ValueError) as error:
+                rows: list[Row] = batch.to_pylist()
+            except (UnicodeDecodeError, pa.ArrowException, ValueError, OverflowError) as error:
                 rows = [f"can't be read ({error})"] * batch.num_rows
-            for row in rows:
-                number += 1
-                yield f"{path}, row {number}", row
+            yield from rows
+
+
+def parquet_rows(path: Path) -> ManifestRows:
+    """The rows of a Parquet file, and where each stands.
+
+    :raises UserError: the file is missing or damaged.
+    """
+    for number, row in enumerate(parquet_batches(path), start=1):
+        yield f"{path}, row {number}", row
