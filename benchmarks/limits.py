@@ -2,13 +2,12 @@
 
 Memory: the peak of ``lst tokenize`` on one recording of 1 h and on one of 10 h, with a small HuBERT of random weights.
 Clips: 20,000 one-second files through ``lst corpus add`` and ``lst tokenize`` with MFCC units; what is left of the CPU
-time after the features' own is the overhead. Corpora: the peak of ``lst corpus add`` on a manifest of a
-million segments of one file, and the time to list 50,000 files. Seams: how many units of a recording stay the same when
-it is read in windows and not in one piece, of all units and of those within 2 s of a seam: HuBERT base with random
-weights, and MFCC.
-Prints rows and, as the last line, JSON with ``peak_gb_short``, ``peak_gb_long``, ``clip_overhead_ms``, ``add_ms``,
-``manifest_peak_gb``, ``manifest_s``, ``listing_s``,
-``seam_agreement``, ``agreement`` and ``mfcc_agreement``.
+time after the features' own is the overhead. Corpora: the peak of ``lst corpus add`` on a manifest of a million
+segments of one file, and the time to list 50,000 files. Seams: how many units of a recording stay the same when it is
+read in windows and not in one piece, of all units and of those within 2 s of a seam: HuBERT base with random weights,
+and MFCC. Prints rows and, as the last line, JSON with ``peak_gb_short``, ``peak_gb_long``, ``clip_overhead_ms``,
+``add_ms``, ``manifest_peak_gb``, ``manifest_s``, ``listing_s``, ``seam_agreement``, ``agreement`` and
+``mfcc_agreement``.
 
     python benchmarks/limits.py            # some 15 minutes on two cores
     python benchmarks/limits.py --quick    # a fiftieth of the audio

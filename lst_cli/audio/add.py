@@ -93,7 +93,7 @@ def make_corpus(draft: Draft, listing: Listing, scan: Scan, options: AddOptions)
     """Decode every file once, reject what is unsound, write the rest."""
     files = list(map(Path, scan.files))
     facts = inspect_in_parts(draft.parts, files, inspect_audio, options.workers, _FILES_IN_A_PART)
-    places = SourcePlaces(scan, facts, *_unpack(draft, list(map(Path, scan.packed)), options.workers))
+    places = AudioPlaces(scan, facts, *_unpack(draft, list(map(Path, scan.packed)), options.workers))
     summary = Summary()
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -131,7 +131,7 @@ def _unpack(draft: Draft, files: Sequence[Path], workers: int) -> tuple[list[lis
 
 
 @dataclass
-class SourcePlaces:
+class AudioPlaces:
     """Finds where the samples of an entry lie, or why there are none."""
 
     scan: Scan

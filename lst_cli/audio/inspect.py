@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from lst_cli.audio.formats import NotDecodable, Recording, open_recording
-from lst_cli.audio.formats.recording import regular_file
+from lst_cli.audio.formats.open_audio import regular_file
 from lst_cli.console import progress
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ class NotDecodable(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContainerPart:
+class AudioPart:
     """A range of bytes that libsndfile decodes on its own."""
 
     start: int
@@ -35,7 +35,7 @@ class Container:
     With neither ``parts`` nor ``mpeg`` nor ``ffmpeg``, libsndfile reads the whole file.
     """
 
-    parts: tuple[ContainerPart, ...] = ()
+    parts: tuple[AudioPart, ...] = ()
     """Decoded one after the other and joined."""
     mpeg: MpegFrames | None = None
     """Frames of an MPEG audio stream."""

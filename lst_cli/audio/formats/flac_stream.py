@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from lst_cli.audio.formats.container import Container, ContainerPart, NotDecodable
+from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 
 _TOTAL_AT = 21
 """First byte of STREAMINFO's number of samples: its low half, and the 4 bytes that follow."""
@@ -32,7 +32,7 @@ def flac_container(file: BinaryIO, start: int, size: int, check: bool) -> Contai
         # A chance match of the frame header's checksum is possible, so the whole stream is counted before a reject.
         if end > promised and (end := count_samples(file, start, size)) > promised:
             problem = f"the header says {promised:,} samples, but the stream has {end:,}"
-    counted = (ContainerPart(start=start, end=size, head=head),) if start or unknown else ()
+    counted = (AudioPart(start=start, end=size, head=head),) if start or unknown else ()
     return Container(parts=counted, problem=problem)
 
 

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from lst_cli.audio.formats.container import Container, ContainerPart, NotDecodable
+from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 
 _FIRST, _LAST = 2, 4
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -70,7 +70,7 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
     if problem is None and page is not None and not page.flags & _LAST:
         note = "its last page does not end the Ogg stream; the end may be missing"
     parts = tuple(
-        ContainerPart(start=start, end=end, last_page=last)
+        AudioPart(start=start, end=end, last_page=last)
         for start, end, last in zip(links, [*links[1:], at], last_pages, strict=True)
     )
     return Container(parts=parts, problem=problem, note=note)

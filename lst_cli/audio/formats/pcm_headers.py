@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from lst_cli.audio.formats.container import Container, ContainerPart, NotDecodable
+from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.mpeg_frames import mpeg_container
 
 SLACK_BYTES = 128
@@ -112,7 +112,7 @@ def _wav_data(file: BinaryIO, size: int, form: _Format, chunk: _Chunk, long_size
     block = form.channels * form.bits // 8
     end = chunk.start + there // block * block
     options = {"format": "RAW", "subtype": subtype, "channels": form.channels, "samplerate": form.rate}
-    return Container(parts=(ContainerPart(start=chunk.start, end=end, options={**options, "endian": "LITTLE"}),))
+    return Container(parts=(AudioPart(start=chunk.start, end=end, options={**options, "endian": "LITTLE"}),))
 
 
 def _compare(file: BinaryIO, size: int, start: int, promised: int, order: str) -> str | None:

@@ -10,14 +10,14 @@ from lst_cli.audio.layouts.folder_tables import AUDIO_FOLDER, COMMON_VOICE, LJSP
 from lst_cli.audio.layouts.lhotse import LHOTSE
 from lst_cli.audio.layouts.librilight import LIBRILIGHT
 from lst_cli.audio.layouts.librispeech import LIBRISPEECH, MLS
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, files_below
+from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, files_below
 from lst_cli.audio.layouts.manifest_file import MANIFEST
 from lst_cli.errors import UserError
 
-__all__ = ["LAYOUTS", "Entry", "Layout", "Listing", "choose_layout"]
+__all__ = ["LAYOUTS", "Entry", "CorpusLayout", "Listing", "choose_layout"]
 
 # The first that recognises a source reads it: the particular ones stand before the general ones.
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, CorpusLayout] = {
     layout.name: layout
     for layout in (
         *(LIBRISPEECH, MLS, LIBRILIGHT, LHOTSE, EMBEDDED),
@@ -26,7 +26,7 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
-def choose_layout(source: Path, name: str | None = None) -> Layout:
+def choose_layout(source: Path, name: str | None = None) -> CorpusLayout:
     """The layout of that name, or the one that recognises the source.
 
     :raises UserError: there is no such source or layout, or no layout recognises the source.

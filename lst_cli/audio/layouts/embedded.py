@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, files_below, same_name
-from lst_cli.audio.layouts.table_rows import TableRow
+from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, files_below, same_name
+from lst_cli.audio.layouts.table_rows import Row, parquet_batches
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,12 +49,10 @@ def _parquet_files(source: Path, files: Sequence[Path]) -> list[Path]:
 
 
 def _schema(path: Path) -> pa.Schema:
-    import pyarrow.parquet as pq
+    from lst_cli.artifacts.parquet import open_parquet
 
-    from lst_cli.artifacts.parquet import parquet_errors
-
-    with parquet_errors(path):
-        return pq.read_schema(path)
+    with open_parquet(path) as file:
+        return file.schema_arrow
 
 
 def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
@@ -72,25 +70,17 @@ def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
     return columns, [name for name in columns.read if name != columns.path]
 
 
-def _rows(path: Path, names: list[str]) -> Iterator[TableRow]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _rows(path: Path, names: list[str]) -> Iterator[Row]:
+    if names:
+        yield from parquet_batches(path, names)
+        return
+    from lst_cli.artifacts.parquet import open_parquet
 
-    from lst_cli.artifacts.parquet import parquet_errors
-
-    with parquet_errors(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        if not names:
-            yield from ({} for _ in range(file.metadata.num_rows))
-            return
-        for batch in file.iter_batches(4096, columns=names):
-            try:
-                rows: list[TableRow] = batch.to_pylist()
-            except (UnicodeDecodeError, pa.ArrowException, ValueError) as error:
-                rows = [f"can't be read ({error})"] * batch.num_rows
-            yield from rows
+    with open_parquet(path) as file:
+        yield from ({} for _ in range(file.metadata.num_rows))
 
 
-def _entry(path: Path, number: int, row: TableRow, columns: Columns, prefix: str, with_text: bool) -> Entry:
+def _entry(path: Path, number: int, row: Row, columns: Columns, prefix: str, with_text: bool) -> Entry:
     where, id = f"{path}, row {number}", f"{prefix}/{number:06d}"
     if isinstance(row, str):
         return Entry(id=id, path=path, row=number, problem=f"{where}: {row}")
@@ -129,7 +119,7 @@ def is_embedded(source: Path, files: Sequence[Path]) -> bool:
         return False
 
 
-EMBEDDED = Layout(
+EMBEDDED = CorpusLayout(
     name="huggingface",
     about="Hugging Face Parquet files with the audio inside, one or a folder of them",
     recognises=is_embedded,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
+    CorpusLayout,
     Entry,
-    Layout,
     Listing,
     NoText,
     files_below,
@@ -149,13 +149,13 @@ def _is_vctk(source: Path, files: Sequence[Path]) -> bool:
     return source.is_dir() and (source / "txt").is_dir() and any(source.glob("wav48*/"))
 
 
-FOLDER = Layout(
+FOLDER = CorpusLayout(
     name="folder",
     about="audio files at any depth, NAME.txt, NAME.lab or NAME.normalized.txt beside NAME.wav",
     recognises=lambda source, files: source.is_dir(),
     read=read_folder,
 )
-VCTK = Layout(
+VCTK = CorpusLayout(
     name="vctk",
     about="wav48*/SPEAKER/ID.wav beside txt/SPEAKER/ID.txt",
     recognises=_is_vctk,

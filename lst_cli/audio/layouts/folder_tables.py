@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
+    CorpusLayout,
     Entry,
-    Layout,
     Listing,
     files_below,
     find_file,
@@ -39,7 +40,7 @@ def _lj_audio(folder: Path, id: str) -> Path | None:
     for each in (folder / "wavs", folder):
         for suffix in _LJ_AUDIO:
             path = find_file(each / f"{id}{suffix}")
-            if path.exists():
+            if os.path.exists(path):  # noqa: PTH110 - Path.exists() raises on a name that is too long
                 return path
     return None
 
@@ -163,7 +164,7 @@ def _recognise(find: Callable[[Path, Sequence[Path]], object]) -> Callable[[Path
     return lambda source, files: bool(find(source, files))
 
 
-LJSPEECH = Layout(
+LJSPEECH = CorpusLayout(
     name="ljspeech",
     about="wavs/ID.wav with lines ID|TEXT|NORMALISED TEXT in metadata.csv",
     recognises=_recognise(
@@ -171,13 +172,13 @@ LJSPEECH = Layout(
     ),
     read=read_ljspeech,
 )
-AUDIO_FOLDER = Layout(
+AUDIO_FOLDER = CorpusLayout(
     name="audiofolder",
     about="a Hugging Face audio folder: metadata.csv or metadata.jsonl with a column file_name",
     recognises=_recognise(lambda source, files: source.is_dir() and _metadata(files)),
     read=read_audio_folder,
 )
-COMMON_VOICE = Layout(
+COMMON_VOICE = CorpusLayout(
     name="commonvoice",
     about="clips/ beside validated.tsv",
     recognises=_recognise(lambda source, files: source.is_dir() and _common_voice_table(source)),

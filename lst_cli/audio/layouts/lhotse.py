@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, one_line, same_name
+from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, one_line, same_name
 from lst_cli.audio.layouts.table_rows import json_rows
 from lst_cli.errors import UserError
 
@@ -149,7 +149,7 @@ def is_cuts(source: Path) -> bool:
     return isinstance(first, dict) and str(first.get("type", "")).endswith("Cut")
 
 
-LHOTSE = Layout(
+LHOTSE = CorpusLayout(
     name="lhotse",
     about="lhotse cuts, .jsonl or .jsonl.gz",
     recognises=lambda source, files: is_cuts(source),

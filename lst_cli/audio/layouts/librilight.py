@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, NoText, files_below, id_of, read_text
+from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, NoText, files_below, id_of, read_text
 
 LONGEST_S = 60.0
 """Stretches of voice are joined up to this length, as LibriLight's own ``cut_by_vad.py`` does by default."""
@@ -76,7 +76,7 @@ def _tells_activity(document: Path) -> bool:
     return document.is_file() and b'"voice_activity"' in document.read_bytes()
 
 
-LIBRILIGHT = Layout(
+LIBRILIGHT = CorpusLayout(
     name="librilight",
     about="SPEAKER/BOOK/NAME.flac with voice_activity in NAME.json",
     recognises=is_librilight,

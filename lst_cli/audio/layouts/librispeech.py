@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
+    CorpusLayout,
     Entry,
-    Layout,
     Listing,
     NoText,
     files_below,
@@ -89,13 +89,13 @@ def _without_audio(id: str, document: Path) -> Entry:
     return Entry(id=id, path=document, problem=problem)
 
 
-LIBRISPEECH = Layout(
+LIBRISPEECH = CorpusLayout(
     name="librispeech",
     about="SPEAKER/CHAPTER/ID.flac with ID TEXT lines in *.trans.txt",
     recognises=lambda source, files: any(path.name.endswith(".trans.txt") for path in files),
     read=read_librispeech,
 )
-MLS = Layout(
+MLS = CorpusLayout(
     name="mls",
     about="Multilingual LibriSpeech: audio/SPEAKER/BOOK/ID.flac beside transcripts.txt",
     recognises=lambda source, files: source.is_dir() and bool(_mls_transcripts(source)),

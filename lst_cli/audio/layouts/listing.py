@@ -57,7 +57,7 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class CorpusLayout:
     """A way to lay out a corpus on disk."""
 
     name: str

@@ -6,6 +6,7 @@ seconds (start or offset, end or duration); ``columns.py`` has the names. Other 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, no_text_note
-from lst_cli.audio.layouts.listing import Entry, Layout, Listing, same_name
-from lst_cli.audio.layouts.table_rows import TableRow, TableRows, json_rows, parquet_rows, separated_rows
+from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, same_name
+from lst_cli.audio.layouts.table_rows import ManifestRows, Row, json_rows, parquet_rows, separated_rows
 from lst_cli.errors import UserError
 
 _AUDIO_FOLDERS = (".", "clips", "wavs", "wav", "audio")
@@ -31,7 +32,7 @@ def read_manifest(path: Path, with_text: bool) -> Listing:
     return read_table(path, with_text, rows_of(path))
 
 
-def read_table(path: Path, with_text: bool, rows: Callable[[Path], TableRows]) -> Listing:
+def read_table(path: Path, with_text: bool, rows: Callable[[Path], ManifestRows]) -> Listing:
     """List the rows of a table that ``rows`` reads."""
     first = list(islice(rows(path), _ROWS_TO_LOOK_AT))
     names = list(dict.fromkeys(name for _, row in first if not isinstance(row, str) for name in row))
@@ -54,13 +55,13 @@ def read_table(path: Path, with_text: bool, rows: Callable[[Path], TableRows]) -
     return Listing(entries=entries, documents=[path], notes=notes)
 
 
-def _audio_folder(path: Path, columns: Columns, rows: list[tuple[str, TableRow]]) -> Path:
+def _audio_folder(path: Path, columns: Columns, rows: list[tuple[str, Row]]) -> Path:
     """The folder that the paths are relative to: Common Voice has its audio in ``clips``."""
     for _, row in rows[:20]:
         name = None if isinstance(row, str) or columns.path is None else row.get(columns.path)
         if isinstance(name, str) and name and not Path(name).is_absolute() and "\0" not in name:
             for each in _AUDIO_FOLDERS:
-                if (path.parent / each / name).exists():
+                if os.path.exists(path.parent / each / name):  # noqa: PTH110 - Path.exists() raises on a name that is too long
                     return path.parent / each
     return path.parent
 
@@ -70,7 +71,7 @@ class _Entries:
     """The rows of a manifest, read anew each time that they are gone through."""
 
     path: Path
-    rows: Callable[[Path], TableRows]
+    rows: Callable[[Path], ManifestRows]
     columns: Columns
     folder: Path
     with_text: bool
@@ -117,7 +118,7 @@ def _default_id(name: str, start: float | None, end: float | None) -> str:
     return f"{id}/{round((start or 0.0) * 1000):07d}-{last}"
 
 
-_READERS: Mapping[str, Callable[[Path], TableRows]] = {
+_READERS: Mapping[str, Callable[[Path], ManifestRows]] = {
     ".tsv": lambda path: separated_rows(path, "\t"),
     ".csv": separated_rows,
     ".jsonl": json_rows,
@@ -133,7 +134,7 @@ def _suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
 
 
-def rows_of(path: Path) -> Callable[[Path], TableRows]:
+def rows_of(path: Path) -> Callable[[Path], ManifestRows]:
     """What reads the rows of a manifest with this suffix."""
     return _READERS[_suffix(path)]
 
@@ -143,7 +144,7 @@ def is_manifest(source: Path) -> bool:
     return source.is_file() and _suffix(source) in _READERS
 
 
-MANIFEST = Layout(
+MANIFEST = CorpusLayout(
     name="manifest",
     about="a .tsv, .csv, .jsonl or .parquet table with a column of paths (and text, id, speaker, source, start, end)",
     recognises=lambda source, files: is_manifest(source),

@@ -1,4 +1,4 @@
-"""Rows of TSV, csv, JSON and Parquet tables, read one by one; a row that can't be read is one bad row.
+"""ManifestRows of TSV, csv, JSON and Parquet tables, read one by one; a row that can't be read is one bad row.
 
 Lines end at a line feed only. A csv file follows the rules of csv. In a TSV quotes are literal, unless a csv writer
 must have written a cell: it starts and ends with a quote, and every quote inside is doubled, as pandas does it.
@@ -18,14 +18,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from lst_cli.audio.formats.recording import regular_file
+from lst_cli.audio.formats.open_audio import regular_file
 from lst_cli.audio.layouts.listing import NotUtf8, decode_text
 from lst_cli.errors import UserError
 
-TableRow = dict[str, Any] | str
+Row = dict[str, Any] | str
 """The columns of a row, or why there are none."""
 
-TableRows = Iterator[tuple[str, TableRow]]
+ManifestRows = Iterator[tuple[str, Row]]
 """(where the row stands, the row)."""
 
 _DELIMITERS = (",", "\t", ";", "|")
@@ -71,7 +71,7 @@ def _decoded(data: bytes, where: str) -> str | NotUtf8:
         return error
 
 
-def json_rows(path: Path) -> TableRows:
+def json_rows(path: Path) -> ManifestRows:
     """The objects of a file of JSON lines, or of a JSON array.
 
     :raises UserError: the file can't be read.
@@ -88,7 +88,7 @@ def json_rows(path: Path) -> TableRows:
                 yield where, _object(line)
 
 
-def _array(path: Path, line: str, stream: BinaryIO) -> TableRows:
+def _array(path: Path, line: str, stream: BinaryIO) -> ManifestRows:
     try:
         rows = json.loads(line + "\n" + decode_text(stream.read(), str(path)))
     except (ValueError, RecursionError, NotUtf8):
@@ -100,7 +100,7 @@ def _array(path: Path, line: str, stream: BinaryIO) -> TableRows:
         yield f"{path}, item {number}", row if isinstance(row, dict) else f"not a JSON object: {str(row)[:60]}"
 
 
-def _object(line: str) -> TableRow:
+def _object(line: str) -> Row:
     try:
         row = json.loads(line)
     except RecursionError:
@@ -110,7 +110,7 @@ def _object(line: str) -> TableRow:
     return row if isinstance(row, dict) else f"not a JSON object: {line[:60]}"
 
 
-def separated_rows(path: Path, delimiter: str | None = None, header: list[str] | None = None) -> TableRows:
+def separated_rows(path: Path, delimiter: str | None = None, header: list[str] | None = None) -> ManifestRows:
     """The rows of a TSV or csv file; its first line names the columns unless ``header`` does.
 
     :param delimiter: None to take the one that the first line has most of.
@@ -126,7 +126,10 @@ def separated_rows(path: Path, delimiter: str | None = None, header: list[str] |
             return
         if header is None:
             delimiter = delimiter or max(_DELIMITERS, key=first[1].count)
-            header = [cell.strip() for cell in next(csv.reader([first[1]], delimiter=delimiter), [])]
+            try:
+                header = [cell.strip() for cell in next(csv.reader([first[1]], delimiter=delimiter), [])]
+            except csv.Error as error:
+                raise UserError(f"{path}, line 1: no names of columns", found=str(error)) from None
         else:
             lines.append(first)
         reader = _Records(source, lines, delimiter or ",", header, quoted=delimiter != "\t" or first[1][:1] == '"')
@@ -230,23 +233,28 @@ def _unquoted(cell: str) -> str:
     return found[1].replace('""', '"') if found is not None and '""' in found[1] else cell
 
 
-def parquet_rows(path: Path) -> TableRows:
-    """The rows of a Parquet file.
+def parquet_batches(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+    """The rows of a Parquet file, or of some of its columns; in a batch with bytes that are not UTF-8 each is bad.
 
     :raises UserError: the file is missing or damaged.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    from lst_cli.artifacts.parquet import parquet_errors
+    from lst_cli.artifacts.parquet import open_parquet
 
-    number = 0
-    with parquet_errors(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        for batch in file.iter_batches(4096):
+    with open_parquet(path) as file:
+        for batch in file.iter_batches(4096, columns=columns):
             try:
-                rows = batch.to_pylist()
-            except (UnicodeDecodeError, pa.ArrowException, ValueError) as error:
+                rows: list[Row] = batch.to_pylist()
+            except (UnicodeDecodeError, pa.ArrowException, ValueError, OverflowError) as error:
                 rows = [f"can't be read ({error})"] * batch.num_rows
-            for row in rows:
-                number += 1
-                yield f"{path}, row {number}", row
+            yield from rows
+
+
+def parquet_rows(path: Path) -> ManifestRows:
+    """The rows of a Parquet file, and where each stands.
+
+    :raises UserError: the file is missing or damaged.
+    """
+    for number, row in enumerate(parquet_batches(path), start=1):
+        yield f"{path}, row {number}", row

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from lst_cli.audio.formats.byte_range import ByteRange
-from lst_cli.audio.formats.container import Container, ContainerPart, NotDecodable
+from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.flac_stream import flac_container
 from lst_cli.audio.formats.mpeg_frames import holds_stream, mpeg_container, tag_size
 from lst_cli.audio.formats.ogg_pages import ogg_container
@@ -52,7 +52,7 @@ _FFMPEG = (
 _RATES_HZ = range(1, 10_000_000)
 
 
-class RecordingReader(Protocol):
+class Reader(Protocol):
     """Decodes one container."""
 
     rate: int
@@ -70,7 +70,7 @@ class RecordingReader(Protocol):
 class Recording:
     """Audio that is open for decoding."""
 
-    def __init__(self, reader: RecordingReader, container: Container) -> None:
+    def __init__(self, reader: Reader, container: Container) -> None:
         self.rate = reader.rate
         """Hz."""
         self.samples = reader.samples
@@ -189,7 +189,7 @@ def _recognise(file: BinaryIO, size: int, check: bool) -> Container:
     return mpeg_container(file, start, size) if holds_stream(file.read(1 << 16)) else Container()
 
 
-def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> RecordingReader:
+def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> Reader:
     from lst_cli.audio.formats.ffmpeg_reader import FfmpegReader, MpegReader
 
     if container.mpeg is not None:
@@ -197,7 +197,7 @@ def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> Recor
     if container.ffmpeg is not None:
         return FfmpegReader(file, container.ffmpeg)
     whole = source if isinstance(source, Path) else file
-    return SndfileReader(whole, file, container.parts or (ContainerPart(start=0, end=-1),))
+    return SndfileReader(whole, file, container.parts or (AudioPart(start=0, end=-1),))
 
 
 _FROM_THE_START_S = 30
@@ -213,7 +213,7 @@ class SndfileReader:
     :raises NotDecodable: a part can't be opened, or has another rate than the first.
     """
 
-    def __init__(self, whole: Path | BinaryIO, file: BinaryIO, parts: Sequence[ContainerPart]) -> None:
+    def __init__(self, whole: Path | BinaryIO, file: BinaryIO, parts: Sequence[AudioPart]) -> None:
         import soundfile
 
         self._parts = parts
@@ -223,7 +223,7 @@ class SndfileReader:
                 plain = len(parts) == 1 and part.start == 0 and not part.head and not part.options
                 opened = whole if plain else ByteRange(file, part.start, part.end, part.head)
                 self._open.append(soundfile.SoundFile(opened, **part.options))
-        except (soundfile.LibsndfileError, TypeError, ValueError, OSError) as error:
+        except (soundfile.LibsndfileError, TypeError, ValueError, OverflowError, OSError) as error:
             self.close()
             raise NotDecodable(_error_words(error)) from None
         self.rate = int(self._open[0].samplerate)
@@ -269,7 +269,7 @@ class SndfileReader:
                 raise NotDecodable(_error_words(error)) from None
             offset = 0
 
-    def _start(self, part: ContainerPart, frames: int, offset: int) -> int:
+    def _start(self, part: AudioPart, frames: int, offset: int) -> int:
         """Where to begin to decode so that the samples from ``offset`` on are right."""
         if part.last_page is None:
             return offset
