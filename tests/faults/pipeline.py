@@ -83,7 +83,7 @@ STEPS: Mapping[str, Step] = {
             ["tokenize"],
         ),
         Step("rm", ["artifact", "rm", "tokens/c", "--force"], ["speech"]),
-        Step("rm-version", ["artifact", "rm", "text_tokenizer/t/current"], ["text-import"]),
+        Step("rm-version", ["artifact", "rm", "text_tokenizer/t/current", "--force"], ["text-import"]),
         Step("gc", ["artifact", "gc", "--unfinished"], ["text-import"]),
     )
 }
