@@ -36,9 +36,9 @@ class Step:
 
 
 _SETS = [part for change in (*BASELINE, "budget.steps=4", "log_every=2") for part in ("--set", change)]
-_RUN = ["--set", "run.checkpoint_every=2", "--set", "schedule.warmup=1", "--set", "run.tensorboard=false"]
+_RUN = ["--set", "run.checkpoint_every=2", "--set", "schedule.warmup_steps=1", "--set", "run.tensorboard=false"]
 _TRAIN = ["{inputs}/train.yaml", *_SETS, *_RUN, "--set", "patching.strategy=none"]
-_TUNE = ["{inputs}/tune.yaml", "--set", "schedule.warmup=1", "--set", "run.tensorboard=false"]
+_TUNE = ["{inputs}/tune.yaml", "--set", "schedule.warmup_steps=1", "--set", "run.tensorboard=false"]
 _DATA = ["--shards", "shards/speech", "--text-shards", "shards/text"]
 _JOINED = ["--tokens", "tokens/c", "--alignment", "alignment/a", "--tokenizer", "text_tokenizer/t"]
 _VOCODER = ["steps=4", "save_every=2", "batch=2", "segment_s=0.4", "network.width=8", "network.blocks=1"]
@@ -108,7 +108,7 @@ def write_inputs(folder: Path) -> Path:
 
 _TUNING = {
     "budget": {"steps": 4},
-    "data": {"positions": 128, "sequences_per_step": 2, "streams": 2, "held_out": 0.3},
+    "data": {"positions": 128, "global_batch_size": 2, "streams": 2, "held_out": 0.3},
     "validation": {"every": 2},
     "precision": "float32",
     "log_every": 2,
