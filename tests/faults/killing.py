@@ -80,7 +80,7 @@ def kill_everywhere(bench: Bench, step: Step, tally: Tally, *, every: int = 1, m
     wanted = snapshot(expected)
     _tidy(expected)
     if snapshot(expected) != wanted:
-        raise SystemExit(f"{step.name} leaves something behind: {_difference(wanted, snapshot(expected))}")
+        raise RuntimeError(f"{step.name} leaves something behind: {_difference(wanted, snapshot(expected))}")
     spread = max(every, -(-whole.operations // most))
     for moment in range(1 + (whole.operations - 1) % spread, whole.operations + 1, spread):
         killed = bench.before(step, "killed")
@@ -123,7 +123,7 @@ def _tidy(work: Path) -> None:
 
 def _must_work(ran: Ran, name: str) -> None:
     if ran.code not in (0, -signal.SIGKILL):
-        raise SystemExit(f"{name} failed without a kill: {ran.stderr}")
+        raise RuntimeError(f"{name} failed without a kill: {ran.stderr}")
 
 
 def snapshot(work: Path) -> dict[str, str]:

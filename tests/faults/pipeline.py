@@ -54,7 +54,7 @@ STEPS: Mapping[str, Step] = {
             ["units", "fit", "corpus/c", "--name", "q", "--clusters", "8", "--frames", "90", "--iterations", "2"],
             ["corpus"],
         ),
-        Step("tokenize", ["tokenize", "corpus/c", "--units", "quantizer/q", "--workers", "1"], ["units"]),
+        Step("tokenize", ["tokenize", "corpus/c", "--quantizer", "quantizer/q", "--workers", "1"], ["units"]),
         Step("align", ["align", "import", "{inputs}/grids", "--tokens", "tokens/c", "--name", "a"], ["tokenize"]),
         Step("speech", ["shards", "speech", *_JOINED, "--name", "speech"], ["align", "text-import"]),
         Step(
@@ -83,7 +83,7 @@ STEPS: Mapping[str, Step] = {
             ["tokenize"],
         ),
         Step("rm", ["artifact", "rm", "tokens/c", "--force"], ["speech"]),
-        Step("rm-version", ["artifact", "rm", "text_tokenizer/t/current"], ["text-import"]),
+        Step("rm-version", ["artifact", "rm", "text_tokenizer/t/current", "--force"], ["text-import"]),
         Step("gc", ["artifact", "gc", "--unfinished"], ["text-import"]),
     )
 }

@@ -145,7 +145,7 @@ FORMATS: Mapping[str, Format] = {
         Format(
             "quantizer",
             "root/quantizer/q/*/centroids.safetensors",
-            ["tokenize", "corpus/c", "--units", "quantizer/q", "--name", "fuzzed", "--workers", "1"],
+            ["tokenize", "corpus/c", "--quantizer", "quantizer/q", "--name", "fuzzed", "--workers", "1"],
         ),
     )
 }

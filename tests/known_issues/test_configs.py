@@ -98,7 +98,7 @@ def test_yaml_that_is_wrong_is_one_line(tmp_path: Path, text: str) -> None:
         "optimizer.weight_decay=.inf",
         "optimizer.weight_decay=-1",
         "optimizer.eps=0",
-        "schedule.final=.nan",
+        "schedule.min_lr_ratio=.nan",
         "seed=-1",
         "seed=9223372036854775808",
         "budget.steps=1e30",

@@ -47,18 +47,11 @@ class InterleaveConfig:
     """Probability that an utterance stays speech as a whole (the paper: never)."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.min_text_words <= self.max_text_words:
+        if self.min_text_words > self.max_text_words:
             raise UserError(
                 "interleave.min_text_words and interleave.max_text_words",
                 found=f"{self.min_text_words} and {self.max_text_words}",
-                expected="1 <= min_text_words <= max_text_words",
-            )
-        probabilities = (self.speech_first, self.whole_speech)
-        if not (0 < self.max_share <= 1 and self.speech_ratio > 0 and all(0 <= p <= 1 for p in probabilities)):
-            raise UserError(
-                "interleave.max_share, interleave.speech_ratio, interleave.speech_first or interleave.whole_speech",
-                found=f"{self.max_share}, {self.speech_ratio}, {self.speech_first} and {self.whole_speech}",
-                expected="0 < max_share <= 1, speech_ratio > 0, the others from 0 to 1",
+                expected="min_text_words <= max_text_words",
             )
 
 

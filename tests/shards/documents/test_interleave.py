@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lst_cli.config import from_dict
 from lst_cli.errors import UserError
 from lst_cli.shards.documents.document import Documents, assemble
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
@@ -165,5 +166,5 @@ def test_some_utterances_stay_speech_as_a_whole() -> None:
     "change", [{"whole_speech": 1.5}, {"min_text_words": 0}, {"max_text_words": 3}, {"max_share": 0.0}]
 )
 def test_bad_config(change: dict[str, float]) -> None:
-    with pytest.raises(UserError, match=r"interleave\."):
-        InterleaveConfig(**change)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"_words|whole_speech|max_share"):
+        from_dict(InterleaveConfig, change, "interleave")
