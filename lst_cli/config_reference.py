@@ -155,7 +155,7 @@ def _docstrings(cls: type) -> dict[str, str]:
         (node,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         assert isinstance(node, ast.ClassDef)
         for statement, after in zip(node.body, node.body[1:], strict=False):
-            documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and documented:
-                found[statement.target.id] = " ".join(ast.literal_eval(after.value).split())
+            text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and text:
+                found[statement.target.id] = " ".join(str(text).split())
     return found
