@@ -32,7 +32,7 @@ def config_class(kind: str) -> type[Any]:
 def show(
     kind: Annotated[
         ConfigKind,
-        typer.Argument(metavar="KIND", help="pretrain, finetune, align (for align fit) or vocoder (for vocoder fit)."),
+        typer.Argument(metavar="KIND", help="pretrain, finetune, align (align fit) or vocoder (vocoder fit)."),
     ],
     file: Annotated[Path | None, typer.Argument(help="YAML file; by default, a template is shown.")] = None,
     set_: Annotated[

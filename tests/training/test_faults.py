@@ -71,7 +71,7 @@ def test_a_signal_saves_and_stops(
     at_step(7, lambda: os.kill(os.getpid(), number))
     with pytest.raises(LstError, match="stopped at step 10 of 20") as error:
         pretrain(root, number.name)
-    assert error.value.fix == "run the same command again: it goes on from there"
+    assert error.value.fix == "run the same command again to resume"
     assert f"{number.name} received" in capsys.readouterr().err
     assert sums(pretrain(root, number.name)) == sums(undisturbed)
 
@@ -195,8 +195,8 @@ def test_a_disk_without_room_is_refused(root: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        pytest.param((), "it goes on from step 5", id="checkpoint"),
-        pytest.param(("run.checkpoint_every=20",), "it begins anew", id="curve-and-logs"),
+        pytest.param((), "it resumes from step 5", id="checkpoint"),
+        pytest.param(("run.checkpoint_every=20",), "it starts over", id="curve-and-logs"),
     ],
 )
 def test_a_disk_that_gets_full_loses_nothing(

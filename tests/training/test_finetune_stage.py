@@ -142,7 +142,7 @@ def test_a_score_that_a_kill_kept_from_disk_is_made_up_for(root: Path, monkeypat
 
 
 def test_what_does_not_go_together_is_refused(root: Path) -> None:
-    with pytest.raises(UserError, match="the tasks to learn"):
+    with pytest.raises(UserError, match="unknown tasks"):
         finetune(root, "asr,vc", "lst", "refused")
     with pytest.raises(UserError) as caught:
         finetune(

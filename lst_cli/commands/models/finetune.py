@@ -13,7 +13,7 @@ from lst_cli.commands.models.pretrain import Fresh, Name, Set, make_or_follow
 Tasks = Annotated[
     str,
     typer.Argument(
-        metavar="TASKS", help="asr (speech to text), tts (text to speech), or asr,tts for both in one model."
+        metavar="TASKS", help="asr (transcribe), tts (speak), or asr,tts for both in one model."
     ),
 ]
 Config = Annotated[Path, typer.Argument(help="YAML file; 'lst config show finetune' prints a template.")]

@@ -65,6 +65,7 @@ class ScheduleSection:
     min_lr_ratio: float = Field(default=0.01, ge=0, le=1)
     """Learning rate of the last step, relative to the peak."""
 
+
 @config_dataclass
 class RunSection:
     """How to use this machine; not part of the model's identity."""

@@ -1,4 +1,4 @@
-"""Watches the numbers of a run, and stops it with everything needed to look into a loss that is not finite."""
+"""Stops a run whose gradient is not finite, before its weights are saved, and writes what is needed to find out why."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from lst_cli.training.run.checkpoints import last_step
 
 
 class NonfiniteGuard:
-    """Knows the step and its batches, so that it can name them."""
+    """Keeps the batches of the current step, so that it can name them."""
 
-    def __init__(self, checkpoints: Path, evidence: Path, rank: int, order: BatchLog | None = None) -> None:
+    def __init__(self, checkpoints: Path, evidence: Path, rank: int, batch_log: BatchLog | None = None) -> None:
         """NonfiniteGuard one process.
 
         :param checkpoints: folder of the checkpoints.
-        :param evidence: folder that a bad batch is written to.
-        :param order: notes every batch; None where the run keeps no log of them.
+        :param evidence: folder to write a bad batch to.
+        :param batch_log: logs every batch; by default, batches are not logged.
         """
         self.step = 0
         self._checkpoints = checkpoints
         self._evidence = evidence
         self._rank = rank
-        self._order = order
+        self._batch_log = batch_log
         self._norm: Mean | None = None
         self._batches: list[TrainBatch] = []
         self._batches_step = 0
@@ -44,13 +44,13 @@ class NonfiniteGuard:
             self.check()
             self._batches, self._batches_step = [], self.step
         self._batches.append(batch)
-        if self._order is not None:
-            self._order.add(self.step, batch.sequences, batch.sums)
+        if self._batch_log is not None:
+            self._batch_log.add(self.step, batch.sequences, batch.sums)
 
     def check(self, norm: float | None = None) -> None:
-        """Stop when the gradient of the last step was not finite: its weights must not be saved.
+        """Stop if the gradient of the last step was not finite: its weights must not be saved.
 
-        :param norm: the mean gradient norm since the last log line; by default as far as it is known here.
+        :param norm: the mean gradient norm since the last log record; by default, as far as this process knows it.
         :raises LstError: names the step, its sequences and the file with its batches.
         """
         if norm is None:
@@ -60,13 +60,13 @@ class NonfiniteGuard:
         paths = [self._write(number, batch) for number, batch in enumerate(self._batches)]
         sequences = [sequence for batch in self._batches for sequence in batch.sequences]
         last = last_step(self._checkpoints)
-        begins = f"goes on from the checkpoint of step {last}" if last else "begins anew, without a checkpoint,"
+        resumes = f"resumes from the checkpoint of step {last}" if last else "starts over"
         raise LstError(
             f"the gradient of step {self._batches_step} is not finite",
             found=f"norm {norm} for sequences {sequences} of that step; batch written to "
             + ", ".join(str(path) for path in paths),
-            fix=f"the same command {begins} and comes to the same batch; to change the course, lower optimizer.lr "
-            "or raise schedule.warmup_steps, which starts another run",
+            fix=f"the same command {resumes} and reaches the same batch; lower optimizer.lr or raise "
+            "schedule.warmup_steps, which makes another model",
         )
 
     def _known_norm(self) -> float:

@@ -20,13 +20,13 @@ from lst_cli.evaluation.stories_in_training import ACCURACY, StoryScorer
 from lst_cli.training.engine.stopping import StopRequest
 
 AT_ONCE = 16
-"""Stories that a process scores in one go: a stop that is asked for waits for no more."""
+"""Stories that a process scores at once; a requested stop waits for no more than these."""
 
 STORY_ACCURACY = MetricDescriptor(ACCURACY, "Story Accuracy", 210, format_as_float, higher_better=True)
 
 
 class StoryBatch(SupportsDeviceTransfer):
-    """The stories that one process scores in one go."""
+    """The stories that one process scores at once."""
 
     def __init__(self, items: range) -> None:
         self.items = items
@@ -36,10 +36,10 @@ class StoryBatch(SupportsDeviceTransfer):
 
 
 class StoryUnit(EvalUnit[StoryBatch]):
-    """The share of stories that a model in training ends rightly."""
+    """Story completion accuracy of a model in training."""
 
     def __init__(self, model: nn.Module, source: str, scorer: StoryScorer) -> None:
-        """Score with ``model`` (as wrapped for data parallelism); the curve's line names the ``source``."""
+        """Score with ``model`` (as wrapped for data parallelism); records of the metrics log name the ``source``."""
         self._model = model
         self._source = source
         self._scorer = scorer
@@ -53,14 +53,14 @@ class StoryUnit(EvalUnit[StoryBatch]):
         model = self._model
         # fairseq2 gathers the shards of FSDP for validation, so every process scores by itself with the whole model.
         whole = model.module if isinstance(model, DistributedDataParallel) else model
-        # As in scoring: what autocast makes of the loss is no matter of stories.
+        # Disable autocast: accuracies must match `lst eval`.
         with torch.autocast(next(model.parameters()).device.type, enabled=False):
             credits = self._scorer(whole, batch.items)
         if credits:
             metric_bag.get(ACCURACY, Mean).update(sum(credits) / len(credits), weight=len(credits))
 
     def process_metric_values(self, values: MutableMapping[str, object]) -> None:
-        """Say how many stories it was."""
+        """Add the number of stories."""
         values["stories"] = self._scorer.items
 
     @property
@@ -70,13 +70,13 @@ class StoryUnit(EvalUnit[StoryBatch]):
 
 
 class StoryReader(DataReader[StoryBatch]):
-    """All stories once at each validation, shared out between the processes."""
+    """All stories once at each validation, divided among the processes."""
 
     def __init__(self, items: int, *, gang: Gang, stop: StopRequest) -> None:
-        """Deal out stories.
+        """Divide the stories.
 
         :param items: number of stories.
-        :param stop: when the run has to stop, the validation is cut off.
+        :param stop: cuts off the validation when a stop is requested.
         """
         self._items = items
         self._gang = gang
@@ -87,7 +87,7 @@ class StoryReader(DataReader[StoryBatch]):
         return self
 
     def __next__(self) -> list[StoryBatch]:
-        """The next stories of this process; the last ones may be none, so that all processes end together.
+        """The next stories of this process; possibly none at the end, so that all processes end together.
 
         :raises ValidationCutOff: the run has to stop.
         """

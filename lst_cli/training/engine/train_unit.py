@@ -33,7 +33,7 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
     ) -> None:
         """Train ``model`` (as wrapped for data parallelism) up to ``last_step``.
 
-        :param scheduled: figures that a step has by plan.
+        :param scheduled: scheduled values of a step.
         """
         self._model = model
         self._gangs = gangs
@@ -62,7 +62,7 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
         return total, batch.targets
 
     def process_metric_values(self, values: MutableMapping[str, object]) -> None:
-        """Turn the sums into what a log line shows."""
+        """Turn the sums into figures."""
         window, total = values.pop(WINDOW), values.pop(TOTAL)
         assert isinstance(window, Tensor) and isinstance(total, Tensor)
         steps, so_far = named(window), named(total)

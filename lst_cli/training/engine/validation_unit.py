@@ -1,4 +1,4 @@
-"""Loss on data that are not trained on, with the same metrics as training, and error rates where they are asked for."""
+"""Loss on held-out data, with the same metrics as training, and error rates on request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CER = MetricDescriptor("cer", "Character Error Rate (CER)", 200, format_as_float
 
 
 class ValidationUnit(EvalUnit[TrainBatch]):
-    """Next-token loss over held-out data, and error rates where transcripts are asked for."""
+    """Next-token loss over held-out data, and error rates if transcripts are requested."""
 
     def __init__(self, model: nn.Module, name: str | None = None, transcripts: TranscriptScorer | None = None) -> None:
         """Validate ``model`` (as wrapped for data parallelism)."""
@@ -52,14 +52,14 @@ class ValidationUnit(EvalUnit[TrainBatch]):
                 metric_bag.get(name, Mean).update(rate.value, weight=rate.length)
 
     def process_metric_values(self, values: MutableMapping[str, object]) -> None:
-        """Turn the sums into what a log line shows."""
+        """Turn the sums into figures."""
         window = values.pop(WINDOW)
         assert isinstance(window, Tensor)
         values.update(figures(named(window)))
 
     @property
     def name(self) -> str | None:
-        """The name of the data, where there are several."""
+        """The name of the data; None if there is only one set."""
         return self._name
 
 
@@ -82,9 +82,9 @@ class OnceReader(DataReader[TrainBatch]):
     ) -> None:
         """Read for one process.
 
-        :param read: gives all batches, from the first one on.
+        :param read: yields all batches, from the first.
         :param most: batches to read at most, over all processes.
-        :param stop: when the run has to stop, the validation is cut off.
+        :param stop: cuts off the validation when a stop is requested.
         """
         self._read = read
         self._config = config
@@ -98,7 +98,7 @@ class OnceReader(DataReader[TrainBatch]):
         return self
 
     def __next__(self) -> list[TrainBatch]:
-        """The batch of this process, of as many as there are processes; none where they do not go round.
+        """The batch of this process, from the next group of one batch per process; possibly none in the last group.
 
         :raises ValidationCutOff: the run has to stop.
         """

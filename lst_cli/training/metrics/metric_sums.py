@@ -1,4 +1,4 @@
-"""Sums that a training step adds to, and the figures that follow from them.
+"""Sums that training steps add to, and the figures computed from them.
 
 One vector of named sums is one metric: adding to it costs a single tensor operation a step.
 """
@@ -26,7 +26,7 @@ COUNTS = (
     *("tokens", "positions", "speech_tokens", "speech_patches", "predicted_speech_tokens"),
     *("aligned", "sequences", "flops", "padding"),
 )
-"""What is counted of a batch before the model sees it."""
+"""Counts of a batch, known before the model runs."""
 
 SUMS = tuple(f"{what}_{name}" for name in MODALITIES.values() for what in ("nll", "correct", "targets")) + COUNTS
 """Every sum, in the order of the vector."""
@@ -38,10 +38,10 @@ FIGURES = (
 """Every name that :func:`figures` may give."""
 
 ERROR_RATES = ("wer", "cer")
-"""Names of what a validation may have beside them."""
+"""Names of the error rates that a validation may add."""
 
 WINDOW = "window"
-"""Metric of the steps since the last log line."""
+"""Metric over the steps since the last log record."""
 
 TOTAL = "total_sums"
 """Metric since the start of the run; fairseq2's trainer keeps metrics of this prefix, and checkpoints them."""
@@ -88,7 +88,7 @@ def sums_by_modality(nll_T: Tensor, correct_T: Tensor, counts_T: Tensor, modalit
 
 
 def figures(sums: Mapping[str, float]) -> dict[str, float]:
-    """What a log line shows of the sums of some steps. Modalities without targets are left out."""
+    """The figures of a log record. Modalities without targets are omitted."""
     names = list(MODALITIES.values())
     targets = sum(sums[f"targets_{name}"] for name in names)
     if not targets:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDER = "checkpoints"
-"""Of a run, below what a restart needs."""
+"""Name of the folder of checkpoints in a run's working folder."""
 
 DAMAGED_SUFFIX = ".damaged"
 
@@ -42,19 +42,19 @@ def steps(folder: Path) -> list[int]:
 
 
 def last_step(folder: Path) -> int:
-    """The newest checkpoint's step; 0 when there is none."""
+    """The newest checkpoint's step; 0 if there is none."""
     return max(steps(folder), default=0)
 
 
 def best_step(folder: Path) -> int:
-    """The checkpoint of the highest score, the earlier one of equals; the newest where none has a score."""
+    """The checkpoint with the highest score, the earliest of equals; the newest if none has a score."""
     scores = [(-float(path.read_text()), int(path.stem[5:])) for path in (folder / "scores").glob("step_*.txt")]
     kept = set(steps(folder))
     return min(((score, step) for score, step in scores if step in kept), default=(0.0, last_step(folder)))[1]
 
 
 def score_file(folder: Path, step: int) -> Path:
-    """Where the score of a checkpoint is, once it was validated."""
+    """The file of a checkpoint's score, which validation writes."""
     return folder / "scores" / f"step_{step}.txt"
 
 
@@ -65,7 +65,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def set_aside_damaged(folder: Path) -> list[Damaged]:
-    """Rename the newest checkpoints that can't be read, so that training goes on from the last good one.
+    """Rename the newest checkpoints that can't be read, so that training resumes from the last good one.
 
     Those stay on disk under another name, as evidence. Checks the structure and the CRC of every file of the newest
     checkpoint, and goes back until one is whole.

@@ -1,4 +1,4 @@
-"""Runs of a name that were started and not finished: going on with a changed config is refused. Imports no torch."""
+"""Unfinished runs of a model name; resuming one with a changed config is refused. Imports no torch."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class Unfinished:
 
     @property
     def work(self) -> Path:
-        """The run's checkpoints and its curve."""
+        """The run's checkpoints and its metrics log."""
         return self.folder / "parts"
 
 
 class Stopped(LstError):
-    """A run that ended before its last step because it was asked to."""
+    """A run that was stopped on request before its last step."""
 
 
 @contextmanager
 def noted(request: Request, work: Path, steps: int) -> Iterator[None]:
-    """Leave beside the checkpoints what the run is of, and how it ended, unless it is killed or done."""
-    told = {"version": request.version, "steps": steps, **_identity(request)}
-    write_bytes_atomic(work / _FILE, json.dumps(told, indent=2, ensure_ascii=False).encode())
+    """Write the run's identity next to the checkpoints, and how it ended, unless it was killed or is done."""
+    identity = {"version": request.version, "steps": steps, **_identity(request)}
+    write_bytes_atomic(work / _FILE, json.dumps(identity, indent=2, ensure_ascii=False).encode())
     (work / _ENDED).unlink(missing_ok=True)
     try:
         yield
@@ -68,8 +68,8 @@ def identity_of(work: Path) -> dict[str, Any]:
     path = work / _FILE
     if not path.is_file():
         return {}
-    told: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
-    return {key: told[key] for key in ("config", "parents")}
+    data: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
+    return {key: data[key] for key in ("config", "parents")}
 
 
 def resumable(parts: Path) -> bool:
@@ -107,7 +107,7 @@ def _read(path: Path) -> Unfinished:
 
 
 def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
-    """Refuse to start beside an unfinished run of another config under the same name.
+    """Refuse to start if there is an unfinished run of another config with the same name.
 
     :param fresh: remove the unfinished run instead.
     :raises UserError: lists what differs; or, with ``fresh``, a process is training that run.
@@ -127,10 +127,10 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
         changes = [f"{key}: {old} -> {new}" for key, old, new in differences(run.identity, _identity(request))]
         more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
         raise UserError(
-            f"model/{request.name}: an unfinished run of another config stands at step {run.step} of {run.steps}",
+            f"model/{request.name}: an unfinished run of another config is at step {run.step} of {run.steps}",
             found="; ".join(changes[:_SHOWN]) + more,
             expected="the config that the run was started with",
-            fix="take the changes back to go on with it, give another --name, or drop it with --fresh",
+            fix="undo the changes to resume it, choose another --name, or drop it with --fresh",
         )
 
 
