@@ -214,6 +214,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         model = build_model(card.architecture, card.vocabulary.size)
     try:
         model.load_state_dict(load_file(path, device=device), assign=True)
+        model.tie()
     except (SafetensorError, RuntimeError) as error:
         raise _damaged(name, path, error) from None
     check_finite_weights(model.state_dict(), name)
