@@ -4,7 +4,8 @@ Documents are laid end to end, and every mask of the model — causal within a w
 tokens, the patches that are already closed — lets a query see exactly the keys from ``low`` to ``high``. So a mask
 is two integers per query, document isolation included.
 
-Shape legend: T queries, S keys, H heads, K heads of keys and values (each for H / K heads of queries), E width of a head.
+Shape legend: T queries, S keys, H heads, K heads of keys and values (each for H / K heads of queries), E width of a
+head.
 """
 
 from __future__ import annotations

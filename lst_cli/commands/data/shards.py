@@ -247,22 +247,24 @@ def _tokenizer(artifact: Artifact, modality: Any, units: int) -> tuple[Any, Shar
     from hashlib import sha256
 
     from lst_cli.shards.schema import ShardInfo
-    from lst_cli.text.tokenizer import MODEL_FILE, TextTokenizer
+    from lst_cli.text.tokenizer import TextTokenizer, artifact_file
+    from lst_cli.text.vocabulary import EOS
 
-    path = artifact.file(MODEL_FILE)
+    path = artifact_file(artifact)
     tokenizer = TextTokenizer.from_file(path)
     digest = sha256(path.read_bytes()).hexdigest()
-    return tokenizer, ShardInfo(modality=modality, pieces=tokenizer.pieces, units=units, tokenizer=digest)
+    eos = artifact.config.get("eos", EOS)
+    return tokenizer, ShardInfo(modality=modality, pieces=tokenizer.pieces, units=units, tokenizer=digest, eos=eos)
 
 
 def _own_tokenizer(artifacts: Store, shards: Artifact) -> Any:
     """The tokenizer that the shards were made with; None when it is gone."""
     from lst_cli.errors import UserError
-    from lst_cli.text.tokenizer import MODEL_FILE, TEXT_TOKENIZER, TextTokenizer
+    from lst_cli.text.tokenizer import TEXT_TOKENIZER, TextTokenizer, artifact_file
 
     try:
         found = artifacts.find(_parent(shards, "tokenizer"), TEXT_TOKENIZER)
-        return TextTokenizer.from_file(found.file(MODEL_FILE))
+        return TextTokenizer.from_file(artifact_file(found))
     except UserError:
         return None
 
