@@ -67,20 +67,25 @@ class TextModel:
     def section(self, section: ModelSection) -> ModelSection:
         """The model to train, with a global transformer of the text model's shape.
 
-        An LST keeps its number of queries per patch, so its local width follows the global one.
+        An LST keeps its number of queries per patch, so its local width follows the global one. Where its text bypasses
+        the local layers, the local width is the global one: text then goes the text model's way.
 
         :raises UserError: ``model.overrides`` asks for another shape.
         """
         import dataclasses
 
+        from lst_cli.config import to_dict
         from lst_cli.model.architectures import architecture
 
         base = architecture(section.architecture)
         shape = dict(self.shape)
         if base.local is not None:
-            del shape["tied"]
-            width = shape["dim"] // base.queries
+            asked = over(to_dict(base.local), section.overrides.get("local") or {})
+            bypass = asked.get("text") == "bypass"
+            width = shape["dim"] if bypass else shape["dim"] // base.queries
             shape["local"] = {"dim": width, "heads": _heads(width, base.local.heads)}
+            if not bypass:
+                del shape["tied"]
         refuse_others(section.overrides, {key: value for key, value in shape.items() if key != "local"}, self.name)
         return dataclasses.replace(section, overrides=over(shape, section.overrides))
 

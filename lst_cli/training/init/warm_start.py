@@ -1,8 +1,9 @@
 """Weights that begin from a text model's, as in TWIST (Hassid et al. 2023) and SpiritLM.
 
 Our baseline without its speech is the text model: same layers, same rotary layout. What speech adds, rows of
-embedding and output layer, is drawn to the statistics of the rows that are there. An LST takes the layers of its global
-transformer; its token states are narrower, so embeddings and output layer begin fresh.
+embedding and output layer, is drawn to the statistics of the rows that are there. So is an LST whose text bypasses its
+local layers at full width: its maps between embedding and global transformer begin as the identity. The token states
+of other LSTs are narrower or pass through fresh layers: they take the layers of the global transformer only.
 
 fairseq2 converts checkpoints of these families to the layout of its own modules: queries, keys and values apart, and
 rotary pairs side by side. Ours are fused and halved, so tensors are taken from the checkpoint as it is.
@@ -42,8 +43,13 @@ def initial_weights(
     filling = _Filling(text, state)
     for layer in range(config.layers):
         filling.layer(f"model.layers.{layer}.", f"global_transformer.layers.{layer}.", config)
-    if config.local is None:
+    maps = [name for name in ("text_in.weight", "text_out.weight") if name in state]
+    square = [name for name in maps if state[name].shape == (config.dim, config.dim)]
+    if config.local is None or len(square) == 2:
         _put_tokens(filling, config, vocabulary, seed)
+    for name in square:
+        torch.nn.init.eye_(state[name])
+        filling.note(name, "the identity", state[name].numel(), "text bypasses the local layers")
     fresh = [
         Mapped(ours=name, theirs="", numbers=value.numel())
         for name, value in state.items()
@@ -154,4 +160,5 @@ def like(known_VD: Tensor, rows: int, seed: int, name: str) -> Tensor:
     covariance_DD = (known_VD.T @ known_VD).double() / len(known_VD) - torch.outer(mean_D, mean_D)
     # Fewer rows than columns leave some directions without any deviation: Cholesky needs a little.
     covariance_DD += torch.eye(width) * covariance_DD.diagonal().mean() * 1e-4
-    return (mean_D + 0.5 * normal_ND @ torch.linalg.cholesky(covariance_DD).T).float()
+    drawn_ND: Tensor = (mean_D + 0.5 * normal_ND @ torch.linalg.cholesky(covariance_DD).T).float()
+    return drawn_ND

@@ -13,13 +13,14 @@ from safetensors.torch import load_file
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
+from lst_cli.model.model import build_model
 from lst_cli.model_artifact.card import MODEL
 from lst_cli.text.tokenizer import fit
 from lst_cli.training.config.train_config import ModelSection, resolve_model
 from lst_cli.training.init.initial_model import table_rows
 from lst_cli.training.init.text_model import read_text_model
 from lst_cli.training.init.warm_start import like
-from tests.training.init.text_models import VOCABULARY, tokenizer, write_text_model
+from tests.training.init.text_models import VOCABULARY, our_logits, text_tokens, tokenizer, write_text_model
 from tests.training.runs import arguments, pretrain
 from tests.training.world import make_world
 
@@ -64,7 +65,7 @@ def test_other_tokens_are_refused(tmp_path: Path) -> None:
 
 
 FROZEN = ("budget.steps=5", "optimizer.lr=1e-12", "optimizer.weight_decay=0.0", "model.overrides={}")
-NO_WARMUP = ("schedule.warmup=0",)
+NO_WARMUP = ("schedule.warmup_steps=0",)
 BASELINE = ("model.architecture=baseline_tiny", *FROZEN)
 
 
@@ -94,3 +95,18 @@ def test_a_run_begins_there(tied: bool, tmp_path: Path, capsys: pytest.CaptureFi
     two = Store(tmp_path).find("model/two", MODEL)
     first = [json.loads(artifact.file("metrics.jsonl").read_text().splitlines()[0]) for artifact in (model, two)]
     assert first[0]["loss"] == pytest.approx(first[1]["loss"], rel=1e-5)
+
+
+def test_text_that_bypasses_local_layers_is_the_text_model(tmp_path: Path) -> None:
+    theirs = write_text_model(tmp_path, tie_word_embeddings=True)
+    text = read_text_model(tmp_path)
+    config = resolve_model(text.section(ModelSection(architecture="lst_tiny", overrides={"local": {"text": "bypass"}})))
+    assert config.local is not None and config.local.dim == config.dim and config.local.decoder_layers == 2
+    weights, table = text.weights(config, VOCABULARY, 0)
+    assert {row.theirs for row in table if row.ours.startswith("text_")} == {"the identity"}
+    model = build_model(config, VOCABULARY.size)
+    model.load_state_dict(weights)
+    tokens = text_tokens()
+    with torch.no_grad():
+        wanted = theirs(torch.tensor([[1, *tokens]])).logits[0]
+    torch.testing.assert_close(our_logits(model, tokens)[:, : VOCABULARY.pieces], wanted, atol=1e-5, rtol=1e-5)
