@@ -12,7 +12,7 @@ import torch
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise
 from lst_cli.inference.transcription import transcribe_units
 from lst_cli.model.model import SpeechTextModel
-from lst_cli.model_artifact.card import TOKENIZER_FILE, LoadedModel, ModelCard, load_speech
+from lst_cli.model_artifact.card import LoadedModel, ModelCard, load_speech
 from lst_cli.patching.packed import PADDING, Packed
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TranscriptScorer:
 
         self._card = card
         self._folder = base.path
-        self._tokenizer = TextTokenizer.from_file(base.file(TOKENIZER_FILE))
+        self._tokenizer = TextTokenizer.from_file(base.file(card.tokenizer_file))
         self._speech = load_speech(base.path, card, base.reference)
 
     def __call__(self, model: nn.Module, packed: Packed) -> dict[str, ErrorRate]:

@@ -124,8 +124,8 @@ def build_questions(
     def speech(name: str) -> NDArray[np.int32]:
         return codec.encode(units[name])
 
-    def text(written: str) -> NDArray[np.int32]:
-        return np.asarray(tokenizer.encode(written), dtype=np.int32)
+    def text(written: str, *, continues: bool = False) -> NDArray[np.int32]:
+        return np.asarray(tokenizer.encode(written, continues=continues), dtype=np.int32)
 
     before, after = direction.split("-")
     markers = {"s": codec.vocabulary.s_marker, "t": codec.vocabulary.t_marker}
@@ -138,7 +138,7 @@ def build_questions(
         if after != before:
             prompt.append(np.asarray([markers[after]], dtype=np.int32))
         endings = tuple(
-            speech(name) if after == "s" else text(ending)
+            speech(name) if after == "s" else text(ending, continues=bool(item.prompt))
             for name, ending in zip(spoken_endings, item.endings, strict=True)
         )
         questions.append(Question(prompt_T=np.concatenate(prompt), endings=endings))

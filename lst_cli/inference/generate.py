@@ -58,10 +58,11 @@ class Continuation:
 
 
 def allowed_tokens(vocabulary: Vocabulary, modality: Modality) -> NDArray[np.bool_]:
-    """Which ids may come (V): pieces of text or speech tokens, and the end. Never markers, unknown or begin."""
+    """Which ids may come (V): pieces of text or speech tokens, and the end. Never markers or special tokens."""
     allowed_V = np.zeros(vocabulary.size, dtype=np.bool_)
     if modality == "text":
-        allowed_V[vocabulary.eos + 1 : vocabulary.pieces] = True
+        allowed_V[: vocabulary.pieces] = True
+        allowed_V[list(vocabulary.specials)] = False
     else:
         allowed_V[vocabulary.speech_start :] = True
     allowed_V[vocabulary.eos] = True

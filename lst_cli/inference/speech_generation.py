@@ -24,8 +24,6 @@ LIMIT_PER_PIECE = 25
 LIMIT_BESIDE = 50
 """Speech is truncated at this many tokens for each text token, plus this many: a second a token, and two more."""
 
-_UNKNOWN = 0
-_BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
 _SHOWN = 10
 
 
@@ -62,8 +60,7 @@ def unspeakable(tokenizer: TextTokenizer, text: str) -> list[str]:
     """The characters of a text that the model has no text piece for, each once: emoji, scripts it never read."""
     found = []
     for character in dict.fromkeys(text):
-        pieces = tokenizer.encode(character)
-        if any(piece == _UNKNOWN or _BYTE_PIECE.fullmatch(tokenizer.piece(piece)) for piece in pieces):
+        if not tokenizer.knows(character):
             found.append(character)
     return found
 

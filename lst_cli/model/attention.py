@@ -4,7 +4,8 @@ Documents are laid end to end, and every mask of the model — causal within a w
 tokens, the patches that are already closed — lets a query see exactly the keys from ``low`` to ``high``. So a mask
 is two integers per query, document isolation included.
 
-Shape legend: T queries, S keys, H heads, E width of a head.
+Shape legend: T queries, S keys, H heads, K heads of keys and values (each for H / K heads of queries), E width of a
+head.
 """
 
 from __future__ import annotations
@@ -67,10 +68,12 @@ class Spans:
         return replace(spans, cpu_blocks=tuple(_cpu_blocks(low, high, keys)))
 
 
-def attend(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor, spans: Spans) -> Tensor:
+def attend(q_THE: Tensor, k_SKE: Tensor, v_SKE: Tensor, spans: Spans) -> Tensor:
     """Softmax attention of each query over its span of keys; zero for a query that sees none."""
     if spans.block_mask is not None:
-        return attend_flex(q_THE, k_SHE, v_SHE, spans.block_mask)
+        return attend_flex(q_THE, k_SKE, v_SKE, spans.block_mask)
+    groups = q_THE.shape[1] // k_SKE.shape[1]
+    k_SHE, v_SHE = (x if groups == 1 else x.repeat_interleave(groups, 1) for x in (k_SKE, v_SKE))
     return _attend_cpu(q_THE, k_SHE, v_SHE, spans.cpu_blocks)
 
 
@@ -161,9 +164,10 @@ def _flex(device_type: str) -> Any:
     return torch.compile(flex_attention, dynamic=True) if device_type == "cuda" else flex_attention
 
 
-def attend_flex(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor, block_mask: BlockMask) -> Tensor:
+def attend_flex(q_THE: Tensor, k_SKE: Tensor, v_SKE: Tensor, block_mask: BlockMask) -> Tensor:
     """Attention through flex attention's block-sparse kernel, in the values' precision."""
     # Under autocast the rotary tables are float32 and turn queries and keys into that; the kernel wants one precision.
-    q_1HTE, k_1HSE, v_1HSE = (x.to(v_SHE.dtype).transpose(0, 1).unsqueeze(0) for x in (q_THE, k_SHE, v_SHE))
-    out: Tensor = _flex(q_THE.device.type)(q_1HTE, k_1HSE, v_1HSE, block_mask=block_mask)
+    q_1HTE, k_1KSE, v_1KSE = (x.to(v_SKE.dtype).transpose(0, 1).unsqueeze(0) for x in (q_THE, k_SKE, v_SKE))
+    grouped = q_THE.shape[1] != k_SKE.shape[1]
+    out: Tensor = _flex(q_THE.device.type)(q_1HTE, k_1KSE, v_1KSE, block_mask=block_mask, enable_gqa=grouped)
     return out[0].transpose(0, 1)

@@ -147,6 +147,7 @@ def _attend_rows(q_NHE: Tensor, k_BSHE: Tensor, v_BSHE: Tensor, queries: Queries
         k_RHSE,
         v_RHSE,
         attn_mask=queries.mask_RQS[:, None],
+        enable_gqa=q_NHE.shape[1] != k_BSHE.shape[2],
     )
     out_NHE = out_RHQE.transpose(1, 2).flatten(0, 1)[queries.slot_N]
     return out_NHE * queries.sees_N[:, None, None]

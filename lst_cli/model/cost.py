@@ -44,7 +44,7 @@ class Workload:
 
 
 def parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
-    """Number of parameters of each module."""
+    """Number of parameters of each module; tied ones count once, in the first that has them."""
     depths = _depths(config)
     probed = [min(depth, _PROBED_LAYERS) for depth in depths]
     counts = _counts(_of_depths(config, probed), vocabulary_size)
@@ -59,7 +59,11 @@ def parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
 
 
 def _counts(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
-    return {name: _size(module) for name, module in _on_meta(config, vocabulary_size).named_children()}
+    model = _on_meta(config, vocabulary_size)
+    counts = {name: 0 for name, _ in model.named_children()}
+    for name, parameter in model.named_parameters():
+        counts[name.partition(".")[0]] += parameter.numel()
+    return counts
 
 
 def _depths(config: ModelConfig) -> tuple[int, ...]:
@@ -87,7 +91,7 @@ def _size(module: nn.Module) -> int:
 def forward_flops(config: ModelConfig, vocabulary_size: int, work: Workload) -> dict[str, float]:
     """FLOPs of one forward pass over a stretch of data, by module."""
     flops = {
-        "global_transformer": work.positions * config.layers * _block(config.dim, work.context / 2),
+        "global_transformer": work.positions * config.layers * _global_block(config, work.context / 2),
         "head": work.tokens * 2 * vocabulary_size * (config.local.dim if config.local else config.dim),
     }
     if config.local is not None:
@@ -98,6 +102,12 @@ def forward_flops(config: ModelConfig, vocabulary_size: int, work: Workload) -> 
 def train_flops(config: ModelConfig, vocabulary_size: int, work: Workload) -> float:
     """FLOPs of forward and backward pass."""
     return 3 * sum(forward_flops(config, vocabulary_size, work).values())
+
+
+def _global_block(config: ModelConfig, keys: float) -> float:
+    """One layer of the global transformer for one position that sees ``keys`` keys on average."""
+    heads = config.head_dim * (2 * config.heads + 2 * config.kv_heads)
+    return 2 * (config.dim * heads + 3 * config.dim * config.ffn_dim) + 4 * config.heads * config.head_dim * keys
 
 
 def _block(dim: int, keys: float) -> float:

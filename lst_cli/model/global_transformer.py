@@ -18,13 +18,16 @@ class GlobalTransformer(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.head_width = config.dim // config.heads
+        self.head_width = config.head_dim
         self.theta = config.rope_theta
-        self.layers = nn.ModuleList(Block(config.dim, config.heads, config.layers) for _ in range(config.layers))
+        self.scaling = config.rope_scaling
+        self.layers = nn.ModuleList(
+            Block(config.dim, config.heads, config.layers, config.block) for _ in range(config.layers)
+        )
 
     def forward(self, x_PD: Tensor, position_P: Tensor, attends: Sequence[Attend]) -> Tensor:
         """(P, D) to (P, D); ``attends`` holds one attention for each layer."""
-        table = rotary(position_P, self.head_width, self.theta, x_PD.dtype)
+        table = rotary(position_P, self.head_width, self.theta, x_PD.dtype, self.scaling)
         for layer, attend_over in zip(self.layers, attends, strict=True):
             x_PD = layer(x_PD, table, attend_over)
         return x_PD

@@ -8,11 +8,11 @@ from lst_cli.dense import Dense
 
 
 class PackedLinear(nn.Module):
-    """A linear layer without bias that makes no gradient."""
+    """A linear layer that makes no gradient."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self._dense = Dense(layer.weight)
+        self._dense = Dense(layer.weight, layer.bias)
 
     def forward(self, x_TM: Tensor) -> Tensor:
         """(T, inputs) to (T, outputs)."""

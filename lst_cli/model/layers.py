@@ -3,7 +3,8 @@
 Initialisation: weights from a truncated normal of standard deviation ``fan_in ** -0.5``, and projections that add
 to the residual stream scaled down by ``(2 * layers) ** -0.5`` more (Radford et al. 2019, section 2.3).
 
-Shape legend: T tokens (or any rows), S keys, D width, H heads, E width of a head, F inner width of SwiGLU.
+Shape legend: T tokens (or any rows), S keys, D width, H heads, K heads of keys and values, E width of a head, F inner
+width of SwiGLU.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from lst_cli.model.attention import Spans, attend
-from lst_cli.model.model_config import ffn_dim
+from lst_cli.model.model_config import BlockConfig, RopeScaling, ffn_dim
+from lst_cli.model.rope_scaling import stretched
 
-NORM_EPS = 1e-5
+_DEFAULT = BlockConfig()
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From queries (T, H, E) and new keys and values (S, H, E) to outputs (T, H, E). Training passes the spans of the
+"""From queries (T, H, E) and new keys and values (S, K, E) to outputs (T, H, E). Training passes the spans of the
 batch; decoding passes a cache that first takes in the new keys and values."""
 
 
@@ -29,9 +31,11 @@ def over(spans: Spans) -> Attend:
     return lambda q_THE, k_SHE, v_SHE: attend(q_THE, k_SHE, v_SHE, spans)
 
 
-def linear(inputs: int, outputs: int, *, residual_layers: int | None = None) -> nn.Linear:
-    """A bias-free linear layer; ``residual_layers`` is given where it adds to a residual stream of that depth."""
-    layer = nn.Linear(inputs, outputs, bias=False)
+def linear(inputs: int, outputs: int, *, residual_layers: int | None = None, bias: bool = False) -> nn.Linear:
+    """A linear layer; ``residual_layers`` is given where it adds to a residual stream of that depth."""
+    layer = nn.Linear(inputs, outputs, bias=bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     std = inputs**-0.5
     if residual_layers is not None:
         std *= (2 * residual_layers) ** -0.5
@@ -39,16 +43,21 @@ def linear(inputs: int, outputs: int, *, residual_layers: int | None = None) -> 
     return layer
 
 
-def norm(dim: int) -> nn.RMSNorm:
-    """Root-mean-square normalisation, with the same epsilon everywhere."""
-    return nn.RMSNorm(dim, eps=NORM_EPS)
+def norm(dim: int, eps: float = _DEFAULT.norm_eps) -> nn.RMSNorm:
+    """Root-mean-square normalisation."""
+    return nn.RMSNorm(dim, eps=eps)
 
 
-def rotary(position_T: Tensor, width: int, theta: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def rotary(
+    position_T: Tensor, width: int, theta: float, dtype: torch.dtype, scaling: RopeScaling | None = None
+) -> tuple[Tensor, Tensor]:
     """Cosine and sine tables (T, 1, E/2) of rotary position embedding (Su et al. 2021)."""
     frequency_E = theta ** (-torch.arange(0, width, 2, device=position_T.device, dtype=torch.float32) / width)
+    size = 1.0
+    if scaling is not None:
+        frequency_E, size = stretched(frequency_E, theta, scaling)
     angle_T1E = position_T.float()[:, None, None] * frequency_E
-    return angle_T1E.cos().to(dtype), angle_T1E.sin().to(dtype)
+    return (angle_T1E.cos() * size).to(dtype), (angle_T1E.sin() * size).to(dtype)
 
 
 def rotate(x_THE: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
@@ -61,9 +70,8 @@ def rotate(x_THE: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
 class SwiGLU(nn.Module):
     """Gated feed-forward layer (Shazeer 2020)."""
 
-    def __init__(self, dim: int, layers: int) -> None:
+    def __init__(self, dim: int, layers: int, inner: int) -> None:
         super().__init__()
-        inner = ffn_dim(dim)
         self.gate_up = linear(dim, 2 * inner)
         self.down = linear(inner, dim, residual_layers=layers)
 
@@ -75,18 +83,25 @@ class SwiGLU(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with rotary positions."""
+    """Multi-head or grouped-query self-attention with rotary positions."""
 
-    def __init__(self, dim: int, heads: int, layers: int) -> None:
+    def __init__(self, dim: int, heads: int, layers: int, block: BlockConfig) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = linear(dim, 3 * dim)
-        self.out = linear(dim, dim, residual_layers=layers)
+        self.kv_heads = block.kv_heads or heads
+        width = block.head_dim or dim // heads
+        self.qkv = linear(dim, (heads + 2 * self.kv_heads) * width, bias=block.qkv_bias)
+        self.q_norm = norm(width, block.norm_eps) if block.qk_norm else None
+        self.k_norm = norm(width, block.norm_eps) if block.qk_norm else None
+        self.out = linear(heads * width, dim, residual_layers=layers)
 
     def forward(self, x_TD: Tensor, table: tuple[Tensor, Tensor], attend_over: Attend) -> Tensor:
         """(T, D) to (T, D)."""
-        q_THE, k_THE, v_THE = self.qkv(x_TD).unflatten(-1, (3, self.heads, -1)).unbind(1)
-        o_THE = attend_over(rotate(q_THE, table), rotate(k_THE, table), v_THE)
+        heads_THE = self.qkv(x_TD).unflatten(-1, (self.heads + 2 * self.kv_heads, -1))
+        q_THE, k_TKE, v_TKE = heads_THE.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
+        if self.q_norm is not None and self.k_norm is not None:
+            q_THE, k_TKE = self.q_norm(q_THE), self.k_norm(k_TKE)
+        o_THE = attend_over(rotate(q_THE, table), rotate(k_TKE, table), v_TKE)
         out: Tensor = self.out(o_THE.flatten(1))
         return out
 
@@ -114,12 +129,12 @@ class CrossAttention(nn.Module):
 class Block(nn.Module):
     """One pre-norm transformer layer: self-attention, then SwiGLU."""
 
-    def __init__(self, dim: int, heads: int, layers: int) -> None:
+    def __init__(self, dim: int, heads: int, layers: int, block: BlockConfig = _DEFAULT) -> None:
         super().__init__()
-        self.attention_norm = norm(dim)
-        self.attention = SelfAttention(dim, heads, layers)
-        self.ffn_norm = norm(dim)
-        self.ffn = SwiGLU(dim, layers)
+        self.attention_norm = norm(dim, block.norm_eps)
+        self.attention = SelfAttention(dim, heads, layers, block)
+        self.ffn_norm = norm(dim, block.norm_eps)
+        self.ffn = SwiGLU(dim, layers, block.ffn_dim or ffn_dim(dim))
 
     def forward(self, x_TD: Tensor, table: tuple[Tensor, Tensor], attend_over: Attend) -> Tensor:
         """(T, D) to (T, D)."""

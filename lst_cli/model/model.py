@@ -28,8 +28,14 @@ class SpeechTextModel(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, token_dim)
         nn.init.trunc_normal_(self.embedding.weight, std=token_dim**-0.5)
         self.global_transformer = GlobalTransformer(config)
-        self.norm = norm(token_dim)
+        self.norm = norm(token_dim, config.block.norm_eps)
         self.head = linear(token_dim, vocabulary_size)
+        self.tie()
+
+    def tie(self) -> None:
+        """Make the output layer's matrix the embedding's, if they are tied; after weights were assigned, again."""
+        if self.config.tied:
+            self.head.weight = self.embedding.weight
 
     def states(self, batch: Batch) -> Tensor:
         """Normalised token states (T, L) from which the next token is predicted."""

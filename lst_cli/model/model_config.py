@@ -29,6 +29,45 @@ class LocalConfig:
 
 
 @config_dataclass
+class BlockConfig:
+    """Shape of a transformer layer where it is not the default one: what today's text models vary."""
+
+    kv_heads: int | None = None
+    """Heads of keys and values, each shared by ``heads / kv_heads`` heads of queries (Ainslie et al. 2023). None: as
+    many as heads."""
+    head_dim: int | None = None
+    """Width of a head. None: the layer's width divided by its heads."""
+    ffn_dim: int | None = None
+    """Inner width of SwiGLU. None: :func:`ffn_dim` of the layer's width."""
+    norm_eps: float = 1e-5
+    """Added to the mean square in every norm of the layer; the final norm of the model has the same."""
+    qkv_bias: bool = False
+    """Whether queries, keys and values have a bias, as in Qwen 2."""
+    qk_norm: bool = False
+    """Whether each head's queries and keys are normalised before rotation, as in Qwen 3."""
+
+
+@config_dataclass
+class RopeScaling:
+    """How rotary frequencies are stretched for contexts longer than the ones first trained on."""
+
+    kind: Literal["linear", "llama3", "yarn"]
+    """``linear``: all frequencies divided by ``factor``; ``llama3``: low ones only (Llama 3.1); ``yarn``: a ramp
+    between both, and hotter attention (Peng et al. 2023)."""
+    factor: float
+    """How many times longer the contexts are."""
+    original_positions: int = 8192
+    """Context length before stretching; unused by ``linear``."""
+    low: float = 1.0
+    """``llama3``: turns within the original context below which a frequency is fully stretched; ``yarn``: its
+    ``beta_slow``."""
+    high: float = 4.0
+    """``llama3``: turns above which a frequency is kept; ``yarn``: its ``beta_fast``."""
+    attention_factor: float | None = None
+    """``yarn``: factor of cosines and sines. None: ``0.1 ln(factor) + 1``."""
+
+
+@config_dataclass
 class ModelConfig:
     """A model without its vocabulary, which is given by tokenizer and quantizer."""
 
@@ -42,6 +81,12 @@ class ModelConfig:
     """Attention heads of the global transformer."""
     rope_theta: float = Field(default=500_000.0, gt=0, le=1e12)
     """Base of the rotary position embedding."""
+    rope_scaling: RopeScaling | None = None
+    """Stretching of the global transformer's rotary frequencies; none by default."""
+    block: BlockConfig = Field(default_factory=BlockConfig)
+    """Shape of the global transformer's layers where it is not the default one."""
+    tied: bool = False
+    """Whether embedding and output layer are one matrix."""
     local: LocalConfig | None = None
     """Patch encoder and decoder; only for ``lst``."""
 
@@ -49,6 +94,21 @@ class ModelConfig:
     def queries(self) -> int:
         """k: queries of a patch, which together make one global vector."""
         return self.dim // self.local.dim if self.local is not None else 1
+
+    @property
+    def head_dim(self) -> int:
+        """Width of a head of the global transformer."""
+        return self.block.head_dim or self.dim // self.heads
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values of the global transformer."""
+        return self.block.kv_heads or self.heads
+
+    @property
+    def ffn_dim(self) -> int:
+        """Inner width of the global transformer's SwiGLU layers."""
+        return self.block.ffn_dim or ffn_dim(self.dim)
 
     def check(self) -> ModelConfig:
         """Return the config, if its parts fit together.
@@ -58,8 +118,16 @@ class ModelConfig:
         problems = []
         if (self.family == "lst") != (self.local is not None):
             problems.append("family lst needs a section 'local', and family baseline has none")
-        if self.dim % self.heads or (self.dim // self.heads) % 2:
-            problems.append(f"dim {self.dim} must be a multiple of heads {self.heads}, with an even quotient")
+        if self.block.head_dim is None and self.dim % self.heads:
+            problems.append(f"dim {self.dim} must be a multiple of heads {self.heads}, or block.head_dim be set")
+        elif self.head_dim < 2 or self.head_dim % 2:
+            problems.append(f"the width of a head must be even: found {self.head_dim}")
+        if self.kv_heads < 1 or self.heads % self.kv_heads:
+            problems.append(f"heads {self.heads} must be a multiple of block.kv_heads {self.kv_heads}")
+        if self.ffn_dim < 1 or self.block.norm_eps <= 0:
+            problems.append("block.ffn_dim and block.norm_eps must be above 0")
+        if self.rope_scaling is not None and self.rope_scaling.factor < 1:
+            problems.append(f"rope_scaling.factor must be 1 or more: found {self.rope_scaling.factor}")
         if self.local is not None:
             problems += _local_problems(self, self.local)
         if problems:

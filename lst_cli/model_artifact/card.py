@@ -1,8 +1,9 @@
 """The ``model`` artifact: everything that inference needs, in one folder.
 
-``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` the text pieces
-and ``quantizer.safetensors`` the centroids, so that a model hears and reads without the artifacts it was made from.
-``speech_bpe.model`` is there where the model takes speech tokens merged by a BPE.
+``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` or
+``tokenizer.json`` the text tokens and ``quantizer.safetensors`` the centroids, so that a model reads text and speech
+without the artifacts it was made from. ``speech_bpe.model`` is there where the model takes speech tokens merged by a
+BPE.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from lst_cli.json_text import parse_json
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     from lst_cli.model.model import SpeechTextModel
     from lst_cli.model.model_config import ModelConfig
@@ -33,12 +34,11 @@ MODEL = Kind("model", 1)
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
-TOKENIZER_FILE = "tokenizer.model"
 QUANTIZER_FILE = "quantizer.safetensors"
 
 SPEECH_BPE_FILE = "speech_bpe.model"
 
-_ALWAYS = (WEIGHTS_FILE, CARD_FILE, TOKENIZER_FILE, QUANTIZER_FILE)
+_ALWAYS = (WEIGHTS_FILE, CARD_FILE, QUANTIZER_FILE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +53,14 @@ class ModelCard:
     """The quantizer's ``reference``, ``fingerprint`` and ``config``, from :func:`quantizer_entry`."""
     speech_bpe: Mapping[str, Any] | None = None
     """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
+    tokenizer_file: str = "tokenizer.model"
+    """Name of the text tokenizer's file."""
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that make the model, inside and outside of an artifact root."""
-        return (*_ALWAYS, SPEECH_BPE_FILE) if self.speech_bpe is not None else _ALWAYS
+        always = (*_ALWAYS, self.tokenizer_file)
+        return (*always, SPEECH_BPE_FILE) if self.speech_bpe is not None else always
 
     @property
     def cut(self) -> Cut:
@@ -88,8 +91,8 @@ class LoadedModel:
 
     @property
     def tokenizer_file(self) -> Path:
-        """The SentencePiece model."""
-        return self.folder / TOKENIZER_FILE
+        """The text tokenizer's file."""
+        return self.folder / self.card.tokenizer_file
 
 
 def quantizer_entry(quantizer: Artifact) -> dict[str, Any]:
@@ -119,7 +122,7 @@ def save_model(
 
     :param folder: where to write, a draft's ``path``.
     :param model: its parameters and persistent buffers are saved in their own precision.
-    :param tokenizer: SentencePiece model to copy.
+    :param tokenizer: file of the text tokenizer, to copy.
     :param quantizer: ``centroids.safetensors`` of the quantizer artifact, to copy.
     :param speech_bpe: SentencePiece model over speech tokens, to copy; None where the card names none.
     """
@@ -137,19 +140,29 @@ def save_model(
             "patching": to_dict(card.patching),
             "quantizer": dict(card.quantizer),
             **({"speech_bpe": dict(card.speech_bpe)} if card.speech_bpe is not None else {}),
+            "tokenizer_file": card.tokenizer_file,
         },
         indent=2,
         ensure_ascii=False,
     )
-    # Tied weights share memory, which safetensors refuses: each name gets a copy of its own.
-    weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    write_bytes_atomic(folder / TOKENIZER_FILE, tokenizer.read_bytes())
+    weights = apart({name: value.detach().cpu() for name, value in model.state_dict().items()})
+    write_bytes_atomic(folder / card.tokenizer_file, tokenizer.read_bytes())
     write_bytes_atomic(folder / QUANTIZER_FILE, quantizer.read_bytes())
     if speech_bpe is not None:
         write_bytes_atomic(folder / SPEECH_BPE_FILE, speech_bpe.read_bytes())
     with atomic_path(folder / WEIGHTS_FILE) as path:
         save_file(weights, path)
     write_bytes_atomic(folder / CARD_FILE, (text + "\n").encode())
+
+
+def apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as safetensors takes them: tied ones share memory, so each name but the first gets a copy of its own."""
+    seen: set[int] = set()
+    weights = {}
+    for name, value in state.items():
+        weights[name] = value.clone() if value.data_ptr() in seen else value.contiguous()
+        seen.add(value.data_ptr())
+    return weights
 
 
 def read_card(artifact: Artifact) -> ModelCard:
@@ -168,6 +181,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
     from lst_cli.config import from_dict
     from lst_cli.model.model_config import ModelConfig
     from lst_cli.patching.strategies import PatchingConfig
+    from lst_cli.text.tokenizer import MODEL_FILE
     from lst_cli.text.vocabulary import Vocabulary
 
     try:
@@ -178,9 +192,18 @@ def read_card_file(path: Path, name: str) -> ModelCard:
             patching=from_dict(PatchingConfig, data["patching"], str(path)),
             quantizer=data["quantizer"],
             speech_bpe=data.get("speech_bpe"),
+            tokenizer_file=_known_tokenizer(data.get("tokenizer_file", MODEL_FILE)),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(name, path, error) from None
+
+
+def _known_tokenizer(name: str) -> str:
+    from lst_cli.text.tokenizer import TOKENIZER_FILES
+
+    if name not in TOKENIZER_FILES:
+        raise ValueError(f"tokenizer_file {name!r}")
+    return name
 
 
 def load_model(artifact: Artifact, device: str = "cpu", precision: Precision | None = None) -> LoadedModel:
@@ -214,6 +237,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         model = build_model(card.architecture, card.vocabulary.size)
     try:
         model.load_state_dict(load_file(path, device=device), assign=True)
+        model.tie()
     except (SafetensorError, RuntimeError) as error:
         raise _damaged(name, path, error) from None
     check_finite_weights(model.state_dict(), name)
@@ -221,10 +245,10 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
         model = model.to(getattr(torch, precision))
     parameters = sum(each.numel() for each in model.parameters())
     pack(model)
-    tokenizer = TextTokenizer.from_file(folder / TOKENIZER_FILE)
+    tokenizer = TextTokenizer.from_file(folder / card.tokenizer_file)
     if tokenizer.pieces != card.vocabulary.pieces:
         raise UserError(
-            f"{name}: {TOKENIZER_FILE} is not the model's tokenizer",
+            f"{name}: {card.tokenizer_file} is not the model's tokenizer",
             found=f"{tokenizer.pieces} pieces",
             expected=f"{card.vocabulary.pieces} pieces",
             fix="'lst artifact verify' tells whether an artifact is whole",

@@ -40,7 +40,7 @@ def sample_rows(shards: ShardSet, n: int, tokenizer: TextTokenizer | None, seed:
     rows = table.take(chosen).to_pylist()
     if shards.modality == "text":
         return [_text_row(row, tokenizer) for row in rows]
-    vocabulary = Vocabulary(pieces=shards.info.pieces, units=shards.info.units)
+    vocabulary = shards.info.vocabulary
     readings = _readings(table.take(chosen).select(list(SPEECH_COLUMNS)), rows, vocabulary, seed)
     return [_speech_row(row, lines) for row, lines in zip(rows, readings, strict=True)]
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from lst_cli.artifacts import Kind
 from lst_cli.errors import UserError
 from lst_cli.json_text import parse_json
+from lst_cli.text.vocabulary import EOS, Vocabulary
 
 SHARDS = Kind("shards", 1)
 
@@ -54,8 +55,15 @@ class ShardInfo:
     units: int
     """Clusters of the quantizer; 0 in text shards."""
     tokenizer: str
-    """sha256 of the SentencePiece model."""
+    """sha256 of the text tokenizer's file."""
+    eos: int = EOS
+    """The text token that closes documents."""
     schema: int = SHARDS.schema
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """That of a model of these tokens, but for the special tokens, which shards do not know."""
+        return Vocabulary(pieces=self.pieces, units=self.units, eos=self.eos)
 
 
 def sentence_id(utterance: str, number: int) -> str:

@@ -115,11 +115,13 @@ class ShardSet:
         :raises UserError: they were made with another tokenizer or quantizer.
         """
         info = self.info
-        if info.pieces != vocabulary.pieces or (info.modality == "speech" and info.units != vocabulary.units):
+        known = (info.pieces, info.eos) == (vocabulary.pieces, vocabulary.eos)
+        if not known or (info.modality == "speech" and info.units != vocabulary.units):
             raise UserError(
                 f"source {name}: the shards do not fit the model's vocabulary",
-                found=f"{info.pieces} text pieces, {info.units} units",
-                expected=f"{vocabulary.pieces} text pieces, {vocabulary.units} units",
+                found=f"{info.pieces} text tokens, documents closed by token {info.eos}, {info.units} units",
+                expected=f"{vocabulary.pieces} text tokens, documents closed by {vocabulary.eos}, "
+                f"{vocabulary.units} units",
                 fix="use shards made with the model's own tokenizer and quantizer",
             )
 

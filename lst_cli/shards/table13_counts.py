@@ -20,7 +20,6 @@ from lst_cli.shards.documents.document import Documents, assemble
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
 from lst_cli.shards.shard_set import ShardSet
-from lst_cli.text.vocabulary import Vocabulary
 
 TEXT_DATA = 2.0
 """Tokens of text data for each token of interleaved data (Lu et al. 2025, section 2)."""
@@ -80,7 +79,7 @@ def count(shards: ShardSet, interleave: InterleaveConfig, *, seed: int = 0, most
     """
     if shards.modality != "speech":
         raise UserError("text shards hold no speech to count", expected="speech shards")
-    vocabulary = Vocabulary(pieces=shards.info.pieces, units=shards.info.units)
+    vocabulary = shards.info.vocabulary
     speech = dict.fromkeys(_PATCHINGS, 0)
     utterances = tokens = text = 0
     for index in permutation(len(shards.groups), seed, Draw.BLOCKS):

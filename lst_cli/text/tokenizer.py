@@ -1,4 +1,4 @@
-"""Text pieces: a SentencePiece model whose encoding of a span is the encodings of its words.
+"""Text tokens: a tokenizer whose encoding of a span is the encodings of its words.
 
 Interleaving swaps spans of words between speech and text at every reading (Lu et al. 2025, section A.1.1), so the
 shards hold the pieces of each word, and a span's pieces must be those of its words, one after another.
@@ -13,13 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lst_cli.artifacts import Kind
+from lst_cli.artifacts import Artifact, Kind
 from lst_cli.errors import UserError
 from lst_cli.hashing import uniform
+from lst_cli.text.json_tokenizer import JsonTokenizer
 from lst_cli.text.vocabulary import EOS
 
 TEXT_TOKENIZER = Kind("text_tokenizer", 1)
 MODEL_FILE = "tokenizer.model"
+JSON_FILE = "tokenizer.json"
+TOKENIZER_FILES = (MODEL_FILE, JSON_FILE)
+"""A tokenizer artifact and a model hold one of these."""
 
 _SPACE = "\u2581"
 """SentencePiece's sign for a space."""
@@ -30,35 +34,26 @@ _SAMPLED_AT_ONCE = 10_000
 
 
 class TextTokenizer:
-    """Encodes and decodes text with a SentencePiece model.
+    """Encodes and decodes text with a SentencePiece model or a ``tokenizer.json``.
 
-    Runs of white space count as one space, and every word is encoded with the space before it.
+    Runs of white space count as one space, and each word is encoded with the space before it; at the start of a text
+    as the tokenizer does it there.
 
-    :param model: the bytes of a ``.model`` file.
+    :param model: the bytes of a ``.model`` or ``tokenizer.json`` file.
     :param source: what to call it in errors.
-    :raises UserError: no SentencePiece model, one without ``unk 0, bos 1, eos 2``, or one in which a piece may
-        reach over a word's end.
+    :raises UserError: neither of them, or one in which a token may reach over a word's end.
     """
 
     def __init__(self, model: bytes, source: str = MODEL_FILE) -> None:
-        import sentencepiece
-
         self.source = source
-        self._processor = sentencepiece.SentencePieceProcessor()
-        try:
-            self._processor.LoadFromSerializedProto(model)
-            self._check_control_pieces()
-            self._check_word_by_word()
-        except (RuntimeError, UnicodeDecodeError) as error:  # the second, from a piece that is not UTF-8
-            raise UserError(
-                f"{source}: not a SentencePiece model",
-                found=str(error).splitlines()[0] if str(error) else f"{len(model)} bytes",
-                fix="give the .model file that SentencePiece wrote",
-            ) from None
+        is_json = model.lstrip()[:1] == b"{"
+        self._backend: SentencePieceTokenizer | JsonTokenizer = (
+            JsonTokenizer(model, source) if is_json else SentencePieceTokenizer(model, source)
+        )
 
     @classmethod
     def from_file(cls, path: Path) -> TextTokenizer:
-        """Load a ``.model`` file.
+        """Load a tokenizer file.
 
         :raises UserError: the file can't be read, or as for the constructor.
         """
@@ -68,33 +63,122 @@ class TextTokenizer:
             raise UserError(f"{path}: the tokenizer can't be read", found=str(error)) from None
 
     @property
+    def is_json(self) -> bool:
+        """Whether it is a ``tokenizer.json``."""
+        return isinstance(self._backend, JsonTokenizer)
+
+    @property
     def pieces(self) -> int:
-        """Number of pieces, control pieces included."""
-        return int(self._processor.get_piece_size())
+        """Number of text tokens, special ones included."""
+        return self._backend.pieces
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text's pieces; no markers, no end."""
-        ids: list[int] = self._processor.encode(_spaced(text))
-        return ids
+    @property
+    def specials(self) -> tuple[int, ...]:
+        """Tokens that no text is encoded to."""
+        return self._backend.specials
 
-    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
-        """:meth:`encode` of many texts, on ``threads`` threads."""
-        ids: list[list[int]] = self._processor.encode([_spaced(text) for text in texts], num_threads=threads)
-        return ids
+    def encode(self, text: str, *, continues: bool = False) -> list[int]:
+        """Ids of a text's tokens; no markers, no end.
+
+        :param continues: whether another text and a space stand before it.
+        """
+        return self.encode_batch([text], continues=continues)[0]
+
+    def encode_batch(self, texts: Sequence[str], threads: int = 1, *, continues: bool = False) -> list[list[int]]:
+        """:meth:`encode` of many texts.
+
+        :param threads: for SentencePiece; a ``tokenizer.json`` is always read by as many as there are cores.
+        """
+        spaced = [_spaced(text) for text in texts]
+        if isinstance(self._backend, JsonTokenizer):
+            return self._backend.encode_batch(spaced, continues=continues)
+        return self._backend.encode_batch(spaced, threads)
+
+    def encode_rows(self, rows: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        """Ids of each word of each row of words; those of a row together are :meth:`encode` of its text.
+
+        :raises UserError: they are not, for a word of this tokenizer.
+        """
+        first = list(dict.fromkeys(row[0] for row in rows if row))
+        later = list(dict.fromkeys(itertools.chain.from_iterable(row[1:] for row in rows)))
+        opening = dict(zip(first, self.encode_batch(first), strict=True))
+        following = dict(zip(later, self.encode_batch(later, continues=True), strict=True))
+        words = [[(following if place else opening)[word] for place, word in enumerate(row)] for row in rows]
+        whole = self.encode_batch([" ".join(row) for row in rows])
+        for row, ids, together in zip(rows, words, whole, strict=True):
+            if list(itertools.chain.from_iterable(ids)) != together:
+                raise self._backend.not_word_by_word(f"{' '.join(row)[:200]!r} is encoded otherwise than its words")
+        return words
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-        """Ids of each word's pieces; together they are :meth:`encode` of the words with spaces between."""
-        return self.encode_batch(words)
+        """:meth:`encode_rows` of one row."""
+        return self.encode_rows([words])[0]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens; special tokens have none."""
+        return self._backend.decode(ids)
+
+    def piece(self, id: int) -> str:
+        """How a token reads, with ``▁`` for a space."""
+        return self._backend.piece(id)
+
+    def raw_tokens(self) -> list[str | None]:
+        """All tokens as the file writes them, by id."""
+        return [self._backend.token(id) for id in range(self.pieces)]
+
+    def knows(self, character: str) -> bool:
+        """Whether a character is in whole tokens, and not in bytes or an unknown token."""
+        return self._backend.knows(character)
+
+
+class SentencePieceTokenizer:
+    """Encodes and decodes with a SentencePiece model with ``unk 0, bos 1, eos 2``.
+
+    :raises UserError: no such model, or one in which a piece may reach over a word's end.
+    """
+
+    specials = (0, 1, EOS)
+
+    def __init__(self, model: bytes, source: str) -> None:
+        import sentencepiece
+
+        self.source = source
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(model)
+            self.pieces = int(self._processor.get_piece_size())
+            self._check_control_pieces()
+            self._check_word_by_word()
+        except (RuntimeError, UnicodeDecodeError) as error:  # the second, from a piece that is not UTF-8
+            raise UserError(
+                f"{source}: not a SentencePiece model",
+                found=str(error).splitlines()[0] if str(error) else f"{len(model)} bytes",
+                fix=f"give the .model file that SentencePiece wrote, or a {JSON_FILE}",
+            ) from None
+
+    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
+        """Ids of texts, on ``threads`` threads."""
+        ids: list[list[int]] = self._processor.encode(list(texts), num_threads=threads)
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of pieces; control pieces have none."""
         text: str = self._processor.decode([int(id) for id in ids])
         return text
 
+    def token(self, id: int) -> str:
+        """A piece as the model writes it."""
+        return self.piece(id)
+
     def piece(self, id: int) -> str:
         """How a piece is written, with ``▁`` for a space."""
         text: str = self._processor.id_to_piece(int(id))
         return text
+
+    def knows(self, character: str) -> bool:
+        """Whether a character is in whole pieces, and not in bytes or the unknown piece."""
+        (ids,) = self.encode_batch([character])
+        return not any(id == self.specials[0] or self._processor.is_byte(id) for id in ids)
 
     def _check_control_pieces(self) -> None:
         processor = self._processor
@@ -115,8 +199,8 @@ class TextTokenizer:
             if _SPACE in piece.lstrip(_SPACE) and not processor.is_control(id):
                 raise self.not_word_by_word(f"the piece {piece!r} reaches over the end of a word")
         for words in (["a", "b"], ["speech", "and", "text,", "word", "by", "word."]):
-            apart = [id for ids in self.encode_words(words) for id in ids]
-            if apart != self.encode(" ".join(words)):
+            apart = list(itertools.chain.from_iterable(self.encode_batch(words)))
+            if apart != self.encode_batch([" ".join(words)])[0]:
                 raise self.not_word_by_word(f"{' '.join(words)!r} is encoded otherwise than its words")
 
     def not_word_by_word(self, found: str) -> UserError:
@@ -127,6 +211,15 @@ class TextTokenizer:
             expected="SentencePiece with a dummy prefix and split by white space, as Llama's",
             fix="train one with 'lst text fit'",
         )
+
+
+def artifact_file(artifact: Artifact) -> Path:
+    """The tokenizer's file in a ``text_tokenizer`` artifact.
+
+    :raises UserError: it is gone.
+    """
+    names = {record.path for record in artifact.files}
+    return artifact.file(JSON_FILE if JSON_FILE in names else MODEL_FILE)
 
 
 def _spaced(text: str) -> str:

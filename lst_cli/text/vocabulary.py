@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EOS = 2
-"""SentencePiece's ``</s>`` closes every document, text or speech."""
+"""SentencePiece's ``</s>``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +21,19 @@ class Vocabulary:
     """Token ids of text pieces, markers and speech tokens (Lu et al. 2025, section 3)."""
 
     pieces: int
-    """Number of SentencePiece pieces; its control pieces keep their ids."""
+    """Number of text tokens; special ones keep their ids."""
 
     units: int
     """Number of speech tokens: the quantizer's clusters."""
+
+    eos: int = EOS
+    """Closes every document, text or speech."""
+
+    specials: tuple[int, ...] = (0, 1, EOS)
+    """Text tokens that no text is encoded to."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "specials", tuple(self.specials))  # JSON has lists only
 
     @property
     def t_marker(self) -> int:
@@ -35,11 +44,6 @@ class Vocabulary:
     def s_marker(self) -> int:
         """``<s>`` opens a speech segment."""
         return self.pieces + 1
-
-    @property
-    def eos(self) -> int:
-        """Closes a document."""
-        return EOS
 
     @property
     def speech_start(self) -> int:

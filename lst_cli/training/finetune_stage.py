@@ -16,7 +16,6 @@ from lst_cli.model_artifact.card import (
     MODEL,
     QUANTIZER_FILE,
     SPEECH_BPE_FILE,
-    TOKENIZER_FILE,
     WEIGHTS_FILE,
     ModelCard,
     load_speech,
@@ -104,7 +103,7 @@ def make(config: FinetuneConfig, inputs: FinetuneInputs, folders: Folders) -> Ca
             draft,
             job,
             card,
-            tokenizer=base.file(TOKENIZER_FILE),
+            tokenizer=base.file(card.tokenizer_file),
             quantizer=base.file(QUANTIZER_FILE),
             speech_bpe=base.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
         )

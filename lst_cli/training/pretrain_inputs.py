@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
 from lst_cli.training.config.pretrain_config import PretrainConfig
-from lst_cli.training.config.train_config import check_every, refuse, resolve_model
+from lst_cli.training.config.train_config import check_every, refuse
 
 if TYPE_CHECKING:
     from lst_cli.evaluation.stories_in_training import Stories
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from lst_cli.shards.read.reader import ReaderConfig
     from lst_cli.text.speech_bpe import SpeechBpe
     from lst_cli.text.speech_codec import SpeechCodec
-    from lst_cli.training.init.hf_llama import TextModel
+    from lst_cli.training.init.initial_model import InitialModel
 
 CENTROIDS_FILE = "centroids.safetensors"
-TOKENIZER_FILE = "tokenizer.model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +40,8 @@ class PretrainInputs:
     """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
     stories: Stories | None = None
     """Stories to score at every validation."""
-    init: TextModel | None = None
-    """A text model whose weights the run starts from."""
+    init: InitialModel | None = None
+    """A model whose weights the run starts from."""
 
     @property
     def validates(self) -> bool:
@@ -58,8 +57,10 @@ class PretrainInputs:
 
     @property
     def tokenizer_file(self) -> Path:
-        """The SentencePiece model."""
-        return self.tokenizer.file(TOKENIZER_FILE)
+        """The text tokenizer's file."""
+        from lst_cli.text.tokenizer import artifact_file
+
+        return artifact_file(self.tokenizer)
 
     @property
     def centroids_file(self) -> Path:
@@ -72,6 +73,8 @@ class PretrainInputs:
         roles = {"tokenizer": self.tokenizer, "quantizer": self.quantizer}
         if self.speech_bpe is not None:
             roles["speech_bpe"] = self.speech_bpe
+        if self.init is not None and self.init.artifact is not None:
+            roles["init"] = self.init.artifact
         if self.stories is not None and self.stories.tokens is not None:
             roles["stories_tokens"] = self.stories.tokens
         for role, artifacts in (
@@ -92,6 +95,7 @@ def open_sources(config: PretrainConfig, inputs: PretrainInputs) -> tuple[list[S
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.shard_set import ShardSet
     from lst_cli.text.speech_codec import SpeechCodec
+    from lst_cli.text.tokenizer import TextTokenizer
     from lst_cli.text.vocabulary import Vocabulary
 
     data = config.data
@@ -107,7 +111,12 @@ def open_sources(config: PretrainConfig, inputs: PretrainInputs) -> tuple[list[S
     info = sources[0].shards.info
     _check_parents(inputs, info.tokenizer, info.units)
     bpe = _speech_bpe(inputs, info.units)
-    vocabulary = Vocabulary(pieces=info.pieces, units=info.units if bpe is None else bpe.pieces)
+    vocabulary = Vocabulary(
+        pieces=info.pieces,
+        units=info.units if bpe is None else bpe.pieces,
+        eos=info.eos,
+        specials=TextTokenizer.from_file(inputs.tokenizer_file).specials,
+    )
     return sources, SpeechCodec(vocabulary, bpe)
 
 
@@ -188,9 +197,7 @@ def check_inputs(config: PretrainConfig, inputs: PretrainInputs) -> None:
             fix="set model.architecture to a baseline, or remove --speech-bpe",
         )
     if inputs.init is not None:
-        from lst_cli.training.init.hf_llama import check_text_model
-
-        check_text_model(inputs.init, resolve_model(config.model), inputs.tokenizer_file)
+        inputs.init.check(inputs.tokenizer_file, inputs.quantizer, inputs.speech_bpe)
     if inputs.validates:
         refuse(check_every("validation.every", config.validation.every, config.log_every))
     needs = config.patching.strategy in ("aligned", "mixed", "curriculum")

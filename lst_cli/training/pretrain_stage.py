@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lst_cli.training.engine.step_reader import StepReader
     from lst_cli.training.engine.stopping import StopRequest
     from lst_cli.training.engine.validation_unit import OnceReader
-    from lst_cli.training.init.hf_llama import TextModel
+    from lst_cli.training.init.initial_model import InitialModel
     from lst_cli.training.run.session import Folders
 
 
@@ -94,22 +94,23 @@ def _initial_file(folders: Folders) -> Path:
     return folders.work / "initial.safetensors"
 
 
-def _write_initial(config: PretrainConfig, text: TextModel, vocabulary: Vocabulary, folders: Folders) -> None:
-    """Write the initial weights: a text model's where they fit, otherwise random ones; print which went where."""
+def _write_initial(config: PretrainConfig, source: InitialModel, vocabulary: Vocabulary, folders: Folders) -> None:
+    """Write the initial weights, and print which came from where."""
     from safetensors.torch import save_file
 
     from lst_cli.artifacts.parquet import atomic_path
     from lst_cli.console import print_table
-    from lst_cli.training.init.warm_start import initial_weights, table_rows
+    from lst_cli.model_artifact.card import apart
+    from lst_cli.training.init.initial_model import table_rows
 
     path = _initial_file(folders)
     if path.is_file():
         return
-    weights, table = initial_weights(text, resolve_model(config.model), vocabulary, config.seed)
-    print_table(f"weights of {text.folder}", ("here", "there", "numbers", ""), table_rows(table))
+    weights, table = source.weights(resolve_model(config.model), vocabulary, config.seed)
+    print_table(f"weights of {source.name}", ("here", "there", "numbers", ""), table_rows(table))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as unfinished:
-        save_file({name: value.contiguous() for name, value in weights.items()}, unfinished)
+        save_file(apart(weights), unfinished)
 
 
 def _card(config: PretrainConfig, inputs: PretrainInputs, speech: SpeechCodec) -> ModelCard:
@@ -119,6 +120,7 @@ def _card(config: PretrainConfig, inputs: PretrainInputs, speech: SpeechCodec) -
         patching=config.patching,
         quantizer=quantizer_entry(inputs.quantizer),
         speech_bpe=speech_bpe_entry(inputs.speech_bpe) if inputs.speech_bpe is not None else None,
+        tokenizer_file=inputs.tokenizer_file.name,
     )
 
 

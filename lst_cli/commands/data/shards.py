@@ -219,9 +219,11 @@ def _tokenizer(artifact: Artifact, modality: Any, units: int) -> tuple[Any, Shar
     from hashlib import sha256
 
     from lst_cli.shards.schema import ShardInfo
-    from lst_cli.text.tokenizer import MODEL_FILE, TextTokenizer
+    from lst_cli.text.tokenizer import TextTokenizer, artifact_file
+    from lst_cli.text.vocabulary import EOS
 
-    path = artifact.file(MODEL_FILE)
+    path = artifact_file(artifact)
     tokenizer = TextTokenizer.from_file(path)
     digest = sha256(path.read_bytes()).hexdigest()
-    return tokenizer, ShardInfo(modality=modality, pieces=tokenizer.pieces, units=units, tokenizer=digest)
+    eos = artifact.config.get("eos", EOS)
+    return tokenizer, ShardInfo(modality=modality, pieces=tokenizer.pieces, units=units, tokenizer=digest, eos=eos)

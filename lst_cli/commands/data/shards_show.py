@@ -46,11 +46,11 @@ def show(
 def _own_tokenizer(artifacts: Store, shards: Artifact) -> Any:
     """The tokenizer that the shards were made with; None when it is gone."""
     from lst_cli.errors import UserError
-    from lst_cli.text.tokenizer import MODEL_FILE, TEXT_TOKENIZER, TextTokenizer
+    from lst_cli.text.tokenizer import TEXT_TOKENIZER, TextTokenizer, artifact_file
 
     try:
         found = artifacts.find(shards.parents["tokenizer"].reference, TEXT_TOKENIZER)
-        return TextTokenizer.from_file(found.file(MODEL_FILE))
+        return TextTokenizer.from_file(artifact_file(found))
     except (KeyError, UserError):
         return None
 

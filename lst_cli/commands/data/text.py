@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lst_cli.artifacts import Draft, Kind, Request
 from lst_cli.commands.common import Json, MaxRejectRate, Seed, build
+from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
     from lst_cli.text.text_files import TextFile
 
-app = typer.Typer(no_args_is_help=True, help="Text tokenizers (SentencePiece).")
+app = typer.Typer(no_args_is_help=True, help="Text tokenizers: SentencePiece, or the tokenizer.json of a text model.")
 
 Name = Annotated[str, typer.Option(help="Name of the tokenizer.")]
 TextFiles = Annotated[
@@ -59,20 +60,32 @@ def fit(
 @app.command("import")
 def import_model(
     ctx: typer.Context,
-    model_file: Annotated[Path, typer.Argument(help="A SentencePiece .model file, such as Llama 2's.")],
+    source: Annotated[
+        str, typer.Argument(help="A tokenizer.json or SentencePiece .model, a text model's folder, or its Hub name.")
+    ],
     name: Name,
+    eos: Annotated[
+        str | None, typer.Option(help="The token that closes documents; by default what the model's config names.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Take over a SentencePiece model, if its words encode alone as they do in a span."""
-    from lst_cli.text.text_files import digests, text_files
+    """Take over a text model's tokenizer, if the tokens of a span are those of its words."""
+    from hashlib import sha256
 
-    config = {"imported": next(iter(digests(text_files([model_file])).values()))}
+    from lst_cli.text.import_tokenizer import end_token, tokenizer_file
+    from lst_cli.text.tokenizer import JSON_FILE, MODEL_FILE, TextTokenizer
+
+    path = tokenizer_file(source)
+    imported = TextTokenizer.from_file(path)
+    data = path.read_bytes()
+    config: dict[str, Any] = {"imported": sha256(data).hexdigest()}
+    if imported.is_json:
+        config["eos"] = end_token(path, imported, eos)
+    elif eos is not None:
+        raise UserError(f"--eos {eos}: a SentencePiece model closes documents with its piece 2", fix="leave out --eos")
 
     def make(draft: Draft) -> None:
-        from lst_cli.text.tokenizer import MODEL_FILE, TextTokenizer
-
-        imported = TextTokenizer.from_file(model_file)
-        (draft.path / MODEL_FILE).write_bytes(model_file.read_bytes())
+        (draft.path / (JSON_FILE if imported.is_json else MODEL_FILE)).write_bytes(data)
         draft.statistics.update(pieces=imported.pieces)
 
     build(ctx, Request(kind=_kind(), name=name, config=config), make, json=json)

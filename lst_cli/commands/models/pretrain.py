@@ -67,9 +67,9 @@ SpeechBpe = Annotated[
     ),
 ]
 Init = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="Folder of a text model to start from: Llama-family safetensors, as transformers saves them.",
+        help="Start from model/NAME, an exported folder, or a text model: its folder or Hub name.",
         rich_help_panel=_MODEL,
     ),
 ]
@@ -134,16 +134,20 @@ def pretrain(
     from lst_cli.config import load_config
     from lst_cli.training import pretrain_stage as stage
     from lst_cli.training.config.pretrain_config import PretrainConfig, resolve
-    from lst_cli.training.init.hf_llama import read_text_model
+    from lst_cli.training.init.initial_model import find_initial
     from lst_cli.training.pretrain_inputs import check_inputs
     from lst_cli.training.run.session import Folders
 
-    resolved = resolve(load_config(PretrainConfig, config, set_ or []))
     artifacts = store(ctx)
+    loaded = load_config(PretrainConfig, config, set_ or [])
+    source = find_initial(artifacts, init) if init is not None else None
+    if source is not None:
+        loaded = dataclasses.replace(loaded, model=source.section(loaded.model))
+    resolved = resolve(loaded)
     inputs = dataclasses.replace(
         _find_inputs(artifacts, shards, text_shards, valid_shards, tokenizer, quantizer, speech_bpe),
         stories=_read_stories(artifacts, stories, stories_tokens),
-        init=read_text_model(init) if init is not None else None,
+        init=source,
     )
     check_inputs(resolved, inputs)
     if dry_run:

@@ -106,7 +106,7 @@ def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> 
         else:
             rejects.append((id, problem))
     chosen_words = [words[i] or [] for i in kept]
-    pieces = _word_pieces(chosen_words, inputs.tokenizer)
+    pieces = inputs.tokenizer.encode_rows(chosen_words)
     table = chunk.take(pa.array(kept, pa.int64()))
     columns = {
         "words": pa.array(chosen_words, SPEECH_SCHEMA.field("words").type),
@@ -169,15 +169,3 @@ def _problem(
     if any(a > b for a, b in itertools.pairwise(borders)) or any(a == b for a, b in zip(starts, ends, strict=True)):
         return f"word spans overlap, are empty or reach beyond the {length} speech tokens"
     return None
-
-
-def _word_pieces(words: list[list[str]], tokenizer: TextTokenizer) -> list[list[list[int]]]:
-    """Pieces of each word of each row, checked against the encoding of the whole row."""
-    distinct = list(dict.fromkeys(itertools.chain.from_iterable(words)))
-    pieces_of = dict(zip(distinct, tokenizer.encode_words(distinct), strict=True))
-    rows = [[pieces_of[word] for word in row] for row in words]
-    whole = tokenizer.encode_batch([" ".join(row) for row in words])
-    for row, pieces, together in zip(words, rows, whole, strict=True):
-        if list(itertools.chain.from_iterable(pieces)) != together:
-            raise tokenizer.not_word_by_word(f"{' '.join(row)[:200]!r} is encoded otherwise than its words")
-    return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,7 +87,7 @@ class Maker:
         """Of the rows' tokens: speech tokens as the quantizer made them."""
         if self.speech_bpe is None:
             return self.vocabulary
-        return Vocabulary(pieces=self.vocabulary.pieces, units=self.speech_bpe.units)
+        return dataclasses.replace(self.vocabulary, units=self.speech_bpe.units)
 
     def documents(self, form: Form, rows: ShardRows, chosen: NDArray[np.int64], epoch: int) -> Documents:
         """One document for each chosen row; an empty one where the row lacks what the form needs."""

@@ -122,6 +122,5 @@ def with_budget(config: PretrainConfig, sources: Sequence[Source], speech: Speec
 
 def _unmerged(speech: SpeechCodec) -> SpeechCodec:
     from lst_cli.text.speech_codec import SpeechCodec
-    from lst_cli.text.vocabulary import Vocabulary
 
-    return SpeechCodec(Vocabulary(pieces=speech.vocabulary.pieces, units=speech.units))
+    return SpeechCodec(dataclasses.replace(speech.vocabulary, units=speech.units))

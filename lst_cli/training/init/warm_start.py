@@ -1,37 +1,28 @@
-"""Beginning from a text model, as TWIST and SpiritLM do: Llama-family weights in Hugging Face's layout.
+"""Weights that begin from a text model's, as in TWIST (Hassid et al. 2023) and SpiritLM.
 
-Our baseline without its speech is a Llama: same layers, same rotary layout. An LST takes the layers of its global
-transformer; its token states are narrower, so embeddings and head begin fresh.
+Our baseline without its speech is the text model: same layers, same rotary layout. What speech adds, rows of
+embedding and output layer, is drawn to the statistics of the rows that are there. So is an LST whose text bypasses its
+local layers at full width: its maps between embedding and global transformer begin as the identity. The token states
+of other LSTs are narrower or pass through fresh layers: they take the layers of the global transformer only.
+
+fairseq2 converts checkpoints of these families to the layout of its own modules: queries, keys and values apart, and
+rotary pairs side by side. Ours are fused and halved, so tensors are taken from the checkpoint as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lst_cli.errors import UserError
-from lst_cli.model.model_config import ModelConfig
-from lst_cli.training.init.hf_llama import CONFIG_FILE, Tensors, TextModel
+from lst_cli.training.init.hf_folder import CONFIG_FILE, HfTensors
+from lst_cli.training.init.initial_model import Mapped
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lst_cli.model.model_config import ModelConfig
     from lst_cli.text.vocabulary import Vocabulary
-
-_BEGIN = 1
-"""SentencePiece's ``<s>``, which opens a document of a Llama as ``<t>`` opens one of ours."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mapped:
-    """One row of the table of what came from where."""
-
-    ours: str
-    theirs: str
-    """Empty for what begins fresh."""
-    numbers: int
-    note: str = ""
+    from lst_cli.training.init.text_model import TextModel
 
 
 def initial_weights(
@@ -49,91 +40,125 @@ def initial_weights(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         state = dict(build_model(config, vocabulary.size).state_dict())
-    theirs = Tensors(text)
-    table: list[Mapped] = []
-
-    def put(ours: str, value: Tensor, names: str, note: str = "") -> None:
-        if value.shape != state[ours].shape:
-            raise UserError(
-                f"--init {text.folder}: {names}",
-                found=f"shape {tuple(value.shape)}",
-                expected=f"shape {tuple(state[ours].shape)} for {ours}",
-            )
-        state[ours] = value.to(state[ours].dtype).clone()
-        table.append(Mapped(ours=ours, theirs=names, numbers=value.numel(), note=note))
-
-    groups = config.heads // int(text.config.get("num_key_value_heads") or config.heads)
+    filling = _Filling(text, state)
     for layer in range(config.layers):
-        at = f"model.layers.{layer}."
-        try:
-            _put_layer(put, theirs, at, f"global_transformer.layers.{layer}.", config, groups)
-        except RuntimeError as error:  # torch can't put the parts together
-            raise UserError(
-                f"--init {text.folder}: the tensors of {at[:-1]} do not fit together",
-                found=str(error).splitlines()[0],
-                expected=f"the shapes that {CONFIG_FILE} tells",
-            ) from None
-    if config.local is None:
-        _put_tokens(put, theirs, state, vocabulary)
-    placed = {row.ours for row in table}
-    fresh = [Mapped(ours=name, theirs="", numbers=value.numel()) for name, value in state.items() if name not in placed]
-    left = [Mapped(ours="", theirs=name, numbers=n, note="not used") for name, n in theirs.unused().items()]
-    return state, table + fresh + left
-
-
-def _put_layer(put: Any, theirs: Tensors, at: str, to: str, config: ModelConfig, groups: int) -> None:
-    import torch
-
-    def repeated(name: str) -> Tensor:
-        """Heads of keys or values that several heads of queries share, once for each of these."""
-        rows = theirs[name]
-        return rows.view(config.heads // groups, -1, rows.shape[1]).repeat_interleave(groups, 0).flatten(0, 1)
-
-    query, key, value = (f"{at}self_attn.{part}_proj.weight" for part in "qkv")
-    qkv = torch.cat([theirs[query], repeated(key), repeated(value)])
-    put(to + "attention.qkv.weight", qkv, f"{at}self_attn.[qkv]_proj.weight", _shared(groups))
-    put(to + "attention.out.weight", theirs[f"{at}self_attn.o_proj.weight"], f"{at}self_attn.o_proj.weight")
-    gate, up = (theirs[f"{at}mlp.{part}_proj.weight"] for part in ("gate", "up"))
-    put(to + "ffn.gate_up.weight", torch.cat([gate, up]), f"{at}mlp.[gate,up]_proj.weight")
-    put(to + "ffn.down.weight", theirs[f"{at}mlp.down_proj.weight"], f"{at}mlp.down_proj.weight")
-    put(to + "attention_norm.weight", theirs[f"{at}input_layernorm.weight"], f"{at}input_layernorm.weight")
-    put(to + "ffn_norm.weight", theirs[f"{at}post_attention_layernorm.weight"], f"{at}post_attention_layernorm.weight")
-
-
-def _shared(groups: int) -> str:
-    return f"each head of keys and values for {groups} heads of queries" if groups > 1 else ""
-
-
-def _put_tokens(put: Any, theirs: Tensors, state: Mapping[str, Tensor], vocabulary: Vocabulary) -> None:
-    """Rows of text pieces; those of markers and speech tokens stay fresh, but ``<t>`` is what opens a text there."""
-    import torch
-
-    pieces = vocabulary.pieces
-    embedding, head = "model.embed_tokens.weight", "lm_head.weight"
-    tied = head not in theirs
-    for ours, name in (("embedding.weight", embedding), ("head.weight", embedding if tied else head)):
-        rows = theirs[name]
-        value = torch.cat([rows[:pieces].to(state[ours].dtype), state[ours][pieces:]])
-        note = f"rows of {pieces:,} pieces; markers and speech tokens are fresh"
-        if ours == "embedding.weight":
-            value[vocabulary.t_marker] = rows[_BEGIN]
-            note += ", <t> is its <s>"
-        put(ours, value, name, note + (", tied there" if tied and ours == "head.weight" else ""))
-    put("norm.weight", theirs["model.norm.weight"], "model.norm.weight")
-
-
-def table_rows(table: list[Mapped]) -> list[tuple[str, str, str, str]]:
-    """The table for a user: layers that are alike stand together."""
-    folded: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for row in table:
-        key = (_folded(row.ours), _folded(row.theirs) or "fresh", row.note)
-        count, numbers = folded.get(key, (0, 0))
-        folded[key] = (count + 1, numbers + row.numbers)
-    return [
-        (ours or "-", theirs + (f" (x {count})" if count > 1 else ""), f"{numbers:,}", note)
-        for (ours, theirs, note), (count, numbers) in folded.items()
+        filling.layer(f"model.layers.{layer}.", f"global_transformer.layers.{layer}.", config)
+    maps = [name for name in ("text_in.weight", "text_out.weight") if name in state]
+    square = [name for name in maps if state[name].shape == (config.dim, config.dim)]
+    if config.local is None or len(square) == 2:
+        _put_tokens(filling, config, vocabulary, seed)
+    for name in square:
+        torch.nn.init.eye_(state[name])
+        filling.note(name, "the identity", state[name].numel(), "text bypasses the local layers")
+    fresh = [
+        Mapped(ours=name, theirs="", numbers=value.numel())
+        for name, value in state.items()
+        if name not in filling.placed
     ]
+    left = [Mapped(ours="", theirs=name, numbers=n, note="not used") for name, n in filling.theirs.unused().items()]
+    return state, filling.table + fresh + left
 
 
-def _folded(name: str) -> str:
-    return ".".join("*" if part.isdecimal() else part for part in name.split("."))
+class _Filling:
+    """Copies tensors to their places, and notes which went where."""
+
+    def __init__(self, text: TextModel, state: dict[str, Tensor]) -> None:
+        self.text = text
+        self.state = state
+        self.theirs = HfTensors(text.source)
+        self.table: list[Mapped] = []
+        self.placed: set[str] = set()
+
+    def put(self, ours: str, names: list[str], shown: str = "", note: str = "") -> None:
+        """Copy tensors, one below the other, over one of ours."""
+        values = [self.theirs[name] for name in names]
+        place = self.state[ours]
+        rows = sum(len(value) if value.dim() else 0 for value in values)
+        if any(value.shape[1:] != place.shape[1:] for value in values) or rows != len(place):
+            raise UserError(
+                f"--init {self.text.name}: {shown or names[0]}",
+                found=" and ".join(f"shape {tuple(value.shape)}" for value in values),
+                expected=f"shape {tuple(place.shape)} for {ours}, as {CONFIG_FILE} tells",
+                fix="the weights are not those of the config: download both again",
+            )
+        at = 0
+        for value in values:
+            place[at : at + len(value)].copy_(value)
+            at += len(value)
+        self.note(ours, shown or names[0], place.numel(), note)
+
+    def note(self, ours: str, theirs: str, numbers: int, note: str) -> None:
+        """A row of the table."""
+        self.placed.add(ours)
+        self.table.append(Mapped(ours=ours, theirs=theirs, numbers=numbers, note=note))
+
+    def layer(self, at: str, to: str, config: ModelConfig) -> None:
+        """One layer."""
+        attention, block = f"{at}self_attn.", config.block
+        groups = config.heads // config.kv_heads
+        shared = f"each head of keys and values for {groups} heads of queries" if groups > 1 else ""
+        for part in ("weight", "bias") if block.qkv_bias else ("weight",):
+            names = [f"{attention}{each}_proj.{part}" for each in "qkv"]
+            self.put(f"{to}attention.qkv.{part}", names, f"{attention}[qkv]_proj.{part}", shared)
+        for each in "qk" if block.qk_norm else "":
+            self.put(f"{to}attention.{each}_norm.weight", [f"{attention}{each}_norm.weight"])
+        self.put(f"{to}attention.out.weight", [f"{attention}o_proj.weight"])
+        gate_up = [f"{at}mlp.{part}_proj.weight" for part in ("gate", "up")]
+        self.put(f"{to}ffn.gate_up.weight", gate_up, f"{at}mlp.[gate,up]_proj.weight")
+        self.put(f"{to}ffn.down.weight", [f"{at}mlp.down_proj.weight"])
+        self.put(f"{to}attention_norm.weight", [f"{at}input_layernorm.weight"])
+        self.put(f"{to}ffn_norm.weight", [f"{at}post_attention_layernorm.weight"])
+
+
+def _put_tokens(filling: _Filling, config: ModelConfig, vocabulary: Vocabulary, seed: int) -> None:
+    """Rows of text tokens; ``<t>`` is what opens a text there, other rows are drawn like those."""
+    embedding, head = "model.embed_tokens.weight", "lm_head.weight"
+    begin = filling.text.begin
+    for ours, name in (("embedding.weight", embedding), ("head.weight", head)):
+        if ours == "head.weight" and config.tied:
+            filling.note(ours, embedding, filling.state[ours].numel(), "tied: the embedding's matrix")
+            continue
+        rows_VD, place_VD = filling.theirs[name], filling.state[ours]
+        if rows_VD.dim() != 2 or len(rows_VD) < vocabulary.pieces or rows_VD.shape[1] != place_VD.shape[1]:
+            raise UserError(
+                f"--init {filling.text.name}: {name}",
+                found=f"shape {tuple(rows_VD.shape)}",
+                expected=f"at least {vocabulary.pieces:,} rows of {place_VD.shape[1]} numbers",
+                fix="make the shards with the text model's own tokenizer ('lst text import')",
+            )
+        known_VD = place_VD[: vocabulary.pieces]
+        known_VD.copy_(rows_VD[: vocabulary.pieces])
+        place_VD[vocabulary.pieces :].copy_(like(known_VD, len(place_VD) - vocabulary.pieces, seed, ours))
+        note = f"rows of {vocabulary.pieces:,} text tokens; others are drawn to their mean and covariance"
+        if ours == "embedding.weight" and begin is not None and begin < vocabulary.pieces:
+            place_VD[vocabulary.t_marker].copy_(known_VD[begin])
+            note += f", <t> is row {begin}"
+        filling.note(ours, name, place_VD.numel(), note)
+    filling.put("norm.weight", ["model.norm.weight"])
+
+
+def like(known_VD: Tensor, rows: int, seed: int, name: str) -> Tensor:
+    """New rows, normally distributed with the mean of the known ones and half their deviation, in every direction.
+
+    With the deviation of each column alone, speech tokens of SmolLM2 would have a sixth of the probability after a
+    text: its output rows differ least in the direction of its states. With the whole covariance that is 0.2%, with half
+    the deviation 0.01%: then the text model is what it was (Hewitt 2021 argues for the mean alone).
+
+    The draws are hashes of seed, name, row and column.
+    """
+    import numpy as np
+    import torch
+
+    from lst_cli.hashing import text_id, uniform
+
+    width = known_VD.shape[1]
+    row, column = np.arange(rows)[:, None], np.arange(width)
+    radius, turn = (uniform(seed, text_id(name), which, row, column) for which in (0, 1))
+    # Box and Muller 1958; 1 - u is never 0.
+    normal_ND = torch.from_numpy(np.sqrt(-2 * np.log(1 - radius)) * np.cos(2 * np.pi * turn))
+    mean_D = known_VD.mean(0).double()
+    covariance_DD = (known_VD.T @ known_VD).double() / len(known_VD) - torch.outer(mean_D, mean_D)
+    # Fewer rows than columns leave some directions without any deviation: Cholesky needs a little.
+    covariance_DD += torch.eye(width) * covariance_DD.diagonal().mean() * 1e-4
+    drawn_ND: Tensor = (mean_D + 0.5 * normal_ND @ torch.linalg.cholesky(covariance_DD).T).float()
+    return drawn_ND

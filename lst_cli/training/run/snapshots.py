@@ -71,7 +71,7 @@ def make_snapshot(store: Store, model: Artifact, step: int) -> Callable[[Draft],
     """The function that fills the draft."""
 
     def fill(draft: Draft) -> None:
-        from lst_cli.model_artifact.card import QUANTIZER_FILE, SPEECH_BPE_FILE, TOKENIZER_FILE, read_card
+        from lst_cli.model_artifact.card import QUANTIZER_FILE, SPEECH_BPE_FILE, read_card
         from lst_cli.training.metrics.metrics_log import METRICS_FILE, read_metrics_log
         from lst_cli.training.run.checkpoints import weights
         from lst_cli.training.run.model_files import fill_model
@@ -84,7 +84,7 @@ def make_snapshot(store: Store, model: Artifact, step: int) -> Callable[[Draft],
             card,
             [record for record in records if record["step"] <= step],
             {"steps": step, "chosen_step": step},
-            tokenizer=model.file(TOKENIZER_FILE),
+            tokenizer=model.file(card.tokenizer_file),
             quantizer=model.file(QUANTIZER_FILE),
             speech_bpe=model.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.errors import UserError
+from lst_cli.hub import hub_folder
 from lst_cli.json_text import parse_json
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
@@ -23,30 +24,12 @@ def find_model(name: str, called: str, expected: str, *, fetch: bool) -> Path:
     :raises UserError: there is no such folder, and the hub has no such model or can't be reached; or what there is has
         no ``config.json``.
     """
-    folder = Path(name) if Path(name).is_dir() else _from_hub(name, called, expected, fetch=fetch)
+    folder = hub_folder(name, called, _FETCHED, expected, fetch=fetch)
     if not (folder / "config.json").is_file():
         raise UserError(
             f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the hub's format"
         )
     return folder
-
-
-def _from_hub(name: str, called: str, expected: str, *, fetch: bool) -> Path:
-    if Path(name).is_absolute() or name.startswith(".") or name.count("/") != 1:
-        raise UserError(f"{called}: no such folder", expected=expected)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(_FETCHED), local_files_only=not fetch))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        where = "it can't be fetched from the Hugging Face hub" if fetch else "it was not downloaded before"
-        raise UserError(
-            f"{called}: not a folder here, and {where}",
-            found=str(error).strip().splitlines()[0],
-            expected=expected,
-            fix="copy the model's folder to this machine and give its path",
-        ) from None
 
 
 def weights_sha256(folder: Path) -> str:
