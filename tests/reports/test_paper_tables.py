@@ -18,12 +18,12 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, write_scores
 from lst_cli.main import app
 from lst_cli.model_artifact.card import MODEL
-from lst_cli.reports.paper.fill import fill
+from lst_cli.reports.paper.fill_table import fill
 from lst_cli.reports.paper.match_rows import check_items, read_scored
 from lst_cli.reports.paper.model_facts import differences, read_facts
 from lst_cli.reports.paper.seed_statistics import spread
-from lst_cli.reports.paper.specs import SPECS
 from lst_cli.reports.paper.table_text import all_gains
+from lst_cli.reports.paper.tables import SPECS
 from tests.reports.making import entry, make_items, make_scores, make_spoken, run, spoken_texts
 
 STRATEGIES = {"baseline": "none", "bpe": "none"}

@@ -39,7 +39,7 @@ RUN_AXES: Mapping[str, str] = {"step": "steps", "tokens": "tokens"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CurveLine:
     """One model's curve in one panel."""
 
     label: str
@@ -52,7 +52,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class DrawnRun:
     """A training curve, and how it is drawn."""
 
     label: str
@@ -67,7 +67,7 @@ class Panel:
 
     quantity: str
     axis: str
-    lines: list[Line]
+    lines: list[CurveLine]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +97,11 @@ def read_curves(models: Sequence[Artifact], labels: Mapping[str, str]) -> list[C
     :raises UserError: a curve is damaged.
     """
     colours = {fingerprint: number for number, fingerprint in enumerate(labels)}
-    groups: dict[str, list[Drawn]] = {}
+    groups: dict[str, list[DrawnRun]] = {}
     for model in sorted(models, key=lambda model: (training_task(model) != "pretrain", colours[model.fingerprint])):
         lines = with_stories(read_metrics(model))
         if lines:
-            drawn = Drawn(label=labels[model.fingerprint], colour=colours[model.fingerprint], points=lines)
+            drawn = DrawnRun(label=labels[model.fingerprint], colour=colours[model.fingerprint], points=lines)
             groups.setdefault(training_task(model), []).append(drawn)
     return [
         Curves(
@@ -136,7 +136,7 @@ def title(quantity: str) -> str:
     return RUN_QUANTITIES[quantity]
 
 
-def panels_of(curves: Sequence[Drawn], quantities: Iterable[str], axes: Iterable[str]) -> list[Panel]:
+def panels_of(curves: Sequence[DrawnRun], quantities: Iterable[str], axes: Iterable[str]) -> list[Panel]:
     """Panels of these quantities, and of all stories, over each axis; none where no curve has the quantity."""
     stories = {key for curve in curves for point in curve.points for key in point if key.startswith(STORIES)}
     chosen = [*quantities, *sorted(stories)]
@@ -151,7 +151,7 @@ def panels_of(curves: Sequence[Drawn], quantities: Iterable[str], axes: Iterable
     return panels
 
 
-def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label: str, colour: int) -> list[Line]:
+def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label: str, colour: int) -> list[CurveLine]:
     """The line of training and, where there is one, of held-out data. A line needs two points."""
     lines = []
     for split in ("train", "valid"):
@@ -163,5 +163,5 @@ def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label:
         if len(chosen) > 1:
             x, y = zip(*chosen, strict=True)
             dotted = split == "valid" and not quantity.startswith(STORIES)
-            lines.append(Line(label=label, colour=colour, x=list(x), y=list(y), valid=dotted))
+            lines.append(CurveLine(label=label, colour=colour, x=list(x), y=list(y), valid=dotted))
     return lines

@@ -11,12 +11,12 @@ from lst_cli.config import from_dict
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.reports.drawing.curves import Curves, read_curves
 from lst_cli.reports.drawing.patches import Lengths
-from lst_cli.reports.page.judged_recordings import Speech, read_speech
+from lst_cli.reports.page.evaluated_speech import EvaluatedSpeech, read_speech
 from lst_cli.reports.page.remarks import remarks
 from lst_cli.reports.page.result_rows import Rows
-from lst_cli.reports.page.story_examples import Examples, read_examples
+from lst_cli.reports.page.story_examples import StoryExamples, read_examples
 from lst_cli.reports.page.subject import Subject
-from lst_cli.reports.page.utterances import Shown, Source, read_lengths, read_utterances, sources
+from lst_cli.reports.page.utterances import AlignedSource, ShownUtterance, read_lengths, read_utterances, sources
 from lst_cli.reports.page.verdicts import Verdict, judge
 
 
@@ -30,10 +30,10 @@ class Contents:
     curves: list[Curves]
     patching: PatchingConfig
     """How patches are drawn: as the first model with patches has them."""
-    lengths: list[tuple[Source, list[Lengths], int]]
-    utterances: list[Shown]
-    examples: Examples | None
-    speech: list[Speech]
+    lengths: list[tuple[AlignedSource, list[Lengths], int]]
+    utterances: list[ShownUtterance]
+    examples: StoryExamples | None
+    speech: list[EvaluatedSpeech]
     lineage: list[Ancestor]
 
 

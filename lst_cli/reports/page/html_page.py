@@ -18,7 +18,7 @@ from lst_cli.reports.page.contents import Contents
 from lst_cli.reports.page.markdown_tables import count, paper_cells, percent
 from lst_cli.reports.page.remarks import direction_name, interval, points
 from lst_cli.reports.page.result_rows import AsrRow, Rows, ScoreRow
-from lst_cli.reports.page.utterances import Source
+from lst_cli.reports.page.utterances import AlignedSource
 from lst_cli.reports.page.verdicts import Verdict
 from lst_cli.reports.paper import published as paper
 from lst_cli.version import __version__
@@ -56,7 +56,7 @@ class DrawnCurves:
 class DrawnLengths:
     """Patch lengths of one alignment."""
 
-    source: Source
+    source: AlignedSource
     utterances: int
     kinds: list[Lengths]
     panels: list[Markup]
@@ -139,7 +139,7 @@ def _draw(number: int, curves: Curves) -> DrawnCurves:
     )
 
 
-def _lengths(number: int, source: Source, kinds: list[Lengths], utterances: int) -> DrawnLengths:
+def _lengths(number: int, source: AlignedSource, kinds: list[Lengths], utterances: int) -> DrawnLengths:
     static = [kind for kind in kinds if kind.name.startswith("static")]
     aligned = [kind for kind in kinds if kind.name in ("words", "silences")]
     drawn = [

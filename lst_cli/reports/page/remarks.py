@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lst_cli.reports.page.models import ModelFacts
+from lst_cli.reports.page.model_labels import ModelFacts
 from lst_cli.reports.page.result_rows import Rows
-from lst_cli.reports.page.verdicts import Scored, Verdict, Word
+from lst_cli.reports.page.verdicts import ComparedRow, Standing, Verdict
 from lst_cli.reports.paper import published as paper
 
 SPEECH_TASKS = {"asr": "speech recognition", "tts": "speech synthesis"}
 
-_WORDS: tuple[Word, ...] = ("ahead", "behind", "not told apart")
+_WORDS: tuple[Standing, ...] = ("ahead", "behind", "not told apart")
 
 
 def direction_name(direction: str) -> str:
@@ -57,7 +57,7 @@ def _name(verdict: Verdict) -> str:
     return _question(verdict.row)
 
 
-def _question(row: Scored) -> str:
+def _question(row: ComparedRow) -> str:
     return f"{paper.TASKS.get(row.task, row.task)} {direction_name(row.direction)}"
 
 

@@ -13,7 +13,7 @@ from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import complete, read_scores
-from lst_cli.reports.page.models import ModelFacts, model_facts, model_labels
+from lst_cli.reports.page.model_labels import ModelFacts, model_facts, model_labels
 from lst_cli.reports.page.spoken_rows import SpokenRow, TtsRow, json_spoken, read_spoken
 
 

@@ -1,6 +1,6 @@
 """Rows of what a judge hears: in original audio, in audio made again of its own speech tokens, in what models said.
 
-Imports nothing heavy; the recordings are read in :mod:`lst_cli.reports.page.judged_recordings`.
+Imports nothing heavy; the recordings are read in :mod:`lst_cli.reports.page.evaluated_speech`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lst_cli.artifacts.ancestors import short
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.metrics import Interval
 from lst_cli.evaluation.scores import complete
-from lst_cli.reports.page.models import ModelFacts
+from lst_cli.reports.page.model_labels import ModelFacts
 
 Voice = Literal["original", "resynthesis", "tts"]
 """Tasks of ``transcripts`` and ``scores`` that a judge heard, in the order in which they are shown."""
@@ -80,12 +80,7 @@ def read_spoken(results: Iterable[tuple[Artifact, Mapping[str, Any], ModelFacts 
                 rows.setdefault(original["reference"], _original(original, result))
             rows[artifact.reference] = _row(artifact, result, model)
     groups = {(row.corpus, row.judge): None for row in rows.values()}
-    return [
-        row
-        for group in groups
-        for row in sorted(rows.values(), key=_place)
-        if (row.corpus, row.judge) == group
-    ]
+    return [row for group in groups for row in sorted(rows.values(), key=_place) if (row.corpus, row.judge) == group]
 
 
 def _place(row: SpokenRow) -> tuple[int, bool]:

@@ -20,7 +20,7 @@ LONGEST_S = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class AlignedSource:
     """An alignment with what it was made from, as far as that is still on disk."""
 
     alignment: Artifact
@@ -34,11 +34,11 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class ShownUtterance:
     """One utterance on the page."""
 
     id: str
-    source: Source
+    source: AlignedSource
     text: str
     seconds: float
     waveform: Waveform
@@ -46,10 +46,10 @@ class Shown:
     """``data:`` address of its audio."""
 
 
-def sources(store: Store, alignments: Sequence[Artifact]) -> list[Source]:
+def sources(store: Store, alignments: Sequence[Artifact]) -> list[AlignedSource]:
     """The alignments with their tokens and corpora, real speech first."""
     found = [
-        Source(
+        AlignedSource(
             alignment=alignment,
             tokens=parent_of_kind(store, alignment, "tokens"),
             corpus=parent_of_kind(store, alignment, "corpus"),
@@ -59,7 +59,9 @@ def sources(store: Store, alignments: Sequence[Artifact]) -> list[Source]:
     return sorted(found, key=lambda source: not source.real)
 
 
-def read_lengths(found: Sequence[Source], config: PatchingConfig) -> list[tuple[Source, list[Lengths], int]]:
+def read_lengths(
+    found: Sequence[AlignedSource], config: PatchingConfig
+) -> list[tuple[AlignedSource, list[Lengths], int]]:
     """Patch lengths of each alignment whose tokens are on disk, and over how many utterances they were counted."""
     from lst_cli.reports.drawing.patches import MOST_UTTERANCES, count_lengths, read_aligned
 
@@ -83,7 +85,7 @@ def shares(total: int, available: Sequence[int]) -> list[int]:
     return given
 
 
-def read_utterances(found: Sequence[Source], total: int, config: PatchingConfig) -> list[Shown]:
+def read_utterances(found: Sequence[AlignedSource], total: int, config: PatchingConfig) -> list[ShownUtterance]:
     """Utterances to show, the first ones of each source.
 
     :raises UserError: a file is damaged, gone, or changed since the corpus was made.
@@ -91,7 +93,7 @@ def read_utterances(found: Sequence[Source], total: int, config: PatchingConfig)
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.reports.drawing.patches import read_aligned
 
-    whole: list[tuple[Source, Corpus, list[Aligned]]] = []
+    whole: list[tuple[AlignedSource, Corpus, list[Aligned]]] = []
     for source in found:
         if source.tokens is not None and source.corpus is not None and total:
             corpus = Corpus(source.corpus)
@@ -105,7 +107,7 @@ def read_utterances(found: Sequence[Source], total: int, config: PatchingConfig)
     return shown
 
 
-def show(source: Source, corpus: Corpus, row: Aligned, config: PatchingConfig) -> Shown:
+def show(source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingConfig) -> ShownUtterance:
     """Draw one utterance.
 
     :raises UserError: its audio is gone, or changed since the corpus was made.
@@ -117,7 +119,7 @@ def show(source: Source, corpus: Corpus, row: Aligned, config: PatchingConfig) -
 
     utterance = corpus.find(row.id)
     samples_T = read_utterance(utterance)
-    return Shown(
+    return ShownUtterance(
         id=row.id,
         source=source,
         text=utterance.text or " ".join(row.words),

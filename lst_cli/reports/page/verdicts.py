@@ -17,9 +17,9 @@ from lst_cli.evaluation.scores import ITEMS_FILE
 from lst_cli.reports.page.result_rows import AsrRow, ScoreRow
 from lst_cli.reports.page.spoken_rows import TtsRow
 
-Word = Literal["ahead", "behind", "not told apart"]
+Standing = Literal["ahead", "behind", "not told apart"]
 
-Scored = ScoreRow | AsrRow | TtsRow
+ComparedRow = ScoreRow | AsrRow | TtsRow
 """A model's result on a task."""
 
 
@@ -27,8 +27,8 @@ Scored = ScoreRow | AsrRow | TtsRow
 class Verdict:
     """A row against the baseline's row of the same task and direction."""
 
-    row: Scored
-    baseline: Scored
+    row: ComparedRow
+    baseline: ComparedRow
     difference: float
     """Accuracy of the row less the baseline's, with its 95% interval. For recognition: of the word error rates; for
     synthesis: of the judge's character error rates."""
@@ -43,7 +43,7 @@ class Verdict:
         return self.p is not None
 
     @property
-    def word(self) -> Word:
+    def word(self) -> Standing:
         """What the interval says: more right answers are better, and fewer errors."""
         low, high = (self.low, self.high) if isinstance(self.row, ScoreRow) else (-self.high, -self.low)
         if low > 0:
@@ -67,14 +67,14 @@ def unpaired(row: ScoreRow, baseline: ScoreRow) -> tuple[float, float, float]:
     return difference, max(-1.0, difference - down), min(1.0, difference + up)
 
 
-def judge(rows: Sequence[Scored], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
+def judge(rows: Sequence[ComparedRow], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
     """Every row against a baseline of its task, direction and items; rows without one are left out.
 
     Of several baselines the one that was trained for as many steps is taken, else the first.
 
     :param artifacts: the ``scores`` artifacts by reference.
     """
-    baselines: dict[tuple[Any, ...], list[Scored]] = {}
+    baselines: dict[tuple[Any, ...], list[ComparedRow]] = {}
     for row in rows:
         if row.model.is_baseline:
             baselines.setdefault((row.direction, *row.identity), []).append(row)
@@ -95,7 +95,7 @@ def judge(rows: Sequence[Scored], artifacts: Mapping[str, Artifact]) -> list[Ver
     return verdicts
 
 
-def _verdict(row: Scored, baseline: Scored, paired: Sequence[Comparison]) -> Verdict | None:
+def _verdict(row: ComparedRow, baseline: ComparedRow, paired: Sequence[Comparison]) -> Verdict | None:
     direction = "asr" if isinstance(row, AsrRow) else row.direction
     for each in paired:
         if each.direction == direction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lst_cli.reports.drawing.curves import RUN_AXES, RUN_QUANTITIES, Drawn, panels_of, with_stories
+from lst_cli.reports.drawing.curves import RUN_AXES, RUN_QUANTITIES, DrawnRun, panels_of, with_stories
 from lst_cli.reports.drawing.templates import asset, templates
 from lst_cli.training.run.run_list import TrainingRun, settings
 from lst_cli.training.run.unfinished import differences
@@ -19,19 +19,26 @@ def render(runs: Sequence[TrainingRun]) -> str:
     from lst_cli.version import __version__
 
     drawn = [
-        Drawn(label=run.label, colour=number, points=with_stories(run.records)) for number, run in enumerate(runs)
+        DrawnRun(label=run.label, colour=number, points=with_stories(run.lines)) for number, run in enumerate(runs)
     ]
     panels = panels_of(drawn, RUN_QUANTITIES, RUN_AXES)
-    return templates().get_template("runs_page.html.j2").render(
-        version=__version__,
-        runs=runs,
-        strokes=[_stroke(dash(number)) for number in range(len(runs))],
-        settings=_settings(runs),
-        axes=[
-            (name, [Markup(draw_curves(panel, f"{axis}-{n}")) for n, panel in enumerate(panels) if panel.axis == axis])
-            for axis, name in RUN_AXES.items()
-        ],
-        style=asset("page.css"),
+    return (
+        templates()
+        .get_template("runs_page.html.j2")
+        .render(
+            version=__version__,
+            runs=runs,
+            strokes=[_stroke(dash(number)) for number in range(len(runs))],
+            settings=_settings(runs),
+            axes=[
+                (
+                    name,
+                    [Markup(draw_curves(panel, f"{axis}-{n}")) for n, panel in enumerate(panels) if panel.axis == axis],
+                )
+                for axis, name in RUN_AXES.items()
+            ],
+            style=asset("page.css"),
+        )
     )
 
 

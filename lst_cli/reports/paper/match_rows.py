@@ -12,7 +12,7 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import differently_spoken, read_scores
 from lst_cli.reports.paper.model_facts import Facts, differences, read_facts
-from lst_cli.reports.paper.spec_types import Line, Spec, part_of
+from lst_cli.reports.paper.table_spec import TableLine, TableSpec, part_of
 
 _USUAL = ("size", "silence", "spans", "boundaries", "noise_ms", "budget")
 """Facts that have their default where a line says nothing of them."""
@@ -22,7 +22,7 @@ _SHARED = ("text_per_speech", "shape", "steps")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoredModel:
     """A model with all its scores."""
 
     model: Artifact
@@ -30,7 +30,7 @@ class Scored:
     results: tuple[tuple[Artifact, dict[str, Any]], ...]
 
 
-def read_scored(store: Store, scores: Sequence[Artifact]) -> list[Scored]:
+def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
     """The models behind some scores.
 
     :raises UserError: a result is damaged, or the model that it is of is gone.
@@ -45,11 +45,12 @@ def read_scored(store: Store, scores: Sequence[Artifact]) -> list[Scored]:
             )
         found.setdefault(model.fingerprint, (model, []))[1].append((artifact, read_scores(artifact)))
     return [
-        Scored(model=model, facts=read_facts(store, model), results=tuple(results)) for model, results in found.values()
+        ScoredModel(model=model, facts=read_facts(store, model), results=tuple(results))
+        for model, results in found.values()
     ]
 
 
-def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
+def models_of(spec: TableSpec, line: TableLine, scored: Sequence[ScoredModel]) -> list[ScoredModel]:
     """The models of a line, one for each seed (and task of the fine-tuning), by seed.
 
     :raises UserError: two models claim the same place.
@@ -63,7 +64,7 @@ def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
     ]
     if line.rank is not None:
         found = [each for each in found if _ranks(spec, scored, each.facts.tuned).index(_rank(spec, each)) == line.rank]
-    by_seed: dict[tuple[int, str], Scored] = {}
+    by_seed: dict[tuple[int, str], ScoredModel] = {}
     for each in found:
         other = by_seed.setdefault((each.facts.seed, each.facts.tuned), each)
         if other is not each:
@@ -75,7 +76,7 @@ def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
     return sorted(by_seed.values(), key=lambda each: each.facts.seed)
 
 
-def _fits(spec: Spec, facts: Facts, key: str, wanted: Any) -> bool:
+def _fits(spec: TableSpec, facts: Facts, key: str, wanted: Any) -> bool:
     """Whether a fact is what a line wants. Whose noise is not known is no row of a table about noise; elsewhere it may
     be one (:func:`unknown_noise` says so), for all rows must have read the same shards there.
     """
@@ -85,23 +86,23 @@ def _fits(spec: Spec, facts: Facts, key: str, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def about_noise(spec: Spec) -> bool:
+def about_noise(spec: TableSpec) -> bool:
     """Whether the rows differ in how far the words' boundaries were moved."""
     return any("noise_ms" in line.facts for line in spec.lines)
 
 
-def unknown_noise(scored: Sequence[Scored]) -> list[str]:
+def unknown_noise(scored: Sequence[ScoredModel]) -> list[str]:
     """The models of which nobody knows whether boundaries were moved: their shards or alignment are gone from disk."""
     return sorted(each.model.reference for each in scored if each.facts.noise_ms is None)
 
 
-def _ranks(spec: Spec, scored: Sequence[Scored], task: str) -> list[int]:
+def _ranks(spec: TableSpec, scored: Sequence[ScoredModel], task: str) -> list[int]:
     """All sizes, or all numbers of steps of a task, of the kinds of model that the table has, from the smallest."""
     kinds = {line.facts["kind"] for line in spec.lines}
     return sorted({_rank(spec, each) for each in scored if each.facts.tuned == task and each.facts.kind in kinds})
 
 
-def check_ranks(spec: Spec, scored: Sequence[Scored]) -> None:
+def check_ranks(spec: TableSpec, scored: Sequence[ScoredModel]) -> None:
     """Refuse to call the only size the smaller one, or half of the steps a quarter of them.
 
     :raises UserError: not as many sizes (or numbers of steps) were scored as the table has.
@@ -119,7 +120,7 @@ def check_ranks(spec: Spec, scored: Sequence[Scored]) -> None:
             )
 
 
-def _rank(spec: Spec, scored: Scored) -> int:
+def _rank(spec: TableSpec, scored: ScoredModel) -> int:
     facts = scored.facts
     return {"shape": facts.order, "steps": facts.steps, "tuned_steps": facts.tuned_steps}[spec.ranked or "shape"]
 
@@ -131,20 +132,20 @@ def _why(a: Facts, b: Facts) -> str:
     return f", which differ in {', '.join(told)}" if told else ""
 
 
-def check_shared(spec: Spec, models: Sequence[Scored]) -> None:
+def check_shared(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
     """Refuse to compare runs that differ in more than the table is about.
 
     :raises UserError: they do; it names two of them and what differs.
     """
     # Sizes have their own batches and steps, tasks their own fine-tuning: each is compared with its like.
-    likes: dict[tuple[int, str], list[Scored]] = {}
+    likes: dict[tuple[int, str], list[ScoredModel]] = {}
     for each in models:
         likes.setdefault((each.facts.order if spec.ranked == "shape" else 0, each.facts.tuned), []).append(each)
     for group in likes.values():
         _check_alike(spec, group)
 
 
-def check_items(spec: Spec, models: Sequence[Scored]) -> None:
+def check_items(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
     """Refuse to set scores of different items, or of different judges, beside each other.
 
     :raises UserError: they are; it names two of them and what differs.
@@ -173,7 +174,7 @@ def check_items(spec: Spec, models: Sequence[Scored]) -> None:
             )
 
 
-def _check_alike(spec: Spec, models: Sequence[Scored]) -> None:
+def _check_alike(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
     first = models[0]
     varied = {key for line in spec.lines for key in line.facts} | ({spec.ranked} if spec.ranked else set())
     for other in models[1:]:

@@ -59,6 +59,7 @@ def gain(strategy: str, task: str, direction: str) -> float | None:
     ours, base = (TABLE_3.get((name, task, direction)) for name in (strategy, BASELINE))
     return None if ours is None or base is None else ours - base
 
+
 TABLE_4 = {
     "baseline": (None, 0.402, 0.496),
     "bpe": (0.082, 0.394, 0.484),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lst_cli.reports.paper.fill import Table, trained
-from lst_cli.reports.paper.spec_types import ROWS
+from lst_cli.reports.paper.fill_table import FilledTable, trained
+from lst_cli.reports.paper.table_spec import ROWS
 from lst_cli.reports.paper.table_text import paper_value
 
 INK, MUTED, GRID, OURS, PAPER = "#1c1c1c", "#5f5f5f", "#e2e2e2", "#2563a8", "#b4541a"
@@ -55,7 +55,7 @@ def figure(width_in: float, height_in: float, columns: int = 1) -> Iterator[tupl
         drawn.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
 
 
-def draw_table(table: Table) -> bytes:
+def draw_table(table: FilledTable) -> bytes:
     """The SVG file: a panel for each column, a row for each line, our intervals and the paper's numbers as marks."""
     spec, rows = table.spec, table.rows
     if spec.over:
@@ -79,7 +79,7 @@ def draw_table(table: Table) -> bytes:
     return stream.getvalue()
 
 
-def draw_curves(table: Table) -> bytes:
+def draw_curves(table: FilledTable) -> bytes:
     """The SVG file of a figure whose points lie over a figure of the training; a curve for each kind of model."""
     spec = table.spec
     with figure(3.4 * len(spec.columns), 3.2, len(spec.columns)) as (drawn, axes, stream):
@@ -97,7 +97,7 @@ def draw_curves(table: Table) -> bytes:
     return stream.getvalue()
 
 
-def _curve(panel: Any, table: Table, name: str, number: int) -> None:
+def _curve(panel: Any, table: FilledTable, name: str, number: int) -> None:
     points = [
         (where, found)
         for row in table.rows

@@ -10,10 +10,10 @@ from lst_cli.artifacts import Store
 from lst_cli.reports.page.markdown_tables import count, markdown_table, percent
 from lst_cli.reports.page.remarks import interval, points
 from lst_cli.reports.paper import published as paper
-from lst_cli.reports.paper.fill import Row, Table, paired_gain, trained
-from lst_cli.reports.paper.match_rows import Scored
-from lst_cli.reports.paper.seed_statistics import Spread
-from lst_cli.reports.paper.spec_types import Column
+from lst_cli.reports.paper.fill_table import FilledTable, TableRow, paired_gain, trained
+from lst_cli.reports.paper.match_rows import ScoredModel
+from lst_cli.reports.paper.seed_statistics import SeedSpread
+from lst_cli.reports.paper.table_spec import TableColumn
 
 CSV_COLUMNS = (
     *("row", "label", "column", "runs", "mean", "std", "low", "high", "n", "chance"),
@@ -21,7 +21,7 @@ CSV_COLUMNS = (
 )
 
 
-def markdown(table: Table, gains: dict[tuple[str, int], Spread], scale: str) -> str:
+def markdown(table: FilledTable, gains: dict[tuple[str, int], SeedSpread], scale: str) -> str:
     """The whole page of a table.
 
     :param gains: of a row (by label) and column over the row it is compared with.
@@ -39,7 +39,7 @@ def markdown(table: Table, gains: dict[tuple[str, int], Spread], scale: str) -> 
     return "\n\n".join(parts) + "\n"
 
 
-def _ours(table: Table) -> str:
+def _ours(table: FilledTable) -> str:
     columns = range(len(table.spec.columns))
     body = [[row.line.label, *(_cell(row.spread(n), table.spec.columns[n]) for n in columns)] for row in table.rows]
     chances = [{run.chance for row in table.rows for run in row.cells[column]} - {None} for column in columns]
@@ -50,14 +50,14 @@ def _ours(table: Table) -> str:
     return markdown_table(["", *(column.label for column in table.spec.columns)], body)
 
 
-def _items(table: Table, column: int) -> str:
+def _items(table: FilledTable, column: int) -> str:
     """How many answers a column's numbers are of: items, or words and characters of the texts."""
     numbers = {run.n for row in table.rows for run in row.cells[column]}
     of = {"wer": " words", "cer": " characters"}.get(table.spec.columns[column].measure, "")
     return ", ".join(f"{n:,}{of}" for n in sorted(numbers)) if numbers - {1} else ""
 
 
-def _cell(found: Spread | None, column: Column) -> str:
+def _cell(found: SeedSpread | None, column: TableColumn) -> str:
     if found is None:
         return ""
     if found.low == found.high:
@@ -66,7 +66,7 @@ def _cell(found: Spread | None, column: Column) -> str:
     return f"{column.text(found.mean)} ({column.text(found.low)} to {column.text(found.high)}{spread})"
 
 
-def _papers(table: Table) -> str:
+def _papers(table: FilledTable) -> str:
     rows = [row for row in table.rows if any(value is not None for value in row.line.paper)]
     body = [
         [row.line.label, *(_paper_cell(row, n, column) for n, column in enumerate(table.spec.columns))] for row in rows
@@ -74,12 +74,12 @@ def _papers(table: Table) -> str:
     return markdown_table(["", *(column.label for column in table.spec.columns)], body)
 
 
-def paper_value(row: Row, column: int) -> float | None:
+def paper_value(row: TableRow, column: int) -> float | None:
     """The paper's number of a cell."""
     return row.line.paper[column] if column < len(row.line.paper) else None
 
 
-def _paper_cell(row: Row, number: int, column: Column) -> str:
+def _paper_cell(row: TableRow, number: int, column: TableColumn) -> str:
     value = paper_value(row, number)
     if value is None:
         return ""
@@ -87,7 +87,7 @@ def _paper_cell(row: Row, number: int, column: Column) -> str:
     return column.text(value) + (f" (std {100 * std:.2f})" if std is not None else "")
 
 
-def paper_gain(table: Table, row: Row, column: int) -> float | None:
+def paper_gain(table: FilledTable, row: TableRow, column: int) -> float | None:
     """The same difference among the paper's numbers."""
     other = table.spec.against.get(row.line.label)
     if other is None:
@@ -96,7 +96,7 @@ def paper_gain(table: Table, row: Row, column: int) -> float | None:
     return ours - theirs if ours is not None and theirs is not None else None
 
 
-def _gains(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
+def _gains(table: FilledTable, gains: dict[tuple[str, int], SeedSpread]) -> str:
     columns = [n for n in range(len(table.spec.columns)) if any(column == n for _, column in gains)]
     body = []
     for row in table.rows:
@@ -111,7 +111,7 @@ def _gains(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
     return markdown_table(["", *(table.spec.columns[column].label for column in columns)], body)
 
 
-def _budgets(table: Table) -> str:
+def _budgets(table: FilledTable) -> str:
     """What the models of each row read; fine-tuned models task by task, with how long a step took."""
     tasks = {each.facts.tuned: None for row in table.rows for each in row.models}
     body = []
@@ -125,7 +125,7 @@ def _budgets(table: Table) -> str:
     return markdown_table(["", "runs", *figures, *timed, "models"], body)
 
 
-def _read_by(models: Sequence[Scored], *, timed: bool) -> list[str]:
+def _read_by(models: Sequence[ScoredModel], *, timed: bool) -> list[str]:
     read = trained(models)
     figures = (read[name] for name in ("parameters", "steps", "positions", "tokens", "speech_tokens"))
     flops, seconds, steps = read["operations"], read["seconds"], read["steps"]
@@ -139,7 +139,7 @@ def _read_by(models: Sequence[Scored], *, timed: bool) -> list[str]:
     ]
 
 
-def csv_table(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
+def csv_table(table: FilledTable, gains: dict[tuple[str, int], SeedSpread]) -> str:
     """One line a cell; shares of one, not percentages."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -161,7 +161,7 @@ def csv_table(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
     return stream.getvalue()
 
 
-def all_gains(store: Store, table: Table) -> dict[tuple[str, int], Spread]:
+def all_gains(store: Store, table: FilledTable) -> dict[tuple[str, int], SeedSpread]:
     """Every gain of the table, by row's label and column."""
     found = {
         (row.line.label, column): paired_gain(store, table, row, column)
@@ -171,7 +171,7 @@ def all_gains(store: Store, table: Table) -> dict[tuple[str, int], Spread]:
     return {key: gain for key, gain in found.items() if gain is not None}
 
 
-def scale_of(table: Table) -> str:
+def scale_of(table: FilledTable) -> str:
     """What our models are: parameters of the smallest and the largest; empty where nobody recorded them."""
     sizes = [value for row in table.rows if row.models and (value := trained(row.models)["parameters"]) is not None]
     return _range([f"{value / 1e6:,.1f} M" for value in (min(sizes), max(sizes))]) + " parameters" if sizes else ""

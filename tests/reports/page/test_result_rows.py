@@ -10,7 +10,7 @@ import pytest
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, SCORES_FILE
-from lst_cli.reports.page.models import ModelFacts, model_labels
+from lst_cli.reports.page.model_labels import ModelFacts, model_labels
 from lst_cli.reports.page.result_rows import read_rows
 from lst_cli.reports.training_budget import Budget, read_budget, read_metrics
 from tests.reports.making import entry, make_asr_scores, make_model

@@ -10,7 +10,7 @@ Measure = Literal["accuracy", "wer", "cer", "saved", "units", "context", "genera
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class TableColumn:
     """One measured quantity."""
 
     label: str
@@ -41,7 +41,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class TableLine:
     """One row: the models that it stands for, over all seeds, and what the paper says of it."""
 
     row: str
@@ -56,19 +56,19 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spec:
+class TableSpec:
     """A table."""
 
     name: str
     title: str
     about: str
     """What is compared, in one sentence, and the source of the paper's numbers."""
-    columns: Sequence[Column]
-    lines: Sequence[Line]
+    columns: Sequence[TableColumn]
+    lines: Sequence[TableLine]
     against: Mapping[str, str] = field(default_factory=dict)
     """Line → line that it is compared with, by label."""
     ranked: Literal["", "shape", "steps", "tuned_steps"] = ""
-    """Which fact :attr:`Line.rank` counts."""
+    """Which fact :attr:`TableLine.rank` counts."""
     varies: frozenset[str] = frozenset()
     """Of what models share otherwise, that which the table is about: keys of ``Facts.rest``."""
     over: Literal["", "parameters", "operations"] = ""

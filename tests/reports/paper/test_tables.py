@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lst_cli.reports.paper.spec_types import ROWS
-from lst_cli.reports.paper.specs import SPECS
+from lst_cli.reports.paper.table_spec import ROWS
+from lst_cli.reports.paper.tables import SPECS
 
 REPOSITORY = Path(__file__).parents[3]
 

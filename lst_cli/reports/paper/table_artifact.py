@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.reports.page.report_artifact import REPORT
-from lst_cli.reports.paper.specs import SPECS
+from lst_cli.reports.paper.tables import SPECS
 
 if TYPE_CHECKING:
-    from lst_cli.reports.paper.fill import Table
+    from lst_cli.reports.paper.fill_table import FilledTable
 
 TABLE_VERSION = 3
 """Goes up when the same inputs would give another table."""
@@ -50,8 +50,8 @@ def plan_table(
     return request, make
 
 
-def _filled(store: Store, name: str, inputs: Sequence[Artifact]) -> Table:
-    from lst_cli.reports.paper.fill import fill
+def _filled(store: Store, name: str, inputs: Sequence[Artifact]) -> FilledTable:
+    from lst_cli.reports.paper.fill_table import fill
     from lst_cli.reports.paper.match_rows import read_scored
     from lst_cli.reports.paper.table13 import fill_units
 

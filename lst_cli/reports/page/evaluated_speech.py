@@ -18,7 +18,7 @@ from lst_cli.reports.page.spoken_rows import SpokenRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Take:
+class VoiceSample:
     """An utterance in one voice."""
 
     row: SpokenRow
@@ -32,7 +32,7 @@ class Take:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class AsrHypothesis:
     """An utterance as a model that was fine-tuned for recognition transcribes its original audio."""
 
     row: AsrRow
@@ -41,26 +41,26 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class SpokenUtterance:
     """One utterance on the page."""
 
     id: str
     text: str
-    takes: list[Take]
-    readings: list[Reading]
+    takes: list[VoiceSample]
+    readings: list[AsrHypothesis]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speech:
+class EvaluatedSpeech:
     """Everything that one judge heard of one corpus."""
 
     corpus: str
     judge: str
     rows: list[SpokenRow]
-    said: list[Said]
+    said: list[SpokenUtterance]
 
 
-def read_speech(store: Store, rows: Rows, total: int) -> list[Speech]:
+def read_speech(store: Store, rows: Rows, total: int) -> list[EvaluatedSpeech]:
     """The judged speech of each corpus, with at most ``total`` utterances to hear.
 
     :raises UserError: a file is damaged.
@@ -69,7 +69,7 @@ def read_speech(store: Store, rows: Rows, total: int) -> list[Speech]:
     for row in rows.spoken:
         groups.setdefault((row.corpus, row.judge), []).append(row)
     return [
-        Speech(corpus=corpus, judge=judge, rows=members, said=_said(store, members, rows.asr, corpus, total))
+        EvaluatedSpeech(corpus=corpus, judge=judge, rows=members, said=_said(store, members, rows.asr, corpus, total))
         for (corpus, judge), members in groups.items()
     ]
 
@@ -94,7 +94,9 @@ def _source(store: Store, reference: str) -> _Source | None:
     return _Source(artifact, read_scores(artifact).get("audio", {}), items)
 
 
-def _said(store: Store, rows: Sequence[SpokenRow], asr: Sequence[AsrRow], corpus: str, total: int) -> list[Said]:
+def _said(
+    store: Store, rows: Sequence[SpokenRow], asr: Sequence[AsrRow], corpus: str, total: int
+) -> list[SpokenUtterance]:
     found = [(row, source) for row in rows if (source := _source(store, row.scores)) is not None]
     listening = sorted((row for row in asr if row.corpus == corpus), key=lambda row: not row.model.is_baseline)
     read = [(row, source) for row in listening if (source := _source(store, row.scores)) is not None]
@@ -105,7 +107,7 @@ def _said(store: Store, rows: Sequence[SpokenRow], asr: Sequence[AsrRow], corpus
     # Those that most voices say: they are told apart by hearing one beside the other.
     chosen = sorted(voices, key=lambda name: -voices[name])[:total]
     return [
-        Said(
+        SpokenUtterance(
             id=name,
             text=next(source.items[name]["reference"] for _, source in found if name in source.items),
             takes=[_take(row, source, name) for row, source in found if name in source.items],
@@ -115,9 +117,9 @@ def _said(store: Store, rows: Sequence[SpokenRow], asr: Sequence[AsrRow], corpus
     ]
 
 
-def _take(row: SpokenRow, source: _Source, name: str) -> Take:
+def _take(row: SpokenRow, source: _Source, name: str) -> VoiceSample:
     item = source.items[name]
-    return Take(
+    return VoiceSample(
         row=row,
         transcript=item["transcript"],
         cer=_rate(item),
@@ -126,8 +128,8 @@ def _take(row: SpokenRow, source: _Source, name: str) -> Take:
     )
 
 
-def _reading(row: AsrRow, item: Mapping[str, Any]) -> Reading:
-    return Reading(row=row, transcript=item["transcript"], cer=_rate(item))
+def _reading(row: AsrRow, item: Mapping[str, Any]) -> AsrHypothesis:
+    return AsrHypothesis(row=row, transcript=item["transcript"], cer=_rate(item))
 
 
 def _rate(item: Mapping[str, Any]) -> float:

@@ -11,7 +11,7 @@ from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES
 from lst_cli.reports.paper.match_rows import (
-    Scored,
+    ScoredModel,
     about_noise,
     check_items,
     check_ranks,
@@ -19,39 +19,39 @@ from lst_cli.reports.paper.match_rows import (
     models_of,
     unknown_noise,
 )
-from lst_cli.reports.paper.seed_statistics import Run, Spread, of_runs, spread
-from lst_cli.reports.paper.spec_types import Column, Line, Spec
+from lst_cli.reports.paper.seed_statistics import SeedRun, SeedSpread, of_runs, spread
+from lst_cli.reports.paper.table_spec import TableColumn, TableLine, TableSpec
 from lst_cli.reports.training_budget import read_budget, read_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TableRow:
     """One line of the table, filled."""
 
-    line: Line
-    cells: tuple[tuple[Run, ...], ...]
+    line: TableLine
+    cells: tuple[tuple[SeedRun, ...], ...]
     """Runs of each column, by seed; empty where there are none."""
-    models: tuple[Scored, ...]
+    models: tuple[ScoredModel, ...]
 
-    def spread(self, column: int) -> Spread | None:
+    def spread(self, column: int) -> SeedSpread | None:
         """The runs of a column together."""
         return of_runs(self.cells[column]) if self.cells[column] else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class FilledTable:
     """A table, ours beside the paper's."""
 
-    spec: Spec
-    rows: tuple[Row, ...]
+    spec: TableSpec
+    rows: tuple[TableRow, ...]
     remarks: tuple[str, ...]
 
-    def row(self, label: str) -> Row:
+    def row(self, label: str) -> TableRow:
         """The row of this label."""
         return next(row for row in self.rows if row.line.label == label)
 
 
-def fill(spec: Spec, scored: Sequence[Scored]) -> Table:
+def fill(spec: TableSpec, scored: Sequence[ScoredModel]) -> FilledTable:
     """Find the runs of each cell.
 
     :raises UserError: two models claim one cell, or models of the table differ in what it does not compare.
@@ -72,7 +72,7 @@ def fill(spec: Spec, scored: Sequence[Scored]) -> Table:
     chosen = [(line, group) for line, (_, group) in zip(spec.lines, chosen, strict=True)]
     baseline = {line.label: group for line, group in chosen}
     rows = tuple(
-        Row(
+        TableRow(
             line=line,
             cells=tuple(
                 _cell(column, line, group, baseline.get(spec.against.get(line.label, ""), ()))
@@ -82,10 +82,10 @@ def fill(spec: Spec, scored: Sequence[Scored]) -> Table:
         )
         for line, group in chosen
     )
-    return Table(spec=spec, rows=rows, remarks=tuple(_remarks(spec, rows, scored, models)))
+    return FilledTable(spec=spec, rows=rows, remarks=tuple(_remarks(spec, rows, scored, models)))
 
 
-def _without_unscored_parts(spec: Spec, models: Sequence[Scored]) -> Spec:
+def _without_unscored_parts(spec: TableSpec, models: Sequence[ScoredModel]) -> TableSpec:
     """The table without the columns of a part that nobody was scored on."""
     results = [result for each in models for _, result in each.results]
     kept = [
@@ -100,14 +100,16 @@ def _without_unscored_parts(spec: Spec, models: Sequence[Scored]) -> Spec:
     return dataclasses.replace(spec, columns=[spec.columns[number] for number in kept], lines=lines)
 
 
-def _cell(column: Column, line: Line, group: Sequence[Scored], baseline: Sequence[Scored]) -> tuple[Run, ...]:
+def _cell(
+    column: TableColumn, line: TableLine, group: Sequence[ScoredModel], baseline: Sequence[ScoredModel]
+) -> tuple[SeedRun, ...]:
     if column.measure == "saved":
         return _saved(group, baseline)
     runs = [run for each in group for run in _runs(column, each)]
     return tuple(sorted(runs, key=lambda run: run.seed))
 
 
-def _runs(column: Column, scored: Scored) -> list[Run]:
+def _runs(column: TableColumn, scored: ScoredModel) -> list[SeedRun]:
     """What a model's scores say about a column."""
     found = []
     for artifact, result in scored.results:
@@ -135,8 +137,8 @@ def _runs(column: Column, scored: Scored) -> list[Run]:
     return found
 
 
-def _run(scored: Scored, scores: Artifact, value: float, interval: Any, n: int, chance: float | None) -> Run:
-    return Run(
+def _run(scored: ScoredModel, scores: Artifact, value: float, interval: Any, n: int, chance: float | None) -> SeedRun:
+    return SeedRun(
         seed=scored.facts.seed,
         value=value,
         low=interval["low"],
@@ -153,7 +155,7 @@ def operations(model: Artifact) -> float | None:
     return float(lines[-1]["flops"]) if lines else None
 
 
-def _saved(group: Sequence[Scored], baseline: Sequence[Scored]) -> tuple[Run, ...]:
+def _saved(group: Sequence[ScoredModel], baseline: Sequence[ScoredModel]) -> tuple[SeedRun, ...]:
     """Share of the baseline's operations that a model did without, seed by seed."""
     spent = {each.facts.seed: operations(each.model) for each in baseline}
     runs = []
@@ -161,11 +163,13 @@ def _saved(group: Sequence[Scored], baseline: Sequence[Scored]) -> tuple[Run, ..
         own, others = operations(each.model), spent.get(each.facts.seed)
         if own is not None and others:
             saved = 1 - own / others
-            runs.append(Run(seed=each.facts.seed, value=saved, low=saved, high=saved, n=1, scores=each.model.reference))
+            runs.append(
+                SeedRun(seed=each.facts.seed, value=saved, low=saved, high=saved, n=1, scores=each.model.reference)
+            )
     return tuple(runs)
 
 
-def gains(table: Table, row: Row, column: int) -> Spread | None:
+def gains(table: FilledTable, row: TableRow, column: int) -> SeedSpread | None:
     """A row less the row that it is compared with: by seeds, or for a single one by paired items.
 
     None where there is nothing to compare.
@@ -183,7 +187,7 @@ def gains(table: Table, row: Row, column: int) -> Spread | None:
     return None
 
 
-def paired_gain(store: Store, table: Table, row: Row, column: int) -> Spread | None:
+def paired_gain(store: Store, table: FilledTable, row: TableRow, column: int) -> SeedSpread | None:
     """As :func:`gains`, and for a single shared seed with the interval over paired items."""
     over_seeds = gains(table, row, column)
     other = table.spec.against.get(row.line.label)
@@ -199,11 +203,13 @@ def paired_gain(store: Store, table: Table, row: Row, column: int) -> Spread | N
     direction = table.spec.columns[column].direction or table.spec.columns[column].task
     for each in compare(store.find(first.scores, SCORES), store.find(second.scores, SCORES)):
         if each.direction == direction:
-            return Spread(mean=each.difference, std=None, low=each.low, high=each.high, runs=1)
+            return SeedSpread(mean=each.difference, std=None, low=each.low, high=each.high, runs=1)
     return None
 
 
-def _remarks(spec: Spec, rows: Sequence[Row], scored: Sequence[Scored], models: Sequence[Scored]) -> list[str]:
+def _remarks(
+    spec: TableSpec, rows: Sequence[TableRow], scored: Sequence[ScoredModel], models: Sequence[ScoredModel]
+) -> list[str]:
     said = [spec.about]
     missing = [row.line.label for row in rows if not row.models]
     if missing:
@@ -228,7 +234,7 @@ def _remarks(spec: Spec, rows: Sequence[Row], scored: Sequence[Scored], models: 
     return said
 
 
-def trained(models: Sequence[Scored]) -> dict[str, float | None]:
+def trained(models: Sequence[ScoredModel]) -> dict[str, float | None]:
     """What models of one row read and computed in training, on average over seeds; None where nobody recorded it.
 
     By ``parameters``, ``steps``, ``positions``, ``tokens``, ``speech_tokens``, ``operations``, and ``seconds`` of wall

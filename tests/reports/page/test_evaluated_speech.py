@@ -17,7 +17,7 @@ from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES
 from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
-from lst_cli.reports.page.judged_recordings import read_speech
+from lst_cli.reports.page.evaluated_speech import read_speech
 from lst_cli.reports.page.result_rows import read_rows
 from tests.reports.making import RATE, make_corpus, make_judged, make_model, run
 
