@@ -1,4 +1,4 @@
-"""Scored models, and which of them are a row of a table: found by their facts, and only where they can be compared."""
+"""Which scored models belong to which row of a table, by their facts; and whether they can be compared."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lst_cli.reports.paper.model_facts import Facts, differences, read_facts
 from lst_cli.reports.paper.table_spec import TableLine, TableSpec, part_of
 
 _USUAL = ("size", "silence", "spans", "boundaries", "noise_ms", "budget")
-"""Facts that have their default where a line says nothing of them."""
+"""Facts that must have their default value unless a line states another."""
 
 _SHARED = ("text_per_speech", "shape", "steps")
-"""Facts that all models of a table share unless its lines vary them."""
+"""Facts that all models of a table must share unless its lines vary them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
         model = parent_of_kind(store, artifact, "model")
         if model is None:
             raise UserError(
-                f"{artifact.reference}: its model is gone, so nobody knows which row it belongs to",
-                fix="score the model again, or leave these scores out by naming others with --scores",
+                f"{artifact.reference}: its model is gone, so its row is unknown",
+                fix="score the model again, or name other scores with --scores",
             )
         found.setdefault(model.fingerprint, (model, []))[1].append((artifact, read_scores(artifact)))
     return [
@@ -77,8 +77,10 @@ def models_of(spec: TableSpec, line: TableLine, scored: Sequence[ScoredModel]) -
 
 
 def _fits(spec: TableSpec, facts: Facts, key: str, wanted: Any) -> bool:
-    """Whether a fact is what a line wants. Whose noise is not known is no row of a table about noise; elsewhere it may
-    be one (:func:`unknown_noise` says so), for all rows must have read the same shards there.
+    """Whether a fact is what a line wants.
+
+    Models with unknown boundary noise are excluded from noise tables only. Elsewhere all rows must have read the same
+    shards, so the noise cannot differ between them; :func:`unknown_noise` names these models.
     """
     found = getattr(facts, key)
     if key == "noise_ms" and found is None:
@@ -92,7 +94,7 @@ def about_noise(spec: TableSpec) -> bool:
 
 
 def unknown_noise(scored: Sequence[ScoredModel]) -> list[str]:
-    """The models of which nobody knows whether boundaries were moved: their shards or alignment are gone from disk."""
+    """The models whose boundary noise is unknown, because their shards or alignment are gone from disk."""
     return sorted(each.model.reference for each in scored if each.facts.noise_ms is None)
 
 
@@ -103,9 +105,9 @@ def _ranks(spec: TableSpec, scored: Sequence[ScoredModel], task: str) -> list[in
 
 
 def check_ranks(spec: TableSpec, scored: Sequence[ScoredModel]) -> None:
-    """Refuse to call the only size the smaller one, or half of the steps a quarter of them.
+    """Check that all sizes (or numbers of steps) of the table were scored: a rank among fewer would be misleading.
 
-    :raises UserError: not as many sizes (or numbers of steps) were scored as the table has.
+    :raises UserError: some were not.
     """
     wanted = len({line.rank for line in spec.lines})
     tuned = spec.ranked == "tuned_steps"
@@ -113,8 +115,8 @@ def check_ranks(spec: TableSpec, scored: Sequence[ScoredModel]) -> None:
         found = _ranks(spec, scored, task)
         if spec.ranked and found and len(found) != wanted:
             raise UserError(
-                f"{spec.name}: its rows are told apart by {'size' if spec.ranked == 'shape' else 'steps'}",
-                found=f"{len(found)} of them{f' for {task}' if task else ''}: {', '.join(map(str, found))}",
+                f"{spec.name}: its rows differ in {'size' if spec.ranked == 'shape' else 'steps'}",
+                found=f"{len(found)} values{f' for {task}' if task else ''}: {', '.join(map(str, found))}",
                 expected=f"{wanted}",
                 fix=f"'make {spec.name}' trains and scores them all; name the scores that belong to it with --scores",
             )
@@ -126,18 +128,18 @@ def _rank(spec: TableSpec, scored: ScoredModel) -> int:
 
 
 def _why(a: Facts, b: Facts) -> str:
-    """What tells two models apart that a line does not."""
+    """How two models differ in what a line does not determine."""
     plain = [name for name in _SHARED if getattr(a, name) != getattr(b, name)]
-    told = [*plain, *differences(a, b)]
-    return f", which differ in {', '.join(told)}" if told else ""
+    differing = [*plain, *differences(a, b)]
+    return f", which differ in {', '.join(differing)}" if differing else ""
 
 
 def check_shared(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
-    """Refuse to compare runs that differ in more than the table is about.
+    """Check that the runs differ only in what the table is about.
 
-    :raises UserError: they do; it names two of them and what differs.
+    :raises UserError: two runs differ in something else.
     """
-    # Sizes have their own batches and steps, tasks their own fine-tuning: each is compared with its like.
+    # Sizes have their own batches and steps, tasks their own fine-tuning: models are compared within each.
     likes: dict[tuple[int, str], list[ScoredModel]] = {}
     for each in models:
         likes.setdefault((each.facts.order if spec.ranked == "shape" else 0, each.facts.tuned), []).append(each)
@@ -146,16 +148,17 @@ def check_shared(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
 
 
 def check_items(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
-    """Refuse to set scores of different items, or of different judges, beside each other.
+    """Check that all scores are of the same items, recordings and ASR evaluator.
 
-    :raises UserError: they are; it names two of them and what differs.
+    :raises UserError: two scores are not.
     """
     asked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
-    spoken: dict[str, tuple[str, dict[str, Any]]] = {}
+    spoken: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     tasks = {column.task for column in spec.columns}
     for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
+        about = (str(result.get("task")), part_of(result))
         own = {key: result.get(key) for key in (*SAME, "judge")}
-        other, theirs = asked.setdefault((str(result.get("task")), part_of(result)), (artifact.reference, own))
+        other, theirs = asked.setdefault(about, (artifact.reference, own))
         unequal = [key for key in own if own[key] != theirs[key]]
         if unequal:
             raise UserError(
@@ -165,7 +168,7 @@ def check_items(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
             )
         if not result.get("spoken"):
             continue
-        other, first = spoken.setdefault(str(result.get("task")), (artifact.reference, result))
+        other, first = spoken.setdefault(about, (artifact.reference, result))
         if differently_spoken(first, result):
             raise UserError(
                 f"{spec.name}: {other} and {artifact.reference} can't be compared",
@@ -186,5 +189,5 @@ def _check_alike(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
             raise UserError(
                 f"{spec.name}: {first.model.reference} and {other.model.reference} can't be compared",
                 found=f"they differ in {', '.join(unequal)}",
-                fix="name the scores of runs that belong together with --scores",
+                fix="name scores of comparable runs with --scores",
             )

@@ -1,4 +1,4 @@
-"""Table 13: the units that each model needs for the same data, counted on shards at hand."""
+"""Table 13: the positions that each model needs for the same data, counted on given shards."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lst_cli.shards.shard_set import ShardSet
 from lst_cli.shards.table13_counts import count
 
 
-def fill_units(spec: TableSpec, shards: Artifact) -> FilledTable:
+def fill_positions(spec: TableSpec, shards: Artifact) -> FilledTable:
     """Count, with the paper's rule for interleaving.
 
-    :raises UserError: these are no speech shards, or they are damaged.
+    :raises UserError: these are not speech shards, or they are damaged.
     """
     accounting = count(ShardSet.of(shards), InterleaveConfig())
     base, static = accounting.accounts[:2]
@@ -28,6 +28,6 @@ def fill_units(spec: TableSpec, shards: Artifact) -> FilledTable:
     remarks = (
         spec.about,
         f"Counted on {accounting.utterances:,} utterances of {shards.reference} with the paper's spans of 5 to 30 "
-        "words; markers and ends count as text.",
+        "words; markers and end tokens count as text.",
     )
     return FilledTable(spec=spec, rows=tuple(rows), remarks=remarks)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lst_cli.reports.paper.fill_table import FilledTable, trained
+from lst_cli.reports.paper.fill_table import FilledTable
 from lst_cli.reports.paper.table_spec import ROWS
 from lst_cli.reports.paper.table_text import paper_value
+from lst_cli.reports.paper.training_cost import trained
 
 INK, MUTED, GRID, OURS, PAPER = "#1c1c1c", "#5f5f5f", "#e2e2e2", "#2563a8", "#b4541a"
 

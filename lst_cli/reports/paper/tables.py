@@ -9,22 +9,26 @@ from lst_cli.reports.paper import published as paper
 from lst_cli.reports.paper.model_facts import SPEECH_SHARDS
 from lst_cli.reports.paper.table_spec import ROWS, TableColumn, TableLine, TableSpec
 
-_HELLASWAG = (
-    TableColumn(label="HellaSwag S→S", task="hellaswag", direction="s-s"),
-    TableColumn(label="HellaSwag T→T", task="hellaswag", direction="t-t"),
-)
 _STORIES = tuple(
-    TableColumn(label=f"{paper.TASKS[task]} {direction.upper().replace('-', '→')}", task=task, direction=direction)
-    for task in ("hellaswag", "storycloze", "topicstorycloze")
+    TableColumn(label=f"{name} {direction.upper().replace('-', '→')}", task=task, direction=direction)
+    for task, name in paper.TASKS.items()
     for direction in ("s-s", "t-t")
 )
+_HELLASWAG = _STORIES[:2]
 
 _ROWS = ("baseline", "bpe", "static", "aligned", "mixed", "curriculum")
 
 
-def _line(row: str, values: Sequence[float | None] = (), std: Sequence[float | None] = (), **facts: Any) -> TableLine:
+def _line(row: str, values: paper.Numbers = (), std: paper.Numbers = (), **facts: Any) -> TableLine:
     label, own = ROWS[row]
-    return TableLine(row=row, label=label, facts={**own, **facts}, paper=values, paper_std=std)
+    return TableLine(
+        row=row,
+        label=label,
+        facts={**own, **facts},
+        scored_with="as-trained" if own["kind"] == "aligned" else "static",
+        paper=values,
+        paper_std=std,
+    )
 
 
 def _to_baseline(lines: Sequence[TableLine], baseline: str = "Base") -> dict[str, str]:
@@ -34,11 +38,11 @@ def _to_baseline(lines: Sequence[TableLine], baseline: str = "Base") -> dict[str
 def _table3() -> TableSpec:
     key = {"baseline": "none"}
     cells = [(column.task, column.direction) for column in _STORIES]
-    lines = [_line(row, [paper.TABLE_3.get((key.get(row, row), *cell)) for cell in cells]) for row in _ROWS]
+    lines = [_line(row, tuple(paper.TABLE_3.get((key.get(row, row), *cell)) for cell in cells)) for row in _ROWS]
     return TableSpec(
         name="table3",
         title="Table 3: story completion, compute-controlled",
-        about="Same number of steps and of positions a step for every model.",
+        about="The same number of steps and of positions per step for every model.",
         columns=_STORIES,
         lines=lines,
         against=_to_baseline(lines),
@@ -46,14 +50,21 @@ def _table3() -> TableSpec:
 
 
 def _table4() -> TableSpec:
-    # LST with static patches of 4 is what the budget is counted in: both budgets give it the same steps.
-    # The paper's table has fewer rows; those that were not scored are left out of ours too.
-    lines = [_line(row, paper.TABLE_4.get(row, ()), budget="compute" if row == "static" else "data") for row in _ROWS]
+    # LST with static patches of 4 sets the data budget: both budgets give it the same steps.
+    # The paper has fewer rows than Table 3; rows that were not scored are dropped from ours too.
+    lines = [
+        _line(
+            row,
+            (paper.TABLE_4_SAVED[row], *paper.TABLE_4[row]) if row in paper.TABLE_4 else (),
+            budget="compute" if row == "static" else "data",
+        )
+        for row in _ROWS
+    ]
     return TableSpec(
         name="table4",
         title="Table 4: story completion, data-controlled",
-        about="Same number of tokens for every model; LST needs fewer operations for them.",
-        columns=(TableColumn(label="compute saved", measure="saved"), *_HELLASWAG),
+        about="The same number of tokens for every model; LST spends fewer FLOPs on them.",
+        columns=(TableColumn(label="compute saved", measure="saved"), *_STORIES),
         lines=lines,
         against=_to_baseline(lines),
     )
@@ -64,14 +75,17 @@ _PAIR = (("baseline", "Base"), ("curriculum", "LST"))
 
 
 def _shares_of_steps(
-    papers: Mapping[tuple[str, int], Sequence[float | None]],
+    papers: Mapping[tuple[str, int], paper.Numbers], **facts: Any
 ) -> tuple[list[TableLine], dict[str, str]]:
-    """Baseline and LST after each share of the steps, beside each other; which line is compared with which."""
+    """Baseline and LST after each share of the steps, and which line is compared with which.
+
+    :param papers: the paper's numbers of a row at a rank.
+    """
     lines = [
         TableLine(
             row=row,
             label=f"{model}, {share} of the steps",
-            facts=ROWS[row][1],
+            facts={**ROWS[row][1], **facts},
             rank=rank,
             paper=papers.get((row, rank), ()),
         )
@@ -81,23 +95,22 @@ def _shares_of_steps(
     return lines, {f"LST, {share} of the steps": f"Base, {share} of the steps" for share in _SHARES}
 
 
-def _figure1() -> TableSpec:
-    lines, against = _shares_of_steps({})
+def _figure1(name: str, title: str, about: str, ends: Mapping[str, paper.Numbers], over: Any, budget: str) -> TableSpec:
+    lines, against = _shares_of_steps({(row, 2): values for row, values in ends.items()}, budget=budget)
     return TableSpec(
-        name="fig1",
-        title="Figure 1: story completion as training goes on",
-        about="Every point is a run of its own with a whole schedule, of 25%, 50% or 100% of the steps. The paper's "
-        "numbers of this figure are not known to us.",
+        name=name,
+        title=title,
+        about=f"Every point is a run of its own with a complete schedule, of 25%, 50% or 100% of the steps. {about}",
         columns=_HELLASWAG,
         lines=lines,
         against=against,
         ranked="steps",
-        over="operations",
+        over=over,
     )
 
 
 def _table5() -> TableSpec:
-    papers: dict[tuple[str, int], Sequence[float | None]] = {}
+    papers: dict[tuple[str, int], paper.Numbers] = {}
     for model, steps, clean, other in paper.TABLE_5:
         row = "curriculum" if model == "LST" else "baseline"
         papers[row, ("1k", "2k", "4k").index(steps)] = (clean, other, paper.TABLE_5_UNITS[row], None, None, None)
@@ -107,18 +120,18 @@ def _table5() -> TableSpec:
     lines, against = _shares_of_steps(papers)
     return TableSpec(
         name="table5",
-        title="Table 5: recognition and synthesis after fine-tuning",
-        about="Fine-tuned for 25%, 50% and 100% of the steps. The paper: 1k, 2k and 4k steps for recognition, "
-        "20k for synthesis, LibriSpeech test-clean, and test-other where a column says other. Units are positions of "
-        "the global transformer, markers included; the paper's are 0.25 of the baseline's. A step's wall time is "
-        "that of the machine as busy as it was.",
+        title="Table 5: speech recognition and synthesis after fine-tuning",
+        about="Fine-tuned for 25%, 50% and 100% of the steps. The paper: 1k, 2k and 4k steps for ASR, 20k for TTS, on "
+        "LibriSpeech test-clean, and on test-other where a column says other. Positions of the global transformer "
+        "include the markers; the paper's LST needs 0.25 of the baseline's. Wall times of a step depend on what else "
+        "the machine was doing.",
         columns=(
             TableColumn(label="ASR, WER", measure="wer", task="asr"),
             TableColumn(label="ASR, WER, other", measure="wer", task="asr", part="other"),
-            TableColumn(label="ASR, context units a speech token", measure="context", task="asr"),
+            TableColumn(label="ASR, prompt positions per speech token", measure="context", task="asr"),
             TableColumn(label="TTS, CER", measure="cer", task="tts"),
             TableColumn(label="TTS, CER, other", measure="cer", task="tts", part="other"),
-            TableColumn(label="TTS, generated units a speech token", measure="generation", task="tts"),
+            TableColumn(label="TTS, generated positions per speech token", measure="generation", task="tts"),
         ),
         lines=lines,
         against=against,
@@ -126,26 +139,20 @@ def _table5() -> TableSpec:
     )
 
 
-def _ladder(name: str, title: str, columns: Sequence[TableColumn], numbers: Mapping[tuple[str, str], Any]) -> TableSpec:
+def _sizes(name: str, title: str, numbers: Mapping[tuple[str, str], paper.Numbers], note: str = "") -> TableSpec:
+    """Two sizes, each with and without patches."""
     sizes = list(dict.fromkeys(size for _, size in numbers))
     lines = []
     for (row, size), values in numbers.items():
         rank = sizes.index(size)
-        lines.append(
-            TableLine(
-                row=row,
-                label=f"{'Base' if row == 'baseline' else 'LST'}, {('smaller', 'larger')[rank]} (paper: {size})",
-                facts=ROWS[row][1],
-                rank=rank,
-                paper=values if isinstance(values, tuple) else (values,),
-            )
-        )
+        label = f"{'Base' if row == 'baseline' else 'LST'}, {('smaller', 'larger')[rank]} (paper: {size})"
+        lines.append(TableLine(row=row, label=label, facts=ROWS[row][1], rank=rank, paper=values))
     labels = [line.label for line in lines]
     return TableSpec(
         name=name,
         title=title,
-        about="Two sizes of the global transformer, each with and without patches.",
-        columns=columns,
+        about=f"Two sizes of the global transformer, each with and without patches.{note}",
+        columns=_HELLASWAG,
         lines=lines,
         against=dict(zip(labels[1::2], labels[::2], strict=True)),
         ranked="shape",
@@ -153,19 +160,38 @@ def _ladder(name: str, title: str, columns: Sequence[TableColumn], numbers: Mapp
     )
 
 
-def _ablation(name: str, title: str, about: str, numbers: Mapping[str, float], base: str) -> TableSpec:
-    lines = [_line(row, (value,)) for row, value in numbers.items()]
+def _ablation(name: str, title: str, about: str, numbers: Mapping[str, paper.Numbers], base: str) -> TableSpec:
+    lines = [_line(row, values) for row, values in numbers.items()]
     against = _to_baseline(lines, ROWS[base][0])
-    return TableSpec(name=name, title=title, about=about, columns=_HELLASWAG[:1], lines=lines, against=against)
+    return TableSpec(name=name, title=title, about=about, columns=_STORIES, lines=lines, against=against)
 
 
 def _table9() -> TableSpec:
-    lines = [_line(row, (mean,), (std,)) for row, (mean, std) in paper.TABLE_9.items()]
+    lines = [_line(row, values, paper.TABLE_9_STD[row]) for row, values in paper.TABLE_9.items()]
     return TableSpec(
         name="table9",
         title="Table 9: spread over runs",
-        about="The same runs from several seeds, which change weights and order of the data. The paper: three runs.",
-        columns=_HELLASWAG[:1],
+        about="The same runs with several seeds, which change the initial weights and the order of the data. The "
+        "paper: three runs.",
+        columns=_STORIES,
+        lines=lines,
+        against=_to_baseline(lines),
+    )
+
+
+def _table11() -> TableSpec:
+    columns = [
+        TableColumn(label=f"{paper.TASKS[task]} S→S, {label}", task=task, direction="s-s", part=part)
+        for task in ("storycloze", "topicstorycloze")
+        for part, label in (("original", "original recordings"), ("", "own recordings"))
+    ]
+    lines = [_line(row, values) for row, values in paper.TABLE_11.items()]
+    return TableSpec(
+        name="table11",
+        title="Table 11: original and own recordings of the benchmarks",
+        about="The same models on the recordings that the benchmarks are published with, and on recordings of prompt "
+        "and endings synthesised apart.",
+        columns=columns,
         lines=lines,
         against=_to_baseline(lines),
     )
@@ -173,26 +199,28 @@ def _table9() -> TableSpec:
 
 def _table12() -> TableSpec:
     lines = [_line(row, values) for row, values in paper.TABLE_12.items()]
-    columns = [TableColumn(label=label, task=label.lower(), direction="s-s") for label in ("sWUGGY", "sBLIMP")]
-    about = "Which of two utterances is a word; which of two is grammatical; both spoken."
-    title = "Table 12: lexicon and syntax"
     return TableSpec(
-        name="table12", title=title, about=about, columns=columns, lines=lines, against=_to_baseline(lines)
+        name="table12",
+        title="Table 12: lexicon and syntax",
+        about="Which of two spoken utterances is a word; which of two is grammatical.",
+        columns=[TableColumn(label=label, task=label.lower(), direction="s-s") for label in ("sWUGGY", "sBLIMP")],
+        lines=lines,
+        against=_to_baseline(lines),
     )
 
 
 def _figure6() -> TableSpec:
     lines, against = [], {}
-    for share in (3, 2, 1):
+    for share in (4, 3, 2, 1):
         for row, model in _PAIR:
             label = f"{model}, speech to text 1:{share}"
             facts = {**ROWS[row][1], "text_per_speech": float(share)}
-            lines.append(TableLine(row=row, label=label, facts=facts))
+            lines.append(TableLine(row=row, label=label, facts=facts, paper=paper.FIGURE_6.get((row, share), ())))
         against[f"LST, speech to text 1:{share}"] = f"Base, speech to text 1:{share}"
     return TableSpec(
         name="fig6",
         title="Figure 6: mixtures of speech and text data",
-        about="Tokens of speech data to tokens of text data. The paper's numbers of this figure are not known to us.",
+        about="Tokens of speech data to tokens of text data. The paper's numbers of some mixtures are not known to us.",
         columns=_HELLASWAG,
         lines=lines,
         against=against,
@@ -200,19 +228,19 @@ def _figure6() -> TableSpec:
 
 
 def _table13() -> TableSpec:
-    labels = ("speech", "text beside it", "text data", "all", "of the baseline's")
+    labels = ("speech", "interleaved text", "text data", "all", "of the baseline's")
     total = paper.TABLE_13["baseline"][-1]
     names = {"baseline": "Base", "static": "LST static"}
     lines = [
-        TableLine(row=row, label=names[row], facts={}, paper=(*units, units[-1] / total))
-        for row, units in paper.TABLE_13.items()
+        TableLine(row=row, label=names[row], facts={}, paper=(*positions, positions[-1] / total))
+        for row, positions in paper.TABLE_13.items()
     ]
     return TableSpec(
         name="table13",
-        title="Table 13: units for the same data",
-        about="Positions of the global transformer for each token of the baseline's interleaved data, with two "
-        "tokens of text data for each of them.",
-        columns=[TableColumn(label=label, measure="units") for label in labels],
+        title="Table 13: positions for the same data",
+        about="Positions of the global transformer for each token of the baseline's interleaved data, with two tokens "
+        "of text data for each of them.",
+        columns=[TableColumn(label=label, measure="positions") for label in labels],
         lines=lines,
     )
 
@@ -222,7 +250,8 @@ def _boundary_noise() -> TableSpec:
     return TableSpec(
         name="boundary-noise",
         title="A.11: noise on the boundaries of aligned patches",
-        about="Word boundaries moved before training, pure aligned patching. The paper: at most about 1 point lost.",
+        about="Pure aligned patching, word boundaries moved before training. The paper re-evaluates one trained model "
+        "with moved boundaries, and loses about 1 point at most.",
         columns=_HELLASWAG,
         lines=lines,
         against=_to_baseline(lines, "LST aligned"),
@@ -230,32 +259,28 @@ def _boundary_noise() -> TableSpec:
     )
 
 
+_FIGURE_1A = "Compute-controlled. The paper's numbers are the ends of its curves, after 500k steps."
+_FIGURE_1B = "Data-controlled. The paper's numbers are the ends of its curves, after some 330 B tokens."
+_TABLE_6 = "Length of static patches; silence as patches of its own or merged into the words."
+_TABLE_10 = "A patch for each word, or for each BPE text token. The paper's runs mix speech and text data 1:4."
+_FIGURE_4 = " The paper's runs are compute-optimal."
+
 SPECS: dict[str, TableSpec] = {
     spec.name: spec
     for spec in (
         _table3(),
         _table4(),
         _table5(),
-        _ablation(
-            "table6",
-            "Table 6: patches",
-            "Length of static patches; silence apart or in the words.",
-            paper.TABLE_6,
-            "static",
-        ),
-        _ladder("table8", "Table 8: a larger model", _HELLASWAG, paper.TABLE_8),
+        _ablation("table6", "Table 6: patch lengths", _TABLE_6, paper.TABLE_6, "static"),
+        _sizes("table8", "Table 8: a larger model", paper.TABLE_8),
         _table9(),
-        _ablation(
-            "table10",
-            "Table 10: what is aligned",
-            "A patch for a word, or for a text piece.",
-            paper.TABLE_10,
-            "aligned",
-        ),
+        _ablation("table10", "Table 10: words or BPE tokens aligned", _TABLE_10, paper.TABLE_10, "aligned"),
+        _table11(),
         _table12(),
         _table13(),
-        _figure1(),
-        _ladder("fig4", "Figure 4: growing models", _HELLASWAG[:1], paper.FIGURE_4),
+        _figure1("fig1", "Figure 1a: accuracy over compute", _FIGURE_1A, paper.FIGURE_1A, "flops", "compute"),
+        _figure1("fig1b", "Figure 1b: accuracy over data", _FIGURE_1B, paper.FIGURE_1B, "tokens", "data"),
+        _sizes("fig4", "Figure 4: growing models", paper.FIGURE_4, _FIGURE_4),
         _figure6(),
         _boundary_noise(),
     )

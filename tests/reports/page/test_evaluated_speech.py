@@ -19,7 +19,8 @@ from lst_cli.evaluation.scores import SCORES
 from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
 from lst_cli.reports.page.evaluated_speech import read_speech
 from lst_cli.reports.page.result_rows import read_rows
-from tests.reports.making import RATE, make_corpus, make_judged, make_model, run
+from tests.reports.making import RATE, make_corpus, make_model, run
+from tests.reports.making_speech import make_judged
 
 TEXTS = {f"u{n}": text for n, text in enumerate(("he lost his key", "she baked a pie", "the cat sat"))}
 

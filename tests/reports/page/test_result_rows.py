@@ -13,7 +13,8 @@ from lst_cli.evaluation.scores import SCORES, SCORES_FILE
 from lst_cli.reports.page.model_labels import ModelFacts, model_labels
 from lst_cli.reports.page.result_rows import read_rows
 from lst_cli.reports.training_budget import Budget, read_budget, read_metrics
-from tests.reports.making import entry, make_asr_scores, make_model
+from tests.reports.making import entry, make_model
+from tests.reports.making_speech import make_asr_scores
 
 
 def make_result(store: Store, result: dict[str, Any]) -> Artifact:
