@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.reports.page.report_artifact import REPORT
+from lst_cli.reports.report_kind import REPORT
 from tests.reports.making import run
 from tests.reports.making_speech import make_world
 

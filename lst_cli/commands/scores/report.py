@@ -91,9 +91,10 @@ def report(
     from lst_cli.evaluation.scores import SCORES
     from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
     from lst_cli.model_artifact.card import MODEL
-    from lst_cli.reports.page.report_artifact import FILES, PAGE, plan_report
+    from lst_cli.reports.page.report_artifact import FILES, plan_report
     from lst_cli.reports.page.result_rows import json_rows
     from lst_cli.reports.page.subject import Subject, everything
+    from lst_cli.reports.report_kind import PAGE
 
     artifacts = store(ctx)
     if scores or models or alignment or transcripts:

@@ -14,9 +14,9 @@ from lst_cli.reports.drawing.panels import draw_curves, draw_lengths
 from lst_cli.reports.drawing.patches import MOST_UTTERANCES, Lengths
 from lst_cli.reports.drawing.svg import DASHES
 from lst_cli.reports.drawing.templates import asset, templates
+from lst_cli.reports.number_text import count, direction_name, interval, percent, points
 from lst_cli.reports.page.contents import Contents
-from lst_cli.reports.page.markdown_tables import count, paper_cells, percent
-from lst_cli.reports.page.remarks import direction_name, interval, points
+from lst_cli.reports.page.markdown_tables import paper_cells
 from lst_cli.reports.page.result_rows import AsrRow, Rows, ScoreRow
 from lst_cli.reports.page.utterances import AlignedSource
 from lst_cli.reports.page.verdicts import Verdict

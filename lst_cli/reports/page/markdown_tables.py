@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lst_cli.artifacts.ancestors import short
-from lst_cli.reports.page.remarks import direction_name, interval, points
+from lst_cli.reports.number_text import count, direction_name, interval, markdown_table, percent, points
 from lst_cli.reports.page.result_rows import Rows
 from lst_cli.reports.page.spoken_rows import SpokenRow, TtsRow
 from lst_cli.reports.page.verdicts import Verdict
@@ -154,24 +154,3 @@ def paper_cells(rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, ...]
         for strategy, name in paper.MODELS.items()
     ]
     return columns, body
-
-
-def percent(share: float) -> str:
-    """A share as a percentage."""
-    return f"{100 * share:.1f}%"
-
-
-def count(number: int | None) -> str:
-    """A large number in a few characters."""
-    if number is None:
-        return "not recorded"
-    for size, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{suffix}"
-    return str(number)
-
-
-def markdown_table(header: Sequence[str], body: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *body]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

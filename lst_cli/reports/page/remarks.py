@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lst_cli.reports.number_text import direction_name, interval, points
 from lst_cli.reports.page.model_labels import ModelFacts
 from lst_cli.reports.page.result_rows import Rows
 from lst_cli.reports.page.verdicts import ComparedRow, Standing, Verdict
@@ -12,22 +13,6 @@ from lst_cli.reports.paper import published as paper
 SPEECH_TASKS = {"asr": "speech recognition", "tts": "speech synthesis"}
 
 _WORDS: tuple[Standing, ...] = ("ahead", "behind", "not told apart")
-
-
-def direction_name(direction: str) -> str:
-    """``s-s`` as ``S→S``."""
-    return direction.upper().replace("-", "→")
-
-
-def points(value: float) -> str:
-    """A difference of shares in percentage points."""
-    text = f"{100 * value:+.1f}".replace("-", "−")
-    return "0.0" if text in ("+0.0", "−0.0") else text
-
-
-def interval(low: float, high: float) -> str:
-    """An interval of differences in percentage points."""
-    return f"{points(low)} to {points(high)}"
 
 
 def remarks(rows: Rows, verdicts: Sequence[Verdict]) -> list[str]:

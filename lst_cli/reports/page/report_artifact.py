@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lst_cli.artifacts import Draft, Kind, Request, Store
+from lst_cli.artifacts import Draft, Request, Store
 from lst_cli.reports.page.subject import Subject
+from lst_cli.reports.report_kind import PAGE, REPORT
 
-REPORT = Kind("report", 1)
-
-PAGE = "index.html"
 FILES = (PAGE, "tables.md", "tables.csv")
 
 PAGE_VERSION = 3

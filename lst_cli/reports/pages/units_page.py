@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.reports.drawing.templates import asset, templates
-from lst_cli.reports.page.report_artifact import PAGE, REPORT
+from lst_cli.reports.report_kind import PAGE, REPORT
 
 if TYPE_CHECKING:
     import numpy as np

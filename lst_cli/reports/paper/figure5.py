@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.errors import UserError
-from lst_cli.reports.page.markdown_tables import markdown_table
-from lst_cli.reports.page.report_artifact import REPORT
+from lst_cli.reports.number_text import markdown_table
 from lst_cli.reports.paper import published as paper
 from lst_cli.reports.paper.table_figure import figure
+from lst_cli.reports.report_kind import REPORT
 
 if TYPE_CHECKING:
     from lst_cli.model_artifact.card import LoadedModel

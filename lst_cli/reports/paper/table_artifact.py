@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
-from lst_cli.reports.page.report_artifact import REPORT
 from lst_cli.reports.paper.tables import SPECS
+from lst_cli.reports.report_kind import REPORT
 
 if TYPE_CHECKING:
     from lst_cli.reports.paper.fill_table import FilledTable

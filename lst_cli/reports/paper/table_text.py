@@ -6,8 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from lst_cli.reports.page.markdown_tables import count, markdown_table, percent
-from lst_cli.reports.page.remarks import interval, points
+from lst_cli.reports.number_text import count, interval, markdown_table, percent, points
 from lst_cli.reports.paper import published as paper
 from lst_cli.reports.paper.fill_table import FilledTable, TableRow
 from lst_cli.reports.paper.match_rows import ScoredModel

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from lst_cli.artifacts import Store
 from lst_cli.evaluation.metrics import wilson
+from lst_cli.reports.number_text import interval, points
 from lst_cli.reports.page.model_labels import ModelFacts
-from lst_cli.reports.page.remarks import interval, points, remarks
+from lst_cli.reports.page.remarks import remarks
 from lst_cli.reports.page.result_rows import Rows, ScoreRow, read_rows
 from lst_cli.reports.page.verdicts import Verdict, judge, unpaired
 from lst_cli.reports.training_budget import Budget
