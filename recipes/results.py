@@ -43,8 +43,8 @@ def index(folder: Path, scale: str) -> str:
     found = [name for name in ORDER if (folder / f"{name}.md").is_file()]
     head = [
         f"# Results at the scale `{scale}`",
-        f"Made by `make TABLE SCALE={scale}`; see [docs/reproduce.md](../../reproduce.md). The paper's numbers are of other "
-        "data and of models of a billion parameters: only the order of the rows can be compared.",
+        f"Made by `make TABLE SCALE={scale}`; see [docs/reproduce.md](../../reproduce.md). The paper's numbers are of "
+        "other data and of models of a billion parameters: only the order of the rows can be compared.",
     ]
     return "\n\n".join([*head, *(entry(folder, name) for name in found)]) + "\n"
 

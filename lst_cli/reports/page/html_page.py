@@ -12,7 +12,7 @@ from lst_cli.artifacts.ancestors import short
 from lst_cli.reports.drawing.curves import AXES, Curves
 from lst_cli.reports.drawing.panels import draw_curves, draw_lengths
 from lst_cli.reports.drawing.patches import MOST_UTTERANCES, Lengths
-from lst_cli.reports.drawing.svg import DASHES
+from lst_cli.reports.drawing.svg import stroke
 from lst_cli.reports.drawing.templates import asset, templates
 from lst_cli.reports.number_text import count, direction_name, interval, percent, points
 from lst_cli.reports.page.contents import Contents
@@ -22,9 +22,6 @@ from lst_cli.reports.page.utterances import AlignedSource
 from lst_cli.reports.page.verdicts import Verdict
 from lst_cli.reports.paper import published as paper
 from lst_cli.version import __version__
-
-_STROKES = ("", "6 3", "2 2", "7 3 2 3")
-"""The dashes of :data:`~lst_cli.reports.drawing.svg.DASHES` in legends."""
 
 TASKS: Mapping[str, str] = {
     "pretrain": "Pretraining",
@@ -77,7 +74,7 @@ def render(contents: Contents, name: str, reference: str) -> str:
         short=short,
         pretty=lambda data: json.dumps(data, indent=2, ensure_ascii=False, default=str),
         anchor=lambda text: "".join(char if char.isalnum() else "-" for char in text),
-        stroke=lambda number: _STROKES[number % len(DASHES)],
+        stroke=stroke,
     )
     environment.globals.update(interval=interval, paper=paper, version=__version__, most_utterances=MOST_UTTERANCES)
     page = environment.get_template("page.html.j2").render(

@@ -15,7 +15,7 @@ def render(runs: Sequence[TrainingRun]) -> str:
     from markupsafe import Markup
 
     from lst_cli.reports.drawing.panels import draw_curves
-    from lst_cli.reports.drawing.svg import dash
+    from lst_cli.reports.drawing.svg import stroke
     from lst_cli.version import __version__
 
     drawn = [
@@ -28,7 +28,7 @@ def render(runs: Sequence[TrainingRun]) -> str:
         .render(
             version=__version__,
             runs=runs,
-            strokes=[_stroke(dash(number)) for number in range(len(runs))],
+            strokes=[stroke(number) for number in range(len(runs))],
             settings=_settings(runs),
             axes=[
                 (
@@ -50,8 +50,3 @@ def _settings(runs: Sequence[TrainingRun]) -> list[tuple[str, list[str]]]:
         (key.partition(".")[2], ["" if value is None else str(value) for value in values])
         for key, *values in differences(first.identity, second.identity)
     ]
-
-
-def _stroke(dash: object) -> str:
-    """A line style of matplotlib as SVG takes it."""
-    return " ".join(f"{2.6 * length:g}" for length in dash[1]) if isinstance(dash, tuple) else ""

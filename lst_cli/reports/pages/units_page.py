@@ -11,10 +11,11 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.reports.drawing.templates import asset, templates
+from lst_cli.reports.pages.transition_map import draw_transitions
 from lst_cli.reports.report_kind import PAGE, REPORT
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from lst_cli.units.statistics.purity import Purity
     from lst_cli.units.statistics.usage import UnitRun, Usage
 
-PAGE_VERSION = 1
+PAGE_VERSION = 2
 """Goes up when the same artifacts would give another page."""
 
 _CONTEXT_S = 0.2
@@ -130,7 +131,7 @@ def render(
         height=_MAP_HEIGHT,
         explained=explained,
         usage_panel=Markup(_usage_panel(usage)),
-        transitions=_transitions_png(codebook, usage),
+        transitions=draw_transitions(usage.transitions_KK, _order(codebook)),
         style=asset("page.css"),
         sounds=Markup(json.dumps(sounds)),
         purity=purity,
@@ -266,17 +267,8 @@ def _usage_panel(usage: Usage) -> str:
     return drawing.svg
 
 
-def _transitions_png(codebook: Codebook, usage: Usage) -> str:
-    """Transition probabilities as a picture: units ordered along the map's first axis, darker is likelier."""
-    import matplotlib.image
+def _order(codebook: Codebook) -> NDArray[np.intp]:
+    """The units along the map's first axis."""
     import numpy as np
 
-    order = np.argsort(_project(codebook.centroids_KD)[0][:, 0], kind="stable")
-    counts_KK = usage.transitions_KK[np.ix_(order, order)].astype(np.float64)
-    share_KK = counts_KK / np.maximum(1, counts_KK.sum(axis=1, keepdims=True))
-    # A square root keeps the many small probabilities visible beside the few large ones.
-    shade_KK = np.sqrt(share_KK / max(float(share_KK.max()), 1e-9))
-    buffer = io.BytesIO()
-    options: dict[str, Any] = {"cmap": "magma_r", "vmin": 0.0, "vmax": 1.0, "metadata": {"Software": None}}
-    matplotlib.image.imsave(buffer, shade_KK, format="png", **options)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return np.argsort(_project(codebook.centroids_KD)[0][:, 0], kind="stable")
