@@ -114,6 +114,7 @@ def curve_line(step: int, strategy: str, floor: float) -> dict[str, Any]:
         "loss_text_with_speech": loss - 0.2,
         "loss_text_only": loss - 0.5,
         "patch_length": 1.0 if strategy == "none" else 3.7 + 1.4 * aligned,
+        "lr": 0.002 * min(1.0, step / 100),
         "positions": step * 8192,
         "tokens": step * (7192 + speech),
         "speech_tokens": step * speech,

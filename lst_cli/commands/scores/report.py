@@ -21,40 +21,23 @@ FIG5 = "fig5"
 What = Annotated[
     str,
     typer.Argument(
-        help="page, or a table or figure of the paper: table3 to table6, table8 to table10, table12, table13, fig1, "
-        "fig4, fig5, fig6, boundary-noise."
+        help="page, or a table or figure of the paper: table3 to table6, table8 to table13, fig1, fig1b, fig4, fig5, "
+        "fig6, boundary-noise."
     ),
 ]
 Shards = Annotated[
-    str | None,
-    typer.Option(
-        help="Speech shards, shards/NAME: those that table13 counts, or whose words fig5 shows.",
-        autocompletion=completing("shards"),
-    ),
+    str | None, typer.Option(help="Speech shards, shards/NAME, for table13 and fig5.")
 ]
-Scores = Annotated[
-    list[str] | None,
-    typer.Option(help="scores/NAME; may be repeated. The tables keep this order.", autocompletion=completing("scores")),
-]
+Scores = Annotated[list[str] | None, typer.Option(help="scores/NAME; repeatable. Tables keep this order.")]
 Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="model/NAME whose training is shown beside those behind the scores.", autocompletion=completing("model")
-    ),
+    list[str] | None, typer.Option(help="model/NAME whose training is shown, besides those behind the scores; repeatable.")
 ]
 Alignments = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="alignment/NAME whose patches and recordings are shown; may be repeated.",
-        autocompletion=completing("alignment"),
-    ),
+    list[str] | None, typer.Option(help="alignment/NAME whose patches and recordings are shown; repeatable.")
 ]
 Transcripts = Annotated[
     list[str] | None,
-    typer.Option(
-        help="transcripts/NAME of lst eval vocoder, whose recordings can be heard; may be repeated.",
-        autocompletion=completing("transcripts"),
-    ),
+    typer.Option(help="transcripts/NAME of lst eval vocoder, to show with their recordings; repeatable."),
 ]
 
 
@@ -65,21 +48,22 @@ def report(
     models: Models = None,
     alignment: Alignments = None,
     transcripts: Transcripts = None,
-    utterances: Annotated[int, typer.Option(min=0, help="Recordings to draw with their words and patches.")] = 6,
+    utterances: Annotated[int, typer.Option(min=0, help="Recordings to show with their words and patches.")] = 6,
     examples: Annotated[int, typer.Option(min=0, help="Benchmark items to show with their recordings.")] = 4,
-    spoken: Annotated[int, typer.Option(min=0, help="Utterances of each judged corpus to hear in every voice.")] = 6,
+    spoken: Annotated[int, typer.Option(min=0, help="Synthesised utterances to show for each corpus, in every voice.")] = 6,
     shards: Shards = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the report; by default report, or that of the table.", show_default=False),
+        typer.Option(help="Name of the report; default: report, or the name of the table.", show_default=False),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to copy what was written to.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to copy the files to.")] = None,
     json: Json = False,
 ) -> None:
     """Write one HTML page with tables, curves, recordings and lineage, and its tables as Markdown and CSV.
 
-    Without --scores, --models, --alignment and --transcripts: on the current version of everything below the root.
-    With the name of a table or figure of the paper: that one, ours beside the paper's, as Markdown, CSV and SVG.
+    Without --scores, --models, --alignment and --transcripts, it covers the current version of everything in the root.
+    With the name of a table or figure of the paper, it writes that one as Markdown, CSV and SVG: our numbers and the
+    paper's.
     """
     if what != PAGE_WORD:
         if what == FIG5:
@@ -145,7 +129,7 @@ def _figure5(
 
     if len(models) != 1 or shards is None:
         raise UserError(
-            "lst report fig5 shows the patches of one model on one set of shards",
+            "lst report fig5: needs one model and one set of shards",
             fix="name an LST with --models and speech shards with --shards",
         )
     from lst_cli.reports.paper.figure5 import FILES, plan_figure
@@ -156,7 +140,7 @@ def _figure5(
 
 
 def _tell(made: Artifact, what: str, files: tuple[str, ...], out: Path | None, *, json: bool) -> None:
-    """Copy what was made where it is wanted, and say where it is."""
+    """Copy the files to ``--out`` and print where they are."""
     folder = _copied(made, files, out) if out is not None else made.path
     if json:
         print_json({"report": made.reference, "files": [str(folder / file) for file in files]})
@@ -171,7 +155,7 @@ def _inputs(artifacts: Store, what: str, scores: list[str], shards: str | None) 
 
     if what == "table13":
         if shards is None:
-            raise UserError("lst report table13 counts units of shards", fix="name speech shards with --shards")
+            raise UserError("lst report table13: needs shards to count", fix="name speech shards with --shards")
         return [artifacts.find(shards, SHARDS)]
     if scores:
         return [artifacts.find(reference, SCORES) for reference in dict.fromkeys(scores)]

@@ -1,4 +1,4 @@
-"""How utterances are cut into patches: spans of single utterances, and lengths over a whole alignment.
+"""Patches of utterances: spans of single utterances, and lengths over a whole alignment.
 
 Legend: T speech tokens, P patches, W words, L lengths in tokens.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_UTTERANCES = 20_000
-"""Lengths are counted over this many utterances at most, from the beginning; the page says so."""
+"""Lengths are counted over at most the first utterances, this many; the page says so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def _first_rows(path: Path, most: int | None) -> pa.Table:
 
 
 def _token_counts(tokens: Artifact, ids: Sequence[str]) -> dict[str, int]:
-    """The number of tokens of each utterance; files after the last one that is wanted are not read."""
+    """The number of tokens of each utterance; later files are not read."""
     import pyarrow.compute as pc
 
     wanted, found = set(ids), dict[str, int]()

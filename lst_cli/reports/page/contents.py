@@ -1,4 +1,4 @@
-"""Everything that the page shows, gathered from the artifacts. A missing piece is an empty list or None."""
+"""Everything that the page shows, read from the artifacts. What is missing is an empty list or None."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Contents:
     remarks: list[str]
     curves: list[Curves]
     patching: PatchingConfig
-    """How patches are drawn: as the first model with patches has them."""
+    """The patching to draw: that of the first model with patches."""
     lengths: list[tuple[AlignedSource, list[Lengths], int]]
     utterances: list[ShownUtterance]
     examples: StoryExamples | None
@@ -42,7 +42,7 @@ def gather(store: Store, subject: Subject, *, utterances: int, examples: int, sp
 
     :param utterances: recordings to draw with their words and patches.
     :param examples: benchmark items to show.
-    :param spoken: utterances of each corpus to hear as a judge heard them.
+    :param spoken: recordings of each corpus with ASR transcripts.
 
     :raises UserError: a file of an artifact is missing or damaged.
     """

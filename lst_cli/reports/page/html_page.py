@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything inside, and nothing fetched from anywhere."""
+"""The page: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from lst_cli.version import __version__
 
 TASKS: Mapping[str, str] = {
     "pretrain": "Pretraining",
-    "asr": "Fine-tuning for speech recognition",
-    "tts": "Fine-tuning for speech synthesis",
+    "asr": "Fine-tuning for ASR",
+    "tts": "Fine-tuning for TTS",
 }
 """Training task → heading."""
 
@@ -115,7 +115,7 @@ def _asr(rows: Rows, verdicts: Sequence[Verdict]) -> list[tuple[AsrRow, Verdict 
 
 
 def _gains(verdicts: Sequence[Verdict]) -> list[tuple[Verdict, float]]:
-    """Our differences to the baseline that the paper has too, with the paper's."""
+    """Our differences to the baseline that the paper reports too, with the paper's."""
     pairs = []
     for verdict in verdicts:
         theirs = paper.gain(verdict.row.model.strategy, verdict.row.task, verdict.row.direction)

@@ -1,4 +1,4 @@
-"""``lst report``: the artifact that the page is.
+"""``lst report``: the page as an artifact.
 
 Imports nothing heavy; the page itself is made in :mod:`lst_cli.reports.page.html_page`.
 """
@@ -13,18 +13,18 @@ from lst_cli.reports.report_kind import PAGE, REPORT
 
 FILES = (PAGE, "tables.md", "tables.csv")
 
-PAGE_VERSION = 3
-"""Goes up when the same artifacts would give another page."""
+PAGE_VERSION = 5
+"""Increased when the same artifacts give another page."""
 
 
 def plan_report(
     store: Store, subject: Subject, name: str, *, utterances: int, examples: int, spoken: int
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request and the maker that :meth:`lst_cli.artifacts.Store.build` needs.
 
     :param utterances: recordings to draw with their words and patches.
     :param examples: benchmark items to show.
-    :param spoken: utterances of each corpus to hear as a judge heard them.
+    :param spoken: recordings of each corpus with ASR transcripts.
     """
     parents = {
         f"{role}_{number}": artifact

@@ -1,6 +1,6 @@
-"""Items of a spoken benchmark, heard and scored: some that the models got right, some that they got wrong.
+"""Items of a spoken benchmark with recordings and scores: some that the models got right, some that they got wrong.
 
-Which items are shown is drawn by a hash of their ids within each group: nobody chose them.
+The items shown are chosen within each group by a hash of their ids.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class StoryExample:
 
     id: str
     group: str
-    """Who got it right, in words."""
+    """Which models got it right."""
     prompt: str
     prompt_audio: str
     endings: list[StoryEnding]
@@ -74,7 +74,7 @@ def read_examples(store: Store, rows: Rows, scores: Mapping[str, Artifact], tota
         for row in rows.scores
         if row.direction == DIRECTION and any(record.path == ITEMS_FILE for record in scores[row.scores].files)
     ]
-    # The fewest endings first: they are heard soonest.
+    # Tasks with the fewest endings first.
     for first in sorted(spoken, key=lambda row: -row.chance):
         corpus = _corpus(store, scores[first.scores])
         if corpus is not None:
@@ -121,7 +121,7 @@ def _items(scores: Artifact) -> dict[str, dict[str, Any]]:
 
 
 def group_name(models: Sequence[ModelFacts], right: Sequence[bool]) -> str:
-    """Who got an item right, in words; with more than three models only baselines are told from the others.
+    """Which models got an item right; with more than three models only baselines are distinguished from the others.
 
     :param right: for each model.
     """

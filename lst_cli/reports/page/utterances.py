@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from lst_cli.reports.drawing.recording import Waveform
 
 LONGEST_S = 20.0
-"""Longer utterances are not shown: they make the page heavy."""
+"""Longer utterances are skipped: they make the page heavy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedSource:
-    """An alignment with what it was made from, as far as that is still on disk."""
+    """An alignment with its tokens and corpus, where they are on disk."""
 
     alignment: Artifact
     tokens: Artifact | None
@@ -29,7 +29,7 @@ class AlignedSource:
 
     @property
     def real(self) -> bool:
-        """Whether people spoke, as far as the corpus tells: not made by ``lst corpus synth``."""
+        """Whether it is recorded speech: not made by ``lst corpus synth``."""
         return self.corpus is not None and self.corpus.config.get("made_by") != "synth"
 
 
@@ -75,7 +75,7 @@ def read_lengths(
 
 
 def shares(total: int, available: Sequence[int]) -> list[int]:
-    """How many utterances each source gives: one each, then as many as the first ones have.
+    """The number of utterances from each source: one each, the rest from the first sources.
 
     :param available: how many each source has, in order of preference.
     """
@@ -97,7 +97,7 @@ def read_utterances(found: Sequence[AlignedSource], total: int, config: Patching
     for source in found:
         if source.tokens is not None and source.corpus is not None and total:
             corpus = Corpus(source.corpus)
-            # Twenty times as many as could be shown, so that long ones can be passed over.
+            # Twenty times as many as are shown, so that long ones can be skipped.
             rows = read_aligned(source.alignment, source.tokens, 20 * total)
             short = [row for row in rows if row.id in corpus and corpus.find(row.id).seconds <= LONGEST_S]
             whole.append((source, corpus, short))

@@ -30,7 +30,7 @@ def make_result(store: Store, result: dict[str, Any]) -> Artifact:
         ({"strategy": "static", "size": 6}, "static 6"),
         ({"strategy": "curriculum", "size": 4, "silence": "separate"}, "curriculum 4"),
         ({"strategy": "mixed", "size": 4, "silence": "merged"}, "mixed 4, sil merged"),
-        ({"strategy": "static", "size": 4, "boundaries": "given"}, "static 4, ends given"),
+        ({"strategy": "static", "size": 4, "boundaries": "given"}, "static 4, boundaries given"),
     ],
 )
 def test_patching_in_words(patching: dict[str, Any], label: str) -> None:
