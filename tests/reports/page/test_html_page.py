@@ -166,4 +166,4 @@ def test_lost_inputs_leave_their_sections_out(tmp_path: Path) -> None:
     run(store, "--scores", "scores/s", "--out", str(tmp_path))
     html = Page(tmp_path / "index.html")
     assert html.sections == ["scores", "paper", "lineage"]
-    assert "gone from disk" in html.text and "not recorded" in html.text
+    assert "not on disk" in html.text and "not recorded" in html.text

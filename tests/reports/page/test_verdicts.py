@@ -110,5 +110,5 @@ def test_unequal_positions_and_guessing_are_said() -> None:
     assert "lst (static 4) against the baseline (base): ahead on StoryCloze S→S." in said
     assert "No clear difference from chance: base on StoryCloze S→S." in said
     assert "at 2 times as many positions: lst 2 times as many tokens" in said
-    assert "another number of positions" in said and "scores/x/1 (task tts)" in said
+    assert "a different number of positions" in said and "scores/x/1 (task tts)" in said
     assert "The baseline is ahead" not in said
