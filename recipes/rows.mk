@@ -63,7 +63,7 @@ model_name = $(1)$(if $(filter data,$(2)),-data)$(if $(filter-out 0,$(3)),-seed$
 # $(call pretrain_inputs,ROW): what it is trained from.
 pretrain_inputs = $(call PRETRAIN,$(SHARDS.$(1))) $(INPUTS.$(1))
 # $(call row_options,ROW,BUDGET,SEED): its options of `lst pretrain`. EXTRA changes further keys, of all rows.
-row_options = $(foreach set,$(ROW.$(1)) $(if $(filter data,$(2)),budget.mode=data) $(if $(filter-out 0,$(3)),seed=$(3)) \
+row_options = $(foreach set,$(ROW.$(1)) $(if $(filter data,$(2)),budget.mode=data-controlled) $(if $(filter-out 0,$(3)),seed=$(3)) \
 	$(EXTRA),--set $(set)) $(OPTIONS)
 EXTRA ?=
 # Further options of `lst pretrain`, such as --dry-run.

@@ -31,19 +31,7 @@ def read_metrics(model: Artifact) -> list[dict[str, Any]]:
     """
     if not any(record.path == METRICS_FILE for record in model.files):
         return []
-    path = model.file(METRICS_FILE)
-    lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            line = json.loads(text)
-            lines.append({**line, "step": int(line["step"])})
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}, line {number}: not a record of a metrics log",
-                found=f"{type(error).__name__}: {error}",
-                fix=f"'lst artifact verify {model.reference}' checks the artifact",
-            ) from None
-    return lines
+    return read_metrics_log(model.file(METRICS_FILE), complete=True)
 
 
 def read_budget(model: Artifact) -> Budget:

@@ -19,7 +19,7 @@ SIZE := 1b
 SIZES.table8 := 1b 7b
 SIZES.fig4 := 420m 1_8b
 # 7B: 4 M positions a step, 25k steps (Lu et al. 2025, A.3).
-SIZE_SET.7b := budget.steps=25000 data.sequences_per_step=1024
+SIZE_SET.7b := budget.steps=25000 data.global_batch_size=1024
 # Fig. 4 is compute-optimal (section 3): 20 text tokens for each parameter, and half as many speech tokens.
 SIZE_SET.420m := budget.steps=24000
 SIZE_SET.1_8b := budget.steps=103000

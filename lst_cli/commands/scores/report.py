@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lst_cli.artifacts import Artifact
-from lst_cli.commands.common import Json, build, completing, store
+from lst_cli.commands.common import Json, build, store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
 
@@ -26,18 +26,33 @@ What = Annotated[
     ),
 ]
 Shards = Annotated[
-    str | None, typer.Option(help="Speech shards, shards/NAME, for table13 and fig5.")
+    str | None,
+    typer.Option(help="Speech shards, shards/NAME, for table13 and fig5.", autocompletion=completing("shards")),
 ]
-Scores = Annotated[list[str] | None, typer.Option(help="scores/NAME; repeatable. Tables keep this order.")]
+Scores = Annotated[
+    list[str] | None,
+    typer.Option(help="scores/NAME; repeatable. Tables keep this order.", autocompletion=completing("scores")),
+]
 Models = Annotated[
-    list[str] | None, typer.Option(help="model/NAME whose training is shown, besides those behind the scores; repeatable.")
+    list[str] | None,
+    typer.Option(
+        help="model/NAME whose training is shown, like those behind the scores; repeatable.",
+        autocompletion=completing("model"),
+    ),
 ]
 Alignments = Annotated[
-    list[str] | None, typer.Option(help="alignment/NAME whose patches and recordings are shown; repeatable.")
+    list[str] | None,
+    typer.Option(
+        help="alignment/NAME whose patches and recordings are shown; repeatable.",
+        autocompletion=completing("alignment"),
+    ),
 ]
 Transcripts = Annotated[
     list[str] | None,
-    typer.Option(help="transcripts/NAME of lst eval vocoder, to show with their recordings; repeatable."),
+    typer.Option(
+        help="transcripts/NAME of lst eval vocoder, to show with their recordings; repeatable.",
+        autocompletion=completing("transcripts"),
+    ),
 ]
 
 
@@ -50,7 +65,7 @@ def report(
     transcripts: Transcripts = None,
     utterances: Annotated[int, typer.Option(min=0, help="Recordings to show with their words and patches.")] = 6,
     examples: Annotated[int, typer.Option(min=0, help="Benchmark items to show with their recordings.")] = 4,
-    spoken: Annotated[int, typer.Option(min=0, help="Synthesised utterances to show for each corpus, in every voice.")] = 6,
+    spoken: Annotated[int, typer.Option(min=0, help="Synthesised utterances to show for each corpus.")] = 6,
     shards: Shards = None,
     name: Annotated[
         str | None,

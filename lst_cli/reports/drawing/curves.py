@@ -28,7 +28,7 @@ RUN_QUANTITIES: Mapping[str, str] = {
     "grad_norm": "gradient norm",
     "positions_per_second": "positions per second",
     "data_wait_share": "share of time spent waiting for data",
-    "utilisation": "MFU",
+    "mfu": "MFU",
 }
 """The same for the page of runs: with the throughput."""
 

@@ -19,7 +19,7 @@ def render(runs: Sequence[TrainingRun]) -> str:
     from lst_cli.version import __version__
 
     drawn = [
-        DrawnRun(label=run.label, colour=number, points=with_stories(run.lines)) for number, run in enumerate(runs)
+        DrawnRun(label=run.label, colour=number, points=with_stories(run.records)) for number, run in enumerate(runs)
     ]
     panels = panels_of(drawn, RUN_QUANTITIES, RUN_AXES)
     return (

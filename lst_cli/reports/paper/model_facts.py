@@ -33,8 +33,8 @@ class Facts:
     boundaries: str = "causal"
     noise_ms: float | None = 0.0
     """How far the word boundaries were moved before training; None (unknown) where the alignment is not on disk."""
-    budget: str = "compute"
-    """``compute`` or ``data``."""
+    budget: str = "compute-controlled"
+    """Or ``data-controlled``."""
     text_per_speech: float = 0.0
     """Tokens of text data for each token of speech data."""
     shape: tuple[int, int] = (0, 0)

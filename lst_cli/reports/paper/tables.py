@@ -56,7 +56,7 @@ def _table4() -> TableSpec:
         _line(
             row,
             (paper.TABLE_4_SAVED[row], *paper.TABLE_4[row]) if row in paper.TABLE_4 else (),
-            budget="compute" if row == "static" else "data",
+            budget="compute-controlled" if row == "static" else "data-controlled",
         )
         for row in _ROWS
     ]
@@ -278,8 +278,10 @@ SPECS: dict[str, TableSpec] = {
         _table11(),
         _table12(),
         _table13(),
-        _figure1("fig1", "Figure 1a: accuracy over compute", _FIGURE_1A, paper.FIGURE_1A, "flops", "compute"),
-        _figure1("fig1b", "Figure 1b: accuracy over data", _FIGURE_1B, paper.FIGURE_1B, "tokens", "data"),
+        _figure1(
+            "fig1", "Figure 1a: accuracy over compute", _FIGURE_1A, paper.FIGURE_1A, "flops", "compute-controlled"
+        ),
+        _figure1("fig1b", "Figure 1b: accuracy over data", _FIGURE_1B, paper.FIGURE_1B, "tokens", "data-controlled"),
         _sizes("fig4", "Figure 4: growing models", paper.FIGURE_4, _FIGURE_4),
         _figure6(),
         _boundary_noise(),

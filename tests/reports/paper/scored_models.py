@@ -24,7 +24,7 @@ def pretrained(
         "task": "pretrain",
         "seed": seed,
         "optimizer": {"lr": 0.002},
-        "budget": {"steps": 600, "mode": "compute"},
+        "budget": {"steps": 600, "mode": "compute-controlled"},
         "model": {"architecture": "x", "config": {"layers": 4, "dim": 256}},
         "patching": {
             "strategy": STRATEGIES.get(row, row),

@@ -33,7 +33,7 @@ def test_students_interval_of_three_runs() -> None:
 
 
 def test_compute_saved_is_of_the_baseline_of_the_same_seed(store: Store) -> None:
-    data = {"budget": {"mode": "data"}}
+    data = {"budget": {"mode": "data-controlled"}}
     scores = [
         scored(store, pretrained(store, "base", "baseline", **data), 0.5),
         scored(store, pretrained(store, "static", "static"), 0.6),
