@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lst_cli.artifacts import Artifact
-from lst_cli.commands.common import Json, build, store
+from lst_cli.commands.common import Json, build, completing, store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
 
