@@ -1,6 +1,6 @@
 """What each table costs to train: H100 hours of the trainings that it adds to Table 3's, by `lst pretrain --dry-run`.
 
-    python recipes/costs.py --scale paper --root artifacts
+    python recipes/costs.py --scale paper --root artifacts [table3 table6 …]
 
 plans every training that `make TABLE SCALE=paper` would start, with the shards of another root (the tiny world's: its
 documents stand in for those of the scale), and prints a Markdown table.
@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 RECIPES = Path(__file__).parent
-UTILISATION = 0.4
+MFU = 0.4
 NO_PRETRAINING = ("table5", "table13", "fig5")
 
 
@@ -44,7 +44,7 @@ def hours(scale: str, options: list[str], root: Path) -> float:
     command = [
         *(sys.executable, "-m", "lst_cli.main", "--root", str(root), "pretrain", f"recipes/{scale}/pretrain.yaml"),
         *("--shards", "shards/spoken", "--text-shards", "shards/written", "--name", "plan", "--dry-run", "--json"),
-        *("--utilisation", str(UTILISATION), *(word for option in options for word in option.split())),
+        *("--mfu", str(MFU), *(word for option in options for word in option.split())),
     ]
     done = subprocess.run(command, cwd=RECIPES.parent, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -55,6 +55,7 @@ def hours(scale: str, options: list[str], root: Path) -> float:
 def main() -> None:
     """Plan every training once, and print the table."""
     parser = argparse.ArgumentParser(description="What each table costs to train.")
+    parser.add_argument("tables", nargs="*", default=tables())
     parser.add_argument("--scale", required=True)
     parser.add_argument(
         "--root", type=Path, required=True, help="artifacts with shards/spoken, shards/written, speech_bpe"
@@ -64,7 +65,7 @@ def main() -> None:
     planned: dict[str, float] = {}
     of_table3 = trainings(options.scale, "table3", options.data)
     print("| target | trainings | hours × H100 (on 32) |\n|---|---|---|")
-    for table in tables():
+    for table in options.tables:
         found = trainings(options.scale, table, options.data)
         own = found if table == "table3" else {name: sets for name, sets in found.items() if name not in of_table3}
         total = 0.0

@@ -70,7 +70,7 @@ scores-$(1)-$(2): model-$(1) items-$(2)
 		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) --name $(1)-$(2)
 
 endef
-# $(call table_rule,TABLE): the table, and page-TABLE, all there is to see of the runs behind it.
+# $(call table_rule,TABLE): the table, and page-TABLE, the report of its runs.
 define table_rule
 .PHONY: $(1) page-$(1)
 $(1): $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),scores-$(name)-$(task)))

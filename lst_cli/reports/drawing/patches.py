@@ -80,7 +80,7 @@ def read_aligned(alignment: Artifact, tokens: Artifact, most: int | None = None)
     """The utterances of an alignment, in its order.
 
     :param tokens: the speech tokens that it was made for.
-    :param most: only the first so many.
+    :param most: read at most this many.
     :raises UserError: a file is damaged, or the two do not belong together.
     """
     table = _first_rows(alignment.file(ALIGNMENT_FILE), most)

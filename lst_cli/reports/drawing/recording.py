@@ -20,7 +20,7 @@ TOKEN_PX = 6.4
 
 _WIDEST_TOKEN_PX = 4 * TOKEN_PX
 _FULL_PX = 1080
-"""Short recordings are stretched to this width, that of the page on a desktop, as far as the widest token allows."""
+"""Short recordings are stretched to this width, that of the page on a desktop, up to the widest token."""
 
 _LABEL_ROW_PX = 15
 _LABEL_ROWS = 3

@@ -17,7 +17,7 @@ from lst_cli.reports.page.result_rows import Rows
 from lst_cli.reports.page.story_examples import StoryExamples, read_examples
 from lst_cli.reports.page.subject import Subject
 from lst_cli.reports.page.utterances import AlignedSource, ShownUtterance, read_lengths, read_utterances, sources
-from lst_cli.reports.page.verdicts import Verdict, judge
+from lst_cli.reports.page.verdicts import Verdict, compare_to_baselines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def gather(store: Store, subject: Subject, *, utterances: int, examples: int, sp
     """
     rows = subject.rows(store)
     by_reference = {scores.reference: scores for scores in subject.scores}
-    verdicts = judge([*rows.scores, *rows.asr, *rows.tts], by_reference)
+    verdicts = compare_to_baselines([*rows.scores, *rows.asr, *rows.tts], by_reference)
     models = subject.all_models(store)
     patching = _patching(rows)
     found = sources(store, subject.alignments)

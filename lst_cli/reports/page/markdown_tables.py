@@ -87,7 +87,7 @@ def _scores(rows: Rows, verdicts: Sequence[Verdict]) -> str:
                 percent(row.accuracy),
                 f"{percent(row.low)} to {percent(row.high)}",
                 percent(row.chance),
-                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.word}"
+                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.standing}"
                 if verdict is not None
                 else "",
                 count(budget.positions),
@@ -129,7 +129,7 @@ def _spoken(rows: Rows, verdicts: Sequence[Verdict]) -> str:
                 row.judge,
                 row.n,
                 f"{percent(row.cer.value)} ({percent(row.cer.low)} to {percent(row.cer.high)})",
-                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.word}"
+                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.standing}"
                 if verdict is not None
                 else "",
                 f"{percent(row.wer.value)} ({percent(row.wer.low)} to {percent(row.wer.high)})",

@@ -53,7 +53,7 @@ def _question(row: ComparedRow) -> str:
 def _against_baseline(model: ModelFacts, verdicts: Sequence[Verdict]) -> str:
     parts = []
     for word in _PHRASES:
-        chosen = [verdict for verdict in verdicts if verdict.word == word]
+        chosen = [verdict for verdict in verdicts if verdict.standing == word]
         if chosen:
             parts.append(f"{_PHRASES[word]} {_list([_name(verdict) for verdict in chosen])}")
     return f"{model.label} ({model.patching_label}) against {_baseline(verdicts[0])}: {'; '.join(parts)}."
@@ -70,7 +70,7 @@ def _list(names: Sequence[str]) -> str:
 
 def _behind(verdicts: Sequence[Verdict]) -> list[str]:
     """Where the baseline is ahead."""
-    lost = [verdict for verdict in verdicts if verdict.word == "behind"]
+    lost = [verdict for verdict in verdicts if verdict.standing == "behind"]
     if not lost:
         return []
     worst = max(lost, key=lambda verdict: abs(verdict.difference))

@@ -107,11 +107,11 @@ def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None
     )
 
 
-def _original(entry: Mapping[str, Any], beside: Mapping[str, Any]) -> SpokenRow:
+def _original(entry: Mapping[str, Any], result: Mapping[str, Any]) -> SpokenRow:
     """The original audio, from a result that was evaluated with it."""
-    opinion = _mean(beside.get(OPINIONS, {}).get("original", {}).get("overall"))
-    heard = _rates(entry, beside)
-    return SpokenRow(voice="original", label=ORIGINAL, scores=entry["reference"], opinion=opinion, **heard)
+    opinion = _mean(result.get(OPINIONS, {}).get("original", {}).get("overall"))
+    rates = _rates(entry, result)
+    return SpokenRow(voice="original", label=ORIGINAL, scores=entry["reference"], opinion=opinion, **rates)
 
 
 def _rates(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Verdict:
         return self.p is not None
 
     @property
-    def word(self) -> Standing:
+    def standing(self) -> Standing:
         """Ahead or behind where the interval excludes zero: higher accuracy is better, and fewer errors."""
         low, high = (self.low, self.high) if isinstance(self.row, ScoreRow) else (-self.high, -self.low)
         if low > 0:
@@ -52,7 +52,7 @@ class Verdict:
 
     @property
     def equal_positions(self) -> bool | None:
-        """Whether both were trained on as many positions, to a percent; None where that is not known."""
+        """Whether both were trained on the same number of positions, to a percent; None if unknown."""
         ours, theirs = self.row.model.budget.positions, self.baseline.model.budget.positions
         if ours is None or theirs is None:
             return None
@@ -67,7 +67,7 @@ def unpaired(row: ScoreRow, baseline: ScoreRow) -> tuple[float, float, float]:
     return difference, max(-1.0, difference - down), min(1.0, difference + up)
 
 
-def judge(rows: Sequence[ComparedRow], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
+def compare_to_baselines(rows: Sequence[ComparedRow], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
     """Every row against a baseline of its task, direction and items; rows without one are skipped.
 
     Of several baselines, the one trained for the same number of steps is taken, else the first.

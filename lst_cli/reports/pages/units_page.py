@@ -1,4 +1,4 @@
-"""``lst units show``: one HTML page on which a quantizer's units can be seen and heard.
+"""``lst units show``: one HTML page of a quantizer's units with examples to play.
 
 Legend: K units, D feature dimensions, T samples at 16 kHz.
 """
@@ -65,7 +65,7 @@ def plan_units_page(
     """What :meth:`lst_cli.artifacts.Store.build` needs.
 
     :param tokens: made of the corpus with the quantizer.
-    :param phones: an alignment whose words are phones; the page then tells how well units and phones go together.
+    :param phones: an alignment whose words are phones; the page then shows phone purity and PNMI.
     """
     request = Request(
         kind=REPORT,
@@ -87,7 +87,7 @@ def plan_units_page(
         purity = compare(tokens, phones) if phones is not None else None
         html = render(tokens.reference, quantizer, codebook, usage, sounds, purity)
         write_bytes_atomic(draft.path / PAGE, html.encode())
-        draft.statistics.update(units=codebook.units, heard=len(sounds), page_mb=len(html.encode()) / 1e6)
+        draft.statistics.update(units=codebook.units, playable=len(sounds), page_mb=len(html.encode()) / 1e6)
         if purity is not None:
             draft.statistics.update(dataclasses.asdict(purity))
 
@@ -105,7 +105,7 @@ def render(
     """The page as HTML.
 
     :param tokens: reference of the tokens artifact.
-    :param sounds: of each unit that can be heard, as a ``data:`` address.
+    :param sounds: of each playable unit, as a ``data:`` address.
     """
     from markupsafe import Markup
 
@@ -170,7 +170,7 @@ def compare(tokens: Artifact, phones: Artifact) -> Purity:
 def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
     """For each unit its stretches one after the other, as a ``data:`` address of an MP3 file.
 
-    An utterance that can no longer be read is left out.
+    An utterance that can no longer be read is skipped.
     """
     import numpy as np
 
@@ -184,7 +184,7 @@ def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
     gap_T = np.zeros(round(_GAP_S * RATE_HZ), dtype=np.float32)
     sounds: dict[int, str] = {}
     for unit, runs in enumerate(stretches):
-        heard: list[NDArray[np.float32]] = []
+        clips: list[NDArray[np.float32]] = []
         for run in runs:
             utterance = corpus.find(run.id)
             total = resampled_length(utterance.samples, utterance.sample_rate)
@@ -197,9 +197,9 @@ def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
             # The unit itself stands out from what is around it.
             level_T = np.full(len(wave_T), 0.35, dtype=np.float32)
             level_T[run.first * FRAME_SAMPLES - start : (run.first + run.frames) * FRAME_SAMPLES - start] = 1
-            heard += [wave_T * level_T, gap_T]
-        if heard:
-            sounds[unit] = _mp3(np.concatenate(heard))
+            clips += [wave_T * level_T, gap_T]
+        if clips:
+            sounds[unit] = _mp3(np.concatenate(clips))
     return sounds
 
 

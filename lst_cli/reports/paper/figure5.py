@@ -112,7 +112,7 @@ def occurrences(shards: Artifact) -> Iterator[Occurrence]:
 
 
 def choose(found: Iterator[Occurrence], words: int = WORDS, most: int = OCCURRENCES) -> list[Occurrence]:
-    """Occurrences of the most frequent longer words, evenly many as far as there are.
+    """Occurrences of the most frequent longer words, at most ``most`` of each.
 
     :raises UserError: there are not two words that occur twice.
     """

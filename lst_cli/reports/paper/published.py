@@ -156,7 +156,7 @@ FIGURE_6: dict[tuple[str, int], Numbers] = {
     ("baseline", 1): _pairs("37.0/45.4"),
     ("curriculum", 1): _pairs("41.2/47.2"),
 }
-"""(row, tokens of text data for each of speech data) → HellaSwag, as far as the figure can be read."""
+"""(row, tokens of text data for each of speech data) → HellaSwag, the values that are known to us."""
 
 FIGURE_5_WITHIN, FIGURE_5_BETWEEN, FIGURE_5_SILHOUETTE = 0.87, 0.43, (0.65, 0.68)
 """Embeddings of word patches: cosine within and between words, and the silhouette, which is given as a range."""

@@ -12,7 +12,7 @@ from lst_cli.reports.number_text import interval, points
 from lst_cli.reports.page.model_labels import ModelFacts
 from lst_cli.reports.page.remarks import remarks
 from lst_cli.reports.page.result_rows import Rows, ScoreRow, read_rows
-from lst_cli.reports.page.verdicts import Verdict, judge, unpaired
+from lst_cli.reports.page.verdicts import Verdict, unpaired
 from lst_cli.reports.training_budget import Budget
 
 
@@ -61,7 +61,7 @@ def test_swapping_the_two_swaps_the_signs(correct: tuple[int, int]) -> None:
 @given(counts)
 def test_what_intervals_part_is_told_apart(correct: tuple[int, int]) -> None:
     ours, theirs = row(correct[0], 200), row(correct[1], 200, baseline=True)
-    word = verdict(ours, theirs).word
+    word = verdict(ours, theirs).standing
     if ours.low > theirs.high:
         assert word == "ahead"
     if ours.high < theirs.low:
@@ -85,8 +85,8 @@ def test_pairs_over_the_same_items(world: Store) -> None:
     artifacts = {artifact.reference: artifact for artifact in world.all() if artifact.kind == "scores"}
     rows = read_rows(world, list(artifacts.values()))
     found = {
-        (each.row.model.label, each.row.direction): each.word
-        for each in judge([*rows.scores, *rows.asr], artifacts)
+        (each.row.model.label, each.row.direction): each.standing
+        for each in compare_to_baselines([*rows.scores, *rows.asr], artifacts)
         if each.paired
     }
     assert found == {
