@@ -12,7 +12,7 @@ from lst_cli.reports.number_text import interval, points
 from lst_cli.reports.page.model_labels import ModelFacts
 from lst_cli.reports.page.remarks import remarks
 from lst_cli.reports.page.result_rows import Rows, ScoreRow, read_rows
-from lst_cli.reports.page.verdicts import Verdict, unpaired
+from lst_cli.reports.page.verdicts import Verdict, compare_to_baselines, unpaired
 from lst_cli.reports.training_budget import Budget
 
 
