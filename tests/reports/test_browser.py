@@ -92,6 +92,6 @@ def _right_edge(phone: Browser) -> int:
 
 def test_a_table_shows_that_it_scrolls(phone: Browser) -> None:
     phone.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
-    assert _right_edge(phone) > 20
+    assert _right_edge(phone) > 12
     phone.evaluate("document.querySelector('#scores .scroll').scrollLeft = 10000")
-    assert _right_edge(phone) < 10
+    assert _right_edge(phone) < 4

@@ -125,8 +125,8 @@ def _table(
     json: bool,
 ) -> None:
     """Make a table of the paper."""
+    from lst_cli.reports.paper.paper_tables import SPECS
     from lst_cli.reports.paper.table_artifact import files_of, plan_table
-    from lst_cli.reports.paper.tables import SPECS
 
     if what not in SPECS:
         raise UserError(f"lst report {what}", expected=f"{PAGE_WORD}, {FIG5}, {', '.join(SPECS)}")

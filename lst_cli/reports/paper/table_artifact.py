@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
-from lst_cli.reports.paper.tables import SPECS
+from lst_cli.reports.paper.paper_tables import SPECS
 from lst_cli.reports.report_kind import REPORT
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import pytest
 from lst_cli.artifacts import Store
 from lst_cli.reports.paper.fill_table import fill
 from lst_cli.reports.paper.match_rows import read_scored
+from lst_cli.reports.paper.paper_tables import SPECS
 from lst_cli.reports.paper.seed_statistics import spread
-from lst_cli.reports.paper.tables import SPECS
 from tests.reports.paper.scored_models import pretrained, scored
 
 

@@ -12,7 +12,7 @@ from lst_cli.errors import UserError
 from lst_cli.reports.paper.fill_table import fill
 from lst_cli.reports.paper.match_rows import check_items, read_scored
 from lst_cli.reports.paper.model_facts import differences, read_facts
-from lst_cli.reports.paper.tables import SPECS
+from lst_cli.reports.paper.paper_tables import SPECS
 from tests.reports.paper.scored_models import kind_of, pretrained, scored, speech_shards, tuned
 
 

@@ -11,8 +11,8 @@ from lst_cli.artifacts import Store
 from lst_cli.model_artifact.card import MODEL
 from lst_cli.reports.paper.fill_table import fill
 from lst_cli.reports.paper.match_rows import read_scored
+from lst_cli.reports.paper.paper_tables import SPECS
 from lst_cli.reports.paper.row_gains import all_gains
-from lst_cli.reports.paper.tables import SPECS
 from tests.reports.making import run
 from tests.reports.paper.scored_models import table5_scores, tuned
 

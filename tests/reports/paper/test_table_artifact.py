@@ -14,8 +14,8 @@ from lst_cli.errors import UserError
 from lst_cli.main import app
 from lst_cli.reports.paper.fill_table import fill
 from lst_cli.reports.paper.match_rows import read_scored
+from lst_cli.reports.paper.paper_tables import SPECS
 from lst_cli.reports.paper.row_gains import all_gains
-from lst_cli.reports.paper.tables import SPECS
 from tests.reports.making import run
 from tests.reports.paper.scored_models import pretrained, scored
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lst_cli.reports.paper.paper_tables import SPECS
 from lst_cli.reports.paper.table_spec import ROWS
-from lst_cli.reports.paper.tables import SPECS
 
 REPOSITORY = Path(__file__).parents[3]
 
