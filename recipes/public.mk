@@ -27,16 +27,24 @@ PRETRAIN = $(foreach corpus,$(CORPORA),--shards shards/$(corpus)$(1)) --text-sha
 WORDS_OF = shards/librispeech-clean
 COUNTED = $(addprefix shards/,$(CORPORA))
 MIXTURE := 1to2
+MIXTURE.table10 := 1to4
 
 # Benchmarks whose files have to be asked for (docs/reproduce.md) count where they lie in DATA: as a CSV, or as the folder of
 # the spoken release, which has no text.
 FILE.hellaswag := $(DATA)/hellaswag_val.jsonl
 FILE.storycloze := $(firstword $(wildcard $(DATA)/storycloze.csv $(DATA)/sSC))
 FILE.topicstorycloze := $(firstword $(wildcard $(DATA)/topicstorycloze.csv $(DATA)/tSC))
+# The original recordings for Table 11; without a CSV they are all there is.
+ORIGINAL.storycloze := $(wildcard $(DATA)/sSC)
+ORIGINAL.topicstorycloze := $(wildcard $(DATA)/tSC)
+ORIGINALS := $(foreach task,storycloze topicstorycloze,$(if $(ORIGINAL.$(task)),$(task)-original))
+ONLY_ORIGINAL := $(foreach task,storycloze topicstorycloze,$(if $(filter %.csv,$(FILE.$(task))),,$(task)))
+FILE.storycloze-original := $(ORIGINAL.storycloze)
+FILE.topicstorycloze-original := $(ORIGINAL.topicstorycloze)
 FILE.swuggy := $(DATA)/sLM21-dataset/lexical/dev/gold.csv
 FILE.sblimp := $(DATA)/sLM21-dataset/syntactic/dev/gold.csv
-HAVE := hellaswag $(foreach task,storycloze topicstorycloze,$(if $(FILE.$(task)),$(task))) swuggy sblimp
-RECORDED := $(foreach task,storycloze topicstorycloze,$(if $(filter-out %.csv,$(FILE.$(task))),$(task))) swuggy sblimp
+HAVE := hellaswag $(foreach task,storycloze topicstorycloze,$(if $(FILE.$(task)),$(task))) $(ORIGINALS) swuggy sblimp
+RECORDED := $(foreach task,storycloze topicstorycloze,$(if $(filter-out %.csv,$(FILE.$(task))),$(task))) $(ORIGINALS) swuggy sblimp
 SPEECH_ONLY := $(RECORDED)
 # $(call recordings,TASK): their folder.
 recordings = $(if $(filter %.csv,$(FILE.$(1))),$(dir $(FILE.$(1))),$(FILE.$(1)))
@@ -50,8 +58,9 @@ TUNE_SHARDS.tts = $(TUNE_SHARDS.asr)
 JUDGED_ON := test-clean test-other
 eval_inputs = --corpus corpus/$(2) $(if $(filter asr,$(1)),--tokens tokens/$(2),--vocoder vocoder/librispeech)
 
-.PHONY: fetch zerospeech units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,hellaswag storycloze \
-	topicstorycloze swuggy sblimp) $(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
+ITEMS := hellaswag storycloze topicstorycloze storycloze-original topicstorycloze-original swuggy sblimp
+.PHONY: fetch zerospeech units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,$(ITEMS)) \
+	$(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
 
 fetch:
 	@$(FETCH) hellaswag $(KOKORO) $(addprefix librispeech-,$(JUDGED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
@@ -89,7 +98,7 @@ zerospeech:
 	@$(FETCH) zerospeech-2021
 
 items-swuggy items-sblimp: zerospeech
-$(addprefix items-,hellaswag storycloze topicstorycloze swuggy sblimp): items-%: units
+$(addprefix items-,$(ITEMS)): items-%: units
 	@$(STAGE) corpus-items-$* $(LST) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
 		--no-text,synth --items $*:$(FILE.$*) --voice $(VOICE)) --name items-$*
 	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --quantizer quantizer/hubert --name items-$*

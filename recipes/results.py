@@ -1,8 +1,8 @@
-"""The index of a folder of results: every table and figure that is there, with its picture and what it says.
+"""The index of a folder of results: every table and figure in it, with its picture and its numbers.
 
     python recipes/results.py docs/results/tiny --scale tiny
 
-writes `README.md` into the folder, from the files that `lst report` has put there and from nothing else.
+writes `README.md` into the folder, from the files that `lst report` wrote there.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ import re
 from pathlib import Path
 
 ORDER = (
-    *("table3", "table4", "table5", "table6", "table8", "table9", "table10", "table12", "table13"),
-    *("fig1", "fig4", "fig5", "fig6", "boundary-noise"),
+    *("table3", "table4", "table5", "table6", "table8", "table9", "table10", "table11", "table12", "table13"),
+    *("fig1", "fig1b", "fig4", "fig5", "fig6", "boundary-noise"),
 )
 
 
 def section(text: str, name: str) -> str:
-    """The part of a table's page that stands under a heading which begins with these words; empty without one."""
+    """The section of a table's page under the heading that begins with these words; empty without one."""
     found = re.search(rf"^## {re.escape(name)}.*?$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return found[1].strip() if found else ""
 
 
 def entry(folder: Path, name: str) -> str:
-    """What the index says of one table."""
+    """The section of one table."""
     text = (folder / f"{name}.md").read_text(encoding="utf-8")
     title = text.splitlines()[0].removeprefix("# ")
     ours = re.search(r"^## (Ours.*)$", text, re.MULTILINE)
     parts = [f"## {title}", f"{ours[1]}:" if ours else "", section(text, "Ours")]
     if gains := section(text, "Differences in points"):
-        parts += ["In points, and the paper's:", gains]
+        parts += ["Differences in points, ours and the paper's:", gains]
     links = [f"[Page]({name}.md), [CSV]({name}.csv)"]
     if (folder / f"page-{name}" / "index.html").is_file():
-        links.append(f"[the runs behind it](page-{name}/index.html), with curves, items and lineage")
+        links.append(f"[page of its runs](page-{name}/index.html) with curves, items and lineage")
     parts += [f"![{title}]({name}.svg)", ", ".join(links)]
     return "\n\n".join(part for part in parts if part)
 
@@ -43,9 +43,8 @@ def index(folder: Path, scale: str) -> str:
     found = [name for name in ORDER if (folder / f"{name}.md").is_file()]
     head = [
         f"# Results at the scale `{scale}`",
-        f"Made by `make TABLE SCALE={scale}`; how, and from what, stands in [docs/reproduce.md](../../reproduce.md). "
-        "The paper's numbers are of other data and of models of a billion parameters: what can be compared is which "
-        "row is ahead of which.",
+        f"Made by `make TABLE SCALE={scale}`; see [docs/reproduce.md](../../reproduce.md). The paper's numbers are of "
+        "other data and of models of a billion parameters: only the order of the rows can be compared.",
     ]
     return "\n\n".join([*head, *(entry(folder, name) for name in found)]) + "\n"
 

@@ -10,7 +10,7 @@
 # recipes/SCALE/scale.mk what it is trained and scored on. Tables are written to RESULTS.
 
 SCALE ?= tiny
-# Table 9 is about seeds; one says nothing there.
+# Table 9 compares seeds.
 SEEDS ?= $(if $(filter table9 page-table9,$(MAKECMDGOALS)),0 1 2,0)
 BUDGETS ?= compute
 RESULTS ?= docs/results/$(SCALE)
@@ -21,20 +21,26 @@ all: models
 include recipes/$(SCALE)/scale.mk recipes/rows.mk
 
 # What each table is made of: ROWS.TABLE under the same steps, DATA_ROWS.TABLE under the same data, and its tasks.
-ROWS.table3 := baseline bpe static aligned mixed curriculum
-ROWS.table4 := static
-DATA_ROWS.table4 := baseline bpe aligned mixed curriculum
+ROWS.table3 := $(call long,baseline bpe static aligned mixed curriculum)
+ROWS.table4 := $(call long,static)
+DATA_ROWS.table4 := $(call long,baseline bpe aligned mixed curriculum)
 ROWS.table6 := static static6 static9 aligned aligned-merged curriculum curriculum-merged
 ROWS.table8 := $(call at_sizes,$(SIZES.table8))
 ROWS.table9 := baseline static curriculum
-ROWS.table10 := aligned aligned-piece curriculum curriculum-piece
+ROWS.table10 := $(call with_mixtures,$(TABLE10),$(MIXTURE.table10))
+ROWS.table11 := $(call long,baseline curriculum)
 ROWS.table12 := baseline curriculum
-ROWS.fig1 := $(foreach row,baseline curriculum,$(row)-quarter $(row)-half $(row))
+FIG1 := $(foreach row,$(PAIR),$(row)-quarter $(row)-half $(call long,$(row)))
+ROWS.fig1 := $(FIG1)
+ROWS.fig1b :=
+DATA_ROWS.fig1b := $(FIG1)
 ROWS.fig4 := $(call at_sizes,$(SIZES.fig4))
-ROWS.fig6 := $(call with_mixtures,1to3 1to2 1to1)
+ROWS.fig6 := $(call with_mixtures,$(PAIR),1to4 1to3 1to2 1to1)
 ROWS.boundary-noise := aligned aligned-noise20 aligned-noise40
 STORIES := hellaswag storycloze topicstorycloze
-TASKS.table3 := $(STORIES)
+$(foreach table,3 4 6 9 10,$(eval TASKS.table$(table) := $(STORIES)))
+# TASK-original: the recordings that a benchmark is published with.
+TASKS.table11 := $(foreach task,storycloze topicstorycloze,$(task)-original $(filter-out $(ONLY_ORIGINAL),$(task)))
 TASKS.table12 := swuggy sblimp
 SCORED := $(sort $(patsubst ROWS.%,%,$(filter ROWS.%,$(.VARIABLES))))
 
@@ -60,11 +66,11 @@ endef
 define scores_rule
 .PHONY: scores-$(1)-$(2)
 scores-$(1)-$(2): model-$(1) items-$(2)
-	@$$(STAGE) eval-$(1)-$(2) $$(LST_SHARED) --quiet eval $(2) model/$(1) --items $$(call items_file,$(2)) \
+	@$$(STAGE) eval-$(1)-$(2) $$(LST_SHARED) --quiet eval $(patsubst %-original,%,$(2)) model/$(1) --items $$(call items_file,$(2)) \
 		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) --name $(1)-$(2)
 
 endef
-# $(call table_rule,TABLE): the table, and page-TABLE, all there is to see of the runs behind it.
+# $(call table_rule,TABLE): the table, and page-TABLE, the report of its runs.
 define table_rule
 .PHONY: $(1) page-$(1)
 $(1): $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),scores-$(name)-$(task)))
@@ -81,7 +87,7 @@ comma := ,
 $(eval $(foreach row,$(ROW_NAMES),$(foreach budget,compute data,$(foreach seed,$(SEEDS),\
 	$(call model_rule,$(call model_name,$(row),$(budget),$(seed)),$(row),$(budget),$(seed))))))
 ALL_NAMES := $(call names,$(ROW_NAMES),compute data)
-$(eval $(foreach name,$(ALL_NAMES),$(foreach task,$(STORIES) swuggy sblimp,$(call scores_rule,$(name),$(task)))))
+$(eval $(foreach name,$(ALL_NAMES),$(foreach task,$(sort $(STORIES) $(TASKS.table11) $(TASKS.table12)),$(call scores_rule,$(name),$(task)))))
 $(eval $(foreach table,$(SCORED),$(call table_rule,$(table))))
 
 models: $(addprefix model-,$(call names,$(ROWS),$(BUDGETS)))

@@ -1,4 +1,4 @@
-"""What a model read in training, and its training curve. Imports nothing heavy."""
+"""The training budget of a model and its metrics log. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lst_cli.training.metrics.metrics_log import METRICS_FILE, read_metrics_log
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a model read in training; None where its artifact does not say."""
+    """What a model read in training; None where its artifact does not record it."""
 
     steps: int | None = None
     chosen_step: int | None = None
-    """The step whose weights were kept: where training watched held-out data, not always the last one."""
+    """The step whose weights were kept; with validation, not always the last one."""
     positions: int | None = None
     """Global positions (Lu et al. 2025, A.3: units)."""
     tokens: int | None = None
@@ -25,7 +25,7 @@ class Budget:
 
 
 def read_metrics(model: Artifact) -> list[dict[str, Any]]:
-    """The metrics log of a model artifact; empty if it has none.
+    """The metrics log of a model artifact, one dict per record; empty where it has none.
 
     :raises UserError: a record is damaged.
     """
@@ -35,7 +35,7 @@ def read_metrics(model: Artifact) -> list[dict[str, Any]]:
 
 
 def read_budget(model: Artifact) -> Budget:
-    """What a model read, from its statistics and the last line of its training curve."""
+    """The budget of a model, from its statistics and the last record of its metrics log."""
     lines = [line for line in read_metrics(model) if line.get("split", "train") == "train"]
     last = lines[-1] if lines else {}
 

@@ -20,8 +20,13 @@ SIZES.table8 := 1b 7b
 SIZES.fig4 := 420m 1_8b
 # 7B: 4 M positions a step, 25k steps (Lu et al. 2025, A.3).
 SIZE_SET.7b := budget.steps=25000 data.global_batch_size=1024
-STEPS.half := 100000
-STEPS.quarter := 50000
+# Fig. 4 is compute-optimal (section 3): 20 text tokens for each parameter, and half as many speech tokens.
+SIZE_SET.420m := budget.steps=24000
+SIZE_SET.1_8b := budget.steps=103000
+# Tables 3, 4 and 11 and Fig. 1 are runs of 500k steps, all others of the 200k of pretrain.yaml.
+STEPS.long := 500000
+STEPS.half := 250000
+STEPS.quarter := 125000
 STEPS.asr-quarter := 1000
 STEPS.asr-half := 2000
 STEPS.tts-quarter := 5000

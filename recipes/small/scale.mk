@@ -1,4 +1,4 @@
-# The small scale: LibriSpeech, a model of 420 M, one GPU. A row is meant to take hours; docs/reproduce.md has the plan.
+# The small scale: LibriSpeech, a model of 420 M, one GPU, hours per row; docs/reproduce.md has the costs.
 
 SCALE := small
 ROOT ?= artifacts-small

@@ -29,6 +29,7 @@ SIZE := tiny
 SIZES.table8 := micro tiny
 SIZES.fig4 := micro tiny
 MIXTURE := 8to1
+MIXTURE.table10 := $(MIXTURE)
 STEPS.half := 300
 STEPS.quarter := 150
 CONFIG := $(TINY)/pretrain.yaml
@@ -49,11 +50,12 @@ eval_inputs = --corpus corpus/$(2) $(if $(filter asr,$(1)),--tokens tokens/$(2),
 WORDS_OF := shards/spoken
 COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
-HAVE := $(TASKS) swuggy sblimp
-SPEECH_ONLY := swuggy sblimp
+ORIGINALS := storycloze-original topicstorycloze-original
+HAVE := $(TASKS) $(ORIGINALS) swuggy sblimp
+SPEECH_ONLY := $(ORIGINALS) swuggy sblimp
 LST_SHARED = $(LST)
-items_file = $(WORLD)/$(1).$(if $(filter hellaswag,$(1)),jsonl,csv)
-items_tokens = tokens/$(if $(filter swuggy sblimp,$(1)),$(1),items)
+items_file = $(WORLD)/$(patsubst %-original,%,$(1)).$(if $(filter hellaswag,$(1)),jsonl,csv)
+items_tokens = tokens/$(if $(filter swuggy sblimp,$(1)),$(1),items$(if $(filter $(ORIGINALS),$(1)),-original))
 
 .PHONY: world corpus units tokens text alignment shards speech-bpe
 
@@ -115,6 +117,15 @@ noise20 noise40: noise%: alignment text
 		--corpus corpus/spoken --tokenizer text_tokenizer/stories --name spoken-$@
 
 $(addprefix items-,$(TASKS)): tokens
+
+# For Table 11: the same items at another rate stand in for the recordings that the benchmarks are published with.
+ORIGINAL_RATE ?= 1.1
+.PHONY: items-original $(addprefix items-,$(ORIGINALS))
+items-original: units
+	@$(STAGE) corpus-items-original $(LST) corpus synth --name items-original --voice $(VOICE) --rate $(ORIGINAL_RATE) \
+		$(foreach task,storycloze topicstorycloze,--items $(task):$(call items_file,$(task)))
+	@$(STAGE) tokens-items-original $(LST) tokenize corpus/items-original --units quantizer/mfcc --name items-original
+$(addprefix items-,$(ORIGINALS)): items-original
 
 .PHONY: items-asr items-tts
 items-asr: tokens

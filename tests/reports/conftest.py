@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.reports.page.report_artifact import REPORT
-from tests.reports.making import make_world, run
+from lst_cli.reports.report_kind import REPORT
+from tests.reports.making import run
+from tests.reports.making_speech import make_world
 
 
 @pytest.fixture(scope="session")

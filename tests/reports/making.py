@@ -17,7 +17,6 @@ from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.audio.corpus_artifact import CORPUS, write_utterances
 from lst_cli.evaluation.choice import ItemScore, items_table, summarise
 from lst_cli.evaluation.scores import SCORES, write_scores
-from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
 from lst_cli.evaluation.tasks import Item, get_task
 from lst_cli.hashing import uniform
 from lst_cli.model_artifact.card import MODEL
@@ -115,6 +114,7 @@ def curve_line(step: int, strategy: str, floor: float) -> dict[str, Any]:
         "loss_text_with_speech": loss - 0.2,
         "loss_text_only": loss - 0.5,
         "patch_length": 1.0 if strategy == "none" else 3.7 + 1.4 * aligned,
+        "lr": 0.002 * min(1.0, step / 100),
         "positions": step * 8192,
         "tokens": step * (7192 + speech),
         "speech_tokens": step * speech,
@@ -169,8 +169,12 @@ def make_scores(
     items: list[Item],
     shares: Mapping[str, float],
     task: str = "storycloze",
+    more: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """Scores of a model that is right on about these shares of the items, by direction."""
+    """Scores of a model that is right on about these shares of the items, by direction.
+
+    :param more: further entries of the result.
+    """
 
     def make(draft: Draft) -> None:
         result: dict[str, Any] = {"task": task, "task_version": 1, "scorer_version": 1, "items_sha256": f"{len(items)}"}
@@ -185,136 +189,18 @@ def make_scores(
                 part.append(ItemScore(item=item, direction=direction, log_probs_E=sums, tokens_E=[10, 10]))
             results.append(summarise(get_task(task), part))
             scored += part
-        write_scores(draft, {**result, "model": entry(model), "results": results}, items_table(get_task(task), scored))
+        whole = {**result, "model": entry(model), "results": results, **(more or {})}
+        write_scores(draft, whole, items_table(get_task(task), scored))
 
-    config = {"task": task, "shares": dict(shares), "n": len(items)}
+    config = {"task": task, "shares": dict(shares), "n": len(items), **(more or {})}
     return store.build(
         Request(kind=SCORES, name=name, config=config, parents={"model": model, "tokens": tokens}), make
     ).artifact
 
 
-def make_asr_scores(
-    store: Store, name: str, model: Artifact, errors: int, corpus: str = "corpus/items/1", first: str = "u"
-) -> Artifact:
-    """Word errors of ten utterances of ten words each, called ``u0`` to ``u9``.
-
-    :param first: what their ids begin with instead of u.
-    """
-
-    def make(draft: Draft) -> None:
-        worst = [{"id": "u0", "errors": errors, "words": 10, "reference": "he lost his key", "transcript": "he lost"}]
-        result = {
-            "task": "asr",
-            "task_version": 1,
-            "corpus": corpus,
-            "model": entry(model),
-            "n": 10,
-            "n_words": 100,
-            "wer": errors / 10,
-            "low": errors / 10 - 0.02,
-            "high": errors / 10 + 0.02,
-            "cer": {"value": errors / 20, "low": errors / 20, "high": errors / 20},
-            "words": {"substitutions": 10 * errors, "deletions": 0, "insertions": 0},
-            "speech_tokens": 400,
-            "context_positions": 120,
-            "worst": worst,
-        }
-        counts = {"words": 10, "substitutions": errors, "deletions": 0, "insertions": 0}
-        heard = {"reference": "he lost his key", "transcript": "he lost", "characters": 15, "character_errors": 8}
-        table = pa.Table.from_pylist([{"id": f"{first}{n}", **heard, **counts} for n in range(10)])
-        write_scores(draft, result, table)
-
-    config = {"task": "asr", "errors": errors, "corpus": corpus}
-    return store.build(Request(kind=SCORES, name=name, config=config, parents={"model": model}), make).artifact
-
-
-def make_judged(
-    store: Store,
-    name: str,
-    texts: Mapping[str, str],
-    corpus: Artifact,
-    errors: int,
-    *,
-    original: Artifact | None = None,
-    model: Artifact | None = None,
-    kept: bool = True,
-    more: Mapping[str, Any] | None = None,
-) -> Artifact:
-    """What a judge misheard: so many characters of each text of 100. The original audio; beside that, audio made
-    again of its tokens; and with a model, what it said, which is nothing for the last text.
-
-    :param kept: whether the result has recordings.
-    :param more: further entries of the result.
-    """
-    vocoder = make_other(store, "vocoder", "v")
-    task = "original" if original is None else "resynthesis" if model is None else "tts"
-    rate = {"value": errors / 100, "low": 0.0, "high": errors / 50}
-    parents = {"corpus": corpus}
-    result: dict[str, Any] = {
-        "task": task,
-        "task_version": 1,
-        "judge": {"name": "ear"},
-        "corpus": corpus.reference,
-        "n": len(texts),
-        "audio_s": 9.0,
-        "character_errors": rate,
-        "word_errors": rate,
-    }
-    if original is not None:
-        said = json.loads(original.file("scores.json").read_text())
-        floor = {key: said[key] for key in ("character_errors", "word_errors", "n")}
-        result |= {"vocoder": vocoder.reference, "original": {"reference": original.reference, **floor}}
-        parents |= {"vocoder": vocoder, "original": original}
-    if model is not None:
-        spoken = {"unit_error_rate": 0.5, "speech_tokens": 400, "generation_positions": 100, "not_ended": 1}
-        result |= {"model": entry(model), **spoken}
-        parents["model"] = model
-    result |= more or {}
-
-    def make(draft: Draft) -> None:
-        silent = list(texts)[-1] if model is not None else None
-        said = [id for id in texts if kept and id != silent]
-        audio = {id: f"audio/{number:02d}.flac" for number, id in enumerate(said)}
-        for id, file in audio.items():
-            (draft.path / file).parent.mkdir(exist_ok=True)
-            soundfile.write(draft.path / file, sound(texts[id]), RATE)
-        counts = {"words": 20, "word_errors": errors // 5, "characters": 100, "character_errors": errors}
-        heard = {id: f"{name} heard {text}" for id, text in texts.items()}
-        rows = [
-            {"id": id, "reference": text, "transcript": heard[id], "seconds": 3.0 * (id != silent), **counts}
-            for id, text in texts.items()
-        ]
-        write_scores(draft, {**result, "audio": audio}, pa.Table.from_pylist(rows))
-
-    kind = TRANSCRIPTS if model is None else SCORES
-    config = {"task": task, "errors": errors, "kept": kept}
-    return store.build(Request(kind=kind, name=name, config=config, parents=parents), make).artifact
-
-
 def make_other(store: Store, kind: str, name: str) -> Artifact:
     """An artifact of some other kind."""
     return store.build(Request(kind=Kind(kind, 1), name=name, config={}), lambda draft: None).artifact
-
-
-def make_world(store: Store, n: int = 60) -> None:
-    """Three models scored on a task, two fine-tuned for recognition, real and synthetic recordings."""
-    real = {f"real-{k}": "had he married a more amiable woman he might have been made still more" for k in range(3)}
-    make_spoken(store, "real", real)
-    corpus = store.find("corpus/real", CORPUS)
-    items = make_items("storycloze", n)
-    tokens, _ = make_spoken(store, "items", spoken_texts(items), made_by="synth")
-    accuracies = {"baseline": 0.9, "static": 0.6, "curriculum": 0.95}
-    for name, strategy in (("baseline", "none"), ("static", "static"), ("curriculum", "curriculum")):
-        model = make_model(store, name, strategy, floor=2.4 - accuracies[name])
-        make_scores(store, f"{name}-storycloze", model, tokens, items, {"s-s": accuracies[name], "t-t": 0.9})
-    for name, strategy, errors in (("asr-baseline", "none", 4), ("asr", "curriculum", 2)):
-        model = make_model(store, name, strategy, task="asr", floor=0.4)
-        make_asr_scores(store, name, model, errors, corpus.reference, "real-")
-    floor = make_judged(store, "floor", real, corpus, 5)
-    make_judged(store, "again", real, corpus, 20, original=floor)
-    for name, strategy, errors in (("tts-baseline", "none", 30), ("tts", "curriculum", 60)):
-        model = make_model(store, name, strategy, task="tts", floor=0.4)
-        make_judged(store, name, real, corpus, errors, original=floor, model=model)
 
 
 def run(store: Store, *arguments: str) -> str:

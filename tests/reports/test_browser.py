@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.reports.browser import Browser
 
@@ -72,3 +76,22 @@ def test_the_console_is_silent(phone: Browser) -> None:
     assert not phone.of("Runtime.exceptionThrown")
     assert not [entry for entry in phone.of("Log.entryAdded") if entry["entry"]["level"] in ("warning", "error")]
     assert not phone.of("Runtime.consoleAPICalled")
+
+
+def _right_edge(phone: Browser) -> int:
+    """Darkness of the first wide table's right edge, in the empty middle of its heading row."""
+    box = phone.evaluate(
+        "(() => { const one = document.querySelector('#scores .scroll').getBoundingClientRect();"
+        " return [one.right + scrollX, one.top + scrollY]; })()"
+    )
+    clip = {"x": box[0] - 4, "y": box[1] + 2, "width": 3, "height": 4, "scale": 1}
+    shot = phone.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)["data"]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(shot))).convert("L"), dtype=int)
+    return int(255 - pixels.mean())
+
+
+def test_a_table_shows_that_it_scrolls(phone: Browser) -> None:
+    phone.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
+    assert _right_edge(phone) > 12
+    phone.evaluate("document.querySelector('#scores .scroll').scrollLeft = 10000")
+    assert _right_edge(phone) < 4

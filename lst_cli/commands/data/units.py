@@ -113,8 +113,8 @@ def show(
     """Draw how the units are used in tokens, and play back each, on one HTML page."""
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.audio.corpus_artifact import CORPUS
-    from lst_cli.reports.page.report_artifact import PAGE
     from lst_cli.reports.pages.units_page import plan_units_page
+    from lst_cli.reports.report_kind import PAGE
     from lst_cli.units.quantizer.codebook import QUANTIZER
     from lst_cli.units.tokens import TOKENS
 

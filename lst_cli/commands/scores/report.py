@@ -21,38 +21,36 @@ FIG5 = "fig5"
 What = Annotated[
     str,
     typer.Argument(
-        help="page, or a table or figure of the paper: table3 to table6, table8 to table10, table12, table13, fig1, "
-        "fig4, fig5, fig6, boundary-noise."
+        help="page, or a table or figure of the paper: table3 to table6, table8 to table13, fig1, fig1b, fig4, fig5, "
+        "fig6, boundary-noise."
     ),
 ]
 Shards = Annotated[
     str | None,
-    typer.Option(
-        help="Speech shards, shards/NAME: those that table13 counts, or whose words fig5 shows.",
-        autocompletion=completing("shards"),
-    ),
+    typer.Option(help="Speech shards, shards/NAME, for table13 and fig5.", autocompletion=completing("shards")),
 ]
 Scores = Annotated[
     list[str] | None,
-    typer.Option(help="scores/NAME; may be repeated. The tables keep this order.", autocompletion=completing("scores")),
+    typer.Option(help="scores/NAME; repeatable. Tables keep this order.", autocompletion=completing("scores")),
 ]
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        help="model/NAME whose training is shown beside those behind the scores.", autocompletion=completing("model")
+        help="model/NAME whose training is shown, like those behind the scores; repeatable.",
+        autocompletion=completing("model"),
     ),
 ]
 Alignments = Annotated[
     list[str] | None,
     typer.Option(
-        help="alignment/NAME whose patches and recordings are shown; may be repeated.",
+        help="alignment/NAME whose patches and recordings are shown; repeatable.",
         autocompletion=completing("alignment"),
     ),
 ]
 Transcripts = Annotated[
     list[str] | None,
     typer.Option(
-        help="transcripts/NAME of lst eval vocoder, whose recordings can be heard; may be repeated.",
+        help="transcripts/NAME of lst eval vocoder, to show with their recordings; repeatable.",
         autocompletion=completing("transcripts"),
     ),
 ]
@@ -65,21 +63,22 @@ def report(
     models: Models = None,
     alignment: Alignments = None,
     transcripts: Transcripts = None,
-    utterances: Annotated[int, typer.Option(min=0, help="Recordings to draw with their words and patches.")] = 6,
+    utterances: Annotated[int, typer.Option(min=0, help="Recordings to show with their words and patches.")] = 6,
     examples: Annotated[int, typer.Option(min=0, help="Benchmark items to show with their recordings.")] = 4,
-    spoken: Annotated[int, typer.Option(min=0, help="Utterances of each judged corpus to hear in every voice.")] = 6,
+    spoken: Annotated[int, typer.Option(min=0, help="Synthesised utterances to show for each corpus.")] = 6,
     shards: Shards = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the report; by default report, or that of the table.", show_default=False),
+        typer.Option(help="Name of the report; default: report, or the name of the table.", show_default=False),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to copy what was written to.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to copy the files to.")] = None,
     json: Json = False,
 ) -> None:
     """Write one HTML page with tables, curves, recordings and lineage, and its tables as Markdown and CSV.
 
-    Without --scores, --models, --alignment and --transcripts: on the current version of everything below the root.
-    With the name of a table or figure of the paper: that one, ours beside the paper's, as Markdown, CSV and SVG.
+    Without --scores, --models, --alignment and --transcripts, it covers the current version of everything in the root.
+    With the name of a table or figure of the paper, it writes that one as Markdown, CSV and SVG: our numbers and the
+    paper's.
     """
     if what != PAGE_WORD:
         if what == FIG5:
@@ -91,9 +90,10 @@ def report(
     from lst_cli.evaluation.scores import SCORES
     from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
     from lst_cli.model_artifact.card import MODEL
-    from lst_cli.reports.page.report_artifact import FILES, PAGE, plan_report
+    from lst_cli.reports.page.report_artifact import FILES, plan_report
     from lst_cli.reports.page.result_rows import json_rows
     from lst_cli.reports.page.subject import Subject, everything
+    from lst_cli.reports.report_kind import PAGE
 
     artifacts = store(ctx)
     if scores or models or alignment or transcripts:
@@ -125,8 +125,8 @@ def _table(
     json: bool,
 ) -> None:
     """Make a table of the paper."""
-    from lst_cli.reports.paper.paper_table import files_of, plan_table
-    from lst_cli.reports.paper.specs import SPECS
+    from lst_cli.reports.paper.paper_tables import SPECS
+    from lst_cli.reports.paper.table_artifact import files_of, plan_table
 
     if what not in SPECS:
         raise UserError(f"lst report {what}", expected=f"{PAGE_WORD}, {FIG5}, {', '.join(SPECS)}")
@@ -144,7 +144,7 @@ def _figure5(
 
     if len(models) != 1 or shards is None:
         raise UserError(
-            "lst report fig5 shows the patches of one model on one set of shards",
+            "lst report fig5: needs one model and one set of shards",
             fix="name an LST with --models and speech shards with --shards",
         )
     from lst_cli.reports.paper.figure5 import FILES, plan_figure
@@ -155,7 +155,7 @@ def _figure5(
 
 
 def _tell(made: Artifact, what: str, files: tuple[str, ...], out: Path | None, *, json: bool) -> None:
-    """Copy what was made where it is wanted, and say where it is."""
+    """Copy the files to ``--out`` and print where they are."""
     folder = _copied(made, files, out) if out is not None else made.path
     if json:
         print_json({"report": made.reference, "files": [str(folder / file) for file in files]})
@@ -170,7 +170,7 @@ def _inputs(artifacts: Store, what: str, scores: list[str], shards: str | None) 
 
     if what == "table13":
         if shards is None:
-            raise UserError("lst report table13 counts units of shards", fix="name speech shards with --shards")
+            raise UserError("lst report table13: needs shards to count", fix="name speech shards with --shards")
         return [artifacts.find(shards, SHARDS)]
     if scores:
         return [artifacts.find(reference, SCORES) for reference in dict.fromkeys(scores)]

@@ -1,4 +1,4 @@
-"""Training curves: which lines there are, and which panels show them."""
+"""Training curves from metrics logs: which lines there are, and which panels show them."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ from lst_cli.artifacts import Artifact
 from lst_cli.reports.training_budget import read_metrics
 
 QUANTITIES: Mapping[str, str] = {
-    "speech_bits_per_second": "speech, bits a second",
-    "loss_text_with_speech": "text beside speech, nats a token",
-    "loss_text_only": "text alone, nats a token",
-    "patch_length": "speech tokens a patch",
+    "speech_bits_per_second": "speech, bits per second",
+    "loss_text_with_speech": "interleaved text, nats per token",
+    "loss_text_only": "text data, nats per token",
+    "patch_length": "speech tokens per patch",
+    "lr": "learning rate",
 }
-"""Figure of a log line → title of its panel."""
+"""Key of a record of the metrics log → title of its panel."""
 
 STORIES = "stories "
-"""Before the task and direction of stories that were completed while a model was trained."""
+"""Prefix of the task and direction of an in-training story evaluation."""
 
 RUN_QUANTITIES: Mapping[str, str] = {
-    "loss": "loss, nats a token",
+    "loss": "loss, nats per token",
     **QUANTITIES,
-    "aligned_share": "share of sequences cut by alignment",
+    "aligned_share": "share of sequences with aligned patches",
     "grad_norm": "gradient norm",
-    "positions_per_second": "positions a second",
-    "data_wait_share": "share of time that waits for data",
+    "positions_per_second": "positions per second",
+    "data_wait_share": "share of time spent waiting for data",
     "mfu": "MFU",
 }
-"""The same for a run that is looked into: also how the work went."""
+"""The same for the page of runs: with the throughput."""
 
 AXES: Mapping[str, str] = {"step": "steps", "positions": "positions"}
-"""Figure of a log line that a panel runs over → its name."""
+"""Key of a record that a panel has as its x axis → its name."""
 
 RUN_AXES: Mapping[str, str] = {"step": "steps", "tokens": "tokens"}
-"""The same for runs that are compared: as many steps, or as much data."""
+"""The same for the page of runs: over equal steps, or over equal data."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CurveLine:
     """One model's curve in one panel."""
 
     label: str
@@ -48,12 +49,12 @@ class Line:
     x: list[float]
     y: list[float]
     valid: bool = False
-    """Measured on held-out data beside the training curve; drawn dotted."""
+    """Measured on held-out data; drawn dotted."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """A training curve, and how it is drawn."""
+class DrawnRun:
+    """The metrics log of a model, and how it is drawn."""
 
     label: str
     colour: int
@@ -67,12 +68,12 @@ class Panel:
 
     quantity: str
     axis: str
-    lines: list[Line]
+    lines: list[CurveLine]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curves:
-    """The panels of models that were trained in the same way."""
+    """The panels of models with the same training task."""
 
     task: str
     """``pretrain``, ``asr``, …"""
@@ -86,22 +87,22 @@ class Curves:
 
 
 def training_task(model: Artifact) -> str:
-    """What a model was trained for, as its config says."""
+    """The training task of a model, from its config."""
     return str(model.config.get("task", "pretrain"))
 
 
 def read_curves(models: Sequence[Artifact], labels: Mapping[str, str]) -> list[Curves]:
-    """The curves of models, one set of panels for each training task; models without a curve are left out.
+    """The curves of models, one set of panels for each training task; models without a metrics log are skipped.
 
     :param labels: label of each model by fingerprint; its place there is its colour.
-    :raises UserError: a curve is damaged.
+    :raises UserError: a metrics log is damaged.
     """
     colours = {fingerprint: number for number, fingerprint in enumerate(labels)}
-    groups: dict[str, list[Drawn]] = {}
+    groups: dict[str, list[DrawnRun]] = {}
     for model in sorted(models, key=lambda model: (training_task(model) != "pretrain", colours[model.fingerprint])):
         lines = with_stories(read_metrics(model))
         if lines:
-            drawn = Drawn(label=labels[model.fingerprint], colour=colours[model.fingerprint], points=lines)
+            drawn = DrawnRun(label=labels[model.fingerprint], colour=colours[model.fingerprint], points=lines)
             groups.setdefault(training_task(model), []).append(drawn)
     return [
         Curves(
@@ -114,7 +115,7 @@ def read_curves(models: Sequence[Artifact], labels: Mapping[str, str]) -> list[C
 
 
 def with_stories(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The lines of a curve, with what panels need: a quantity for each kind of stories, and every axis everywhere."""
+    """The records with what panels need: a quantity for each story evaluation, and every axis in every record."""
     axes = ("positions", "tokens")
     reached = {line["step"]: {key: line[key] for key in axes if key in line} for line in lines if "tokens" in line}
     found = []
@@ -127,7 +128,7 @@ def with_stories(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def title(quantity: str) -> str:
-    """What the panel of a quantity is called, with its unit.
+    """The title of a quantity's panel, with its unit.
 
     :param quantity: a key of :data:`RUN_QUANTITIES`, or begins with :data:`STORIES`.
     """
@@ -136,7 +137,7 @@ def title(quantity: str) -> str:
     return RUN_QUANTITIES[quantity]
 
 
-def panels_of(curves: Sequence[Drawn], quantities: Iterable[str], axes: Iterable[str]) -> list[Panel]:
+def panels_of(curves: Sequence[DrawnRun], quantities: Iterable[str], axes: Iterable[str]) -> list[Panel]:
     """Panels of these quantities, and of all stories, over each axis; none where no curve has the quantity."""
     stories = {key for curve in curves for point in curve.points for key in point if key.startswith(STORIES)}
     chosen = [*quantities, *sorted(stories)]
@@ -151,8 +152,8 @@ def panels_of(curves: Sequence[Drawn], quantities: Iterable[str], axes: Iterable
     return panels
 
 
-def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label: str, colour: int) -> list[Line]:
-    """The line of training and, where there is one, of held-out data. A line needs two points."""
+def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label: str, colour: int) -> list[CurveLine]:
+    """The lines of training data and of held-out data, where they have two points or more."""
     lines = []
     for split in ("train", "valid"):
         chosen = [
@@ -163,5 +164,5 @@ def _lines(points: Sequence[Mapping[str, Any]], axis: str, quantity: str, label:
         if len(chosen) > 1:
             x, y = zip(*chosen, strict=True)
             dotted = split == "valid" and not quantity.startswith(STORIES)
-            lines.append(Line(label=label, colour=colour, x=list(x), y=list(y), valid=dotted))
+            lines.append(CurveLine(label=label, colour=colour, x=list(x), y=list(y), valid=dotted))
     return lines

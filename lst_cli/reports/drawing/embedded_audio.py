@@ -1,4 +1,4 @@
-"""Recordings inside the page: lossless where they lie over the grid of the tokens, small where they are only heard."""
+"""Recordings inside the page: lossless under a waveform with tokens, compressed elsewhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _address(samples_T: NDArray[np.float32], kind: str, **how: str) -> str:
 
 
 def envelope(samples_T: NDArray[np.float32], columns: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lowest and highest sample of each of so many equal stretches, scaled so that the loudest reaches 1."""
+    """Lowest and highest sample of each of ``columns`` equal segments, scaled to a peak of 1."""
     edges = np.linspace(0, len(samples_T), columns + 1).astype(np.int64)[:-1]
     edges = np.minimum(edges, max(0, len(samples_T) - 1))
     low, high = np.minimum.reduceat(samples_T, edges), np.maximum.reduceat(samples_T, edges)

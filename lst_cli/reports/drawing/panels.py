@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lst_cli.reports.drawing.curves import AXES, RUN_AXES, Panel, title
-from lst_cli.reports.drawing.svg import INK, colour, dash, panel
+from lst_cli.reports.drawing.svg import DOTTED, INK, colour, dash, panel
 
 if TYPE_CHECKING:
     from lst_cli.reports.drawing.patches import Lengths
@@ -26,7 +26,7 @@ def draw_curves(shown: Panel, name: str) -> str:
     with panel(name, f"{name_shown}, over {axis}: {labels}") as drawing:
         axes = drawing.axes
         for line in shown.lines:
-            style = (0, (1, 2)) if line.valid else dash(line.colour)
+            style = DOTTED if line.valid else dash(line.colour)
             axes.plot(line.x, line.y, color=colour(line.colour), linestyle=style)
         axes.set_title(name_shown)
         axes.set_xlabel(axis)

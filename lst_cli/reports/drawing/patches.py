@@ -1,4 +1,4 @@
-"""How utterances are cut into patches: spans of single utterances, and lengths over a whole alignment.
+"""Patches of utterances: spans of single utterances, and lengths over a whole alignment.
 
 Legend: T speech tokens, P patches, W words, L lengths in tokens.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_UTTERANCES = 20_000
-"""Lengths are counted over this many utterances at most, from the beginning; the page says so."""
+"""Lengths are counted over at most the first utterances, this many; the page says so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def read_aligned(alignment: Artifact, tokens: Artifact, most: int | None = None)
     """The utterances of an alignment, in its order.
 
     :param tokens: the speech tokens that it was made for.
-    :param most: only the first so many.
+    :param most: read at most this many.
     :raises UserError: a file is damaged, or the two do not belong together.
     """
     table = _first_rows(alignment.file(ALIGNMENT_FILE), most)
@@ -122,7 +122,7 @@ def _first_rows(path: Path, most: int | None) -> pa.Table:
 
 
 def _token_counts(tokens: Artifact, ids: Sequence[str]) -> dict[str, int]:
-    """The number of tokens of each utterance; files after the last one that is wanted are not read."""
+    """The number of tokens of each utterance; later files are not read."""
     import pyarrow.compute as pc
 
     wanted, found = set(ids), dict[str, int]()

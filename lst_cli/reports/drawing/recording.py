@@ -1,4 +1,4 @@
-"""A recording with its words and patches drawn over it, on the grid of the speech tokens."""
+"""A recording with its words and patches, on the grid of the speech tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from lst_cli.reports.drawing.patches import Aligned, Span
 
 TOKEN_PX = 6.4
-"""Width of one token, 40 ms: a second is 160 px."""
+"""Smallest width of one token, 40 ms: a second is 160 px."""
+
+_WIDEST_TOKEN_PX = 4 * TOKEN_PX
+_FULL_PX = 1080
+"""Short recordings are stretched to this width, that of the page on a desktop, up to the widest token."""
 
 _LABEL_ROW_PX = 15
 _LABEL_ROWS = 3
@@ -57,7 +61,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """The patches of one cut."""
+    """The patches of one patching mode."""
 
     caption: str
     y: float
@@ -72,6 +76,7 @@ class Waveform:
     width: float
     height: float
     seconds: float
+    pixels_per_second: float
     top: float
     """Where the waveform begins, below the labels."""
     wave_height: float
@@ -90,15 +95,17 @@ def draw_waveform(
     :param samples_T: at 16 kHz.
     """
     seconds = len(samples_T) / (FRAME_SAMPLES * RATE_HZ)
-    width = max(utterance.tokens, seconds * RATE_HZ) * TOKEN_PX
-    labels = place_labels(utterance)
+    tokens = max(utterance.tokens, seconds * RATE_HZ)
+    token_px = round(min(max(TOKEN_PX, _FULL_PX / max(tokens, 1)), _WIDEST_TOKEN_PX), 2)
+    width = tokens * token_px
+    labels = place_labels(utterance, token_px)
     top = _LABEL_ROW_PX * (1 + max((label.row for label in labels), default=0)) + 4
     lanes = []
     y = top + _WAVE_PX + _LANE_CAPTION_PX
     for name, cut in (("aligned", aligned), ("static", static)):
         mean = utterance.tokens / len(cut)
-        caption = f"{name}: {len(cut)} patches of {mean:.1f} tokens on average"
-        lanes.append(Lane(caption=caption, y=y, boxes=list(_boxes(utterance, cut, name))))
+        caption = f"{name}: {len(cut)} patches, mean {mean:.1f} tokens"
+        lanes.append(Lane(caption=caption, y=y, boxes=list(_boxes(utterance, cut, name, token_px))))
         y += _LANE_PX + _LANE_CAPTION_PX
     captions = "; ".join(lane.caption for lane in lanes)
     return Waveform(
@@ -106,29 +113,30 @@ def draw_waveform(
         width=round(width, 1),
         height=y - _LANE_CAPTION_PX + _AXIS_PX,
         seconds=seconds,
+        pixels_per_second=RATE_HZ * token_px,
         top=top,
         wave_height=_WAVE_PX,
-        path=_path(samples_T, seconds * RATE_HZ * TOKEN_PX, top),
+        path=_path(samples_T, seconds * RATE_HZ * token_px, top),
         labels=labels,
-        words=[_word_box(utterance, word) for word in range(len(utterance.words))],
+        words=[_word_box(utterance, word, token_px) for word in range(len(utterance.words))],
         lanes=lanes,
-        ticks=_ticks(seconds, width),
+        ticks=_ticks(seconds, width, token_px),
     )
 
 
-def _ticks(seconds: float, width: float) -> list[tuple[float, str]]:
+def _ticks(seconds: float, width: float, token_px: float) -> list[tuple[float, str]]:
     """Every half second, where there is room for its label."""
-    ticks = [(half * RATE_HZ * TOKEN_PX / 2, f"{half / 2:g} s") for half in range(int(seconds * 2) + 1)]
+    ticks = [(round(half * RATE_HZ * token_px / 2, 1), f"{half / 2:g} s") for half in range(int(seconds * 2) + 1)]
     return [(x, text) for x, text in ticks if x + 2 + len(text) * _CHARACTER_PX <= width]
 
 
-def place_labels(utterance: Aligned) -> list[Label]:
-    """Words over their spans, in the lowest row where they do not run into the word before."""
+def place_labels(utterance: Aligned, token_px: float) -> list[Label]:
+    """Words over their spans, each in the lowest row where it does not overlap the word before."""
     ends = [float("-inf")] * _LABEL_ROWS
     labels = []
     for text, start, end in zip(utterance.words, utterance.starts_W, utterance.ends_W, strict=True):
         half = len(text) * _CHARACTER_PX / 2
-        x = max((start + end) / 2 * TOKEN_PX, half + 1)
+        x = max((start + end) / 2 * token_px, half + 1)
         row = next((row for row in range(_LABEL_ROWS) if x - half > ends[row] + 4), None)
         if row is None:
             row = min(range(_LABEL_ROWS), key=lambda each: ends[each])
@@ -138,18 +146,18 @@ def place_labels(utterance: Aligned) -> list[Label]:
     return labels
 
 
-def _word_box(utterance: Aligned, word: int) -> Box:
+def _word_box(utterance: Aligned, word: int, token_px: float) -> Box:
     start, end = utterance.starts_W[word], utterance.ends_W[word]
     times = f"{start * _FRAME_S:.2f} to {end * _FRAME_S:.2f} s"
     return Box(
-        x=round(start * TOKEN_PX, 1),
-        width=round((end - start) * TOKEN_PX, 1),
+        x=round(start * token_px, 1),
+        width=round((end - start) * token_px, 1),
         tip=f"{utterance.words[word]}: {times}, {end - start} tokens, score {utterance.scores_W[word]:.2f}",
         start_s=start * _FRAME_S,
     )
 
 
-def _boxes(utterance: Aligned, spans: Sequence[Span], name: str) -> Iterator[Box]:
+def _boxes(utterance: Aligned, spans: Sequence[Span], name: str, token_px: float) -> Iterator[Box]:
     for span in spans:
         size = span.end - span.start
         what = f"static patch of {size}" if name == "static" else f"aligned patch of {size}"
@@ -157,8 +165,8 @@ def _boxes(utterance: Aligned, spans: Sequence[Span], name: str) -> Iterator[Box
         if name == "aligned":
             what += ": silence" if silent else f": {utterance.words[span.word]}"
         yield Box(
-            x=round(span.start * TOKEN_PX, 1),
-            width=round(size * TOKEN_PX, 1),
+            x=round(span.start * token_px, 1),
+            width=round(size * token_px, 1),
             tip=what,
             start_s=span.start * _FRAME_S,
             silent=silent,

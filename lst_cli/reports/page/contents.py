@@ -1,4 +1,4 @@
-"""Everything that the page shows, gathered from the artifacts. A missing piece is an empty list or None."""
+"""Everything that the page shows, read from the artifacts. What is missing is an empty list or None."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lst_cli.config import from_dict
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.reports.drawing.curves import Curves, read_curves
 from lst_cli.reports.drawing.patches import Lengths
-from lst_cli.reports.page.judged_recordings import Speech, read_speech
+from lst_cli.reports.page.evaluated_speech import EvaluatedSpeech, read_speech
 from lst_cli.reports.page.remarks import remarks
 from lst_cli.reports.page.result_rows import Rows
-from lst_cli.reports.page.story_examples import Examples, read_examples
+from lst_cli.reports.page.story_examples import StoryExamples, read_examples
 from lst_cli.reports.page.subject import Subject
-from lst_cli.reports.page.utterances import Shown, Source, read_lengths, read_utterances, sources
-from lst_cli.reports.page.verdicts import Verdict, judge
+from lst_cli.reports.page.utterances import AlignedSource, ShownUtterance, read_lengths, read_utterances, sources
+from lst_cli.reports.page.verdicts import Verdict, compare_to_baselines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,11 @@ class Contents:
     remarks: list[str]
     curves: list[Curves]
     patching: PatchingConfig
-    """How patches are drawn: as the first model with patches has them."""
-    lengths: list[tuple[Source, list[Lengths], int]]
-    utterances: list[Shown]
-    examples: Examples | None
-    speech: list[Speech]
+    """The patching to draw: that of the first model with patches."""
+    lengths: list[tuple[AlignedSource, list[Lengths], int]]
+    utterances: list[ShownUtterance]
+    examples: StoryExamples | None
+    speech: list[EvaluatedSpeech]
     lineage: list[Ancestor]
 
 
@@ -42,13 +42,13 @@ def gather(store: Store, subject: Subject, *, utterances: int, examples: int, sp
 
     :param utterances: recordings to draw with their words and patches.
     :param examples: benchmark items to show.
-    :param spoken: utterances of each corpus to hear as a judge heard them.
+    :param spoken: recordings of each corpus with ASR transcripts.
 
     :raises UserError: a file of an artifact is missing or damaged.
     """
     rows = subject.rows(store)
     by_reference = {scores.reference: scores for scores in subject.scores}
-    verdicts = judge([*rows.scores, *rows.asr, *rows.tts], by_reference)
+    verdicts = compare_to_baselines([*rows.scores, *rows.asr, *rows.tts], by_reference)
     models = subject.all_models(store)
     patching = _patching(rows)
     found = sources(store, subject.alignments)

@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything inside, and nothing fetched from anywhere."""
+"""The page: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from lst_cli.artifacts.ancestors import short
 from lst_cli.reports.drawing.curves import AXES, Curves
 from lst_cli.reports.drawing.panels import draw_curves, draw_lengths
 from lst_cli.reports.drawing.patches import MOST_UTTERANCES, Lengths
-from lst_cli.reports.drawing.svg import DASHES
+from lst_cli.reports.drawing.svg import stroke
 from lst_cli.reports.drawing.templates import asset, templates
+from lst_cli.reports.number_text import count, direction_name, interval, percent, points
 from lst_cli.reports.page.contents import Contents
-from lst_cli.reports.page.markdown_tables import count, paper_cells, percent
-from lst_cli.reports.page.remarks import direction_name, interval, points
+from lst_cli.reports.page.markdown_tables import paper_cells
 from lst_cli.reports.page.result_rows import AsrRow, Rows, ScoreRow
-from lst_cli.reports.page.utterances import Source
+from lst_cli.reports.page.utterances import AlignedSource
 from lst_cli.reports.page.verdicts import Verdict
 from lst_cli.reports.paper import published as paper
 from lst_cli.version import __version__
 
-_STROKES = ("", "6 3", "2 2", "7 3 2 3")
-"""The dashes of :data:`~lst_cli.reports.drawing.svg.DASHES` in legends."""
-
 TASKS: Mapping[str, str] = {
     "pretrain": "Pretraining",
-    "asr": "Fine-tuning for speech recognition",
-    "tts": "Fine-tuning for speech synthesis",
+    "asr": "Fine-tuning for ASR",
+    "tts": "Fine-tuning for TTS",
 }
 """Training task → heading."""
 
@@ -56,7 +53,7 @@ class DrawnCurves:
 class DrawnLengths:
     """Patch lengths of one alignment."""
 
-    source: Source
+    source: AlignedSource
     utterances: int
     kinds: list[Lengths]
     panels: list[Markup]
@@ -77,7 +74,7 @@ def render(contents: Contents, name: str, reference: str) -> str:
         short=short,
         pretty=lambda data: json.dumps(data, indent=2, ensure_ascii=False, default=str),
         anchor=lambda text: "".join(char if char.isalnum() else "-" for char in text),
-        stroke=lambda number: _STROKES[number % len(DASHES)],
+        stroke=stroke,
     )
     environment.globals.update(interval=interval, paper=paper, version=__version__, most_utterances=MOST_UTTERANCES)
     page = environment.get_template("page.html.j2").render(
@@ -118,7 +115,7 @@ def _asr(rows: Rows, verdicts: Sequence[Verdict]) -> list[tuple[AsrRow, Verdict 
 
 
 def _gains(verdicts: Sequence[Verdict]) -> list[tuple[Verdict, float]]:
-    """Our differences to the baseline that the paper has too, with the paper's."""
+    """Our differences to the baseline that the paper reports too, with the paper's."""
     pairs = []
     for verdict in verdicts:
         theirs = paper.gain(verdict.row.model.strategy, verdict.row.task, verdict.row.direction)
@@ -139,7 +136,7 @@ def _draw(number: int, curves: Curves) -> DrawnCurves:
     )
 
 
-def _lengths(number: int, source: Source, kinds: list[Lengths], utterances: int) -> DrawnLengths:
+def _lengths(number: int, source: AlignedSource, kinds: list[Lengths], utterances: int) -> DrawnLengths:
     static = [kind for kind in kinds if kind.name.startswith("static")]
     aligned = [kind for kind in kinds if kind.name in ("words", "silences")]
     drawn = [

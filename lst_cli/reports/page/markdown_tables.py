@@ -1,4 +1,4 @@
-"""The tables as Markdown and CSV. The paper's numbers stand in Markdown tables of their own, and not in the CSV."""
+"""The tables as Markdown and CSV. The paper's numbers are in Markdown tables of their own, not in the CSV."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lst_cli.artifacts.ancestors import short
-from lst_cli.reports.page.remarks import direction_name, interval, points
+from lst_cli.reports.number_text import count, direction_name, interval, markdown_table, percent, points
 from lst_cli.reports.page.result_rows import Rows
 from lst_cli.reports.page.spoken_rows import SpokenRow, TtsRow
 from lst_cli.reports.page.verdicts import Verdict
@@ -22,7 +22,7 @@ CSV_COLUMNS = (
 
 
 def csv_table(rows: Rows) -> str:
-    """All our numbers, one line each. A word error rate of recognition counts words in ``n``; of speech, utterances."""
+    """All our numbers, one per line. ``n`` counts words for ASR, utterances for synthesised speech."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -51,14 +51,14 @@ def _budget(budget: Budget) -> tuple[int | None, ...]:
 
 
 def markdown(title: str, rows: Rows, verdicts: Sequence[Verdict], remarks: Sequence[str]) -> str:
-    """The page's tables, with what they say."""
+    """The page's tables with the summary."""
     parts = [f"# {title}", "\n".join(f"- {remark}" for remark in remarks)]
     if rows.scores:
         parts += ["## Accuracy", _scores(rows, verdicts)]
     if rows.asr:
         parts += ["## Word error rate", _asr(rows)]
     if rows.spoken:
-        parts += ["## Speech, heard by a judge", _spoken(rows, verdicts)]
+        parts += ["## Synthesised speech", _spoken(rows, verdicts)]
     if cells := paper_cells(rows):
         columns = [f"{task} {direction_name(direction)}" for task, direction in cells[0]]
         note = f"{paper.SOURCE}, Table 3: 1B models on the paper's own data. Not our numbers."
@@ -87,7 +87,7 @@ def _scores(rows: Rows, verdicts: Sequence[Verdict]) -> str:
                 percent(row.accuracy),
                 f"{percent(row.low)} to {percent(row.high)}",
                 percent(row.chance),
-                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.word}"
+                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.standing}"
                 if verdict is not None
                 else "",
                 count(budget.positions),
@@ -96,7 +96,7 @@ def _scores(rows: Rows, verdicts: Sequence[Verdict]) -> str:
         )
     header = (
         *("model", "patching", "task", "direction", "n", "accuracy", "95% interval", "chance"),
-        *("less the baseline, points", "positions trained", "speech tokens read"),
+        *("minus the baseline, points", "training positions", "training speech tokens"),
     )
     return markdown_table(header, body)
 
@@ -129,7 +129,7 @@ def _spoken(rows: Rows, verdicts: Sequence[Verdict]) -> str:
                 row.judge,
                 row.n,
                 f"{percent(row.cer.value)} ({percent(row.cer.low)} to {percent(row.cer.high)})",
-                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.word}"
+                f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.standing}"
                 if verdict is not None
                 else "",
                 f"{percent(row.wer.value)} ({percent(row.wer.low)} to {percent(row.wer.high)})",
@@ -137,14 +137,14 @@ def _spoken(rows: Rows, verdicts: Sequence[Verdict]) -> str:
             )
         )
     header = (
-        *("voice", "corpus", "judge", "n", "CER (95%)", "less the baseline, points", "WER (95%)"),
-        *("units that differ", "positions a speech token"),
+        *("voice", "corpus", "ASR evaluator", "n", "CER (95%)", "minus the baseline, points", "WER (95%)"),
+        *("unit error rate", "positions per speech token"),
     )
     return markdown_table(header, body)
 
 
 def paper_cells(rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, ...]]] | None:
-    """The columns (task, direction) of Table 3 that our rows have too, and the paper's rows in them."""
+    """The columns (task, direction) of Table 3 that our rows share, and the paper's rows in them."""
     ours = dict.fromkeys((row.task, row.direction) for row in rows.scores)
     columns = [column for column in ours if (paper.BASELINE, *column) in paper.TABLE_3]
     if not columns:
@@ -154,24 +154,3 @@ def paper_cells(rows: Rows) -> tuple[list[tuple[str, str]], list[tuple[str, ...]
         for strategy, name in paper.MODELS.items()
     ]
     return columns, body
-
-
-def percent(share: float) -> str:
-    """A share as a percentage."""
-    return f"{100 * share:.1f}%"
-
-
-def count(number: int | None) -> str:
-    """A large number in a few characters."""
-    if number is None:
-        return "not recorded"
-    for size, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{suffix}"
-    return str(number)
-
-
-def markdown_table(header: Sequence[str], body: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *body]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""``lst report``: the artifact that the page is.
+"""``lst report``: the page as an artifact.
 
 Imports nothing heavy; the page itself is made in :mod:`lst_cli.reports.page.html_page`.
 """
@@ -7,26 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lst_cli.artifacts import Draft, Kind, Request, Store
+from lst_cli.artifacts import Draft, Request, Store
 from lst_cli.reports.page.subject import Subject
+from lst_cli.reports.report_kind import PAGE, REPORT
 
-REPORT = Kind("report", 1)
-
-PAGE = "index.html"
 FILES = (PAGE, "tables.md", "tables.csv")
 
-PAGE_VERSION = 3
-"""Goes up when the same artifacts would give another page."""
+PAGE_VERSION = 5
+"""Increased when the same artifacts give another page."""
 
 
 def plan_report(
     store: Store, subject: Subject, name: str, *, utterances: int, examples: int, spoken: int
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request and the maker that :meth:`lst_cli.artifacts.Store.build` needs.
 
     :param utterances: recordings to draw with their words and patches.
     :param examples: benchmark items to show.
-    :param spoken: utterances of each corpus to hear as a judge heard them.
+    :param spoken: recordings of each corpus with ASR transcripts.
     """
     parents = {
         f"{role}_{number}": artifact

@@ -1,4 +1,4 @@
-"""What the tables are made of: one row for each result of each ``scores`` artifact, with what its model read.
+"""Rows of the tables: one for each result of each ``scores`` artifact, with the training budget of its model.
 
 Imports nothing heavy: ``lst report --json`` prints these rows when the page is up to date.
 """
@@ -13,7 +13,7 @@ from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import complete, read_scores
-from lst_cli.reports.page.models import ModelFacts, model_facts, model_labels
+from lst_cli.reports.page.model_labels import ModelFacts, model_facts, model_labels
 from lst_cli.reports.page.spoken_rows import SpokenRow, TtsRow, json_spoken, read_spoken
 
 
@@ -33,7 +33,7 @@ class ScoreRow:
     high: float
     chance: float
     identity: tuple[Any, ...]
-    """What scores must share to be compared: task, its version, the scorer's, the items' sum."""
+    """What scores must share to be compared: task, its version, the scorer's version, the items' checksum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,9 @@ class AsrRow:
     """Words ``substitutions``, ``deletions`` and ``insertions``."""
     speech_tokens: int
     context_positions: int
-    """Positions that the prompts take (Table 5 of the paper: context units)."""
+    """Positions of the prompts (Table 5 of the paper: context units)."""
     worst: Sequence[Mapping[str, Any]]
-    """Utterances with most errors: ``id``, ``errors``, ``reference``, ``transcript``."""
+    """Utterances with the most errors: ``id``, ``errors``, ``reference``, ``transcript``."""
     identity: tuple[Any, ...]
     """See :class:`ScoreRow`."""
     corpus: str = ""
@@ -67,20 +67,20 @@ class AsrRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Everything that was scored, in the order of the artifacts given."""
+    """All results, in the order of the artifacts given."""
 
     scores: list[ScoreRow]
     asr: list[AsrRow]
     spoken: list[SpokenRow] = field(default_factory=list)
-    """What a judge heard, by corpus and judge, the original audio first."""
+    """Speech with ASR transcripts, by corpus and ASR evaluator, the original audio first."""
     unknown: list[str] = field(default_factory=list)
-    """Results that this report has no table for, in words."""
+    """Results that this report has no table for."""
     labels: dict[str, str]
-    """Label of every model of the page by fingerprint; its place is its colour. Baselines come first."""
+    """Label of every model of the page by fingerprint; its index is its colour. Baselines come first."""
 
     @property
     def tts(self) -> list[TtsRow]:
-        """What models said."""
+        """Speech synthesised by models."""
         return [row for row in self.spoken if isinstance(row, TtsRow)]
 
     @property
@@ -97,8 +97,8 @@ def read_rows(
     """Read the results of ``scores`` artifacts, with the budgets of their models where those are on disk.
 
     :param models: further models that the page names.
-    :param transcripts: what a judge heard where no model spoke.
-    :raises UserError: a result or a training curve is damaged.
+    :param transcripts: ASR transcripts of audio that no model synthesised.
+    :raises UserError: a result or a metrics log is damaged.
     """
     results = [(artifact, _result(artifact)) for artifact in scores]
     # Fine-tuned models come after the others, baselines before what is compared with them.
@@ -108,18 +108,18 @@ def read_rows(
     names |= {model.fingerprint: (model.name, model.reference) for model in models}
     labels = model_labels(names)
     rows = Rows(scores=[], asr=[], labels=labels)
-    # Recordings before what models said.
-    heard: list[tuple[Artifact, dict[str, Any], ModelFacts | None]] = [
+    # Recordings before synthesised speech.
+    spoken: list[tuple[Artifact, dict[str, Any], ModelFacts | None]] = [
         (artifact, read_scores(artifact), None) for artifact in transcripts
     ]
     for artifact, result in results:
         model = model_facts(store, artifact, result["model"], labels)
         if _is_judged(result):
-            heard.append((artifact, result, model))
+            spoken.append((artifact, result, model))
         else:
             with complete(artifact):
                 _add(rows, artifact, result, model)
-    rows.spoken.extend(read_spoken(heard))
+    rows.spoken.extend(read_spoken(spoken))
     return rows
 
 
@@ -128,7 +128,7 @@ def _is_judged(result: Mapping[str, Any]) -> bool:
 
 
 def _tuning(result: Mapping[str, Any]) -> int:
-    """Of a pretrained model, of recognition, of synthesis."""
+    """0 for a pretrained model, 1 for ASR, 2 for TTS."""
     return 2 if _is_judged(result) else int("wer" in result)
 
 
@@ -147,7 +147,7 @@ def _result(artifact: Artifact) -> dict[str, Any]:
 
 
 def _add(rows: Rows, artifact: Artifact, result: Mapping[str, Any], model: ModelFacts) -> None:
-    """Append what a result says to the table that it belongs to."""
+    """Append a result to its table."""
     identity = tuple(result.get(key) for key in SAME)
     if "wer" in result:
         keys = ("n", "n_words", "wer", "low", "high", "words", "speech_tokens", "context_positions", "worst")

@@ -1,6 +1,6 @@
-"""Rows of what a judge hears: in original audio, in audio made again of its own speech tokens, in what models said.
+"""Error rates of ASR transcripts: of original audio, of resynthesised audio, and of speech synthesised by models.
 
-Imports nothing heavy; the recordings are read in :mod:`lst_cli.reports.page.judged_recordings`.
+Imports nothing heavy; the recordings are read in :mod:`lst_cli.reports.page.evaluated_speech`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from lst_cli.artifacts.ancestors import short
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.metrics import Interval
 from lst_cli.evaluation.scores import complete
-from lst_cli.reports.page.models import ModelFacts
+from lst_cli.reports.page.model_labels import ModelFacts
 
 Voice = Literal["original", "resynthesis", "tts"]
-"""Tasks of ``transcripts`` and ``scores`` that a judge heard, in the order in which they are shown."""
+"""Tasks of ``transcripts`` and ``scores`` with ASR transcripts, in the order in which they are shown."""
 
 ORIGINAL = "original audio"
 
@@ -30,16 +30,17 @@ _ORDER: tuple[Voice, ...] = ("original", "resynthesis", "tts")
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenRow:
-    """Error rates of a judge on the speech of one voice."""
+    """Error rates of an ASR evaluator on the speech of one voice."""
 
     voice: Voice
     label: str
-    """The model's; else whose voice it is."""
+    """Of the model, or of the voice."""
     scores: str
     """Reference of the artifact."""
     corpus: str
     """Reference of the texts."""
     judge: str
+    """The ASR evaluator."""
     n: int
     """Utterances."""
     cer: Interval
@@ -52,23 +53,23 @@ class SpokenRow:
 
 @dataclass(frozen=True, kw_only=True)
 class TtsRow(SpokenRow):
-    """The same of what a model said."""
+    """The same for speech synthesised by a model."""
 
     model: ModelFacts
     unit_error_rate: float
-    """Share of the spoken units that are others when the audio is tokenized again."""
+    """Share of the generated units that change when the audio is tokenized again."""
     generation: float
-    """Positions of the global transformer for each speech token that was said (Table 5 of the paper)."""
+    """Positions of the global transformer per generated speech token (Table 5 of the paper)."""
     not_ended: int
-    """Utterances that were cut off."""
+    """Utterances that were truncated."""
     identity: tuple[Any, ...]
-    """What scores must share to be compared: task, texts, judge, vocoder."""
+    """What scores must share to be compared: task, texts, ASR evaluator, vocoder."""
     task: str = "tts"
     direction: str = "tts"
 
 
 def read_spoken(results: Iterable[tuple[Artifact, Mapping[str, Any], ModelFacts | None]]) -> list[SpokenRow]:
-    """The rows of judged speech, each with the original audio that it was judged beside, by corpus and judge.
+    """The rows of evaluated speech with the rows of their original audio, by corpus and ASR evaluator.
 
     :raises UserError: a result lacks an entry.
     """
@@ -80,24 +81,19 @@ def read_spoken(results: Iterable[tuple[Artifact, Mapping[str, Any], ModelFacts 
                 rows.setdefault(original["reference"], _original(original, result))
             rows[artifact.reference] = _row(artifact, result, model)
     groups = {(row.corpus, row.judge): None for row in rows.values()}
-    return [
-        row
-        for group in groups
-        for row in sorted(rows.values(), key=_place)
-        if (row.corpus, row.judge) == group
-    ]
+    return [row for group in groups for row in sorted(rows.values(), key=_place) if (row.corpus, row.judge) == group]
 
 
 def _place(row: SpokenRow) -> tuple[int, bool]:
-    """Originals, then re-synthesis, then baselines, then LST."""
+    """Originals, then resynthesised audio, then baselines, then LST."""
     return _ORDER.index(row.voice), isinstance(row, TtsRow) and not row.model.is_baseline
 
 
 def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None) -> SpokenRow:
-    facts = {"scores": artifact.reference, **_heard(result, result), **_extras(result)}
+    facts = {"scores": artifact.reference, **_rates(result, result), **_extras(result)}
     if model is None:
         voice: Voice = result["task"]
-        label = ORIGINAL if voice == "original" else f"re-synthesis, {short(result['vocoder'])}"
+        label = ORIGINAL if voice == "original" else f"resynthesised, {short(result['vocoder'])}"
         return SpokenRow(voice=voice, label=label, **facts)
     return TtsRow(
         voice="tts",
@@ -111,14 +107,14 @@ def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None
     )
 
 
-def _original(entry: Mapping[str, Any], beside: Mapping[str, Any]) -> SpokenRow:
-    """The original audio, as a result that was judged beside it tells."""
-    opinion = _mean(beside.get(OPINIONS, {}).get("original", {}).get("overall"))
-    heard = _heard(entry, beside)
-    return SpokenRow(voice="original", label=ORIGINAL, scores=entry["reference"], opinion=opinion, **heard)
+def _original(entry: Mapping[str, Any], result: Mapping[str, Any]) -> SpokenRow:
+    """The original audio, from a result that was evaluated with it."""
+    opinion = _mean(result.get(OPINIONS, {}).get("original", {}).get("overall"))
+    rates = _rates(entry, result)
+    return SpokenRow(voice="original", label=ORIGINAL, scores=entry["reference"], opinion=opinion, **rates)
 
 
-def _heard(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+def _rates(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "corpus": result["corpus"],
         "judge": result["judge"]["name"],
@@ -129,7 +125,7 @@ def _heard(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any
 
 
 def _extras(result: Mapping[str, Any]) -> dict[str, float | None]:
-    """What was measured beside the error rates, where it was asked for and could be (``lst eval tts --dnsmos``)."""
+    """Measures other than error rates, where they were requested and possible (``lst eval tts --dnsmos``)."""
     return {
         "similarity": _mean(result.get(SIMILARITY)),
         "opinion": _mean(result.get(OPINIONS, {}).get("overall")),

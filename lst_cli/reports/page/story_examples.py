@@ -1,6 +1,6 @@
-"""Items of a spoken benchmark, heard and scored: some that the models got right, some that they got wrong.
+"""Items of a spoken benchmark with recordings and scores: some that the models got right, some that they got wrong.
 
-Which items are shown is drawn by a hash of their ids within each group: nobody chose them.
+The items shown are chosen within each group by a hash of their ids.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.ancestors import parent_of_kind
 from lst_cli.evaluation.scores import ITEMS_FILE
-from lst_cli.reports.page.models import ModelFacts
+from lst_cli.reports.page.model_labels import ModelFacts
 from lst_cli.reports.page.result_rows import Rows, ScoreRow
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class StoryEnding:
     """One ending of an item."""
 
     text: str
@@ -38,19 +38,19 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
+class StoryExample:
     """One item."""
 
     id: str
     group: str
-    """Who got it right, in words."""
+    """Which models got it right."""
     prompt: str
     prompt_audio: str
-    endings: list[Ending]
+    endings: list[StoryEnding]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examples:
+class StoryExamples:
     """Examples of one task."""
 
     task: str
@@ -58,10 +58,10 @@ class Examples:
     groups: list[tuple[str, int]]
     """How many items each group has."""
     n: int
-    shown: list[Example]
+    shown: list[StoryExample]
 
 
-def read_examples(store: Store, rows: Rows, scores: Mapping[str, Artifact], total: int) -> Examples | None:
+def read_examples(store: Store, rows: Rows, scores: Mapping[str, Artifact], total: int) -> StoryExamples | None:
     """Examples of a task that was scored speech to speech and whose recordings are on disk.
 
     :param scores: the ``scores`` artifacts by reference.
@@ -74,7 +74,7 @@ def read_examples(store: Store, rows: Rows, scores: Mapping[str, Artifact], tota
         for row in rows.scores
         if row.direction == DIRECTION and any(record.path == ITEMS_FILE for record in scores[row.scores].files)
     ]
-    # The fewest endings first: they are heard soonest.
+    # Tasks with the fewest endings first.
     for first in sorted(spoken, key=lambda row: -row.chance):
         corpus = _corpus(store, scores[first.scores])
         if corpus is not None:
@@ -92,7 +92,7 @@ def _corpus(store: Store, scores: Artifact) -> Corpus | None:
     return Corpus(corpus) if corpus is not None else None
 
 
-def _examples(rows: Sequence[ScoreRow], scores: Mapping[str, Artifact], corpus: Corpus, total: int) -> Examples:
+def _examples(rows: Sequence[ScoreRow], scores: Mapping[str, Artifact], corpus: Corpus, total: int) -> StoryExamples:
     answers = [_items(scores[row.scores]) for row in rows]
     members: dict[str, list[str]] = {}
     for name in answers[0]:
@@ -104,7 +104,7 @@ def _examples(rows: Sequence[ScoreRow], scores: Mapping[str, Artifact], corpus: 
         for group, count in zip(order, _deal(total, [len(members[group]) for group in order]), strict=True)
         for name in _draw(members[group], count)
     ]
-    return Examples(
+    return StoryExamples(
         task=rows[0].task,
         models=[row.model for row in rows],
         groups=[(group, len(members[group])) for group in order],
@@ -121,7 +121,7 @@ def _items(scores: Artifact) -> dict[str, dict[str, Any]]:
 
 
 def group_name(models: Sequence[ModelFacts], right: Sequence[bool]) -> str:
-    """Who got an item right, in words; with more than three models only baselines are told from the others.
+    """Which models got an item right; with more than three models only baselines are distinguished from the others.
 
     :param right: for each model.
     """
@@ -154,7 +154,7 @@ def _draw(names: Sequence[str], count: int) -> list[str]:
     return sorted(names, key=lambda name: int(mix(_SEED, text_id(name))))[:count]
 
 
-def _example(name: str, group: str, answers: Sequence[Mapping[str, Any]], corpus: Corpus) -> Example:
+def _example(name: str, group: str, answers: Sequence[Mapping[str, Any]], corpus: Corpus) -> StoryExample:
     item = answers[0]
     means = [
         [total / tokens for total, tokens in zip(answer["log_probs"], answer["tokens"], strict=True)]
@@ -163,13 +163,13 @@ def _example(name: str, group: str, answers: Sequence[Mapping[str, Any]], corpus
     # Scores from before there was a column for them have the usual names.
     usual = [f"{name}/prompt", *(f"{name}/ending{number}" for number in range(1, len(item["endings"]) + 1))]
     spoken = item.get("utterances") or usual
-    return Example(
+    return StoryExample(
         id=name,
         group=group,
         prompt=item["prompt"],
         prompt_audio=_audio(corpus, spoken[0]) if len(spoken) > len(item["endings"]) else "",
         endings=[
-            Ending(
+            StoryEnding(
                 text=text,
                 right=number == item["label"],
                 audio=_audio(corpus, spoken[number - len(item["endings"])]),

@@ -1,4 +1,4 @@
-"""What a report is about: chosen artifacts, or the current version of everything. Imports nothing heavy."""
+"""The artifacts that a report covers: chosen ones, or the current version of everything. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from lst_cli.reports.page.result_rows import Rows, read_rows
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a report is about."""
+    """The artifacts that a report covers."""
 
     scores: Sequence[Artifact]
     models: Sequence[Artifact]
-    """Models whose training is shown; those behind the scores are shown anyway."""
+    """Models whose training is shown, besides those behind the scores."""
     alignments: Sequence[Artifact]
     transcripts: Sequence[Artifact] = ()
-    """What a judge heard in recordings, or in audio made again of their tokens."""
+    """ASR transcripts of recordings, or of resynthesised audio."""
 
     def all_models(self, store: Store) -> list[Artifact]:
-        """The models behind the scores, as far as they are on disk, and the models named."""
+        """The models behind the scores that are on disk, and the models named."""
         behind = [parent_of_kind(store, scores, MODEL.name) for scores in self.scores]
         found = {model.fingerprint: model for model in [*behind, *self.models] if model is not None}
         return list(found.values())
 
     def rows(self, store: Store) -> Rows:
-        """What the tables are made of."""
+        """The rows of the tables."""
         return read_rows(store, self.scores, self.all_models(store), self.transcripts)
 
 

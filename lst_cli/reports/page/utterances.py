@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from lst_cli.reports.drawing.recording import Waveform
 
 LONGEST_S = 20.0
-"""Longer utterances are not shown: they make the page heavy."""
+"""Longer utterances are skipped: they make the page heavy."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """An alignment with what it was made from, as far as that is still on disk."""
+class AlignedSource:
+    """An alignment with its tokens and corpus, where they are on disk."""
 
     alignment: Artifact
     tokens: Artifact | None
@@ -29,16 +29,16 @@ class Source:
 
     @property
     def real(self) -> bool:
-        """Whether people spoke, as far as the corpus tells: not made by ``lst corpus synth``."""
+        """Whether it is recorded speech: not made by ``lst corpus synth``."""
         return self.corpus is not None and self.corpus.config.get("made_by") != "synth"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class ShownUtterance:
     """One utterance on the page."""
 
     id: str
-    source: Source
+    source: AlignedSource
     text: str
     seconds: float
     waveform: Waveform
@@ -46,10 +46,10 @@ class Shown:
     """``data:`` address of its audio."""
 
 
-def sources(store: Store, alignments: Sequence[Artifact]) -> list[Source]:
+def sources(store: Store, alignments: Sequence[Artifact]) -> list[AlignedSource]:
     """The alignments with their tokens and corpora, real speech first."""
     found = [
-        Source(
+        AlignedSource(
             alignment=alignment,
             tokens=parent_of_kind(store, alignment, "tokens"),
             corpus=parent_of_kind(store, alignment, "corpus"),
@@ -59,7 +59,9 @@ def sources(store: Store, alignments: Sequence[Artifact]) -> list[Source]:
     return sorted(found, key=lambda source: not source.real)
 
 
-def read_lengths(found: Sequence[Source], config: PatchingConfig) -> list[tuple[Source, list[Lengths], int]]:
+def read_lengths(
+    found: Sequence[AlignedSource], config: PatchingConfig
+) -> list[tuple[AlignedSource, list[Lengths], int]]:
     """Patch lengths of each alignment whose tokens are on disk, and over how many utterances they were counted."""
     from lst_cli.reports.drawing.patches import MOST_UTTERANCES, count_lengths, read_aligned
 
@@ -73,7 +75,7 @@ def read_lengths(found: Sequence[Source], config: PatchingConfig) -> list[tuple[
 
 
 def shares(total: int, available: Sequence[int]) -> list[int]:
-    """How many utterances each source gives: one each, then as many as the first ones have.
+    """The number of utterances from each source: one each, the rest from the first sources.
 
     :param available: how many each source has, in order of preference.
     """
@@ -83,7 +85,7 @@ def shares(total: int, available: Sequence[int]) -> list[int]:
     return given
 
 
-def read_utterances(found: Sequence[Source], total: int, config: PatchingConfig) -> list[Shown]:
+def read_utterances(found: Sequence[AlignedSource], total: int, config: PatchingConfig) -> list[ShownUtterance]:
     """Utterances to show, the first ones of each source.
 
     :raises UserError: a file is damaged, gone, or changed since the corpus was made.
@@ -91,11 +93,11 @@ def read_utterances(found: Sequence[Source], total: int, config: PatchingConfig)
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.reports.drawing.patches import read_aligned
 
-    whole: list[tuple[Source, Corpus, list[Aligned]]] = []
+    whole: list[tuple[AlignedSource, Corpus, list[Aligned]]] = []
     for source in found:
         if source.tokens is not None and source.corpus is not None and total:
             corpus = Corpus(source.corpus)
-            # Twenty times as many as could be shown, so that long ones can be passed over.
+            # Twenty times as many as are shown, so that long ones can be skipped.
             rows = read_aligned(source.alignment, source.tokens, 20 * total)
             short = [row for row in rows if row.id in corpus and corpus.find(row.id).seconds <= LONGEST_S]
             whole.append((source, corpus, short))
@@ -105,7 +107,7 @@ def read_utterances(found: Sequence[Source], total: int, config: PatchingConfig)
     return shown
 
 
-def show(source: Source, corpus: Corpus, row: Aligned, config: PatchingConfig) -> Shown:
+def show(source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingConfig) -> ShownUtterance:
     """Draw one utterance.
 
     :raises UserError: its audio is gone, or changed since the corpus was made.
@@ -117,7 +119,7 @@ def show(source: Source, corpus: Corpus, row: Aligned, config: PatchingConfig) -
 
     utterance = corpus.find(row.id)
     samples_T = read_utterance(utterance)
-    return Shown(
+    return ShownUtterance(
         id=row.id,
         source=source,
         text=utterance.text or " ".join(row.words),

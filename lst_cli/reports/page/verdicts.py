@@ -1,7 +1,7 @@
-"""Is a model ahead of the baseline, behind it, or can the two not be told apart?
+"""Is a model ahead of the baseline, behind it, or is there no clear difference?
 
-Answered from 95% intervals of the difference: paired over the items where both models answered the same items (see
-:mod:`lst_cli.evaluation.compare`), else from the two accuracies' own intervals (Newcombe 1998, method 10).
+Answered from 95% intervals of the difference: paired over the items where both models have the same
+items (see :mod:`lst_cli.evaluation.compare`), else from the two accuracies' own intervals (Newcombe 1998, method 10).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from lst_cli.evaluation.scores import ITEMS_FILE
 from lst_cli.reports.page.result_rows import AsrRow, ScoreRow
 from lst_cli.reports.page.spoken_rows import TtsRow
 
-Word = Literal["ahead", "behind", "not told apart"]
+Standing = Literal["ahead", "behind", "no clear difference"]
 
-Scored = ScoreRow | AsrRow | TtsRow
+ComparedRow = ScoreRow | AsrRow | TtsRow
 """A model's result on a task."""
 
 
@@ -27,11 +27,11 @@ Scored = ScoreRow | AsrRow | TtsRow
 class Verdict:
     """A row against the baseline's row of the same task and direction."""
 
-    row: Scored
-    baseline: Scored
+    row: ComparedRow
+    baseline: ComparedRow
     difference: float
-    """Accuracy of the row less the baseline's, with its 95% interval. For recognition: of the word error rates; for
-    synthesis: of the judge's character error rates."""
+    """Accuracy of the row minus the baseline's, with its 95% interval. For ASR: of the word error rates; for TTS: of
+    the character error rates."""
     low: float
     high: float
     p: float | None
@@ -39,20 +39,20 @@ class Verdict:
 
     @property
     def paired(self) -> bool:
-        """Whether both answered the same items, and every item's answer is known."""
+        """Whether both were scored on the same items, and every item's answer is known."""
         return self.p is not None
 
     @property
-    def word(self) -> Word:
-        """What the interval says: more right answers are better, and fewer errors."""
+    def standing(self) -> Standing:
+        """Ahead or behind where the interval excludes zero: higher accuracy is better, and fewer errors."""
         low, high = (self.low, self.high) if isinstance(self.row, ScoreRow) else (-self.high, -self.low)
         if low > 0:
             return "ahead"
-        return "behind" if high < 0 else "not told apart"
+        return "behind" if high < 0 else "no clear difference"
 
     @property
     def equal_positions(self) -> bool | None:
-        """Whether both were trained on as many positions, to a percent; None where that is not known."""
+        """Whether both were trained on the same number of positions, to a percent; None if unknown."""
         ours, theirs = self.row.model.budget.positions, self.baseline.model.budget.positions
         if ours is None or theirs is None:
             return None
@@ -67,14 +67,14 @@ def unpaired(row: ScoreRow, baseline: ScoreRow) -> tuple[float, float, float]:
     return difference, max(-1.0, difference - down), min(1.0, difference + up)
 
 
-def judge(rows: Sequence[Scored], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
-    """Every row against a baseline of its task, direction and items; rows without one are left out.
+def compare_to_baselines(rows: Sequence[ComparedRow], artifacts: Mapping[str, Artifact]) -> list[Verdict]:
+    """Every row against a baseline of its task, direction and items; rows without one are skipped.
 
-    Of several baselines the one that was trained for as many steps is taken, else the first.
+    Of several baselines, the one trained for the same number of steps is taken, else the first.
 
     :param artifacts: the ``scores`` artifacts by reference.
     """
-    baselines: dict[tuple[Any, ...], list[Scored]] = {}
+    baselines: dict[tuple[Any, ...], list[ComparedRow]] = {}
     for row in rows:
         if row.model.is_baseline:
             baselines.setdefault((row.direction, *row.identity), []).append(row)
@@ -95,7 +95,7 @@ def judge(rows: Sequence[Scored], artifacts: Mapping[str, Artifact]) -> list[Ver
     return verdicts
 
 
-def _verdict(row: Scored, baseline: Scored, paired: Sequence[Comparison]) -> Verdict | None:
+def _verdict(row: ComparedRow, baseline: ComparedRow, paired: Sequence[Comparison]) -> Verdict | None:
     direction = "asr" if isinstance(row, AsrRow) else row.direction
     for each in paired:
         if each.direction == direction:

@@ -14,15 +14,14 @@ from lst_cli.reports.drawing.templates import asset, templates
 if TYPE_CHECKING:
     from lst_cli.patching.strategies import PatchingConfig
     from lst_cli.reports.drawing.patches import Aligned
-    from lst_cli.reports.page.utterances import Source
-
+    from lst_cli.reports.page.utterances import AlignedSource
 
 
 @dataclass(frozen=True)
 class Choice:
     """Utterances to show, and where their audio is."""
 
-    source: Source
+    source: AlignedSource
     rows: list[Aligned]
 
 
@@ -33,7 +32,7 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
     :raises UserError: an id is not in the alignment, or what it was made from is gone.
     """
     from lst_cli.reports.drawing.patches import read_aligned
-    from lst_cli.reports.page.utterances import Source
+    from lst_cli.reports.page.utterances import AlignedSource
 
     tokens = parent_of_kind(store, alignment, "tokens")
     if tokens is None:
@@ -48,7 +47,7 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
             fix="its rejects.parquet lists what could not be aligned, and why",
         )
     rows = [row_of[id] for id in ids] if ids else list(row_of.values())
-    return Choice(Source(alignment=alignment, tokens=tokens, corpus=corpus), rows)
+    return Choice(AlignedSource(alignment=alignment, tokens=tokens, corpus=corpus), rows)
 
 
 def render(choice: Choice, config: PatchingConfig) -> str:
@@ -65,12 +64,16 @@ def render(choice: Choice, config: PatchingConfig) -> str:
         raise UserError(f"{reference}: its corpus is gone, and with it the audio", fix="name it with --corpus")
     corpus = Corpus(choice.source.corpus)
     words = [zip(row.words, row.starts_W, row.ends_W, row.scores_W, strict=True) for row in choice.rows]
-    return templates().get_template("alignment_page.html.j2").render(
-        reference=reference,
-        version=__version__,
-        utterances=[
-            (show(choice.source, corpus, row, config), table) for row, table in zip(choice.rows, words, strict=True)
-        ],
-        style=asset("page.css"),
-        script=asset("page.js"),
+    return (
+        templates()
+        .get_template("alignment_page.html.j2")
+        .render(
+            reference=reference,
+            version=__version__,
+            utterances=[
+                (show(choice.source, corpus, row, config), table) for row, table in zip(choice.rows, words, strict=True)
+            ],
+            style=asset("page.css"),
+            script=asset("page.js"),
+        )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lst_cli.reports.drawing.curves import RUN_AXES, RUN_QUANTITIES, Drawn, panels_of, with_stories
+from lst_cli.reports.drawing.curves import RUN_AXES, RUN_QUANTITIES, DrawnRun, panels_of, with_stories
 from lst_cli.reports.drawing.templates import asset, templates
 from lst_cli.training.run.run_list import TrainingRun, settings
 from lst_cli.training.run.unfinished import differences
@@ -15,23 +15,30 @@ def render(runs: Sequence[TrainingRun]) -> str:
     from markupsafe import Markup
 
     from lst_cli.reports.drawing.panels import draw_curves
-    from lst_cli.reports.drawing.svg import dash
+    from lst_cli.reports.drawing.svg import stroke
     from lst_cli.version import __version__
 
     drawn = [
-        Drawn(label=run.label, colour=number, points=with_stories(run.records)) for number, run in enumerate(runs)
+        DrawnRun(label=run.label, colour=number, points=with_stories(run.records)) for number, run in enumerate(runs)
     ]
     panels = panels_of(drawn, RUN_QUANTITIES, RUN_AXES)
-    return templates().get_template("runs_page.html.j2").render(
-        version=__version__,
-        runs=runs,
-        strokes=[_stroke(dash(number)) for number in range(len(runs))],
-        settings=_settings(runs),
-        axes=[
-            (name, [Markup(draw_curves(panel, f"{axis}-{n}")) for n, panel in enumerate(panels) if panel.axis == axis])
-            for axis, name in RUN_AXES.items()
-        ],
-        style=asset("page.css"),
+    return (
+        templates()
+        .get_template("runs_page.html.j2")
+        .render(
+            version=__version__,
+            runs=runs,
+            strokes=[stroke(number) for number in range(len(runs))],
+            settings=_settings(runs),
+            axes=[
+                (
+                    name,
+                    [Markup(draw_curves(panel, f"{axis}-{n}")) for n, panel in enumerate(panels) if panel.axis == axis],
+                )
+                for axis, name in RUN_AXES.items()
+            ],
+            style=asset("page.css"),
+        )
     )
 
 
@@ -43,8 +50,3 @@ def _settings(runs: Sequence[TrainingRun]) -> list[tuple[str, list[str]]]:
         (key.partition(".")[2], ["" if value is None else str(value) for value in values])
         for key, *values in differences(first.identity, second.identity)
     ]
-
-
-def _stroke(dash: object) -> str:
-    """A line style of matplotlib as SVG takes it."""
-    return " ".join(f"{2.6 * length:g}" for length in dash[1]) if isinstance(dash, tuple) else ""

@@ -1,4 +1,4 @@
-"""``lst units show``: one HTML page on which a quantizer's units can be seen and heard.
+"""``lst units show``: one HTML page of a quantizer's units with examples to play.
 
 Legend: K units, D feature dimensions, T samples at 16 kHz.
 """
@@ -11,11 +11,12 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.reports.drawing.templates import asset, templates
-from lst_cli.reports.page.report_artifact import PAGE, REPORT
+from lst_cli.reports.pages.transition_map import draw_transitions
+from lst_cli.reports.report_kind import PAGE, REPORT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from lst_cli.units.statistics.purity import Purity
     from lst_cli.units.statistics.usage import UnitRun, Usage
 
-PAGE_VERSION = 1
+PAGE_VERSION = 2
 """Goes up when the same artifacts would give another page."""
 
 _CONTEXT_S = 0.2
@@ -64,7 +65,7 @@ def plan_units_page(
     """What :meth:`lst_cli.artifacts.Store.build` needs.
 
     :param tokens: made of the corpus with the quantizer.
-    :param phones: an alignment whose words are phones; the page then tells how well units and phones go together.
+    :param phones: an alignment whose words are phones; the page then shows phone purity and PNMI.
     """
     request = Request(
         kind=REPORT,
@@ -86,7 +87,7 @@ def plan_units_page(
         purity = compare(tokens, phones) if phones is not None else None
         html = render(tokens.reference, quantizer, codebook, usage, sounds, purity)
         write_bytes_atomic(draft.path / PAGE, html.encode())
-        draft.statistics.update(units=codebook.units, heard=len(sounds), page_mb=len(html.encode()) / 1e6)
+        draft.statistics.update(units=codebook.units, playable=len(sounds), page_mb=len(html.encode()) / 1e6)
         if purity is not None:
             draft.statistics.update(dataclasses.asdict(purity))
 
@@ -104,7 +105,7 @@ def render(
     """The page as HTML.
 
     :param tokens: reference of the tokens artifact.
-    :param sounds: of each unit that can be heard, as a ``data:`` address.
+    :param sounds: of each playable unit, as a ``data:`` address.
     """
     from markupsafe import Markup
 
@@ -130,7 +131,7 @@ def render(
         height=_MAP_HEIGHT,
         explained=explained,
         usage_panel=Markup(_usage_panel(usage)),
-        transitions=_transitions_png(codebook, usage),
+        transitions=draw_transitions(usage.transitions_KK, _order(codebook)),
         style=asset("page.css"),
         sounds=Markup(json.dumps(sounds)),
         purity=purity,
@@ -169,7 +170,7 @@ def compare(tokens: Artifact, phones: Artifact) -> Purity:
 def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
     """For each unit its stretches one after the other, as a ``data:`` address of an MP3 file.
 
-    An utterance that can no longer be read is left out.
+    An utterance that can no longer be read is skipped.
     """
     import numpy as np
 
@@ -183,7 +184,7 @@ def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
     gap_T = np.zeros(round(_GAP_S * RATE_HZ), dtype=np.float32)
     sounds: dict[int, str] = {}
     for unit, runs in enumerate(stretches):
-        heard: list[NDArray[np.float32]] = []
+        clips: list[NDArray[np.float32]] = []
         for run in runs:
             utterance = corpus.find(run.id)
             total = resampled_length(utterance.samples, utterance.sample_rate)
@@ -196,9 +197,9 @@ def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
             # The unit itself stands out from what is around it.
             level_T = np.full(len(wave_T), 0.35, dtype=np.float32)
             level_T[run.first * FRAME_SAMPLES - start : (run.first + run.frames) * FRAME_SAMPLES - start] = 1
-            heard += [wave_T * level_T, gap_T]
-        if heard:
-            sounds[unit] = _mp3(np.concatenate(heard))
+            clips += [wave_T * level_T, gap_T]
+        if clips:
+            sounds[unit] = _mp3(np.concatenate(clips))
     return sounds
 
 
@@ -266,17 +267,8 @@ def _usage_panel(usage: Usage) -> str:
     return drawing.svg
 
 
-def _transitions_png(codebook: Codebook, usage: Usage) -> str:
-    """Transition probabilities as a picture: units ordered along the map's first axis, darker is likelier."""
-    import matplotlib.image
+def _order(codebook: Codebook) -> NDArray[np.intp]:
+    """The units along the map's first axis."""
     import numpy as np
 
-    order = np.argsort(_project(codebook.centroids_KD)[0][:, 0], kind="stable")
-    counts_KK = usage.transitions_KK[np.ix_(order, order)].astype(np.float64)
-    share_KK = counts_KK / np.maximum(1, counts_KK.sum(axis=1, keepdims=True))
-    # A square root keeps the many small probabilities visible beside the few large ones.
-    shade_KK = np.sqrt(share_KK / max(float(share_KK.max()), 1e-9))
-    buffer = io.BytesIO()
-    options: dict[str, Any] = {"cmap": "magma_r", "vmin": 0.0, "vmax": 1.0, "metadata": {"Software": None}}
-    matplotlib.image.imsave(buffer, shade_KK, format="png", **options)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return np.argsort(_project(codebook.centroids_KD)[0][:, 0], kind="stable")

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.errors import UserError
-from lst_cli.reports.page.markdown_tables import markdown_table
-from lst_cli.reports.page.report_artifact import REPORT
+from lst_cli.reports.drawing.svg import svg_file
+from lst_cli.reports.number_text import markdown_table
 from lst_cli.reports.paper import published as paper
-from lst_cli.reports.paper.table_figure import figure
+from lst_cli.reports.report_kind import REPORT
 
 if TYPE_CHECKING:
     from lst_cli.model_artifact.card import LoadedModel
@@ -112,7 +112,7 @@ def occurrences(shards: Artifact) -> Iterator[Occurrence]:
 
 
 def choose(found: Iterator[Occurrence], words: int = WORDS, most: int = OCCURRENCES) -> list[Occurrence]:
-    """Occurrences of the most frequent longer words, evenly many as far as there are.
+    """Occurrences of the most frequent longer words, at most ``most`` of each.
 
     :raises UserError: there are not two words that occur twice.
     """
@@ -229,7 +229,7 @@ def _draw(points_N2: NDArray[np.float64], words: Sequence[str], measured: Measur
     import matplotlib
 
     colours = matplotlib.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    with figure(5.2, 4.4) as (drawn, (panel,), stream):
+    with svg_file(5.2, 4.4) as (drawn, (panel,), stream):
         for number, word in enumerate(dict.fromkeys(words)):
             own = points_N2[np.array(words) == word]
             panel.scatter(own[:, 0], own[:, 1], s=9, color=colours[number % len(colours)], label=word)

@@ -1,4 +1,4 @@
-"""Scored models, and which of them are a row of a table: found by their facts, and only where they can be compared."""
+"""Which scored models belong to which row of a table, by their facts; and whether they can be compared."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import differently_spoken, read_scores
 from lst_cli.reports.paper.model_facts import Facts, differences, read_facts
-from lst_cli.reports.paper.spec_types import Line, Spec, part_of
+from lst_cli.reports.paper.table_spec import TableLine, TableSpec, part_of
 
 _USUAL = ("size", "silence", "spans", "boundaries", "noise_ms", "budget")
-"""Facts that have their default where a line says nothing of them."""
+"""Facts that must have their default value unless a line states another."""
 
 _SHARED = ("text_per_speech", "shape", "steps")
-"""Facts that all models of a table share unless its lines vary them."""
+"""Facts that all models of a table must share unless its lines vary them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoredModel:
     """A model with all its scores."""
 
     model: Artifact
@@ -30,7 +30,7 @@ class Scored:
     results: tuple[tuple[Artifact, dict[str, Any]], ...]
 
 
-def read_scored(store: Store, scores: Sequence[Artifact]) -> list[Scored]:
+def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
     """The models behind some scores.
 
     :raises UserError: a result is damaged, or the model that it is of is gone.
@@ -40,16 +40,17 @@ def read_scored(store: Store, scores: Sequence[Artifact]) -> list[Scored]:
         model = parent_of_kind(store, artifact, "model")
         if model is None:
             raise UserError(
-                f"{artifact.reference}: its model is gone, so nobody knows which row it belongs to",
-                fix="score the model again, or leave these scores out by naming others with --scores",
+                f"{artifact.reference}: its model is gone, so its row is unknown",
+                fix="score the model again, or name other scores with --scores",
             )
         found.setdefault(model.fingerprint, (model, []))[1].append((artifact, read_scores(artifact)))
     return [
-        Scored(model=model, facts=read_facts(store, model), results=tuple(results)) for model, results in found.values()
+        ScoredModel(model=model, facts=read_facts(store, model), results=tuple(results))
+        for model, results in found.values()
     ]
 
 
-def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
+def models_of(spec: TableSpec, line: TableLine, scored: Sequence[ScoredModel]) -> list[ScoredModel]:
     """The models of a line, one for each seed (and task of the fine-tuning), by seed.
 
     :raises UserError: two models claim the same place.
@@ -63,7 +64,7 @@ def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
     ]
     if line.rank is not None:
         found = [each for each in found if _ranks(spec, scored, each.facts.tuned).index(_rank(spec, each)) == line.rank]
-    by_seed: dict[tuple[int, str], Scored] = {}
+    by_seed: dict[tuple[int, str], ScoredModel] = {}
     for each in found:
         other = by_seed.setdefault((each.facts.seed, each.facts.tuned), each)
         if other is not each:
@@ -75,9 +76,11 @@ def models_of(spec: Spec, line: Line, scored: Sequence[Scored]) -> list[Scored]:
     return sorted(by_seed.values(), key=lambda each: each.facts.seed)
 
 
-def _fits(spec: Spec, facts: Facts, key: str, wanted: Any) -> bool:
-    """Whether a fact is what a line wants. Whose noise is not known is no row of a table about noise; elsewhere it may
-    be one (:func:`unknown_noise` says so), for all rows must have read the same shards there.
+def _fits(spec: TableSpec, facts: Facts, key: str, wanted: Any) -> bool:
+    """Whether a fact is what a line wants.
+
+    Models with unknown boundary noise are excluded from noise tables only. Elsewhere all rows must have read the same
+    shards, so the noise cannot differ between them; :func:`unknown_noise` names these models.
     """
     found = getattr(facts, key)
     if key == "noise_ms" and found is None:
@@ -85,26 +88,26 @@ def _fits(spec: Spec, facts: Facts, key: str, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def about_noise(spec: Spec) -> bool:
+def about_noise(spec: TableSpec) -> bool:
     """Whether the rows differ in how far the words' boundaries were moved."""
     return any("noise_ms" in line.facts for line in spec.lines)
 
 
-def unknown_noise(scored: Sequence[Scored]) -> list[str]:
-    """The models of which nobody knows whether boundaries were moved: their shards or alignment are gone from disk."""
+def unknown_noise(scored: Sequence[ScoredModel]) -> list[str]:
+    """The models whose boundary noise is unknown, because their shards or alignment are gone from disk."""
     return sorted(each.model.reference for each in scored if each.facts.noise_ms is None)
 
 
-def _ranks(spec: Spec, scored: Sequence[Scored], task: str) -> list[int]:
+def _ranks(spec: TableSpec, scored: Sequence[ScoredModel], task: str) -> list[int]:
     """All sizes, or all numbers of steps of a task, of the kinds of model that the table has, from the smallest."""
     kinds = {line.facts["kind"] for line in spec.lines}
     return sorted({_rank(spec, each) for each in scored if each.facts.tuned == task and each.facts.kind in kinds})
 
 
-def check_ranks(spec: Spec, scored: Sequence[Scored]) -> None:
-    """Refuse to call the only size the smaller one, or half of the steps a quarter of them.
+def check_ranks(spec: TableSpec, scored: Sequence[ScoredModel]) -> None:
+    """Check that all sizes (or numbers of steps) of the table were scored: a rank among fewer would be misleading.
 
-    :raises UserError: not as many sizes (or numbers of steps) were scored as the table has.
+    :raises UserError: some were not.
     """
     wanted = len({line.rank for line in spec.lines})
     tuned = spec.ranked == "tuned_steps"
@@ -112,49 +115,50 @@ def check_ranks(spec: Spec, scored: Sequence[Scored]) -> None:
         found = _ranks(spec, scored, task)
         if spec.ranked and found and len(found) != wanted:
             raise UserError(
-                f"{spec.name}: its rows are told apart by {'size' if spec.ranked == 'shape' else 'steps'}",
-                found=f"{len(found)} of them{f' for {task}' if task else ''}: {', '.join(map(str, found))}",
+                f"{spec.name}: its rows differ in {'size' if spec.ranked == 'shape' else 'steps'}",
+                found=f"{len(found)} values{f' for {task}' if task else ''}: {', '.join(map(str, found))}",
                 expected=f"{wanted}",
                 fix=f"'make {spec.name}' trains and scores them all; name the scores that belong to it with --scores",
             )
 
 
-def _rank(spec: Spec, scored: Scored) -> int:
+def _rank(spec: TableSpec, scored: ScoredModel) -> int:
     facts = scored.facts
     return {"shape": facts.order, "steps": facts.steps, "tuned_steps": facts.tuned_steps}[spec.ranked or "shape"]
 
 
 def _why(a: Facts, b: Facts) -> str:
-    """What tells two models apart that a line does not."""
+    """How two models differ in what a line does not determine."""
     plain = [name for name in _SHARED if getattr(a, name) != getattr(b, name)]
-    told = [*plain, *differences(a, b)]
-    return f", which differ in {', '.join(told)}" if told else ""
+    differing = [*plain, *differences(a, b)]
+    return f", which differ in {', '.join(differing)}" if differing else ""
 
 
-def check_shared(spec: Spec, models: Sequence[Scored]) -> None:
-    """Refuse to compare runs that differ in more than the table is about.
+def check_shared(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
+    """Check that the runs differ only in what the table is about.
 
-    :raises UserError: they do; it names two of them and what differs.
+    :raises UserError: two runs differ in something else.
     """
-    # Sizes have their own batches and steps, tasks their own fine-tuning: each is compared with its like.
-    likes: dict[tuple[int, str], list[Scored]] = {}
+    # Sizes have their own batches and steps, tasks their own fine-tuning: models are compared within each.
+    likes: dict[tuple[int, str], list[ScoredModel]] = {}
     for each in models:
         likes.setdefault((each.facts.order if spec.ranked == "shape" else 0, each.facts.tuned), []).append(each)
     for group in likes.values():
         _check_alike(spec, group)
 
 
-def check_items(spec: Spec, models: Sequence[Scored]) -> None:
-    """Refuse to set scores of different items, or of different judges, beside each other.
+def check_items(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
+    """Check that all scores are of the same items, recordings and ASR evaluator.
 
-    :raises UserError: they are; it names two of them and what differs.
+    :raises UserError: two scores are not.
     """
     asked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
-    spoken: dict[str, tuple[str, dict[str, Any]]] = {}
+    spoken: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     tasks = {column.task for column in spec.columns}
     for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
+        about = (str(result.get("task")), part_of(result))
         own = {key: result.get(key) for key in (*SAME, "judge")}
-        other, theirs = asked.setdefault((str(result.get("task")), part_of(result)), (artifact.reference, own))
+        other, theirs = asked.setdefault(about, (artifact.reference, own))
         unequal = [key for key in own if own[key] != theirs[key]]
         if unequal:
             raise UserError(
@@ -164,7 +168,7 @@ def check_items(spec: Spec, models: Sequence[Scored]) -> None:
             )
         if not result.get("spoken"):
             continue
-        other, first = spoken.setdefault(str(result.get("task")), (artifact.reference, result))
+        other, first = spoken.setdefault(about, (artifact.reference, result))
         if differently_spoken(first, result):
             raise UserError(
                 f"{spec.name}: {other} and {artifact.reference} can't be compared",
@@ -173,7 +177,7 @@ def check_items(spec: Spec, models: Sequence[Scored]) -> None:
             )
 
 
-def _check_alike(spec: Spec, models: Sequence[Scored]) -> None:
+def _check_alike(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
     first = models[0]
     varied = {key for line in spec.lines for key in line.facts} | ({spec.ranked} if spec.ranked else set())
     for other in models[1:]:
@@ -185,5 +189,5 @@ def _check_alike(spec: Spec, models: Sequence[Scored]) -> None:
             raise UserError(
                 f"{spec.name}: {first.model.reference} and {other.model.reference} can't be compared",
                 found=f"they differ in {', '.join(unequal)}",
-                fix="name the scores of runs that belong together with --scores",
+                fix="name scores of comparable runs with --scores",
             )

@@ -1,4 +1,4 @@
-"""What distinguishes a model from those it is compared with: the facts by which a table finds its rows.
+"""The facts of a model by which a table finds its rows.
 
 Everything comes from the manifests of the model and of what it was made from, nothing from its name.
 """
@@ -22,7 +22,7 @@ _ALIGNED = ("aligned", "mixed", "curriculum")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Of one model. A fact that means nothing for a model has its default, so that it never tells two apart."""
+    """Facts of one model. A fact that does not apply to a model has its default."""
 
     kind: str
     """``baseline``, ``bpe``, or the patching strategy."""
@@ -32,8 +32,7 @@ class Facts:
     spans: str = "word"
     boundaries: str = "causal"
     noise_ms: float | None = 0.0
-    """How far the words' boundaries were moved before training; None where the alignment behind the speech is gone
-    from disk, so that nobody knows."""
+    """How far the word boundaries were moved before training; None (unknown) where the alignment is not on disk."""
     budget: str = "compute-controlled"
     """Or ``data-controlled``."""
     text_per_speech: float = 0.0
@@ -41,7 +40,7 @@ class Facts:
     shape: tuple[int, int] = (0, 0)
     """Layers and width of the global transformer."""
     steps: int = 0
-    """Of pretraining, as the config gives them: before the budget is applied. Of a model of a step on the way, that."""
+    """Of pretraining, from the config, before the budget is applied; of an exported checkpoint, its step."""
     seed: int = 0
     tuned: str = ""
     """Task of the fine-tuning; empty for a pretrained model."""
@@ -51,7 +50,7 @@ class Facts:
 
     @property
     def order(self) -> int:
-        """A number that rises with the model's size."""
+        """A number that grows with the model's size."""
         return self.shape[0] * self.shape[1] ** 2
 
 
@@ -123,7 +122,7 @@ def _inputs(model: Artifact) -> dict[str, str]:
 
 
 def _fingerprints(model: Artifact, role: str) -> dict[str, str]:
-    """The artifacts that a model was given in a role: ``shards``, ``shards_2`` and so on."""
+    """The parents of a model in a role: ``shards``, ``shards_2`` and so on."""
     return {
         name: parent.fingerprint[:12]
         for name, parent in model.parents.items()
@@ -132,7 +131,7 @@ def _fingerprints(model: Artifact, role: str) -> dict[str, str]:
 
 
 def _noise(store: Store, model: Artifact) -> float | None:
-    """Of the alignment behind the speech shards: 0 where it was left as it was; None where it is gone from disk."""
+    """Boundary noise of the alignment behind the speech shards; None where it is not on disk."""
     if "shards" not in model.parents:
         return 0.0
     shards = on_disk(store, model.parents["shards"])
@@ -145,9 +144,9 @@ def _noise(store: Store, model: Artifact) -> float | None:
 
 
 def differences(a: Facts, b: Facts, but: Collection[str] = ()) -> list[str]:
-    """What two models do not share beyond the facts that tables vary, in words.
+    """Differences of two models beyond the facts that tables vary.
 
-    :param but: keys of what they were given that need not be the same.
+    :param but: keys that may differ.
     """
     first, second = (json.loads(facts.rest or "{}") for facts in (a, b))
     return [

@@ -14,7 +14,7 @@ _T_975 = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class SeedRun:
     """What one run of a row came to, with the 95% interval over its own items."""
 
     seed: int
@@ -29,7 +29,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class SeedSpread:
     """A mean over runs."""
 
     mean: float
@@ -41,19 +41,19 @@ class Spread:
     runs: int
 
 
-def spread(values: Sequence[float]) -> Spread:
+def spread(values: Sequence[float]) -> SeedSpread:
     """Mean of two or more runs, with Student's t interval."""
     count = len(values)
     mean = math.fsum(values) / count
     std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
     t = _T_975[count - 2] if count - 2 < len(_T_975) else 1.96 + 2.4 / (count - 1)
     half = t * std / math.sqrt(count)
-    return Spread(mean=mean, std=std, low=mean - half, high=mean + half, runs=count)
+    return SeedSpread(mean=mean, std=std, low=mean - half, high=mean + half, runs=count)
 
 
-def of_runs(runs: Sequence[Run]) -> Spread:
+def of_runs(runs: Sequence[SeedRun]) -> SeedSpread:
     """The runs of one cell together."""
     if len(runs) > 1:
         return spread([run.value for run in runs])
     (run,) = runs
-    return Spread(mean=run.value, std=None, low=run.low, high=run.high, runs=1)
+    return SeedSpread(mean=run.value, std=None, low=run.low, high=run.high, runs=1)

@@ -1,20 +1,20 @@
-"""Table 13: the units that each model needs for the same data, counted on shards at hand."""
+"""Table 13: the positions that each model needs for the same data, counted on given shards."""
 
 from __future__ import annotations
 
 from lst_cli.artifacts import Artifact
-from lst_cli.reports.paper.fill import Row, Table
-from lst_cli.reports.paper.seed_statistics import Run
-from lst_cli.reports.paper.spec_types import Spec
+from lst_cli.reports.paper.fill_table import FilledTable, TableRow
+from lst_cli.reports.paper.seed_statistics import SeedRun
+from lst_cli.reports.paper.table_spec import TableSpec
 from lst_cli.shards.documents.interleave import InterleaveConfig
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.shards.table13_counts import count
 
 
-def fill_units(spec: Spec, shards: Artifact) -> Table:
+def fill_positions(spec: TableSpec, shards: Artifact) -> FilledTable:
     """Count, with the paper's rule for interleaving.
 
-    :raises UserError: these are no speech shards, or they are damaged.
+    :raises UserError: these are not speech shards, or they are damaged.
     """
     accounting = count(ShardSet.of(shards), InterleaveConfig())
     base, static = accounting.accounts[:2]
@@ -22,12 +22,12 @@ def fill_units(spec: Spec, shards: Artifact) -> Table:
     for line, account in zip(spec.lines, (base, static), strict=True):
         values = (account.speech, account.text, account.text_data, account.total, account.total / base.total)
         cells = tuple(
-            (Run(seed=0, value=value, low=value, high=value, n=1, scores=shards.reference),) for value in values
+            (SeedRun(seed=0, value=value, low=value, high=value, n=1, scores=shards.reference),) for value in values
         )
-        rows.append(Row(line=line, cells=cells, models=()))
+        rows.append(TableRow(line=line, cells=cells, models=()))
     remarks = (
         spec.about,
         f"Counted on {accounting.utterances:,} utterances of {shards.reference} with the paper's spans of 5 to 30 "
-        "words; markers and ends count as text.",
+        "words; markers and end tokens count as text.",
     )
-    return Table(spec=spec, rows=tuple(rows), remarks=remarks)
+    return FilledTable(spec=spec, rows=tuple(rows), remarks=remarks)

@@ -1,4 +1,4 @@
-"""A table of the paper as Markdown and CSV: ours, the paper's beside it, and what each row gains."""
+"""A table of the paper as Markdown and CSV: our numbers, the paper's, and the gain of each row."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import csv
 import io
 from collections.abc import Sequence
 
-from lst_cli.artifacts import Store
-from lst_cli.reports.page.markdown_tables import count, markdown_table, percent
-from lst_cli.reports.page.remarks import interval, points
+from lst_cli.reports.number_text import count, interval, markdown_table, percent, points
 from lst_cli.reports.paper import published as paper
-from lst_cli.reports.paper.fill import Row, Table, paired_gain, trained
-from lst_cli.reports.paper.match_rows import Scored
-from lst_cli.reports.paper.seed_statistics import Spread
-from lst_cli.reports.paper.spec_types import Column
+from lst_cli.reports.paper.fill_table import FilledTable, TableRow
+from lst_cli.reports.paper.match_rows import ScoredModel
+from lst_cli.reports.paper.seed_statistics import SeedSpread
+from lst_cli.reports.paper.table_spec import TableColumn
+from lst_cli.reports.paper.training_cost import trained
 
 CSV_COLUMNS = (
     *("row", "label", "column", "runs", "mean", "std", "low", "high", "n", "chance"),
@@ -21,25 +20,25 @@ CSV_COLUMNS = (
 )
 
 
-def markdown(table: Table, gains: dict[tuple[str, int], Spread], scale: str) -> str:
+def markdown(table: FilledTable, gains: dict[tuple[str, int], SeedSpread], scale: str) -> str:
     """The whole page of a table.
 
     :param gains: of a row (by label) and column over the row it is compared with.
-    :param scale: what our models are, in a few words.
+    :param scale: the size of our models, in a few words.
     """
     spec = table.spec
     parts = [f"# {spec.title}", "\n".join(f"- {remark}" for remark in table.remarks)]
     parts += [f"## Ours ({scale})" if scale else "## Ours", _ours(table)]
     if any(value is not None for row in table.rows for value in row.line.paper):
-        parts += ["## The paper's", f"{paper.SOURCE}: models of its own sizes on its own data.", _papers(table)]
+        parts += ["## The paper's", f"{paper.SOURCE}: models of the paper's sizes on the paper's data.", _papers(table)]
     if gains:
         parts += ["## Differences in points, ours and the paper's", _gains(table, gains)]
     if any(row.models for row in table.rows):
-        parts += ["## What the runs read", _budgets(table)]
+        parts += ["## Training of the runs", _budgets(table)]
     return "\n\n".join(parts) + "\n"
 
 
-def _ours(table: Table) -> str:
+def _ours(table: FilledTable) -> str:
     columns = range(len(table.spec.columns))
     body = [[row.line.label, *(_cell(row.spread(n), table.spec.columns[n]) for n in columns)] for row in table.rows]
     chances = [{run.chance for row in table.rows for run in row.cells[column]} - {None} for column in columns]
@@ -50,14 +49,14 @@ def _ours(table: Table) -> str:
     return markdown_table(["", *(column.label for column in table.spec.columns)], body)
 
 
-def _items(table: Table, column: int) -> str:
-    """How many answers a column's numbers are of: items, or words and characters of the texts."""
+def _items(table: FilledTable, column: int) -> str:
+    """The sample size of a column: items, or words and characters of the texts."""
     numbers = {run.n for row in table.rows for run in row.cells[column]}
     of = {"wer": " words", "cer": " characters"}.get(table.spec.columns[column].measure, "")
     return ", ".join(f"{n:,}{of}" for n in sorted(numbers)) if numbers - {1} else ""
 
 
-def _cell(found: Spread | None, column: Column) -> str:
+def _cell(found: SeedSpread | None, column: TableColumn) -> str:
     if found is None:
         return ""
     if found.low == found.high:
@@ -66,7 +65,7 @@ def _cell(found: Spread | None, column: Column) -> str:
     return f"{column.text(found.mean)} ({column.text(found.low)} to {column.text(found.high)}{spread})"
 
 
-def _papers(table: Table) -> str:
+def _papers(table: FilledTable) -> str:
     rows = [row for row in table.rows if any(value is not None for value in row.line.paper)]
     body = [
         [row.line.label, *(_paper_cell(row, n, column) for n, column in enumerate(table.spec.columns))] for row in rows
@@ -74,12 +73,12 @@ def _papers(table: Table) -> str:
     return markdown_table(["", *(column.label for column in table.spec.columns)], body)
 
 
-def paper_value(row: Row, column: int) -> float | None:
+def paper_value(row: TableRow, column: int) -> float | None:
     """The paper's number of a cell."""
     return row.line.paper[column] if column < len(row.line.paper) else None
 
 
-def _paper_cell(row: Row, number: int, column: Column) -> str:
+def _paper_cell(row: TableRow, number: int, column: TableColumn) -> str:
     value = paper_value(row, number)
     if value is None:
         return ""
@@ -87,8 +86,8 @@ def _paper_cell(row: Row, number: int, column: Column) -> str:
     return column.text(value) + (f" (std {100 * std:.2f})" if std is not None else "")
 
 
-def paper_gain(table: Table, row: Row, column: int) -> float | None:
-    """The same difference among the paper's numbers."""
+def paper_gain(table: FilledTable, row: TableRow, column: int) -> float | None:
+    """The paper's difference of a row to the row that it is compared with."""
     other = table.spec.against.get(row.line.label)
     if other is None:
         return None
@@ -96,7 +95,7 @@ def paper_gain(table: Table, row: Row, column: int) -> float | None:
     return ours - theirs if ours is not None and theirs is not None else None
 
 
-def _gains(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
+def _gains(table: FilledTable, gains: dict[tuple[str, int], SeedSpread]) -> str:
     columns = [n for n in range(len(table.spec.columns)) if any(column == n for _, column in gains)]
     body = []
     for row in table.rows:
@@ -107,12 +106,12 @@ def _gains(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
             found, theirs = gains.get((row.line.label, column)), paper_gain(table, row, column)
             ours = f"{points(found.mean)} ({interval(found.low, found.high)})" if found is not None else ""
             cells.append(ours + (f"; paper {points(theirs)}" if theirs is not None else ""))
-        body.append([f"{row.line.label} less {table.spec.against[row.line.label]}", *cells])
+        body.append([f"{row.line.label} minus {table.spec.against[row.line.label]}", *cells])
     return markdown_table(["", *(table.spec.columns[column].label for column in columns)], body)
 
 
-def _budgets(table: Table) -> str:
-    """What the models of each row read; fine-tuned models task by task, with how long a step took."""
+def _budgets(table: FilledTable) -> str:
+    """Training of the models of each row; fine-tuned models by task, with the wall time of a step."""
     tasks = {each.facts.tuned: None for row in table.rows for each in row.models}
     body = []
     for task in sorted(tasks):
@@ -120,15 +119,15 @@ def _budgets(table: Table) -> str:
             if models := [each for each in row.models if each.facts.tuned == task]:
                 label = f"{task.upper()}: {row.line.label}" if len(tasks) > 1 else row.line.label
                 body.append([label, *_read_by(models, timed=bool(task))])
-    figures = ["parameters", "steps", "positions", "tokens", "speech tokens", "operations"]
-    timed = ["s a step, wall time"] if any(tasks) else []
+    figures = ["parameters", "steps", "positions", "tokens", "speech tokens", "FLOPs"]
+    timed = ["seconds per step"] if any(tasks) else []
     return markdown_table(["", "runs", *figures, *timed, "models"], body)
 
 
-def _read_by(models: Sequence[Scored], *, timed: bool) -> list[str]:
+def _read_by(models: Sequence[ScoredModel], *, timed: bool) -> list[str]:
     read = trained(models)
     figures = (read[name] for name in ("parameters", "steps", "positions", "tokens", "speech_tokens"))
-    flops, seconds, steps = read["operations"], read["seconds"], read["steps"]
+    flops, seconds, steps = read["flops"], read["seconds"], read["steps"]
     step = f"{seconds / steps:.3g}" if seconds and steps else "not recorded"
     return [
         str(len(models)),
@@ -139,8 +138,8 @@ def _read_by(models: Sequence[Scored], *, timed: bool) -> list[str]:
     ]
 
 
-def csv_table(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
-    """One line a cell; shares of one, not percentages."""
+def csv_table(table: FilledTable, gains: dict[tuple[str, int], SeedSpread]) -> str:
+    """One line per cell; fractions, not percentages."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -161,18 +160,8 @@ def csv_table(table: Table, gains: dict[tuple[str, int], Spread]) -> str:
     return stream.getvalue()
 
 
-def all_gains(store: Store, table: Table) -> dict[tuple[str, int], Spread]:
-    """Every gain of the table, by row's label and column."""
-    found = {
-        (row.line.label, column): paired_gain(store, table, row, column)
-        for row in table.rows
-        for column in range(len(table.spec.columns))
-    }
-    return {key: gain for key, gain in found.items() if gain is not None}
-
-
-def scale_of(table: Table) -> str:
-    """What our models are: parameters of the smallest and the largest; empty where nobody recorded them."""
+def scale_of(table: FilledTable) -> str:
+    """Parameters of our smallest and largest model; empty where they were not recorded."""
     sizes = [value for row in table.rows if row.models and (value := trained(row.models)["parameters"]) is not None]
     return _range([f"{value / 1e6:,.1f} M" for value in (min(sizes), max(sizes))]) + " parameters" if sizes else ""
 

@@ -1,4 +1,4 @@
-// A line that follows the sound over its waveform; a click on a word or a patch plays from there.
+// A playhead over the waveform; a click on a word or a patch plays from there.
 for (const figure of document.querySelectorAll("figure.recording")) {
   const audio = figure.querySelector("audio");
   const head = figure.querySelector(".playhead");
@@ -20,7 +20,7 @@ for (const figure of document.querySelectorAll("figure.recording")) {
     const start = event.target.dataset?.start;
     if (start === undefined) return;
     audio.currentTime = Number(start);
-    audio.play().catch(() => {}); // refused where the browser wants a touch of the player first
+    audio.play().catch(() => {}); // browsers may require a click on the player first
   });
 }
 // One recording at a time.

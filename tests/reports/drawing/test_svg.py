@@ -13,8 +13,20 @@ from lst_cli.errors import UserError
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.reports.drawing.embedded_audio import data_uri, envelope
 from lst_cli.reports.drawing.patches import Aligned, count_lengths, read_aligned, spans
-from lst_cli.reports.drawing.recording import _CHARACTER_PX, draw_waveform, place_labels
-from lst_cli.reports.drawing.svg import INK, SERIES, panel, themed
+from lst_cli.reports.drawing.recording import _CHARACTER_PX, TOKEN_PX, draw_waveform, place_labels
+from lst_cli.reports.drawing.svg import (
+    DASHES,
+    DOTTED,
+    INK,
+    LINE_WIDTH,
+    PAPER_TONE,
+    SERIES,
+    panel,
+    stroke,
+    svg_file,
+    themed,
+)
+from lst_cli.reports.drawing.templates import FOLDER
 from lst_cli.reports.page.utterances import shares
 from tests.reports.making import make_spoken
 
@@ -63,7 +75,7 @@ def test_tokens_of_another_corpus_are_refused(tmp_path_factory: pytest.TempPathF
 def test_words_never_run_into_each_other(parts: list[tuple[int, int, int]]) -> None:
     lengths, gaps, letters = (list(each) for each in zip(*parts, strict=True))
     ends: dict[int, float] = {}
-    for label in place_labels(utterance(lengths, gaps, ["x" * n for n in letters])):
+    for label in place_labels(utterance(lengths, gaps, ["x" * n for n in letters]), TOKEN_PX):
         half = len(label.text) * _CHARACTER_PX / 2
         assert label.x - half > ends.get(label.row, -1.0)
         ends[label.row] = label.x + half
@@ -75,8 +87,9 @@ def test_waveform_is_on_the_grid_of_tokens() -> None:
     wave = draw_waveform(
         one, np.ones(10 * 640, np.float32), spans(one, config, "aligned"), spans(one, config, "static")
     )
-    assert wave.seconds == 0.4 and wave.width == 64.0
-    assert [(box.x, box.width) for box in wave.words] == [(19.2, 32.0), (51.2, 12.8)]
+    # A short clip is stretched, by four at most.
+    assert (wave.seconds, wave.width, wave.pixels_per_second) == (0.4, 256.0, 640.0)
+    assert [(box.x, box.width) for box in wave.words] == [(76.8, 128.0), (204.8, 51.2)]
     assert [len(lane.boxes) for lane in wave.lanes] == [3, 3]
     assert wave.lanes[0].boxes[0].silent and not wave.lanes[0].boxes[1].silent
 
@@ -127,3 +140,30 @@ def test_themed_keeps_the_view() -> None:
 )
 def test_every_source_is_shown(total: int, available: list[int], expected: list[int]) -> None:
     assert shares(total, available) == expected
+
+
+@pytest.mark.parametrize("tokens", [20, 60, 100, 168, 169, 400])
+def test_recordings_fill_the_page_and_long_ones_keep_their_scale(tokens: int) -> None:
+    one = utterance([tokens], [0])
+    patches = spans(one, PatchingConfig(), "static")
+    wave = draw_waveform(one, np.ones(tokens * 640, np.float32), patches, patches)
+    assert wave.width == pytest.approx(min(max(1080, 6.4 * tokens), 25.6 * tokens), abs=0.005 * tokens + 0.1)
+    assert wave.pixels_per_second * wave.seconds == pytest.approx(wave.width, abs=0.1)
+
+
+def test_no_model_is_drawn_dotted() -> None:
+    strokes = {stroke(number) for number in range(4)}
+    assert len(strokes) == 4 and DOTTED not in DASHES
+    # A dot is a mark no longer than the line is wide, between gaps; a model's first mark is longer.
+    assert all(not pattern or float(pattern.split()[0]) > 2 * LINE_WIDTH for pattern in strokes)
+
+
+def test_files_have_the_pages_light_colours() -> None:
+    with svg_file(2, 2) as (_, (axes,), stream):
+        axes.plot([0, 1], [1, 2], color=SERIES[1])
+        axes.plot([0, 1], [2, 2], color=PAPER_TONE)
+    svg = stream.getvalue().decode()
+    css = (FOLDER / "page.css").read_text(encoding="utf-8")
+    light = css[: css.index("@media")]
+    used = set(re.findall(r"#[0-9a-f]{6}\b", svg)) - {"#ffffff", "#000000"}
+    assert used and used <= set(re.findall(r"#[0-9a-f]{6}\b", light))

@@ -10,10 +10,11 @@ import pytest
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, SCORES_FILE
-from lst_cli.reports.page.models import ModelFacts, model_labels
+from lst_cli.reports.page.model_labels import ModelFacts, model_labels
 from lst_cli.reports.page.result_rows import read_rows
 from lst_cli.reports.training_budget import Budget, read_budget, read_metrics
-from tests.reports.making import entry, make_asr_scores, make_model
+from tests.reports.making import entry, make_model
+from tests.reports.making_speech import make_asr_scores
 
 
 def make_result(store: Store, result: dict[str, Any]) -> Artifact:
@@ -29,7 +30,7 @@ def make_result(store: Store, result: dict[str, Any]) -> Artifact:
         ({"strategy": "static", "size": 6}, "static 6"),
         ({"strategy": "curriculum", "size": 4, "silence": "separate"}, "curriculum 4"),
         ({"strategy": "mixed", "size": 4, "silence": "merged"}, "mixed 4, sil merged"),
-        ({"strategy": "static", "size": 4, "boundaries": "given"}, "static 4, ends given"),
+        ({"strategy": "static", "size": 4, "boundaries": "given"}, "static 4, boundaries given"),
     ],
 )
 def test_patching_in_words(patching: dict[str, Any], label: str) -> None:

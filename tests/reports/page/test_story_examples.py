@@ -9,13 +9,13 @@ import pytest
 from lst_cli.artifacts import Store
 from lst_cli.evaluation.tasks import Item
 from lst_cli.reports.page.result_rows import read_rows
-from lst_cli.reports.page.story_examples import Examples, read_examples
+from lst_cli.reports.page.story_examples import StoryExamples, read_examples
 from tests.reports.making import make_model, make_scores, make_spoken
 
 STORY, RIGHT, WRONG = "Tom lost his key", "He found it", "She baked a pie"
 
 
-def examples(root: Path, item: Item, texts: dict[str, str]) -> Examples:
+def examples(root: Path, item: Item, texts: dict[str, str]) -> StoryExamples:
     store = Store(root)
     tokens, _ = make_spoken(store, "items", texts, made_by="synth")
     model = make_model(store, "base", "none")

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from lst_cli.artifacts import Store
 from lst_cli.evaluation.metrics import wilson
-from lst_cli.reports.page.models import ModelFacts
-from lst_cli.reports.page.remarks import interval, points, remarks
+from lst_cli.reports.number_text import interval, points
+from lst_cli.reports.page.model_labels import ModelFacts
+from lst_cli.reports.page.remarks import remarks
 from lst_cli.reports.page.result_rows import Rows, ScoreRow, read_rows
-from lst_cli.reports.page.verdicts import Verdict, judge, unpaired
+from lst_cli.reports.page.verdicts import Verdict, compare_to_baselines, unpaired
 from lst_cli.reports.training_budget import Budget
 
 
@@ -60,13 +61,13 @@ def test_swapping_the_two_swaps_the_signs(correct: tuple[int, int]) -> None:
 @given(counts)
 def test_what_intervals_part_is_told_apart(correct: tuple[int, int]) -> None:
     ours, theirs = row(correct[0], 200), row(correct[1], 200, baseline=True)
-    word = verdict(ours, theirs).word
+    word = verdict(ours, theirs).standing
     if ours.low > theirs.high:
         assert word == "ahead"
     if ours.high < theirs.low:
         assert word == "behind"
     if ours.accuracy == theirs.accuracy:
-        assert word == "not told apart"
+        assert word == "no clear difference"
 
 
 def test_newcombes_example() -> None:
@@ -84,15 +85,15 @@ def test_pairs_over_the_same_items(world: Store) -> None:
     artifacts = {artifact.reference: artifact for artifact in world.all() if artifact.kind == "scores"}
     rows = read_rows(world, list(artifacts.values()))
     found = {
-        (each.row.model.label, each.row.direction): each.word
-        for each in judge([*rows.scores, *rows.asr], artifacts)
+        (each.row.model.label, each.row.direction): each.standing
+        for each in compare_to_baselines([*rows.scores, *rows.asr], artifacts)
         if each.paired
     }
     assert found == {
         ("static", "s-s"): "behind",
-        ("static", "t-t"): "not told apart",
-        ("curriculum", "s-s"): "not told apart",
-        ("curriculum", "t-t"): "not told apart",
+        ("static", "t-t"): "no clear difference",
+        ("curriculum", "s-s"): "no clear difference",
+        ("curriculum", "t-t"): "no clear difference",
         ("asr", "s-t"): "ahead",
     }
 
@@ -107,7 +108,7 @@ def test_unequal_positions_and_guessing_are_said() -> None:
     rows = Rows(scores=[base, ours], asr=[], unknown=["scores/x/1 (task tts)"], labels={"base": "base", "lst": "lst"})
     said = " ".join(remarks(rows, [verdict(ours, base)]))
     assert "lst (static 4) against the baseline (base): ahead on StoryCloze S→S." in said
-    assert "Not told apart from guessing: base on StoryCloze S→S." in said
+    assert "No clear difference from chance: base on StoryCloze S→S." in said
     assert "at 2 times as many positions: lst 2 times as many tokens" in said
-    assert "another number of positions" in said and "scores/x/1 (task tts)" in said
+    assert "a different number of positions" in said and "scores/x/1 (task tts)" in said
     assert "The baseline is ahead" not in said

@@ -20,7 +20,7 @@ from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.distributed.launcher import Rank
 from lst_cli.errors import UserError
 from lst_cli.main import app
-from lst_cli.reports.page.report_artifact import REPORT
+from lst_cli.reports.report_kind import REPORT
 from lst_cli.units.features.mfcc_config import MFCC
 from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer
 from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, plan_tokens

@@ -1,4 +1,4 @@
-"""The models behind results: what they are called on a page, and what they read in training. Imports nothing heavy."""
+"""The models behind results: their labels on a page and their training budgets. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ModelFacts:
         if self.strategy != "static" and self.patching.get("silence") == "merged":
             parts.append("sil merged")
         if self.patching.get("boundaries") == "given":
-            parts.append("ends given")
+            parts.append("boundaries given")
         return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Judged speech on the page: every voice of an utterance side by side, with what was heard in it."""
+"""Synthesised speech on the page: every voice of an utterance side by side, with its ASR transcript."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES
 from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
-from lst_cli.reports.page.judged_recordings import read_speech
+from lst_cli.reports.page.evaluated_speech import read_speech
 from lst_cli.reports.page.result_rows import read_rows
-from tests.reports.making import RATE, make_corpus, make_judged, make_model, run
+from tests.reports.making import RATE, make_corpus, make_model, run
+from tests.reports.making_speech import make_judged
 
 TEXTS = {f"u{n}": text for n, text in enumerate(("he lost his key", "she baked a pie", "the cat sat"))}
 
@@ -34,18 +35,18 @@ def test_all_voices_of_an_utterance_stand_side_by_side(world: Store) -> None:
     scores = [world.find(f"scores/{name}", SCORES) for name in ("tts", "asr", "asr-baseline", "tts-baseline")]
     rows = read_rows(world, scores, transcripts=[world.find("transcripts/again", TRANSCRIPTS)])
     (speech,) = read_speech(world, rows, 2)
-    labels = ["original audio", "re-synthesis, vocoder/v", "tts-baseline", "tts"]
+    labels = ["original audio", "resynthesised, vocoder/v", "tts-baseline", "tts"]
     assert [row.label for row in speech.rows] == labels and speech.judge == "ear"
-    assert len(speech.said) == 2
-    first = speech.said[0]
-    assert first.text.startswith("had he married") and [take.row.label for take in first.takes] == labels
-    assert [take.cer for take in first.takes] == [0.05, 0.2, 0.3, 0.6]
-    assert first.takes[1].transcript == f"again heard {first.text}"
-    assert [(reading.row.model.label, reading.transcript) for reading in first.readings] == [
+    assert len(speech.utterances) == 2
+    first = speech.utterances[0]
+    assert first.text.startswith("had he married") and [take.row.label for take in first.samples] == labels
+    assert [take.cer for take in first.samples] == [0.05, 0.2, 0.3, 0.6]
+    assert first.samples[1].transcript == f"again heard {first.text}"
+    assert [(reading.row.model.label, reading.transcript) for reading in first.hypotheses] == [
         ("asr-baseline", "he lost"),
         ("asr", "he lost"),
     ]
-    lengths = {_decoded(take.audio) for take in first.takes}
+    lengths = {_decoded(take.audio) for take in first.samples}
     assert len(lengths) == 1 and {rate for _, rate in lengths} == {RATE}
 
 
@@ -53,19 +54,19 @@ def test_the_page_plays_them(world: Store, page: Path) -> None:
     html = (page / "index.html").read_text()
     section = html[html.index('<section id="speech"') : html.index('<section id="paper"')]
     # Three utterances in four voices; the models say nothing for the last one.
-    assert section.count("<audio") == 3 * 4 - 2 and section.count("nothing was said") == 2
+    assert section.count("<audio") == 3 * 4 - 2 and section.count("empty output") == 2
     assert len(re.findall(r'src="data:audio/(?:mpeg|flac);base64,', section)) == 3 * 4 - 2
     assert "tts heard had he married" in section and "CER 60.0%" in section
-    assert "tts (curriculum 4) against the baseline (tts-baseline): behind on speech synthesis" in html
+    assert "tts (curriculum 4) against the baseline (tts-baseline): behind on TTS" in html
     rows = [row for row in csv.DictReader((page / "tables.csv").open()) if row["metric"] == "cer"]
     assert [(row["model"], row["task"], row["value"]) for row in rows] == [
         ("original audio", "original", "0.05"),
-        ("re-synthesis, vocoder/v", "resynthesis", "0.2"),
+        ("resynthesised, vocoder/v", "resynthesis", "0.2"),
         ("tts-baseline", "tts", "0.3"),
         ("tts", "tts", "0.6"),
     ]
     table = (page / "tables.md").read_text()
-    assert "| re-synthesis, vocoder/v | corpus/real | ear | 3 | 20.0% (0.0% to 40.0%) |" in table
+    assert "| resynthesised, vocoder/v | corpus/real | ear | 3 | 20.0% (0.0% to 40.0%) |" in table
 
 
 def test_chosen_transcripts_alone_make_a_page(world: Store, tmp_path: Path) -> None:
@@ -73,10 +74,10 @@ def test_chosen_transcripts_alone_make_a_page(world: Store, tmp_path: Path) -> N
     printed = json.loads(run(world, *arguments, "--json"))
     assert [(row["label"], row["cer"]) for row in printed["spoken"]] == [
         ("original audio", 0.05),
-        ("re-synthesis, vocoder/v", 0.2),
+        ("resynthesised, vocoder/v", 0.2),
     ]
     html = (tmp_path / "index.html").read_text()
-    assert html.count("<audio") == 2 and "that differ" not in html and 'id="asr"' not in html
+    assert html.count("<audio") == 2 and "unit error" not in html and 'id="asr"' not in html
     with pytest.raises(UserError, match="the wrong kind of artifact"):
         run(world, "--transcripts", "scores/tts")
 
@@ -93,9 +94,9 @@ def test_lost_originals_and_recordings_leave_the_rest(tmp_path: Path) -> None:
     (speech,) = read_speech(store, rows, 9)
     # What the originals scored is told by those that were judged beside them.
     assert (speech.rows[0].label, speech.rows[0].cer.value) == ("original audio", 0.05)
-    assert [[bool(take.audio) for take in said.takes] for said in speech.said] == [[True, False]] * 3
+    assert [[bool(take.audio) for take in said.samples] for said in speech.utterances] == [[True, False]] * 3
     run(store, "--out", str(tmp_path / "out"))
-    assert "not kept" in (tmp_path / "out" / "index.html").read_text()
+    assert "recording not kept" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_what_else_was_measured_is_shown(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``lst report table3`` and its like: the artifact that holds one table or figure of the paper."""
+"""``lst report table3``: the artifact that holds one table or figure of the paper."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.artifacts.parquet import write_bytes_atomic
-from lst_cli.reports.page.report_artifact import REPORT
-from lst_cli.reports.paper.specs import SPECS
+from lst_cli.reports.paper.paper_tables import SPECS
+from lst_cli.reports.report_kind import REPORT
 
 if TYPE_CHECKING:
-    from lst_cli.reports.paper.fill import Table
+    from lst_cli.reports.paper.fill_table import FilledTable
 
-TABLE_VERSION = 3
-"""Goes up when the same inputs would give another table."""
+TABLE_VERSION = 4
+"""Increased when the same inputs give another table."""
 
 
 def files_of(name: str) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def files_of(name: str) -> tuple[str, ...]:
 def plan_table(
     store: Store, name: str, inputs: Sequence[Artifact], report: str
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request and the maker that :meth:`lst_cli.artifacts.Store.build` needs.
 
     :param name: of the table, a key of :data:`SPECS`.
     :param inputs: scores; for Table 13, one artifact of speech shards.
@@ -35,8 +35,9 @@ def plan_table(
     request = Request(kind=REPORT, name=report, config={"table": name, "table_version": TABLE_VERSION}, parents=parents)
 
     def make(draft: Draft) -> None:
+        from lst_cli.reports.paper.row_gains import all_gains
         from lst_cli.reports.paper.table_figure import draw_table
-        from lst_cli.reports.paper.table_text import all_gains, csv_table, markdown, scale_of
+        from lst_cli.reports.paper.table_text import csv_table, markdown, scale_of
 
         table = _filled(store, name, inputs)
         gains = all_gains(store, table)
@@ -50,12 +51,12 @@ def plan_table(
     return request, make
 
 
-def _filled(store: Store, name: str, inputs: Sequence[Artifact]) -> Table:
-    from lst_cli.reports.paper.fill import fill
+def _filled(store: Store, name: str, inputs: Sequence[Artifact]) -> FilledTable:
+    from lst_cli.reports.paper.fill_table import fill
     from lst_cli.reports.paper.match_rows import read_scored
-    from lst_cli.reports.paper.table13 import fill_units
+    from lst_cli.reports.paper.table13 import fill_positions
 
     if name == "table13":
         (shards,) = inputs
-        return fill_units(SPECS[name], shards)
+        return fill_positions(SPECS[name], shards)
     return fill(SPECS[name], read_scored(store, inputs))

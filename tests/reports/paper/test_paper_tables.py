@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lst_cli.reports.paper.spec_types import ROWS
-from lst_cli.reports.paper.specs import SPECS
+from lst_cli.reports.paper.paper_tables import SPECS
+from lst_cli.reports.paper.table_spec import ROWS
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -30,18 +30,31 @@ def test_the_papers_numbers_stand_where_the_paper_has_them() -> None:
 
     assert row("table3", "LST curriculum") == [0.455, 0.522, 0.612, 0.716, 0.879, 0.961]
     assert row("table3", "BPE") == [0.380, 0.475, 0.580, 0.664, 0.870, 0.935]
-    assert row("table4", "LST static") == [0.193, 0.443, 0.511]
+    assert row("table4", "LST static") == pytest.approx([0.193, 0.443, 0.511, 0.605, 0.703, 0.877, 0.962])
+    assert row("table4", "Base") == [None, *map(pytest.approx, (0.402, 0.496, 0.602, 0.691, 0.875, 0.952))]
     assert row("table5", "Base, 25% of the steps") == [1.40, 2.02, 1.0, None, None, None]
     assert row("table5", "Base, 50% of the steps") == [0.447, 0.732, 1.0, None, None, None]
     assert row("table5", "Base, 100% of the steps") == [0.207, 0.424, 1.0, 0.141, 0.151, 1.0]
     assert row("table5", "LST, 25% of the steps") == [0.068, 0.104, 0.25, None, None, None]
     assert row("table5", "LST, 50% of the steps") == [0.060, 0.133, 0.25, None, None, None]
     assert row("table5", "LST, 100% of the steps") == [None, None, None, 0.141, 0.162, 0.25]
-    assert row("table6", "LST static, 9 tokens") == [0.372]
-    assert row("table8", "LST, larger (paper: 7B)") == [0.442, 0.553]
-    assert row("table9", "Base") == [0.365]
+    assert row("table6", "LST static, 9 tokens") == pytest.approx([0.372, 0.494, 0.575, 0.697, 0.847, 0.959])
+    assert row("table8", "LST, larger (paper: 7B)") == pytest.approx([0.442, 0.553])
+    assert row("table9", "Base") == pytest.approx([0.365, 0.463, 0.583, 0.666, 0.863, 0.939])
+    assert row("table10", "LST BPE-aligned") == pytest.approx([0.392, 0.501, 0.556, 0.691, 0.796, 0.956])
+    assert row("table11", "LST curriculum") == pytest.approx([0.608, 0.612, 0.795, 0.879])
     assert row("table12", "Base") == [0.725, 0.589]
-    assert row("fig4", "Base, smaller (paper: 420M)") == [0.284]
+    assert row("fig1", "LST, 100% of the steps") == pytest.approx([0.455, 0.522])
+    assert row("fig1b", "Base, 100% of the steps") == pytest.approx([0.402, 0.496])
+    assert row("fig4", "Base, smaller (paper: 420M)") == pytest.approx([0.284, 0.311])
+    assert row("fig6", "LST, speech to text 1:3") == [pytest.approx(0.402), None]
+    stds = next(line.paper_std for line in SPECS["table9"].lines if line.label == "LST curriculum")
+    assert stds == pytest.approx([0.0013, 0.0006, 0.0068, 0.0156, 0.0045, 0.0045])
+
+
+def test_pure_aligned_models_are_scored_with_aligned_patches() -> None:
+    named = {line.row for spec in SPECS.values() for line in spec.lines if line.scored_with == "as-trained"}
+    assert named == {"aligned", "aligned-merged", "aligned-piece", "aligned-noise20", "aligned-noise40"}
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
@@ -53,7 +66,7 @@ def test_make_trains_the_rows_of_the_table_and_hands_their_scores_over(name: str
     planned = done.stdout.replace("\\\n", " ")
     trained = set(re.findall(r" pretrain \S+.*? --name (\S+)", planned))
     spec = SPECS[name]
-    assert {re.sub(r"-(data|seed\d|micro|half|quarter|1to\d)", "", model) for model in trained} == {
+    assert {re.sub(r"-(data|seed\d|micro|half|quarter|long|1to\d)", "", model) for model in trained} == {
         line.row for line in spec.lines
     }
     (report,) = [line for line in planned.splitlines() if f" report {name} " in line]
@@ -63,4 +76,5 @@ def test_make_trains_the_rows_of_the_table_and_hands_their_scores_over(name: str
         shares = ("-quarter", "-half", "")
         assert scored == {f"{model}-{task}{share}" for model in trained for task in tasks for share in shares}
         return
-    assert scored == {f"{model}-{task}" for model in trained for task in tasks}
+    recordings = ("", "-original") if name == "table11" else ("",)
+    assert scored == {f"{model}-{task}{part}" for model in trained for task in tasks for part in recordings}

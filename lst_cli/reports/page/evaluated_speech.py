@@ -1,6 +1,6 @@
-"""Recordings that a judge heard, side by side: the original, made again of its tokens, said by models.
+"""Recordings that an ASR evaluator transcribed, side by side: original, resynthesised, and synthesised by models.
 
-Which utterances have recordings was drawn when they were judged
+The utterances with recordings were chosen when they were evaluated
 (:data:`lst_cli.evaluation.speech.judged_speech.EXAMPLES`).
 """
 
@@ -18,22 +18,22 @@ from lst_cli.reports.page.spoken_rows import SpokenRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Take:
-    """An utterance in one voice."""
+class VoiceSample:
+    """An utterance in one voice: a recording with its ASR transcript."""
 
     row: SpokenRow
     transcript: str
-    """What the judge heard."""
+    """Of the ASR evaluator."""
     cer: float
-    """Character errors for each character of the text; can pass 1."""
+    """Character errors per character of the text; may exceed 1."""
     seconds: float
     audio: str
-    """``data:`` address; empty where nothing was said, or the recording was not kept."""
+    """``data:`` address; empty where the output is empty or the recording was not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """An utterance as a model that was fine-tuned for recognition transcribes its original audio."""
+class AsrHypothesis:
+    """Transcript of the original audio by a model that was fine-tuned for ASR."""
 
     row: AsrRow
     transcript: str
@@ -41,27 +41,27 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class SpokenUtterance:
     """One utterance on the page."""
 
     id: str
     text: str
-    takes: list[Take]
-    readings: list[Reading]
+    samples: list[VoiceSample]
+    hypotheses: list[AsrHypothesis]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speech:
-    """Everything that one judge heard of one corpus."""
+class EvaluatedSpeech:
+    """The speech of one corpus, transcribed by one ASR evaluator."""
 
     corpus: str
     judge: str
     rows: list[SpokenRow]
-    said: list[Said]
+    utterances: list[SpokenUtterance]
 
 
-def read_speech(store: Store, rows: Rows, total: int) -> list[Speech]:
-    """The judged speech of each corpus, with at most ``total`` utterances to hear.
+def read_speech(store: Store, rows: Rows, total: int) -> list[EvaluatedSpeech]:
+    """The evaluated speech of each corpus, with the recordings of at most ``total`` utterances.
 
     :raises UserError: a file is damaged.
     """
@@ -69,13 +69,15 @@ def read_speech(store: Store, rows: Rows, total: int) -> list[Speech]:
     for row in rows.spoken:
         groups.setdefault((row.corpus, row.judge), []).append(row)
     return [
-        Speech(corpus=corpus, judge=judge, rows=members, said=_said(store, members, rows.asr, corpus, total))
+        EvaluatedSpeech(
+            corpus=corpus, judge=judge, rows=members, utterances=_utterances(store, members, rows.asr, corpus, total)
+        )
         for (corpus, judge), members in groups.items()
     ]
 
 
 @dataclass(frozen=True)
-class _Source:
+class _Result:
     """A result on disk."""
 
     artifact: Artifact
@@ -84,40 +86,42 @@ class _Source:
     items: Mapping[str, Mapping[str, Any]]
 
 
-def _source(store: Store, reference: str) -> _Source | None:
+def _source(store: Store, reference: str) -> _Result | None:
     from lst_cli.artifacts.parquet import read_parquet
 
     if not (store.root / reference / MANIFEST).is_file():
         return None
     artifact = store.find_any(reference)
     items = {item["id"]: item for item in read_parquet(artifact.file(ITEMS_FILE)).to_pylist()}
-    return _Source(artifact, read_scores(artifact).get("audio", {}), items)
+    return _Result(artifact, read_scores(artifact).get("audio", {}), items)
 
 
-def _said(store: Store, rows: Sequence[SpokenRow], asr: Sequence[AsrRow], corpus: str, total: int) -> list[Said]:
+def _utterances(
+    store: Store, rows: Sequence[SpokenRow], asr: Sequence[AsrRow], corpus: str, total: int
+) -> list[SpokenUtterance]:
     found = [(row, source) for row in rows if (source := _source(store, row.scores)) is not None]
-    listening = sorted((row for row in asr if row.corpus == corpus), key=lambda row: not row.model.is_baseline)
-    read = [(row, source) for row in listening if (source := _source(store, row.scores)) is not None]
+    recognised = sorted((row for row in asr if row.corpus == corpus), key=lambda row: not row.model.is_baseline)
+    read = [(row, source) for row in recognised if (source := _source(store, row.scores)) is not None]
     voices: dict[str, int] = {}
     for _, source in found:
         for name in source.audio:
             voices[name] = voices.get(name, 0) + 1
-    # Those that most voices say: they are told apart by hearing one beside the other.
+    # Utterances with the most voices first: they can be compared.
     chosen = sorted(voices, key=lambda name: -voices[name])[:total]
     return [
-        Said(
+        SpokenUtterance(
             id=name,
             text=next(source.items[name]["reference"] for _, source in found if name in source.items),
-            takes=[_take(row, source, name) for row, source in found if name in source.items],
-            readings=[_reading(row, source.items[name]) for row, source in read if name in source.items],
+            samples=[_sample(row, source, name) for row, source in found if name in source.items],
+            hypotheses=[_hypothesis(row, source.items[name]) for row, source in read if name in source.items],
         )
         for name in chosen
     ]
 
 
-def _take(row: SpokenRow, source: _Source, name: str) -> Take:
+def _sample(row: SpokenRow, source: _Result, name: str) -> VoiceSample:
     item = source.items[name]
-    return Take(
+    return VoiceSample(
         row=row,
         transcript=item["transcript"],
         cer=_rate(item),
@@ -126,8 +130,8 @@ def _take(row: SpokenRow, source: _Source, name: str) -> Take:
     )
 
 
-def _reading(row: AsrRow, item: Mapping[str, Any]) -> Reading:
-    return Reading(row=row, transcript=item["transcript"], cer=_rate(item))
+def _hypothesis(row: AsrRow, item: Mapping[str, Any]) -> AsrHypothesis:
+    return AsrHypothesis(row=row, transcript=item["transcript"], cer=_rate(item))
 
 
 def _rate(item: Mapping[str, Any]) -> float:

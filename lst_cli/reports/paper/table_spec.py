@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Measure = Literal["accuracy", "wer", "cer", "saved", "units", "context", "generation"]
+Measure = Literal["accuracy", "wer", "cer", "saved", "positions", "context", "generation"]
+
+ScoredWith = Literal["static", "as-trained"]
+"""How speech is patched while a model is scored: ``lst eval --patching``."""
+
+PARTS = ("other", "original")
+"""Ends of corpus names that name a part of a task's data: LibriSpeech's test-other, the original recordings of a
+benchmark (Lu et al. 2025, Table 11)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class TableColumn:
     """One measured quantity."""
 
     label: str
@@ -18,8 +25,7 @@ class Column:
     task: str = ""
     direction: str = ""
     part: str = ""
-    """Which part of the task's data, by the end of the corpus's name; such a column is left out where nothing of it was
-    scored. Empty for the usual one."""
+    """One of :data:`PARTS`, or empty for the usual data. A column of a part that no model was scored on is dropped."""
 
     def is_about(self, result: Mapping[str, Any]) -> bool:
         """Whether a result is of this column's task and part."""
@@ -27,7 +33,7 @@ class Column:
 
     @property
     def compared(self) -> bool:
-        """Whether a row's number less another row's says something."""
+        """Whether the difference of two rows means something."""
         return self.measure in ("accuracy", "wer", "cer")
 
     @property
@@ -41,8 +47,8 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One row: the models that it stands for, over all seeds, and what the paper says of it."""
+class TableLine:
+    """One row: the models that belong to it, over all seeds, and the paper's numbers."""
 
     row: str
     """Name of the row in recipes/rows.mk."""
@@ -50,35 +56,38 @@ class Line:
     facts: Mapping[str, Any]
     """Facts of its models (:class:`lst_cli.reports.paper.model_facts.Facts`) that differ from the usual ones."""
     rank: int | None = None
-    """Which of the sizes (or of the numbers of fine-tuning steps) that were scored, from the smallest."""
+    """Which of the sizes (or of the numbers of training steps) that were scored, from the smallest."""
+    scored_with: ScoredWith = "static"
+    """The paper scores pure aligned models with aligned patches, all others with static ones."""
     paper: Sequence[float | None] = ()
     paper_std: Sequence[float | None] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spec:
+class TableSpec:
     """A table."""
 
     name: str
     title: str
     about: str
-    """What is compared, in one sentence, and the source of the paper's numbers."""
-    columns: Sequence[Column]
-    lines: Sequence[Line]
+    """What is compared, in one or two sentences, and what the paper's numbers are of."""
+    columns: Sequence[TableColumn]
+    lines: Sequence[TableLine]
     against: Mapping[str, str] = field(default_factory=dict)
     """Line → line that it is compared with, by label."""
     ranked: Literal["", "shape", "steps", "tuned_steps"] = ""
-    """Which fact :attr:`Line.rank` counts."""
+    """Which fact :attr:`TableLine.rank` counts."""
     varies: frozenset[str] = frozenset()
-    """Of what models share otherwise, that which the table is about: keys of ``Facts.rest``."""
-    over: Literal["", "parameters", "operations"] = ""
+    """What the table is about among the things that models share otherwise: keys of ``Facts.rest``."""
+    over: Literal["", "parameters", "flops", "tokens"] = ""
     """Drawn as curves over this figure of the training; else as a table."""
 
 
 def part_of(result: Mapping[str, Any]) -> str:
-    """``other`` for what was judged on a corpus whose name ends so (LibriSpeech's test-other), else nothing."""
-    _, _, name = str(result.get("corpus", "")).partition("/")
-    return "other" if name.partition("/")[0].endswith("other") else ""
+    """The part of a task's data that a result is of, by the corpus of the recordings; empty for the usual one."""
+    spoken = result.get("spoken") or {}
+    _, _, name = str(result.get("corpus") or spoken.get("reference", "")).partition("/")
+    return next((part for part in PARTS if name.partition("/")[0].endswith(part)), "")
 
 
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -89,12 +98,12 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "static9": ("LST static, 9 tokens", {"kind": "static", "size": 9}),
     "aligned": ("LST aligned", {"kind": "aligned"}),
     "aligned-merged": ("LST aligned, sil merged", {"kind": "aligned", "silence": "merged"}),
-    "aligned-piece": ("LST aligned by text pieces", {"kind": "aligned", "spans": "piece"}),
+    "aligned-piece": ("LST BPE-aligned", {"kind": "aligned", "spans": "piece"}),
     "aligned-noise20": ("LST aligned, boundaries moved by 20 ms", {"kind": "aligned", "noise_ms": 20.0}),
     "aligned-noise40": ("LST aligned, boundaries moved by 40 ms", {"kind": "aligned", "noise_ms": 40.0}),
     "mixed": ("LST mixed", {"kind": "mixed"}),
     "curriculum": ("LST curriculum", {"kind": "curriculum"}),
     "curriculum-merged": ("LST curriculum, sil merged", {"kind": "curriculum", "silence": "merged"}),
-    "curriculum-piece": ("LST curriculum by text pieces", {"kind": "curriculum", "spans": "piece"}),
+    "curriculum-piece": ("LST BPE curriculum", {"kind": "curriculum", "spans": "piece"}),
 }
 """Row of recipes/rows.mk → label, facts."""
