@@ -52,7 +52,7 @@ _FFMPEG = (
 _RATES_HZ = range(1, 10_000_000)
 
 
-class Reader(Protocol):
+class RecordingReader(Protocol):
     """Decodes one container."""
 
     rate: int
@@ -70,7 +70,7 @@ class Reader(Protocol):
 class Recording:
     """Audio that is open for decoding."""
 
-    def __init__(self, reader: Reader, container: Container) -> None:
+    def __init__(self, reader: RecordingReader, container: Container) -> None:
         self.rate = reader.rate
         """Hz."""
         self.samples = reader.samples
@@ -189,7 +189,7 @@ def _recognise(file: BinaryIO, size: int, check: bool) -> Container:
     return mpeg_container(file, start, size) if holds_stream(file.read(1 << 16)) else Container()
 
 
-def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> Reader:
+def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> RecordingReader:
     from lst_cli.audio.formats.ffmpeg_reader import FfmpegReader, MpegReader
 
     if container.mpeg is not None:

@@ -69,7 +69,7 @@ class Lane:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waveform:
+class WaveformDrawing:
     """Everything that the template draws, in pixels."""
 
     alt: str
@@ -89,7 +89,7 @@ class Waveform:
 
 def draw_waveform(
     utterance: Aligned, samples_T: NDArray[np.float32], aligned: Sequence[Span], static: Sequence[Span]
-) -> Waveform:
+) -> WaveformDrawing:
     """Lay out one utterance.
 
     :param samples_T: at 16 kHz.
@@ -108,7 +108,7 @@ def draw_waveform(
         lanes.append(Lane(caption=caption, y=y, boxes=list(_boxes(utterance, cut, name, token_px))))
         y += _LANE_PX + _LANE_CAPTION_PX
     captions = "; ".join(lane.caption for lane in lanes)
-    return Waveform(
+    return WaveformDrawing(
         alt=f"Waveform of {seconds:.1f} seconds: {' '.join(utterance.words)}. {captions}.",
         width=round(width, 1),
         height=y - _LANE_CAPTION_PX + _AXIS_PX,

@@ -17,7 +17,7 @@ from lst_cli.evaluation.metrics import Interval
 from lst_cli.evaluation.scores import complete
 from lst_cli.reports.page.model_labels import ModelFacts
 
-Voice = Literal["original", "resynthesis", "tts"]
+SpokenAs = Literal["original", "resynthesis", "tts"]
 """Tasks of ``transcripts`` and ``scores`` with ASR transcripts, in the order in which they are shown."""
 
 ORIGINAL = "original audio"
@@ -25,14 +25,14 @@ ORIGINAL = "original audio"
 SIMILARITY, OPINIONS = "speaker_similarity", "dnsmos_scores"
 """Entries of a result, as :mod:`lst_cli.evaluation.speech.speech_quality` calls them."""
 
-_ORDER: tuple[Voice, ...] = ("original", "resynthesis", "tts")
+_ORDER: tuple[SpokenAs, ...] = ("original", "resynthesis", "tts")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenRow:
     """Error rates of an ASR evaluator on the speech of one voice."""
 
-    voice: Voice
+    voice: SpokenAs
     label: str
     """Of the model, or of the voice."""
     scores: str
@@ -92,7 +92,7 @@ def _place(row: SpokenRow) -> tuple[int, bool]:
 def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None) -> SpokenRow:
     facts = {"scores": artifact.reference, **_rates(result, result), **_extras(result)}
     if model is None:
-        voice: Voice = result["task"]
+        voice: SpokenAs = result["task"]
         label = ORIGINAL if voice == "original" else f"resynthesised, {short(result['vocoder'])}"
         return SpokenRow(voice=voice, label=label, **facts)
     return TtsRow(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.patching.strategies import PatchingConfig
     from lst_cli.reports.drawing.patches import Aligned, Lengths
-    from lst_cli.reports.drawing.recording import Waveform
+    from lst_cli.reports.drawing.recording import WaveformDrawing
 
 LONGEST_S = 20.0
 """Longer utterances are skipped: they make the page heavy."""
@@ -41,7 +41,7 @@ class ShownUtterance:
     source: AlignedSource
     text: str
     seconds: float
-    waveform: Waveform
+    waveform: WaveformDrawing
     audio: str
     """``data:`` address of its audio."""
 
