@@ -65,7 +65,8 @@ class LanguageModel:
             if not chosen:
                 continue
             question = Question(
-                prompt_T=self._open(prompt, modality), endings=tuple(self._encode(endings[index]) for index in chosen)
+                prompt_T=self._open(prompt, modality),
+                endings=tuple(self._encode(endings[index], continues=len(prompt) > 0) for index in chosen),
             )
             ((_, found),) = log_probabilities(self.loaded, [question])
             sums.update(zip(chosen, found, strict=True))
@@ -146,9 +147,9 @@ class LanguageModel:
         voice = load_vocoder(found, self.loaded.device.type)
         return voice.speak(spoken.units, speaker), voice.sample_rate
 
-    def _encode(self, utterance: TextOrSpeech) -> NDArray[np.int32]:
+    def _encode(self, utterance: TextOrSpeech, *, continues: bool = False) -> NDArray[np.int32]:
         if isinstance(utterance, str):
-            return np.asarray(self.loaded.tokenizer.encode(utterance), dtype=np.int32)
+            return np.asarray(self.loaded.tokenizer.encode(utterance, continues=continues), dtype=np.int32)
         return self.loaded.speech.encode(utterance)
 
     def _segment(self, utterance: TextOrSpeech) -> NDArray[np.int32]:

@@ -34,6 +34,12 @@ class ModelSection:
 Decay = Annotated[float, Field(ge=0, lt=1)]
 """Of a running average."""
 
+LrScale = Annotated[float, Field(ge=0, le=100)]
+"""A learning rate relative to the run's."""
+
+Module = Literal["embedding", "encoder", "global_transformer", "decoder", "norm", "head"]
+"""A part of the model; tied embeddings go by ``embedding``."""
+
 
 @config_dataclass
 class OptimizerSection:
@@ -53,6 +59,9 @@ class OptimizerSection:
 
     max_grad_norm: float = Field(default=1.0, gt=0, le=1e9)
     """Gradients with a larger norm, over all parameters, are scaled down to it."""
+
+    lr_scale: dict[Module, LrScale] = Field(default_factory=dict)
+    """Learning rates relative to ``lr`` by module, as in ``{global_transformer: 0.1, embedding: 0}``; 0 freezes one."""
 
 
 @config_dataclass

@@ -9,6 +9,7 @@ import torch
 from fairseq2.recipe.config import (
     ActivationCheckpointingConfig,
     AdamWConfig,
+    AdamWGroupConfig,
     CommonSection,
     CosineAnnealingLRConfig,
     FSDPConfig,
@@ -63,7 +64,14 @@ def recipe_config(job: Job) -> RecipeConfig:
         ),
         optimizer=OptimizerSection(
             config=AdamWConfig(
-                lr=optimizer.lr, betas=optimizer.betas, eps=optimizer.eps, weight_decay=optimizer.weight_decay
+                lr=optimizer.lr,
+                betas=optimizer.betas,
+                eps=optimizer.eps,
+                weight_decay=optimizer.weight_decay,
+                groups=[
+                    AdamWGroupConfig(params=rf"(module\.)?{name}\..*", lr=optimizer.lr * scale)
+                    for name, scale in optimizer.lr_scale.items()
+                ],
             )
         ),
         lr_scheduler=LRSchedulerSection(
