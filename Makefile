@@ -11,13 +11,14 @@ JOBS ?= 2
 SCALE ?= tiny
 TABLES := table3 table4 table5 table6 table8 table9 table10 table12 table13 fig1 fig4 fig5 fig6 boundary-noise
 
-.PHONY: help env demo test check fuzz faults clean $(TABLES)
+.PHONY: help env demo test check gpu-check fuzz faults clean $(TABLES)
 
 help:
 	@echo "make env    set up $(VENV)"
 	@echo "make demo   the whole path on a small world, about half an hour on 2 cores; again: nothing to do"
 	@echo "make table3 SCALE=tiny   a table of the paper, ours beside the paper's: $(TABLES)"
 	@echo "make test   all checks and tests"
+	@echo "make gpu-check   is this machine's GPU right and fast; docs/gpu.md (DEVICE=cpu QUICK=1 tries it without one)"
 	@echo "make check  ruff, mypy and the layers' import contracts"
 	@echo "make fuzz   damage files of every format and read them, about half an hour; CASES=100 SEED=0"
 	@echo "make faults kill every command at its file operations and run it again, about half an hour; KILLS=40"
@@ -42,6 +43,9 @@ check: $(READY)
 
 test: check
 	$(BIN)/pytest -n $(JOBS)
+
+gpu-check: $(READY)
+	DEVICE=$(DEVICE) QUICK=$(QUICK) $(BIN)/python benchmarks/gpu_check.py $(STAGES)
 
 CASES ?= 100
 SEED ?= 0
