@@ -93,7 +93,7 @@ def token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
     needs_grad = torch.is_grad_enabled() and (x_TL.requires_grad or weight_VL.requires_grad)
     device = x_TL.device.type
     # Autocast would cast the output layer again for every chunk.
-    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+    if not torch.amp.autocast_mode.is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return TokenLoss(*apply(x_TL, weight_VL, targets_T, needs_grad))
     with torch.autocast(device, enabled=False):
         return TokenLoss(*apply(x_TL.to(torch.get_autocast_dtype(device)), weight_VL, targets_T, needs_grad))

@@ -116,7 +116,7 @@ class _Layer:
 
     def _attend(self, x_TD: Tensor, clips: Clips) -> Tensor:
         attend = attend_packed if x_TD.device.type == "cuda" else attend_clip_by_clip
-        return self._out(attend(self._qkv(x_TD).unflatten(1, (3, self._heads, -1)), clips).flatten(1))
+        return self._out(attend(self._qkv(x_TD).view(len(x_TD), 3, self._heads, -1), clips).flatten(1))
 
 
 def attend_clip_by_clip(qkv_T3HE: Tensor, clips: Clips) -> Tensor:
@@ -136,7 +136,7 @@ def attend_packed(qkv_T3HE: Tensor, clips: Clips) -> Tensor:
         ).transpose(1, 2)
         for x_THE in qkv_T3HE.unbind(1)
     )
-    out: Tensor = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).values()  # type: ignore[no-untyped-call]
+    out: Tensor = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).values()
     return out
 
 
