@@ -11,7 +11,7 @@ JOBS ?= 2
 SCALE ?= tiny
 TABLES := table3 table4 table5 table6 table8 table9 table10 table11 table12 table13 fig1 fig1b fig4 fig5 fig6 boundary-noise
 
-.PHONY: help env demo test quick check fuzz faults clean $(TABLES)
+.PHONY: help env demo test quick check gpu-check fuzz faults clean $(TABLES)
 
 help:
 	@echo "make env    set up $(VENV)"
@@ -19,6 +19,7 @@ help:
 	@echo "make table3 SCALE=tiny   a table of the paper, ours beside the paper's: $(TABLES)"
 	@echo "make test   all checks and tests"
 	@echo "make quick  ruff, mypy, import contracts and the fast tests, under 2 minutes: before each commit"
+	@echo "make gpu-check   is this machine's GPU right and fast; docs/gpu.md (DEVICE=cpu QUICK=1 tries it without one)"
 	@echo "make check  ruff, mypy and the layers' import contracts"
 	@echo "make fuzz   damage files of every format and read them, about half an hour; CASES=100 SEED=0"
 	@echo "make faults kill every command at its file operations and run it again, about half an hour; KILLS=40"
@@ -46,6 +47,9 @@ test: check
 
 quick: check
 	$(BIN)/pytest -n $(JOBS) -m "not slow"
+
+gpu-check: $(READY)
+	DEVICE=$(DEVICE) QUICK=$(QUICK) $(BIN)/python benchmarks/gpu_check.py $(STAGES)
 
 CASES ?= 100
 SEED ?= 0

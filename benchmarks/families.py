@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from lst_cli.distributed.device import pick_device
 from lst_cli.model.architectures import architecture
 from lst_cli.model.inference_weights import pack
 from lst_cli.model.model import SpeechTextModel, build_model
@@ -45,7 +46,7 @@ def random_model(family: str, options: argparse.Namespace) -> SpeechTextModel:
     if options.quick:
         config = shrunk(config, max(1, config.layers // 8))
     torch.manual_seed(0)
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+    with torch.device(pick_device("auto")):
         model = build_model(config, VOCABULARY.size).eval()
     pack(model)
     return model

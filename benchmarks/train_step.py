@@ -1,12 +1,13 @@
 """How fast a training step is: baseline and LST at equal positions and at equal data, against a large matrix product.
 
 Rows (in the JSON of the last line): positions/s, tokens/s, FLOPs by count (``lst_cli.model.cost``), MFU (their
-rate as a share of a large matrix product's, measured in the same run), peak memory. A step is forward and backward
-pass, clipping and AdamW.
+rate as a share of a large matrix product's, measured in the same run), peak memory, and the time the host takes to
+stage a batch (``stage_s``; training does it in the reader's thread). A step is forward and backward pass, clipping and
+AdamW, made by training's own functions.
 
     python benchmarks/train_step.py                       # on CPU: lst_tiny, and the shape of a 26 M-parameter peer
     python benchmarks/train_step.py --quick
-    python benchmarks/train_step.py --size 1b --positions 4096 --sequences 4 --dtype bfloat16 --compile    # one H100
+    python benchmarks/train_step.py --size 1b --positions 4096 --sequences 4 --dtype bfloat16    # one H100
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from lst_cli.distributed.device import pick_device
 from lst_cli.hashing import integers, uniform
 from lst_cli.model.architectures import architecture
-from lst_cli.model.batch import Batch, make_batch
-from lst_cli.model.cost import Workload, train_flops
+from lst_cli.model.batch import Batch, StagedBatch
 from lst_cli.model.model import build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document, Packed, pack_documents
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
+from lst_cli.training.budget.flops import step_flops
+from lst_cli.training.config.train_config import OptimizerSection, RunSection
+from lst_cli.training.engine.device_defaults import adamw, compiles
+from lst_cli.training.engine.families import compile_layers
 
 PEER = ModelConfig(
     family="lst",
@@ -111,20 +116,20 @@ def measure(case: Case, options: argparse.Namespace, peak_rate: float, vocabular
     torch.manual_seed(0)
     with device:
         model = build_model(case.config, vocabulary.size)
-    if options.compile:
-        for block in model.modules():
-            if type(block).__name__ == "Block":
-                block.compile(dynamic=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=device.type == "cuda")
+    if compiles(RunSection(compile=options.compile), device.type):
+        compile_layers(model, dynamic=True)
+    optimizer = made_adamw(model, device.type)
     packed = packed_batch(case, options, vocabulary)
-    batch = make_batch(packed, case.config, vocabulary, device)
+    start = time.perf_counter()
+    staged = StagedBatch(packed, case.config, vocabulary, device.type)
+    stage_s = time.perf_counter() - start
+    batch = staged.to(device)
     targets = int((packed.targets_T >= 0).sum())
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     seconds = [_timed(lambda: step(model, optimizer, batch, targets, dtype), device) for _ in range(options.steps + 2)]
     positions, tokens = len(packed.document_P), len(packed.tokens_T)
-    work = Workload(positions=positions, tokens=tokens, context=positions / options.sequences)
-    flops = train_flops(case.config, vocabulary.size, work)
+    flops = step_flops(packed, case.config, vocabulary)
     median = statistics.median(seconds[2:])
     return {
         "model": case.name,
@@ -133,12 +138,26 @@ def measure(case: Case, options: argparse.Namespace, peak_rate: float, vocabular
         "positions": positions,
         "tokens": tokens,
         "step_s": round(median, 4),
+        "stage_s": round(stage_s, 4),
         "positions_per_s": round(positions / median, 1),
         "tokens_per_s": round(tokens / median, 1),
         "tflops_per_step": round(flops / 1e12, 4),
         "mfu": round(flops / median / peak_rate, 3),
         "peak_memory_gb": round(_peak_memory(device) / 2**30, 2),
     }
+
+
+def made_adamw(model: Any, device_type: str) -> torch.optim.Optimizer:
+    """AdamW as training makes it."""
+    chosen = adamw(OptimizerSection(), device_type)
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=chosen.lr,
+        betas=chosen.betas,
+        eps=chosen.eps,
+        weight_decay=chosen.weight_decay,
+        fused=chosen.impl == "fused",
+    )
 
 
 def step(model: Any, optimizer: Any, batch: Batch, targets: int, dtype: torch.dtype) -> None:
@@ -164,6 +183,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
         for family, cut in (("baseline", "none"), ("lst", "static"), ("lst", "aligned")):
             name = f"{family}_{options.size}"
             found.append(Case(name, cut, architecture(name), setting))
+    found += [Case(name, "static", architecture(name), "tokens") for name in options.variants]
     return found
 
 
@@ -183,10 +203,13 @@ def main() -> None:
     )
     parser.add_argument("--pieces", type=int, default=32_000, help="text pieces in the vocabulary")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--compile", action="store_true", help="compile the layers")
+    parser.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, help="compile the layers; by default on a GPU, as training"
+    )
+    parser.add_argument("--variants", nargs="*", default=[], help="more architectures, compared at equal tokens")
     options = parser.parse_args()
     options.dtype = getattr(torch, options.dtype)
-    options.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    options.device = torch.device(pick_device("auto"))
     if options.quick:
         options.positions, options.steps, options.pieces = 128, 1, 1000
         torch.set_num_threads(1)  # on busy cores several threads wait for each other at every layer

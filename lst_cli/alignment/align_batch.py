@@ -15,6 +15,7 @@ from lst_cli.alignment.spans import close_gaps, loudness_db, reach_out, to_frame
 from lst_cli.alignment.words import Unalignable, Word, spoken_words
 from lst_cli.artifacts import Artifact
 from lst_cli.audio.corpus_artifact import Utterance
+from lst_cli.distributed.device import pick_device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ def load_emitter(aligner: Artifact | None, model: str | None) -> Emitter:
     """The small aligner, or the pretrained model: on a GPU if there is one."""
     if aligner is not None:
         return SmallEmitter(*load_network(aligner), trust=float(aligner.statistics.get("trust", 1.0)))
-    return load_pretrained(str(model), torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return load_pretrained(str(model), torch.device(pick_device("auto")))
 
 
 def align_batch(

@@ -12,12 +12,12 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def pick_device(name: str, local_rank: int = 0, *, option: str = "--device") -> str:
-    """A torch device for what the user asked.
+    """The torch device for what the user asked. On a GPU, float32 stays float32 from then on: no TF32.
 
     :param name: ``cpu``, ``cuda`` (each rank of a machine takes another GPU), ``cuda:N``, or ``auto`` for a GPU where
         there is one.
     :param local_rank: this process's number on its machine.
-    :param option: what errors call it.
+    :param option: what errors call the setting: ``--device``, or ``run.device`` of a config.
     :raises UserError: another name, or a GPU that the machine does not have.
     """
     import torch
@@ -35,4 +35,12 @@ def pick_device(name: str, local_rank: int = 0, *, option: str = "--device") -> 
             found=f"{count} usable GPUs" if count else "no usable GPU",
             fix=f"see 'lst doctor', or set {option} to cpu",
         )
+    exact_float32()
     return f"cuda:{number}"
+
+
+def exact_float32() -> None:
+    """Keep float32 products exact. TF32 rounds them to 10 bits: whoever wants speed asks for bfloat16."""
+    import torch
+
+    torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]

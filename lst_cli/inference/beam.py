@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lst_cli.finite import check_finite_outputs
-from lst_cli.inference.generate import ROWS, Continuation, Prompt, allowed_tokens, by_length
+from lst_cli.inference.generate import ROWS, Continuation, Prompt, allowed_tokens, by_length, to_host
 from lst_cli.model.decoding import DecodingState
+from lst_cli.model.upload import Upload
 from lst_cli.shards.schema import Modality
 
 if TYPE_CHECKING:
@@ -127,9 +128,9 @@ def _decode(loaded: LoadedModel, batch: Sequence[_Search], allowed_V: Tensor) ->
         search.context_positions = int(positions)
     while True:
         log_p_RV = logits_RV.float().log_softmax(-1).masked_fill(~allowed_V, float("-inf"))
-        for search in batch:
-            if search.live:
-                search.extend(_candidates(search, log_p_RV), card.vocabulary.eos, state.positions)
+        going = [search for search in batch if search.live]
+        for search, candidates in zip(going, _candidates(going, log_p_RV), strict=True):
+            search.extend(candidates, card.vocabulary.eos, state.positions)
         live = [(search, place) for search in batch for place in range(len(search.live))]
         if not live:
             return
@@ -143,15 +144,29 @@ def _decode(loaded: LoadedModel, batch: Sequence[_Search], allowed_V: Tensor) ->
         logits_RV = state.feed(np.arange(len(live)), last)
 
 
-def _candidates(search: _Search, log_p_RV: Tensor) -> list[_Hypothesis]:
-    """The likeliest ways to extend a prompt's hypotheses by one token: twice as many as beams, best first."""
-    size = log_p_RV.shape[1]
-    total_HV = torch.stack([log_p_RV[each.row] + each.log_prob for each in search.live])
-    scores, places = total_HV.flatten().topk(min(2 * search.beams, total_HV.numel()))
-    check_finite_outputs(scores.tolist(), "log-probabilities")
-    found = []
-    for score, place in zip(scores.tolist(), places.tolist(), strict=True):
-        if score > -float("inf"):
-            old = search.live[place // size]
-            found.append(_Hypothesis(old.row, (*old.tokens, place % size), score))
+def _candidates(batch: Sequence[_Search], log_p_RV: Tensor) -> list[list[_Hypothesis]]:
+    """For each prompt the likeliest ways to extend its hypotheses by one token: twice as many as beams, best first."""
+    size, upload = log_p_RV.shape[1], Upload()
+    live = [each for search in batch for each in search.live]
+    rows, sums = upload.add(np.array([each.row for each in live])), upload.add(
+        np.array([each.log_prob for each in live]), np.float32
+    )
+    sent = upload.to(log_p_RV.device)
+    totals = torch.split(log_p_RV[sent(rows)] + sent(sums)[:, None], [len(search.live) for search in batch])
+    top = [
+        total_HV.flatten().topk(min(2 * search.beams, total_HV.numel()))
+        for search, total_HV in zip(batch, totals, strict=True)
+    ]
+    scores, places = to_host(torch.cat([each.values for each in top]), torch.cat([each.indices for each in top]))
+    check_finite_outputs(scores, "log-probabilities")
+    found, start = [], 0
+    for search, each in zip(batch, top, strict=True):
+        stop = start + len(each.values)
+        extended = []
+        for score, place in zip(scores[start:stop], map(int, places[start:stop]), strict=True):
+            if score > -float("inf"):
+                old = search.live[place // size]
+                extended.append(_Hypothesis(old.row, (*old.tokens, place % size), score))
+        found.append(extended)
+        start = stop
     return found

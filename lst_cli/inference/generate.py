@@ -172,6 +172,12 @@ def _choose(
     else:
         draws = [float(uniform(sampling.seed, row.prompt.key, len(row.done.tokens))) for row in rows]
         chosen_R = sampling.choose(masked_RV, [row.done.tokens for row in rows], draws)
-    log_p_R: list[float] = log_p_RV.gather(1, chosen_R[:, None])[:, 0].tolist()
-    check_finite_outputs(log_p_R, "log-probabilities")
-    return chosen_R.tolist(), log_p_R
+    chosen, log_p = to_host(chosen_R, log_p_RV.gather(1, chosen_R[:, None])[:, 0])
+    check_finite_outputs(log_p, "log-probabilities")
+    return [int(token) for token in chosen], log_p
+
+
+def to_host(*values: Tensor) -> list[list[float]]:
+    """Tensors of one shape as numbers, in one copy: a step of decoding waits for the device only here."""
+    found: list[list[float]] = torch.stack([value.double() for value in values]).tolist()
+    return found

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lst_cli.errors import UserError
+from lst_cli.model.upload import Upload
 
 _HARDEST_PENALTY = 1000
 """A larger repetition penalty would change nothing, but at last leave the range of float32."""
@@ -71,16 +73,19 @@ class Sampling:
         reached_RV[:, 0] = False
         p_RV = p_RV.masked_fill(reached_RV, 0)
         total_RV = p_RV.double().cumsum(-1)
-        draw_R1 = torch.tensor(draws, dtype=torch.float64, device=p_RV.device)[:, None] * total_RV[:, -1:]
+        upload = Upload()
+        draw = upload.add(np.array(draws)[:, None], np.float64)
+        draw_R1 = upload.to(p_RV.device)(draw) * total_RV[:, -1:]
         place_R1 = torch.searchsorted(total_RV, draw_R1, right=True).clamp(max=p_RV.shape[1] - 1)
         return token_RV.gather(1, place_R1)[:, 0]
 
     def _penalised(self, log_p_RV: Tensor, before: Sequence[Sequence[int]]) -> Tensor:
         if self.repetition_penalty == 1:
             return log_p_RV
-        log_p_RV = log_p_RV.clone()
-        for row, tokens in enumerate(before):
-            if tokens:
-                seen = torch.tensor(sorted(set(tokens)), device=log_p_RV.device)
-                log_p_RV[row, seen] *= self.repetition_penalty
-        return log_p_RV
+        seen = [(row, token) for row, tokens in enumerate(before) for token in sorted(set(tokens))]
+        if not seen:
+            return log_p_RV
+        upload = Upload()
+        place = upload.add(np.array(seen).T)
+        row_N, token_N = upload.to(log_p_RV.device)(place)
+        return log_p_RV.index_put((row_N, token_N), log_p_RV[row_N, token_N] * self.repetition_penalty)

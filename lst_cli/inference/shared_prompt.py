@@ -21,10 +21,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lst_cli.model.attention import Spans, attend
+from lst_cli.model.batch import Bypass
 from lst_cli.model.layers import Attend
-from lst_cli.model.layout import Bounds, DocumentAxis, closed_patches, last_closed_patch, patch_tokens
+from lst_cli.model.layout import (
+    Bounds,
+    DocumentAxis,
+    closed_patches,
+    last_closed_patch,
+    local_part,
+    patch_tokens,
+)
 from lst_cli.model.model import Latent, SpeechTextModel
-from lst_cli.model.model_config import ModelConfig
 from lst_cli.model_artifact.card import ModelCard
 from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
 
@@ -102,32 +109,62 @@ def _sources(document: Ints, second: Bools, first_q: Ints, question_d: Ints) -> 
     return np.where(second, first_q.sum() + np.cumsum(second) - 1, in_first)
 
 
+class _LayerAttend:
+    """Attention of one layer over the keys of the whole batch: those that an earlier run kept, and the new ones.
+
+    An object with tensors, not a closure over the layer's number: so one compiled program serves all layers.
+    """
+
+    def __init__(self, spans: Spans, earlier: _LayerAttend | None, source_S: Tensor | None) -> None:
+        self._spans = spans
+        self._earlier = earlier.kept if earlier is not None else None
+        self._source_S = source_S
+        self.kept: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor) -> Tensor:
+        if self._source_S is None:
+            self.kept = k_SHE, v_SHE
+        else:
+            if self._earlier is not None:
+                k_SHE, v_SHE = (
+                    torch.cat((kept, new)) for kept, new in zip(self._earlier, (k_SHE, v_SHE), strict=True)
+                )
+            k_SHE, v_SHE = k_SHE[self._source_S], v_SHE[self._source_S]
+        return attend(q_THE, k_SHE, v_SHE, self._spans)
+
+
 class Pass:
     """One run of the model over chosen rows of a batch, next to rows that an earlier run has kept."""
 
-    def __init__(self, packed: Packed, config: ModelConfig, device: torch.device, *, after: Pass | None = None) -> None:
+    def __init__(self, packed: Packed, card: ModelCard, device: torch.device) -> None:
         """Run over all rows of a batch, keeping what attention needs of them."""
         self._packed = packed
-        self._config = config
+        self._config = config = card.architecture
+        self._local = local_part(packed, config, card.vocabulary)
         self._device = device
         self._rows_T: Bools = np.ones(len(packed.tokens_T), dtype=np.bool_)
         self._rows_P: Bools = np.ones(len(packed.document_P), dtype=np.bool_)
         self._source: dict[str, Tensor] = {}
-        self._earlier: dict[str, Tensor] = {}
-        self._kept: dict[str, Tensor] | None = {}
+        self._earlier: Pass | None = None
+        self._kept: dict[str, list[_LayerAttend]] = {}
+        self._outputs_PD: Tensor | None = None
 
     @classmethod
-    def second(cls, made: PromptPlan, first: Pass | None, config: ModelConfig, device: torch.device) -> Pass:
+    def second(cls, made: PromptPlan, first: Pass | None, card: ModelCard, device: torch.device) -> Pass:
         """Run over the rows of a plan's second pass, next to those that the first has kept."""
-        run = cls(made.full, config, device)
+        run = cls(made.full, card, device)
         run._rows_T, run._rows_P = made.second_T, made.second_P
-        queries_Q = (made.source_P[:, None] * config.queries + np.arange(config.queries)).ravel()
+        k = card.architecture.queries
+        queries_Q = (made.source_P[:, None] * k + np.arange(k)).ravel()
+        # Both runs' tokens one after the other, and which of them the local layers see.
+        token_T = run._local.token_T
+        local = np.concatenate([first._local.token_T if first is not None else token_T[:0], token_T[made.second_T]])
+        local_T = (np.cumsum(local) - 1)[made.source_T[token_T]]
         run._source = {
             name: run._tensor(source)
-            for name, source in (("tokens", made.source_T), ("positions", made.source_P), ("queries", queries_Q))
+            for name, source in (("tokens", local_T), ("positions", made.source_P), ("queries", queries_Q))
         }
-        run._earlier = first._kept or {} if first is not None else {}
-        run._kept = None
+        run._earlier = first
         return run
 
     def states(self, model: SpeechTextModel) -> Tensor:
@@ -142,62 +179,83 @@ class Pass:
             attends = self._attends("global", by_token.causal(), rows_T, "tokens", layers)
             out = model.norm(model.global_transformer(x_TL, position_T, attends))
             return out
-        local, queries = model.local, self._config.queries
-        by_position = DocumentAxis.of(packed.document_P)
+        local, k, part = model.local, self._config.queries, self._local
+        seen, by_position = part.packed, DocumentAxis.of(packed.document_P)
+        by_token, rows_T = DocumentAxis.of(seen.document_T), rows_T[part.token_T]
+        rows_P = self._rows_P & part.position_P
+        position_T = self._tensor(by_token.position[rows_T])
         of_tokens = by_token.causal(local.window)
-        of_patches = patch_tokens(packed, by_position, local.cross_window, queries)
-        of_closed = closed_patches(packed, by_position, local.cross_window, queries)
-        rows_Q = np.repeat(self._rows_P, queries)
+        of_closed = closed_patches(seen, by_position, local.cross_window, k)
         token_TL, patch_PD = model.encoder(
-            x_TL,
-            self._tensor((np.cumsum(self._rows_P) - 1)[packed.patch_T[rows_T]]),
+            x_TL if part.whole else x_TL[self._tensor(np.flatnonzero(part.token_T[self._rows_T]))],
+            self._tensor((np.cumsum(rows_P) - 1)[seen.patch_T[rows_T]]),
             position_T,
-            int(self._rows_P.sum()),
+            int(rows_P.sum()),
             self._attends("encoder", of_tokens, rows_T, "tokens", local.encoder_layers),
-            self._attends("pool", of_patches, rows_Q, "tokens", local.encoder_layers),
+            self._attends(
+                "pool",
+                patch_tokens(seen, by_position, local.cross_window, k),
+                np.repeat(rows_P, k),
+                "tokens",
+                local.encoder_layers,
+            ),
         )
+        bypass = self._bypass()
         global_PD = model.global_transformer(
-            patch_PD,
+            patch_PD if bypass is None else bypass.positions(patch_PD, model.text_vectors(x_TL[bypass.text_T])),
             self._tensor(by_position.position[self._rows_P]),
             self._attends("global", by_position.causal(), self._rows_P, "positions", layers),
         )
-        last_closed_T = np.where(of_closed[1] >= of_closed[0], last_closed_patch(packed), -1)[rows_T]
+        last_closed_T = np.where(of_closed[1] >= of_closed[0], last_closed_patch(seen), -1)[rows_T]
         out = model.decoder(
             token_TL,
-            global_PD if local.decoder_layers else self._joined_with_kept(global_PD, "memory", "positions"),
+            global_PD if local.decoder_layers else self._all_outputs(global_PD),
             position_T,
             self._tensor(last_closed_T),
             self._attends("closed", of_closed, rows_T, "queries", local.decoder_layers),
             self._attends("decoder", of_tokens, rows_T, "tokens", local.decoder_layers),
         )
+        if bypass is not None:
+            out = bypass.tokens(out, model.text_states(global_PD[bypass.text_P]))
         out = model.norm(out)
         return out
+
+    def _bypass(self) -> Bypass | None:
+        """Where the chosen rows' text goes round the local layers."""
+        part, rows_T, rows_P = self._local, self._rows_T, self._rows_P
+        if part.whole:
+            return None
+        text_T = np.flatnonzero(~part.token_T[rows_T])
+        of_text = (np.cumsum(rows_P) - 1)[self._packed.patch_T[rows_T][text_T]]
+        return Bypass(
+            speech_T=self._tensor(np.flatnonzero(part.token_T[rows_T])),
+            text_T=self._tensor(text_T),
+            speech_P=self._tensor(np.flatnonzero(part.position_P[rows_P])),
+            text_P=self._tensor(of_text),
+            size_T=int(rows_T.sum()),
+            size_P=int(rows_P.sum()),
+        )
 
     def _attends(self, name: str, bounds: Bounds, rows: Bools, keys: str, layers: int) -> list[Attend]:
         """Attention of the chosen rows, in each layer, over the keys of the whole batch."""
         packed = self._packed
-        size = len(packed.tokens_T) if keys == "tokens" else len(packed.document_P)
+        size = len(self._local.packed.tokens_T) if keys == "tokens" else len(packed.document_P)
         size *= self._config.queries if keys == "queries" else 1
         spans = Spans.build(bounds[0][rows], bounds[1][rows], size, self._device)
 
-        def of_layer(layer: int) -> Attend:
-            def attend_over(q_THE: Tensor, k_SHE: Tensor, v_SHE: Tensor) -> Tensor:
-                k_SHE = self._joined_with_kept(k_SHE, f"{name} {layer} k", keys)
-                v_SHE = self._joined_with_kept(v_SHE, f"{name} {layer} v", keys)
-                return attend(q_THE, k_SHE, v_SHE, spans)
+        earlier = self._earlier._kept[name] if self._earlier is not None else [None] * layers
+        made = [_LayerAttend(spans, each, self._source.get(keys)) for each in earlier]
+        self._kept[name] = made
+        return list(made)
 
-            return attend_over
-
-        return [of_layer(layer) for layer in range(layers)]
-
-    def _joined_with_kept(self, new: Tensor, name: str, rows: str) -> Tensor:
-        """New rows joined with the earlier run's, in the order of the batch."""
-        if self._kept is not None:
-            self._kept[name] = new
+    def _all_outputs(self, new_PD: Tensor) -> Tensor:
+        """Global outputs of the whole batch, for a decoder without layers."""
+        self._outputs_PD = new_PD
         if not self._source:
-            return new
-        earlier = self._earlier.get(name)
-        return (new if earlier is None else torch.cat((earlier, new)))[self._source[rows]]
+            return new_PD
+        if self._earlier is not None and self._earlier._outputs_PD is not None:
+            new_PD = torch.cat((self._earlier._outputs_PD, new_PD))
+        return new_PD[self._source["positions"]]
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array.astype(np.int64)).to(self._device)
@@ -206,10 +264,10 @@ class Pass:
 def score(model: SpeechTextModel, card: ModelCard, questions: Sequence[Question], device: torch.device) -> list[float]:
     """Sum of log-probabilities of each ending of each question, one after another."""
     made = plan(questions, card)
-    first = Pass(made.shared, card.architecture, device) if made.shared is not None else None
+    first = Pass(made.shared, card, device) if made.shared is not None else None
     if first is not None:
         first.states(model)
-    second = Pass.second(made, first, card.architecture, device)
+    second = Pass.second(made, first, card, device)
     scored = made.full.targets_T[made.second_T] != IGNORE
     states_TL = second.states(model)[torch.from_numpy(scored).to(device)]
     targets_T = torch.from_numpy(made.full.targets_T[made.second_T][scored].astype(np.int64)).to(device)

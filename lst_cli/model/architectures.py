@@ -10,6 +10,7 @@ use where 512 at once are too many.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from lst_cli.errors import UserError
 from lst_cli.model.model_config import LocalConfig, ModelConfig
@@ -38,8 +39,26 @@ _LST = {
     "7b": _lst(layers=32, dim=4096, heads=32, decoder_layers=11, local_heads=16),
 }
 
+
+
+def _changed(base: ModelConfig, **local: Any) -> ModelConfig:
+    assert base.local is not None
+    return dataclasses.replace(base, local=dataclasses.replace(base.local, **local))
+
+
+_BYPASS = _changed(_LST["1b"], text="bypass")
+_FASTER = {
+    "1b_k4": _changed(_LST["1b"], dim=512, heads=8),
+    "1b_d4": _changed(_LST["1b"], decoder_layers=4),
+    "1b_d2": _changed(_LST["1b"], decoder_layers=2),
+    "1b_bypass": _BYPASS,
+    "1b_bypass_d4": _changed(_BYPASS, decoder_layers=4),
+    "tiny_bypass": _changed(_LST["tiny"], text="bypass"),
+}
+"""Ours: cheaper local layers than Table 7's; docs/model.md counts what each saves."""
+
 ARCHITECTURES: dict[str, ModelConfig] = {
-    **{f"lst_{size}": config for size, config in _LST.items()},
+    **{f"lst_{size}": config for size, config in (_LST | _FASTER).items()},
     **{f"baseline_{size}": dataclasses.replace(config, family="baseline", local=None) for size, config in _LST.items()},
 }
 

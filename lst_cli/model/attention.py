@@ -10,7 +10,8 @@ head.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.fx.experimental import _config as symbolic
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+from lst_cli.model.upload import Sent, Upload
 
 _CPU_QUERIES = 128
 """Queries of one block on CPU: it computes only the keys that some of them see. With documents of 1,000 tokens 64, 128
@@ -61,15 +65,39 @@ class Spans:
         device: torch.device,
     ) -> Spans:
         """Spans with the masks that attention on this device needs, made once and used by every layer."""
-        low, high = (torch.from_numpy(bound_T.astype(np.int32)) for bound_T in (low_T, high_T))
-        spans = cls(low_T=low.to(device), high_T=high.to(device), keys=keys)
-        if device.type == "cuda":
-            return replace(spans, block_mask=flex_block_mask(spans, low_T, high_T))
-        return replace(spans, cpu_blocks=tuple(_cpu_blocks(low, high, keys)))
+        upload = Upload()
+        make = stage_spans(low_T, high_T, keys, upload, device.type)
+        return make(upload.to(device))
+
+
+def uses_flex(device_type: str) -> bool:
+    """Whether attention on this kind of device is flex attention."""
+    return device_type == "cuda"
+
+
+def stage_spans(
+    low_T: NDArray[np.integer], high_T: NDArray[np.integer], keys: int, upload: Upload, device_type: str
+) -> Callable[[Sent], Spans]:
+    """Add spans and their masks to an upload; the result makes them once the upload has reached the device."""
+    low, high = upload.add(low_T, np.int32), upload.add(high_T, np.int32)
+    if not uses_flex(device_type):
+        cpu_low_T, cpu_high_T = (torch.from_numpy(bound_T.astype(np.int32)) for bound_T in (low_T, high_T))
+        blocks = tuple(_cpu_blocks(cpu_low_T, cpu_high_T, keys))
+        return lambda sent: Spans(sent(low), sent(high), keys=keys, cpu_blocks=blocks)
+    lists = [upload.add(each, np.int32) for each in block_lists(low_T, high_T, keys)]
+
+    def make(sent: Sent) -> Spans:
+        mask = _block_mask(sent(low), sent(high), keys, [sent(each) for each in lists])
+        return Spans(sent(low), sent(high), keys=keys, block_mask=mask)
+
+    return make
 
 
 def attend(q_THE: Tensor, k_SKE: Tensor, v_SKE: Tensor, spans: Spans) -> Tensor:
     """Softmax attention of each query over its span of keys; zero for a query that sees none."""
+    if not len(q_THE):
+        # Keys and values still get a gradient, of zero: data-parallel training waits for one of every weight.
+        return q_THE + 0 * (k_SKE.sum() + v_SKE.sum())
     if spans.block_mask is not None:
         return attend_flex(q_THE, k_SKE, v_SKE, spans.block_mask)
     groups = q_THE.shape[1] // k_SKE.shape[1]
@@ -117,10 +145,14 @@ def _cpu_blocks(low_T: Tensor, high_T: Tensor, keys: int) -> list[CpuBlock]:
     return blocks
 
 
-def flex_block_mask(spans: Spans, low_T: NDArray[np.integer], high_T: NDArray[np.integer]) -> BlockMask:
-    """Flex attention's sparse block mask, from the spans alone: no T x S mask is ever made."""
-    queries, keys = len(low_T), spans.keys
-    rows, columns = -(-queries // _FLEX_BLOCK), -(-keys // _FLEX_BLOCK)
+def block_lists(low_T: NDArray[np.integer], high_T: NDArray[np.integer], keys: int) -> list[NDArray[np.int32]]:
+    """Flex attention's sparse blocks, from the spans alone: no T x S mask is ever made.
+
+    :returns: for partial and then for whole blocks, by queries and then by keys: how many blocks each row of blocks
+        has, and their columns, in front of all others.
+    """
+    queries = len(low_T)
+    rows, columns = _blocks(queries), _blocks(keys)
     padded = rows * _FLEX_BLOCK - queries
     low = np.pad(low_T.astype(np.int64), (0, padded), constant_values=1).reshape(rows, _FLEX_BLOCK)
     high = np.pad(high_T.astype(np.int64), (0, padded), constant_values=0).reshape(rows, _FLEX_BLOCK)
@@ -135,39 +167,71 @@ def flex_block_mask(spans: Spans, low_T: NDArray[np.integer], high_T: NDArray[np
     whole = (np.where(real, low, -1).max(1, keepdims=True) <= block_start) & (
         np.where(real, high, keys).min(1, keepdims=True) >= block_end
     )
-    device = spans.low_T.device
-    low_bound, high_bound = spans.low_T, spans.high_T
-
-    def mask_mod(b: Tensor, h: Tensor, q: Tensor, kv: Tensor) -> Tensor:
-        return (low_bound[q] <= kv) & (kv <= high_bound[q])
-
-    mask: BlockMask = BlockMask.from_kv_blocks(
-        *_block_lists(some & ~whole, device),
-        *_block_lists(some & whole, device),
-        BLOCK_SIZE=_FLEX_BLOCK,
-        mask_mod=mask_mod,
-        seq_lengths=(queries, keys),
-    )
-    return mask
+    return [
+        part for chosen in (some & ~whole, some & whole) for side in (chosen, chosen.T) for part in _chosen_first(side)
+    ]
 
 
-def _block_lists(chosen: NDArray[np.bool_], device: torch.device) -> tuple[Tensor, Tensor]:
+def _blocks(entries: int) -> int:
+    """Blocks of an axis, two at least: torch.compile makes another program for a size of one."""
+    return max(2, -(-entries // _FLEX_BLOCK))
+
+
+def _chosen_first(chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """For each row of blocks: how many are chosen, and their columns in front of all others."""
-    count = torch.from_numpy(chosen.sum(1).astype(np.int32))[None, None]
-    order = torch.from_numpy(np.argsort(~chosen, axis=1, kind="stable").astype(np.int32))[None, None]
-    return count.to(device), order.to(device)
+    count = chosen.sum(1).astype(np.int32)[None, None]
+    return count, np.argsort(~chosen, axis=1, kind="stable").astype(np.int32)[None, None]
+
+
+def _block_mask(low_T: Tensor, high_T: Tensor, keys: int, lists: Sequence[Tensor]) -> BlockMask:
+    def mask_mod(b: Tensor, h: Tensor, q: Tensor, kv: Tensor) -> Tensor:
+        return (low_T[q] <= kv) & (kv <= high_T[q])
+
+    kv_count, kv, q_count, q, full_kv_count, full_kv, full_q_count, full_q = lists
+    return BlockMask(
+        seq_lengths=(len(low_T), keys),
+        kv_num_blocks=kv_count,
+        kv_indices=kv,
+        full_kv_num_blocks=full_kv_count,
+        full_kv_indices=full_kv,
+        # By keys, for the backward pass; torch would compute these on the device, in a dozen small kernels.
+        q_num_blocks=q_count,
+        q_indices=q,
+        full_q_num_blocks=full_q_count,
+        full_q_indices=full_q,
+        BLOCK_SIZE=(_FLEX_BLOCK, _FLEX_BLOCK),
+        mask_mod=mask_mod,
+    )
+
+
+_PROGRAMS = 64
+"""Programs that torch.compile may make of one function. Its own limit of 8 is passed by training, validation and story
+scoring together, in several precisions; beyond it flex attention would compute the full T x S scores."""
+
+
+def allow_programs() -> None:
+    """Raise torch.compile's limit to what this package needs, and let one program serve sizes that happen to be equal
+    in one batch and differ in the next.
+    """
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _PROGRAMS)
+    symbolic.use_duck_shape = False
+
+
+def compiled_flex(**options: Any) -> Any:
+    """Flex attention, compiled for all sizes. It raises where it would have to compute the full scores."""
+    allow_programs()
+    return torch.compile(flex_attention, dynamic=True, fullgraph=True, **options)
 
 
 @cache
 def _flex(device_type: str) -> Any:
-    # Outside of torch.compile flex attention would make the whole T x S matrix; on CPU it serves tests only.
-    return torch.compile(flex_attention, dynamic=True) if device_type == "cuda" else flex_attention
+    # Outside of torch.compile flex attention makes the whole T x S matrix; on CPU it serves tests only.
+    return compiled_flex() if device_type == "cuda" else flex_attention
 
 
 def attend_flex(q_THE: Tensor, k_SKE: Tensor, v_SKE: Tensor, block_mask: BlockMask) -> Tensor:
-    """Attention through flex attention's block-sparse kernel, in the values' precision."""
-    # Under autocast the rotary tables are float32 and turn queries and keys into that; the kernel wants one precision.
-    q_1HTE, k_1KSE, v_1KSE = (x.to(v_SKE.dtype).transpose(0, 1).unsqueeze(0) for x in (q_THE, k_SKE, v_SKE))
+    """Attention through flex attention's block-sparse kernel."""
+    q_1HTE, k_1KSE, v_1KSE = (x.transpose(0, 1).unsqueeze(0) for x in (q_THE, k_SKE, v_SKE))
     grouped = q_THE.shape[1] != k_SKE.shape[1]
     out: Tensor = _flex(q_THE.device.type)(q_1HTE, k_1KSE, v_1KSE, block_mask=block_mask, enable_gqa=grouped)
     return out[0].transpose(0, 1)

@@ -41,6 +41,8 @@ class Workload:
     """Tokens; for a baseline the same number."""
     context: float
     """Positions in a document, on average, for the cost of attention."""
+    text: float = 0.0
+    """Text tokens and markers, a position each; they cost less where they bypass the local layers."""
 
 
 def parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
@@ -117,18 +119,22 @@ def _block(dim: int, keys: float) -> float:
 
 def _local_flops(config: ModelConfig, local: LocalConfig, work: Workload) -> dict[str, float]:
     k, dim = config.queries, local.dim
-    per_patch = work.tokens / work.positions
+    text = work.text if local.text == "bypass" else 0.0
+    tokens, patches = work.tokens - text, work.positions - text
+    per_patch = tokens / work.positions
     token_keys = min(local.window, work.context * per_patch / 2)
     patch_keys = min(local.cross_window, work.context / 2)
-    block = work.tokens * _block(dim, token_keys)
-    queries = work.positions * k
-    gather = queries * (4 * dim**2 + 4 * dim * patch_keys * per_patch) + work.tokens * 4 * dim**2
-    spread = work.tokens * (4 * dim**2 + 4 * dim * patch_keys * k) + queries * 4 * dim**2
-    start = work.positions * 2 * k * dim**2 if local.encoder_layers else 0.0
-    return {
+    block = tokens * _block(dim, token_keys)
+    gather = patches * k * (4 * dim**2 + 4 * dim * patch_keys * per_patch) + tokens * 4 * dim**2
+    spread = tokens * (4 * dim**2 + 4 * dim * patch_keys * k) + work.positions * k * 4 * dim**2
+    start = patches * 2 * k * dim**2 if local.encoder_layers else 0.0
+    flops = {
         "encoder": local.encoder_layers * (block + gather) + start,
         "decoder": local.decoder_layers * (block + spread),
     }
+    if local.text == "bypass":
+        flops |= dict.fromkeys(("text_in", "text_out"), text * 2 * dim * config.dim)
+    return flops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +163,8 @@ def memory(config: ModelConfig, vocabulary_size: int, work: Workload, shards: in
     per_unit = CHECKPOINTED_BYTES if checkpointing else ACTIVATION_BYTES
     kept = work.positions * config.dim * config.layers
     if config.local is not None:
-        kept += work.tokens * config.local.dim * (config.local.encoder_layers + config.local.decoder_layers)
+        tokens = work.tokens - (work.text if config.local.text == "bypass" else 0.0)
+        kept += tokens * config.local.dim * (config.local.encoder_layers + config.local.decoder_layers)
     return Memory(
         states=total * BYTES_SHARDED / shards / GIB,
         gathered=0.0 if shards == 1 else 2 * whole / GIB,

@@ -51,12 +51,13 @@ def norm(dim: int, eps: float = _DEFAULT.norm_eps) -> nn.RMSNorm:
 def rotary(
     position_T: Tensor, width: int, theta: float, dtype: torch.dtype, scaling: RopeScaling | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Cosine and sine tables (T, 1, E/2) of rotary position embedding (Su et al. 2021)."""
+    """Cosine and sine tables (T, 1, E/2) of rotary position embedding (Su et al. 2021), in at least float32."""
     frequency_E = theta ** (-torch.arange(0, width, 2, device=position_T.device, dtype=torch.float32) / width)
     size = 1.0
     if scaling is not None:
         frequency_E, size = stretched(frequency_E, theta, scaling)
     angle_T1E = position_T.float()[:, None, None] * frequency_E
+    dtype = torch.promote_types(dtype, torch.float32)
     return (angle_T1E.cos() * size).to(dtype), (angle_T1E.sin() * size).to(dtype)
 
 
@@ -64,7 +65,8 @@ def rotate(x_THE: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
     """Turn each pair of features (first half with second half) by its position's angle."""
     cos_T1E, sin_T1E = table
     first, second = x_THE.chunk(2, dim=-1)
-    return torch.cat((first * cos_T1E - second * sin_T1E, second * cos_T1E + first * sin_T1E), dim=-1)
+    turned = torch.cat((first * cos_T1E - second * sin_T1E, second * cos_T1E + first * sin_T1E), dim=-1)
+    return turned.to(x_THE.dtype)
 
 
 class SwiGLU(nn.Module):

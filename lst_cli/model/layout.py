@@ -7,12 +7,14 @@ Shape legend: T tokens, P positions of the global transformer, Q = P * k patch q
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import PADDING, Packed
+from lst_cli.text.vocabulary import Vocabulary
 
 Bounds = tuple[NDArray[np.integer], NDArray[np.integer]]
 """For each query the first and the last key that it sees; none where the last is before the first."""
@@ -45,6 +47,33 @@ class DocumentAxis:
         last = np.arange(len(self.start))
         first = self.start if window is None else np.maximum(self.start, last - window + 1)
         return _none_for_padding(first, last, self.real)
+
+
+@dataclass(frozen=True)
+class LocalPart:
+    """What of a batch the patch encoder and decoder see."""
+
+    packed: Packed
+    """The tokens that they see, with all positions."""
+    token_T: NDArray[np.bool_]
+    """Which tokens of the whole batch these are."""
+    position_P: NDArray[np.bool_]
+    """Which positions are made of them; padding counts."""
+    whole: bool
+    """Whether that is everything."""
+
+
+def local_part(packed: Packed, config: ModelConfig, vocabulary: Vocabulary) -> LocalPart:
+    """All tokens, or speech tokens only where text bypasses the local layers."""
+    position_P = np.ones(len(packed.document_P), dtype=np.bool_)
+    if config.local is None or config.local.text == "local":
+        return LocalPart(packed, np.ones(len(packed.tokens_T), dtype=np.bool_), position_P, whole=True)
+    token_T = vocabulary.is_speech(packed.tokens_T) & (packed.document_T != PADDING)
+    position_P[:] = False
+    position_P[packed.patch_T[token_T]] = True
+    names = ("tokens_T", "targets_T", "document_T", "patch_T", "closes_T")
+    chosen = replace(packed, **{name: getattr(packed, name)[token_T] for name in names})
+    return LocalPart(chosen, token_T, position_P, whole=False)
 
 
 def patch_tokens(packed: Packed, rows_P: DocumentAxis, cross_window: int, queries: int) -> Bounds:

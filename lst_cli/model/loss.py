@@ -6,6 +6,7 @@ Shape legend: T tokens, C tokens of a chunk, L width, V vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -29,6 +30,27 @@ class TokenLoss:
     """Whether the likeliest token is the target; False where ignored."""
 
 
+def chunk_loss(logits_CV: Tensor, target_C: Tensor, needs_grad: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Of one chunk: negative log-likelihood, whether the target is likeliest, and the gradient of the logits (C, V)."""
+    log_p_CV = log_probabilities(logits_CV)
+    counts_C = target_C != IGNORE
+    index_C1 = target_C.clamp(min=0)[:, None]
+    nll_C = -log_p_CV.gather(1, index_C1)[:, 0] * counts_C
+    correct_C = (log_p_CV.argmax(1) == target_C) & counts_C
+    if not needs_grad:
+        return nll_C, correct_C, log_p_CV
+    grad_CV = log_p_CV.exp_()
+    grad_CV.scatter_add_(1, index_C1, torch.full_like(index_C1, -1, dtype=grad_CV.dtype))
+    return nll_C, correct_C, (grad_CV * counts_C[:, None]).to(logits_CV.dtype)
+
+
+@cache
+def _chunk_loss(device_type: str) -> Any:
+    # Eagerly the chunk is read and written six times; compiled, the softmax, its gradient and the cast are two kernels.
+    # Fused libraries of linear and cross-entropy give the sum only, not the loss of each token that metrics need.
+    return torch.compile(chunk_loss, dynamic=True) if device_type == "cuda" else chunk_loss
+
+
 class _ChunkedCrossEntropy(torch.autograd.Function):
     """Takes the gradients in the forward pass, chunk by chunk, so that no chunk's logits are kept."""
 
@@ -36,27 +58,23 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor, needs_grad: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
+        whole_dtype, weight_VL = weight_VL.dtype, weight_VL.to(x_TL.dtype)
         grad_x_TL = torch.empty_like(x_TL) if needs_grad else None
         # Chunks add up in float32, whatever the weights' type.
-        sum_dtype = torch.promote_types(weight_VL.dtype, torch.float32)
+        sum_dtype = torch.promote_types(whole_dtype, torch.float32)
         grad_weight_VL = torch.zeros_like(weight_VL, dtype=sum_dtype) if needs_grad else None
         nlls, corrects = [], []
         for start in range(0, x_TL.shape[0], CHUNK):
             rows = slice(start, start + CHUNK)
-            x_CL, target_C = x_TL[rows], targets_T[rows]
-            log_p_CV = log_probabilities(x_CL @ weight_VL.T)
-            counts_C = target_C != IGNORE
-            index_C1 = target_C.clamp(min=0)[:, None]
-            nlls.append(-log_p_CV.gather(1, index_C1)[:, 0] * counts_C)
-            corrects.append((log_p_CV.argmax(1) == target_C) & counts_C)
+            logits_CV = x_TL[rows] @ weight_VL.T
+            nll_C, correct_C, grad_CV = _chunk_loss(x_TL.device.type)(logits_CV, targets_T[rows], needs_grad)
+            nlls.append(nll_C)
+            corrects.append(correct_C)
             if grad_x_TL is not None and grad_weight_VL is not None:
-                grad_CV = log_p_CV.exp_()
-                grad_CV.scatter_add_(1, index_C1, torch.full_like(index_C1, -1, dtype=grad_CV.dtype))
-                grad_CV = (grad_CV * counts_C[:, None]).to(x_TL.dtype)
                 grad_x_TL[rows] = grad_CV @ weight_VL
-                grad_weight_VL += grad_CV.T @ x_CL
+                grad_weight_VL += grad_CV.T @ x_TL[rows]
         if grad_x_TL is not None and grad_weight_VL is not None:
-            ctx.save_for_backward(grad_x_TL, grad_weight_VL.to(weight_VL.dtype))
+            ctx.save_for_backward(grad_x_TL, grad_weight_VL.to(whole_dtype))
         nll_T, correct_T = torch.cat(nlls), torch.cat(corrects)
         ctx.mark_non_differentiable(nll_T, correct_T)
         return nll_T.sum(), nll_T, correct_T
@@ -73,7 +91,12 @@ def token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
     apply: Any = _ChunkedCrossEntropy.apply
     # Inside of the function gradients always look off, and needed ones also under no_grad: it has to be told.
     needs_grad = torch.is_grad_enabled() and (x_TL.requires_grad or weight_VL.requires_grad)
-    return TokenLoss(*apply(x_TL, weight_VL.to(x_TL.dtype), targets_T, needs_grad))
+    device = x_TL.device.type
+    # Autocast would cast the output layer again for every chunk.
+    if not torch.amp.autocast_mode.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return TokenLoss(*apply(x_TL, weight_VL, targets_T, needs_grad))
+    with torch.autocast(device, enabled=False):
+        return TokenLoss(*apply(x_TL.to(torch.get_autocast_dtype(device)), weight_VL, targets_T, needs_grad))
 
 
 def log_probabilities(logits_TV: Tensor) -> Tensor:

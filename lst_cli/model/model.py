@@ -80,20 +80,39 @@ class Latent(SpeechTextModel):
         self.encoder = PatchEncoder(local, config.queries, config.rope_theta)
         self.decoder = PatchDecoder(local, config.queries, config.rope_theta)
         self.local = local
+        bypass = local.text == "bypass"
+        self.text_in = linear(local.dim, config.dim) if bypass else None
+        self.text_out = linear(config.dim, local.dim) if bypass else None
+
+    def text_vectors(self, x_NL: Tensor) -> Tensor:
+        """Embeddings of text tokens (N, L) to their positions' vectors (N, D), where text bypasses the local layers."""
+        assert self.text_in is not None
+        out_ND: Tensor = self.text_in(x_NL)
+        return out_ND
+
+    def text_states(self, global_ND: Tensor) -> Tensor:
+        """Global outputs of text positions (N, D) to token states (N, L), where text bypasses the local layers."""
+        assert self.text_out is not None
+        out_NL: Tensor = self.text_out(global_ND)
+        return out_NL
 
     def encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Token states (T, L) and patch vectors (P, D) as they leave the patch encoder."""
+        """States of the tokens in the local layers (T, L) and vectors of all positions (P, D)."""
         local = batch.local
         assert local is not None, "the batch was made for a baseline"
+        x_TL = self.embedding(batch.tokens_T)
+        bypass = local.bypass
         token_TL, patch_PD = self.encoder(
-            self.embedding(batch.tokens_T),
+            x_TL if bypass is None else x_TL[bypass.speech_T],
             local.patch_T,
             local.position_T,
-            batch.position_P.shape[0],
+            local.patches,
             [over(local.tokens_T)] * self.local.encoder_layers,
             [over(local.patch_to_tokens_Q)] * self.local.encoder_layers,
         )
-        return token_TL, patch_PD
+        if bypass is None:
+            return token_TL, patch_PD
+        return token_TL, bypass.positions(patch_PD, self.text_vectors(x_TL[bypass.text_T]))
 
     def states(self, batch: Batch) -> Tensor:
         """Token states (T, L)."""
@@ -110,6 +129,8 @@ class Latent(SpeechTextModel):
             [over(local.token_to_patches_T)] * self.local.decoder_layers,
             [over_tokens] * self.local.decoder_layers,
         )
+        if local.bypass is not None:
+            x_TL = local.bypass.tokens(x_TL, self.text_states(global_PD[local.bypass.text_P]))
         out_TL: Tensor = self.norm(x_TL)
         return out_TL
 

@@ -26,6 +26,9 @@ class LocalConfig:
     """Tokens that a token sees in self-attention, itself included."""
     cross_window: int = Field(default=512, ge=1, le=1 << 24)
     """Patches that cross-attention reaches: 1 is the own patch (encoder) or the last closed one (decoder) only."""
+    text: Literal["local", "bypass"] = "local"
+    """``local``: text tokens go through encoder and decoder as speech does. ``bypass``: from the embedding straight to
+    the global transformer, and from there to the output layer; encoder and decoder see speech tokens only."""
 
 
 @config_dataclass
@@ -143,6 +146,8 @@ def _local_problems(config: ModelConfig, local: LocalConfig) -> list[str]:
         problems.append(f"local.dim {local.dim} must be a multiple of local.heads {local.heads}, with an even quotient")
     if 0 in (local.encoder_layers, local.decoder_layers) and local.dim != config.dim:
         problems.append("a model without encoder or decoder layers needs local.dim = dim")
+    if local.text == "bypass" and 0 in (local.encoder_layers, local.decoder_layers):
+        problems.append("local.text: bypass needs encoder and decoder layers to go round")
     if local.window < 1 or local.cross_window < 1:
         problems.append("local.window and local.cross_window must be 1 or more")
     return problems

@@ -30,3 +30,12 @@ def test_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     with pytest.raises(UserError, match=f"--device {name}"):
         pick_device(name)
+    with pytest.raises(UserError, match=f"run.device {name}"):
+        pick_device(name, option="run.device")
+
+
+def test_float32_is_exact_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.backends, "fp32_precision", "none")
+    pick_device("cuda")
+    assert torch.backends.fp32_precision == "ieee"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -36,8 +37,12 @@ def baseline_config(layers: int = 2, dim: int = 32, heads: int = 2) -> ModelConf
     return ModelConfig(family="baseline", layers=layers, dim=dim, heads=heads)
 
 
-def latent_config(cross_window: int = 512, window: int = 512) -> ModelConfig:
-    local = LocalConfig(dim=16, heads=2, encoder_layers=1, decoder_layers=2, window=window, cross_window=cross_window)
+def latent_config(
+    cross_window: int = 512, window: int = 512, text: Literal["local", "bypass"] = "local"
+) -> ModelConfig:
+    local = LocalConfig(
+        dim=16, heads=2, encoder_layers=1, decoder_layers=2, window=window, cross_window=cross_window, text=text
+    )
     return ModelConfig(family="lst", layers=2, dim=32, heads=2, local=local)
 
 

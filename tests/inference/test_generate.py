@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
-from lst_cli.inference.generate import Prompt, allowed_tokens, generate
+from lst_cli.inference import generate as generation
+from lst_cli.inference.generate import Prompt, allowed_tokens, generate, to_host
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.transcription import asr_prompt, transcribe_units
 from lst_cli.model.model_config import ModelConfig
@@ -212,3 +213,15 @@ def test_impossible_settings_are_all_named() -> None:
         for value in (float("inf"), float("nan")):
             with pytest.raises(UserError):
                 Sampling(**{setting: value})
+
+
+@pytest.mark.parametrize("sampling", [None, Sampling(temperature=0.8, top_p=0.9, repetition_penalty=1.2)])
+def test_the_device_is_read_once_a_token(
+    reciting: LoadedModel, monkeypatch: pytest.MonkeyPatch, sampling: Sampling | None
+) -> None:
+    reads: list[int] = []
+    monkeypatch.setattr(generation, "to_host", lambda *values: reads.append(1) or to_host(*values))
+    words = vocabulary()
+    out = generate(reciting, [prompt(words.s_marker, limit=6)] * 3, "speech", sampling)
+    steps = max(len(each.tokens) + each.ended for each in out)
+    assert len(reads) == min(steps, 6)

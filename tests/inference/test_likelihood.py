@@ -91,6 +91,8 @@ CASES = {
     "small-windows": (latent_config(cross_window=2, window=7), PatchingConfig(size=5)),
     "size-1": (latent_config(), PatchingConfig(size=1)),
     "no-layers": (NO_LAYERS, PatchingConfig(size=4)),
+    "bypass": (latent_config(text="bypass"), PatchingConfig(size=4)),
+    "bypass-small-windows": (latent_config(cross_window=2, window=7, text="bypass"), PatchingConfig(size=3)),
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lst_cli.model.batch import Batch, make_batch
 from lst_cli.model.model import SpeechTextModel, build_model
@@ -27,8 +29,25 @@ WIDE = dataclasses.replace(LST, local=dataclasses.replace(LOCAL, window=512, cro
 
 NO_LAYERS = dataclasses.replace(LST, local=dataclasses.replace(LOCAL, dim=32, encoder_layers=0, decoder_layers=0))
 
+BYPASS = dataclasses.replace(LST, local=dataclasses.replace(LOCAL, text="bypass"))
+
 SIZES = {"tokens": 192, "positions": 192}
 """Fixed sizes: with equal shapes equal inputs must give equal bits."""
+
+
+class Copies(TorchDispatchMode):
+    """Counts copies between the host and the meta device, which stands for a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_device = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default):
+            source = args[1] if func is torch.ops.aten.copy_.default else args[0]
+            self.to_device += source.device.type == "cpu" and out.device.type == "meta"
+        return out
 
 
 def model(config: ModelConfig, seed: int = 0) -> SpeechTextModel:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention.flex_attention import BlockMask
 
-from lst_cli.model.attention import Spans, attend, attend_flex, flex_block_mask
+from lst_cli.model import attention
+from lst_cli.model.attention import Spans, attend
 from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import (
     BASELINE,
@@ -28,7 +28,7 @@ def dense_mask(low, high, keys):
 
 
 @pytest.mark.parametrize("queries,keys", [(300, 300), (130, 520), (520, 130), (5, 7)])
-def test_attention_equals_a_dense_softmax_and_flex_attention(queries, keys):
+def test_attention_equals_a_dense_softmax_and_flex_attention(monkeypatch, queries, keys):
     rng = np.random.default_rng(queries)
     low = np.sort(rng.integers(0, keys, queries))
     high = np.minimum(low + rng.integers(-1, 90, queries), keys - 1)
@@ -38,12 +38,13 @@ def test_attention_equals_a_dense_softmax_and_flex_attention(queries, keys):
     weights = torch.einsum("the,she->hts", q, k / 4).masked_fill(~mask, float("-inf")).softmax(-1).nan_to_num(0)
     expected = torch.einsum("hts,she->the", weights, v)
     torch.testing.assert_close(attend(q, k, v, spans), expected, rtol=1e-4, atol=1e-5)
-    flex = attend_flex(q, k, v, flex_block_mask(spans, low, high))
+    monkeypatch.setattr(attention, "uses_flex", lambda device_type: True)
+    flex = attend(q, k, v, Spans.build(low, high, keys, CPU))
     torch.testing.assert_close(flex, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("cut", ["static", "aligned"])
-def test_flex_attention_equals_attention_on_cpu_over_the_spans_of_a_batch(cut):
+def test_flex_attention_equals_attention_on_cpu_over_the_spans_of_a_batch(monkeypatch, cut):
     documents = [item for seed in range(5) for item in random_documents(seed)]
     each = [packed([item], PatchingConfig(), cut, pad=False) for item in documents]
     batch = batch_for(LST, end_to_end(each, empty=1).padded(700, 650))
@@ -55,7 +56,10 @@ def test_flex_attention_equals_attention_on_cpu_over_the_spans_of_a_batch(cut):
         assert (high < low).any()
         q, k, v = (torch.randn(n, 2, 16, generator=generator) for n in (len(low), spans.keys, spans.keys))
         inputs = [x.requires_grad_() for x in (q, k, v)]
-        flex, ours = attend_flex(q, k, v, flex_block_mask(spans, low, high)), attend(q, k, v, spans)
+        ours = attend(q, k, v, spans)
+        with monkeypatch.context() as patch:
+            patch.setattr(attention, "uses_flex", lambda device_type: True)
+            flex = attend(q, k, v, Spans.build(low, high, spans.keys, CPU))
         torch.testing.assert_close(flex, ours, rtol=1e-4, atol=1e-5)
         assert (ours[torch.from_numpy(high < low)] == 0).all()
         weight = torch.randn(ours.shape, generator=generator)
@@ -64,26 +68,29 @@ def test_flex_attention_equals_attention_on_cpu_over_the_spans_of_a_batch(cut):
 
 
 @pytest.mark.parametrize("queries", [384, 300])
-def test_block_mask_marks_whole_and_empty_blocks(queries):
+def test_block_mask_marks_whole_and_empty_blocks(monkeypatch, queries):
+    monkeypatch.setattr(attention, "uses_flex", lambda device_type: True)
     low, high = np.zeros(queries, dtype=np.int64), np.arange(queries)
-    mask = flex_block_mask(Spans.build(low, high, 384, CPU), low, high)
+    mask = Spans.build(low, high, 384, CPU).block_mask
+    assert mask is not None
     assert mask.kv_num_blocks.tolist() == [[[1, 1, 1]]]
+    assert mask.full_kv_num_blocks is not None
     assert mask.full_kv_num_blocks.tolist() == [[[0, 1, 2]]]
+    # By keys: as torch derives them from the lists by queries.
+    derived = BlockMask.from_kv_blocks(
+        mask.kv_num_blocks, mask.kv_indices, mask.full_kv_num_blocks, mask.full_kv_indices, seq_lengths=(queries, 384)
+    )
+    for name in ("q_num_blocks", "q_indices", "full_q_num_blocks", "full_q_indices"):
+        assert torch.equal(getattr(mask, name), getattr(derived, name))
 
 
 @pytest.mark.parametrize(("config", "cut"), [(LST, "static"), (BASELINE, "none")], ids=["lst", "baseline"])
 def test_flex_attention_trains_under_autocast(monkeypatch, config, cut):
     """As on one GPU, where autocast keeps the residual stream in float32 and makes matrix products in bfloat16."""
-    plain = Spans.build.__func__
-
-    def with_block_mask(cls, low_T, high_T, keys, device):
-        spans = plain(cls, low_T, high_T, keys, device)
-        return dataclasses.replace(spans, cpu_blocks=(), block_mask=flex_block_mask(spans, low_T, high_T))
-
     made = packed(random_documents(0), PatchingConfig(), cut)
     found = []
-    for build in (plain, with_block_mask):
-        monkeypatch.setattr(Spans, "build", classmethod(build))
+    for flex in (False, True):
+        monkeypatch.setattr(attention, "uses_flex", lambda device_type, flex=flex: flex)
         net, batch = model(config).train(), batch_for(config, made)
         with torch.autocast("cpu", torch.bfloat16):
             loss = net(batch).total

@@ -15,6 +15,7 @@ from lst_cli.patching.strategies import Cut, PatchingConfig, drawn_cut
 from tests.model import helpers
 from tests.model.helpers import (
     BASELINE,
+    BYPASS,
     LST,
     NO_LAYERS,
     OWN_PATCH,
@@ -35,8 +36,17 @@ PATCHINGS = st.builds(PatchingConfig, size=st.integers(2, 5), silence=st.sampled
 
 MODELS = {
     name: helpers.model(config)
-    for name, config in {"lst": LST, "own": OWN_PATCH, "wide": WIDE, "no layers": NO_LAYERS, "base": BASELINE}.items()
+    for name, config in {
+        "lst": LST,
+        "own": OWN_PATCH,
+        "wide": WIDE,
+        "no layers": NO_LAYERS,
+        "bypass": BYPASS,
+        "base": BASELINE,
+    }.items()
 }
+NOISE = {"bypass": 1e-5}
+"""Where text bypasses the local layers, the number of speech tokens sets their shapes, and shapes the rounding."""
 CASES = [(name, cut) for name in MODELS for cut in CUTS if name != "base" or cut == "none"]
 
 
@@ -83,7 +93,7 @@ def test_no_logit_depends_on_a_later_token(name, cut, segments, seed, where, con
     for how in ("end", "text", "same word", "new word"):
         other = changed_after(documents[chosen], t, how, rng)
         after = logits(MODELS[name], packed([*documents[:chosen], other, *documents[chosen + 1 :]], config, cuts))
-        torch.testing.assert_close(after[: start + t + 1], before[: start + t + 1], rtol=0, atol=0)
+        torch.testing.assert_close(after[: start + t + 1], before[: start + t + 1], rtol=0, atol=NOISE.get(name, 0))
 
 
 @pytest.mark.parametrize(("name", "cut"), CASES)
@@ -111,10 +121,10 @@ def test_no_logit_depends_on_another_document(name, cut, segments, seed, config)
     )
     after = with_other(dataclasses.replace(doc, tokens=ids))
     for rows in (slice(start), slice(stop, end)):
-        torch.testing.assert_close(after[rows], before[rows], rtol=0, atol=0)
+        torch.testing.assert_close(after[rows], before[rows], rtol=0, atol=NOISE.get(name, 0))
     # Other patches: documents behind it move along the global sequence, those before it not by a bit.
     after = with_other(Document(tokens=np.roll(doc.tokens, 1)[::-1], words=doc.words[::-1]))
-    torch.testing.assert_close(after[:start], before[:start], rtol=0, atol=0)
+    torch.testing.assert_close(after[:start], before[:start], rtol=0, atol=NOISE.get(name, 0))
     torch.testing.assert_close(after[stop:end], before[stop:end], rtol=0, atol=5e-6)
 
 

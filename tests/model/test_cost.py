@@ -16,7 +16,7 @@ from lst_cli.model.model import build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document
 from lst_cli.patching.strategies import PatchingConfig
-from tests.model.helpers import BASELINE, LOCAL, LST, VOCABULARY, batch_for, model, packed
+from tests.model.helpers import BASELINE, BYPASS, LOCAL, LST, VOCABULARY, batch_for, model, packed
 
 PAPER_VOCABULARY = 32_503
 
@@ -36,10 +36,13 @@ def test_the_latent_model_saves_a_fifth_on_the_papers_mixture():
     assert share["global_transformer"] / alone["global_transformer"] == pytest.approx(2.42 / 3.00)
 
 
-@pytest.mark.parametrize("config", [BASELINE, dataclasses.replace(LST, local=dataclasses.replace(LOCAL, window=8))])
+@pytest.mark.parametrize(
+    "config", [BASELINE, dataclasses.replace(LST, local=dataclasses.replace(LOCAL, window=8)), BYPASS]
+)
 def test_counts_agree_with_torch_apart_from_attention(config):
     net = model(config)
     tokens = VOCABULARY.units_to_ids(torch.arange(120).numpy() % VOCABULARY.units)
+    tokens[40:60] = 4  # text
     cut = "none" if config.local is None else "static"
     batch = batch_for(config, packed([Document(tokens=tokens)], PatchingConfig(size=4), cut, pad=False))
     counter = FlopCounterMode(display=False)
@@ -48,7 +51,7 @@ def test_counts_agree_with_torch_apart_from_attention(config):
     # Attention is made of batched products, all else of plain ones.
     products = sum(n for op, n in counter.get_flop_counts()["Global"].items() if "bmm" not in str(op))
     # With no context there is no cost of attention in the count.
-    work = Workload(positions=len(batch.position_P), tokens=len(tokens), context=0)
+    work = Workload(positions=len(batch.position_P), tokens=len(tokens), context=0, text=20)
     assert sum(forward_flops(config, VOCABULARY.size, work).values()) == pytest.approx(products)
 
 

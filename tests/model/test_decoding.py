@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lst_cli.model.decoding import DecodingState
+from lst_cli.model.step_graph import Outputs
 from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import (
     BASELINE,
+    BYPASS,
     LST,
     NO_LAYERS,
     OWN_PATCH,
     VOCABULARY,
     WIDE,
+    Copies,
     document,
     logits,
     model,
@@ -26,7 +29,14 @@ from tests.model.helpers import (
     torn,
 )
 
-CONFIGS = {"lst": LST, "own": OWN_PATCH, "wide": WIDE, "no local layers": NO_LAYERS, "baseline": BASELINE}
+CONFIGS = {
+    "lst": LST,
+    "own": OWN_PATCH,
+    "wide": WIDE,
+    "no local layers": NO_LAYERS,
+    "bypass": BYPASS,
+    "baseline": BASELINE,
+}
 MODELS = {name: model(config) for name, config in CONFIGS.items()}
 SIZE = 3
 
@@ -132,3 +142,53 @@ def test_nothing_can_be_scored_before_a_first_token():
     state = DecodingState(MODELS["lst"], VOCABULARY, SIZE, 1)
     with pytest.raises(ValueError, match="fed nothing"):
         state.score(np.array([0]), [np.array([3])])
+
+
+def emulated(work):
+    """A recorder as CUDA graphs are: what is replayed sees nothing but the tensors that it was recorded with."""
+    outputs: Outputs = work()
+
+    def replay() -> None:
+        for output, new in zip(outputs, work(), strict=True):
+            output.copy_(new)
+
+    return outputs, replay
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_replayed_steps_equal_one_pass(name):
+    """Rows of unequal lengths, some of which stop early: steps differ in rows and in patches."""
+    rng = np.random.default_rng(2)
+    documents = [document(rng, [(True, n), (False, 3), (True, 30)]) for n in (70, 40, 25)]
+    expected = full_logits(name, documents)
+    state = DecodingState(MODELS[name], VOCABULARY, SIZE, 3, emulated)
+    state.feed(np.arange(3), [item.tokens[:n] for item, n in zip(documents, (5, 9, 4), strict=True)])
+    assert state.graphs is not None
+    while len(rows := np.flatnonzero(state.lengths < [len(item.tokens) for item in documents])):
+        at = state.lengths[rows]
+        out = state.feed(rows, [documents[row].tokens[place : place + 1] for row, place in zip(rows, at, strict=True)])
+        for row, place, got in zip(rows, at, out, strict=True):
+            torch.testing.assert_close(got, expected[row][place], rtol=1e-4, atol=1e-4)
+    assert state.graphs.replayed > 40
+    ending = VOCABULARY.units_to_ids(rng.integers(0, VOCABULARY.units, 4))
+    (score,) = state.select(np.array([1])).score(np.array([0]), [ending])
+    whole = dataclasses.replace(documents[1], tokens=np.append(documents[1].tokens, ending), words=None)
+    log_p = full_logits(name, [whole])[0].log_softmax(-1)[-5:-1]
+    expected_score = log_p.gather(1, torch.from_numpy(ending.astype(np.int64))[:, None])[:, 0]
+    torch.testing.assert_close(score, expected_score, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_a_step_is_one_copy_to_the_device_and_never_waits_for_it(name):
+    """On the meta device whatever needs a value of a tensor is an error."""
+    net = model(CONFIGS[name]).to("meta")
+    state = DecodingState(net, VOCABULARY, SIZE, 2)
+    speech = VOCABULARY.units_to_ids(np.arange(5))
+    state.feed(np.arange(2), [np.append(VOCABULARY.s_marker, speech), np.array([VOCABULARY.t_marker, 4])])
+    for rows in (np.arange(2), np.array([1])):
+        with Copies() as copies:
+            state.feed(rows, [speech[:1]] * len(rows))
+        assert copies.to_device == 1
+    with Copies() as copies:
+        state.select(np.array([1, 0, 0]))
+    assert copies.to_device == 1

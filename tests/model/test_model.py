@@ -11,12 +11,14 @@ import torch
 from lst_cli.errors import UserError
 from lst_cli.model.architectures import ARCHITECTURES, architecture
 from lst_cli.model.batch import TargetModality
+from lst_cli.model.layout import local_part
 from lst_cli.model.loss import CHUNK, token_loss
 from lst_cli.model.model import Latent, build_model
 from lst_cli.patching.packed import IGNORE, Document
 from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import (
     BASELINE,
+    BYPASS,
     LOCAL,
     LST,
     NO_LAYERS,
@@ -33,11 +35,11 @@ from tests.model.helpers import (
     torn,
 )
 
-NAMES = ["lst", "own", "wide", "no layers", "baseline"]
+NAMES = ["lst", "own", "wide", "no layers", "bypass", "baseline"]
 
 
 @pytest.mark.parametrize("cut", ["none", "static", "aligned", "mixed"])
-@pytest.mark.parametrize("config", [LST, OWN_PATCH, WIDE, NO_LAYERS, BASELINE], ids=NAMES)
+@pytest.mark.parametrize("config", [LST, OWN_PATCH, WIDE, NO_LAYERS, BYPASS, BASELINE], ids=NAMES)
 @pytest.mark.parametrize("seed", range(3))
 def test_packed_equals_unpacked(config, cut, seed):
     """Documents in one row, also with padding behind and empty positions between them, as in training batches."""
@@ -60,7 +62,8 @@ def test_packed_equals_unpacked(config, cut, seed):
         starts_P = np.diff(padded.document_P if config.local else padded.document_T, prepend=-2) != 0
         assert (batch.position_P[starts_P] == 0).all()
         if batch.local is not None:
-            assert (batch.local.position_T[np.diff(padded.document_T, prepend=-2) != 0] == 0).all()
+            seen = padded if config is not BYPASS else local_part(padded, config, VOCABULARY).packed
+            assert (batch.local.position_T[np.diff(seen.document_T, prepend=-2) != 0] == 0).all()
 
 
 def test_one_token_patches_without_local_layers_are_the_baseline():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import typer
@@ -13,6 +14,8 @@ app = typer.Typer(help="The named architectures and what they cost.", no_args_is
 
 VocabularySize = Annotated[int, typer.Option(min=1, help="Token ids: text pieces, two markers, speech tokens.")]
 _PAPER_VOCABULARY = 32_000 + 2 + 501
+_PATCH = 4
+"""Speech tokens of a static patch."""
 
 
 @app.command("ls")
@@ -51,17 +54,27 @@ def show(
     checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Keep only each layer's input.")] = False,
     json: Json = False,
 ) -> None:
-    """Print parameters by module, FLOPs per position and token, and memory per GPU."""
+    """Print parameters by module, positions and FLOPs against the baseline's, and memory per GPU."""
     from lst_cli.config import to_dict
     from lst_cli.model.architectures import architecture
-    from lst_cli.model.cost import Workload, forward_flops, memory, parameters
+    from lst_cli.model.cost import Workload, forward_flops, memory, parameters, train_flops
 
     config = architecture(name)
     ratio = tokens_per_position if config.local else 1.0
-    work = Workload(positions=positions * sequences, tokens=positions * sequences * ratio, context=positions)
+    work = Workload(
+        positions=positions * sequences,
+        tokens=positions * sequences * ratio,
+        context=positions,
+        # Text is a position each, and static patches hold four speech tokens.
+        text=positions * sequences * max(0.0, (_PATCH - ratio) / (_PATCH - 1)),
+    )
     counts, flops = parameters(config, vocabulary), forward_flops(config, vocabulary, work)
     needs = memory(config, vocabulary, work, shards, checkpointing=checkpointing)
     training = 3 * sum(flops.values())
+    # The baseline at equal data: every token is a position.
+    same = Workload(positions=work.tokens, tokens=work.tokens, context=positions)
+    unpatched = train_flops(dataclasses.replace(config, family="baseline", local=None), vocabulary, same)
+    fewer = {"positions": 1 - work.positions / work.tokens, "flops": 1 - training / unpatched}
     if json:
         print_json(
             {
@@ -71,6 +84,7 @@ def show(
                 "forward_flops": flops,
                 "train_flops_per_position": training / work.positions,
                 "train_flops_per_token": training / work.tokens,
+                "fewer_than_baseline": fewer,
                 "memory_gib": {"states": needs.states, "gathered": needs.gathered, "activations": needs.activations},
             }
         )
@@ -85,6 +99,11 @@ def show(
         f"training: {training / work.positions / 1e9:,.2f} GFLOPs a position, "
         f"{training / work.tokens / 1e9:,.2f} GFLOPs a token at {ratio:.2f} tokens a position"
     )
+    if config.local:
+        print(
+            f"against the baseline at equal data: {fewer['positions']:.1%} fewer positions (the paper's count), "
+            f"{fewer['flops']:.1%} fewer FLOPs"
+        )
     print(
         f"memory of each of {shards} GPUs at {sequences} x {positions} positions: {needs.total:.1f} GiB "
         f"(states {needs.states:.1f}, gathered {needs.gathered:.1f}, activations about {needs.activations:.1f})"

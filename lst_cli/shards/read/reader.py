@@ -7,8 +7,8 @@ of stream ``q % streams``; a step takes ``global_batch_size`` of them, and rank 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import Field
@@ -98,6 +98,8 @@ class Reader:
             stream: Place({source.name: Cursor(stream) for source in sources}) for stream in range(config.streams)
         }
         self._prefetch: Prefetch[tuple[StepData, dict[int, Place]]] | None = None
+        self.prepare: Callable[[StepData], Any] = lambda data: None
+        """Called on each step in the reader's thread, so that the training step finds its batches made."""
 
     def __iter__(self) -> Iterator[StepData]:
         return self
@@ -164,7 +166,7 @@ class Reader:
                 sequences=tuple(sequence for sequence in made if sequence is not None),
                 positions=config.positions,
             )
-            yield data, {stream: streams[stream].place() for stream in touched}
+            yield replace(data, prepared=self.prepare(data)), {stream: streams[stream].place() for stream in touched}
             step += 1
 
     def _lines(self) -> dict[str, BlockLine]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class StepData:
     sequences: tuple[Sequence, ...]
     positions: int
     """Positions of every sequence, empty ones included."""
+    prepared: Any = None
+    """What :attr:`lst_cli.shards.read.reader.Reader.prepare` made of the step, in the reader's thread."""
 
     def packed(self, first: int = 0, last: int | None = None) -> Packed:
         """Some of the sequences (all by default) end to end in one row."""

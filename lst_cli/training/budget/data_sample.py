@@ -41,6 +41,8 @@ class SequenceSample:
     positions: float
     context: float
     """Length of a position's document, in positions."""
+    text: float
+    """Text tokens and markers."""
     speech_documents: float
     text_documents: float
 
@@ -88,7 +90,7 @@ def _sample_of(
     # A document that spans two sequences counts in the one where it ends.
     ends = packed.document_T[real_T & (packed.tokens_T == vocabulary.eos)]
     lengths = np.bincount(packed.document_P[packed.document_P != PADDING])
-    work = workload(float(documents.sum()), lengths)
+    work = workload(float(documents.sum()), lengths, text=float(np.count_nonzero(real_T & ~speech_T)))
     speech_tokens = speech.count(packed.tokens_T[speech_T])
     return SequenceSample(
         tokens=(work.tokens - float(speech_T.sum()) + speech_tokens) / sequences,
@@ -96,6 +98,7 @@ def _sample_of(
         ids=work.tokens / sequences,
         positions=work.positions / sequences,
         context=work.context,
+        text=work.text / sequences,
         speech_documents=float(has_speech[ends].sum()) / sequences,
         text_documents=float((~has_speech[ends]).sum()) / sequences,
     )

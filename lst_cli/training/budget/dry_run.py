@@ -145,7 +145,12 @@ def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
 
 
 def _work(sample: SequenceSample, sequences: int) -> Workload:
-    return Workload(positions=sample.positions * sequences, tokens=sample.ids * sequences, context=sample.context)
+    return Workload(
+        positions=sample.positions * sequences,
+        tokens=sample.ids * sequences,
+        context=sample.context,
+        text=sample.text * sequences,
+    )
 
 
 def _epochs(sources: Sequence[Source], sample: SequenceSample, sequences: int) -> dict[str, float]:

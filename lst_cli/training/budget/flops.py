@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lst_cli.model.cost import Workload, train_flops
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import PADDING, Packed
+from lst_cli.text.vocabulary import Vocabulary
 
 PEAK_BF16 = {
     "A100": 312e12,
@@ -35,19 +36,21 @@ def peak_of(gpu: str) -> float | None:
     return next(matching, None)
 
 
-def step_flops(packed: Packed, config: ModelConfig, vocabulary_size: int) -> float:
-    """FLOPs of the forward and backward pass over a batch."""
+def step_flops(packed: Packed, config: ModelConfig, vocabulary: Vocabulary) -> float:
+    """FLOPs of a forward and backward pass over a batch."""
     tokens = _lengths(packed.document_T)
     positions = tokens if config.local is None else _lengths(packed.document_P)
-    return train_flops(config, vocabulary_size, workload(float(tokens.sum()), positions))
+    text_T = (packed.document_T != PADDING) & ~vocabulary.is_speech(packed.tokens_T)
+    work = workload(float(tokens.sum()), positions, text=float(np.count_nonzero(text_T)))
+    return train_flops(config, vocabulary.size, work)
 
 
-def workload(tokens: float, lengths: NDArray[np.integer]) -> Workload:
-    """The workload of this many tokens in documents of these lengths (in positions)."""
+def workload(tokens: float, lengths: NDArray[np.integer], *, text: float = 0.0) -> Workload:
+    """The workload of this many tokens in documents of these lengths (in positions); ``text`` are text or markers."""
     positions = float(lengths.sum())
     # A position's document is as long as the mean over positions, not over documents.
     context = float((lengths.astype(np.float64) ** 2).sum()) / max(positions, 1.0)
-    return Workload(positions=max(positions, 1.0), tokens=tokens, context=context)
+    return Workload(positions=max(positions, 1.0), tokens=tokens, context=context, text=text)
 
 
 def _lengths(document: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -95,8 +95,8 @@ class RunSection:
     activation_checkpointing: bool = False
     """Recompute activations in the backward pass instead of keeping them."""
 
-    compile: bool = False
-    """Compile the layers with ``torch.compile``."""
+    compile: bool | None = None
+    """Compile the layers with ``torch.compile``; by default on GPUs only."""
 
     threads: int | None = Field(default=None, ge=1, le=10**4)
     """CPU threads of one process; by default, the cores divided by the processes on the machine. The environment

@@ -13,6 +13,7 @@ from fairseq2.runtime.dependency import DependencyContainer
 from torch import nn
 
 from lst_cli.model.architectures import ARCHITECTURES
+from lst_cli.model.attention import allow_programs
 from lst_cli.model.model import Baseline, Latent, SpeechTextModel, build_model
 from lst_cli.model.model_config import ModelConfig
 
@@ -48,7 +49,7 @@ def register_families(container: DependencyContainer, configured: FamilyConfig |
             factory=_build,
             fsdp_applier=_apply_fsdp,
             layerwise_ac_applier=_apply_activation_checkpointing,
-            compiler=_compile,
+            compiler=compile_layers,
         )
     for name, config in ARCHITECTURES.items():
         container.register_instance(FamilyConfig, FamilyConfig(model=config), key=name)
@@ -82,8 +83,10 @@ def _apply_activation_checkpointing(model: SpeechTextModel, every_nth_layer: int
     return model
 
 
-def _compile(model: SpeechTextModel, *args: object, **kwargs: object) -> None:
+def compile_layers(model: SpeechTextModel, *args: object, **kwargs: object) -> None:
+    """Compile a model for training; arguments as those of ``torch.compile``."""
     # Layer by layer: one compiled program serves all layers of a stack, and FSDP's hooks stay outside of it.
+    allow_programs()
     for stack in _layer_stacks(model):
         for layer in stack:
             layer.compile(*args, **kwargs)  # type: ignore[no-untyped-call]

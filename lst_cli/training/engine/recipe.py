@@ -19,8 +19,9 @@ from fairseq2.runtime.dependency import DependencyContainer, DependencyResolver
 from fairseq2.task import Task, TaskStopException
 
 from lst_cli.console import say, warn
+from lst_cli.distributed.device import pick_device
 from lst_cli.distributed.first_rank import first_alone
-from lst_cli.distributed.launcher import lost_others
+from lst_cli.distributed.launcher import lost_others, this_rank
 from lst_cli.training.budget.disk import check_room, full_disk, most_checkpoints
 from lst_cli.training.budget.flops import peak_of
 from lst_cli.training.engine.early_stopping import PatienceStopper
@@ -63,16 +64,15 @@ def train(job: Job) -> Reached:
     :raises UserError: the disk has too little space for the checkpoints, or is full.
     :raises LstError: a gradient is not finite, another process has failed, or the reader raises it.
     """
-    run_ = job.config.run
-    if run_.device != "auto":
-        os.environ["FAIRSEQ2_DEVICE"] = "cuda:0" if run_.device == "cuda" else "cpu"
+    device = pick_device(job.config.run.device, this_rank().local, option="run.device")
+    os.environ["FAIRSEQ2_DEVICE"] = device
     recipe = _TrainingRecipe(job)
     # Every run ends with a stop request: fairseq2's trainer ignores one if it knows a last step.
     with tidy_logs(), suppress(TaskStopException):
         try:
             run(
                 recipe,
-                recipe_config(job),
+                recipe_config(job, device.split(":")[0]),
                 job.folders.logs,
                 checkpoint_dir=job.checkpoints,
                 no_rich=True,

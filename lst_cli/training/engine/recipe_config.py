@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from fairseq2.recipe.config import (
     ActivationCheckpointingConfig,
-    AdamWConfig,
-    AdamWGroupConfig,
     CommonSection,
+    CompileOptions,
     CosineAnnealingLRConfig,
     FSDPConfig,
     GangSection,
@@ -28,6 +27,7 @@ from fairseq2.recipe.config import (
 
 from lst_cli.distributed.launcher import world_size
 from lst_cli.training.config.train_config import TrainConfig
+from lst_cli.training.engine.device_defaults import adamw, compiles
 from lst_cli.training.engine.families import CONFIGURED
 from lst_cli.training.engine.job import Job
 
@@ -45,12 +45,18 @@ class RecipeConfig:
     common: CommonSection
 
 
-def recipe_config(job: Job) -> RecipeConfig:
-    """The sections of a job."""
+def recipe_config(job: Job, device_type: str) -> RecipeConfig:
+    """The sections of a job on this kind of device."""
     config, run = job.config, job.config.run
     optimizer, schedule = config.optimizer, config.schedule
     return RecipeConfig(
-        model=ModelSection(family=job.family.model.family, arch=CONFIGURED, path=job.weights, compile=run.compile),
+        model=ModelSection(
+            family=job.family.model.family,
+            arch=CONFIGURED,
+            path=job.weights,
+            compile=compiles(run, device_type),
+            compile_options=CompileOptions(dynamic=True),
+        ),
         trainer=TrainerSection(
             data_parallelism=run.parallel,
             fsdp=FSDPConfig(hybrid=run.hsdp),
@@ -62,18 +68,7 @@ def recipe_config(job: Job) -> RecipeConfig:
             ),
             max_grad_norm=optimizer.max_grad_norm,
         ),
-        optimizer=OptimizerSection(
-            config=AdamWConfig(
-                lr=optimizer.lr,
-                betas=optimizer.betas,
-                eps=optimizer.eps,
-                weight_decay=optimizer.weight_decay,
-                groups=[
-                    AdamWGroupConfig(params=rf"(module\.)?{name}\..*", lr=optimizer.lr * scale)
-                    for name, scale in optimizer.lr_scale.items()
-                ],
-            )
-        ),
+        optimizer=OptimizerSection(config=adamw(optimizer, device_type)),
         lr_scheduler=LRSchedulerSection(
             config=CosineAnnealingLRConfig(
                 cycle_len=job.steps - schedule.warmup_steps,
@@ -93,7 +88,10 @@ def recipe_config(job: Job) -> RecipeConfig:
         common=CommonSection(
             seed=config.seed,
             no_sweep_dir=True,
-            torch=TorchConfig(num_threads=None if "OMP_NUM_THREADS" in os.environ else run.threads),
+            torch=TorchConfig(
+                num_threads=None if "OMP_NUM_THREADS" in os.environ else run.threads,
+                allow_tf32=False,  # as in every command: see exact_float32
+            ),
             metric_recorders=MetricRecordersConfig(tensorboard=TensorBoardConfig(enabled=False)),
         ),
     )

@@ -13,6 +13,7 @@ from typing_extensions import Self
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.shards.read.reader import Reader
 from lst_cli.shards.read.resume import merge_states
+from lst_cli.shards.read.step import StepData
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
 from lst_cli.training.engine.train_batch import TrainBatch
@@ -44,13 +45,18 @@ class StepReader(DataReader[TrainBatch]):
         self._per_batch = min(micro_batch_size or sequences, sequences)
         self._gang = gang
         self._guard = guard
+        reader.prepare = self._batches
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> list[TrainBatch]:
         """The batches of the next step."""
-        data = next(self._reader)
+        batches: list[TrainBatch] = next(self._reader).prepared
+        return batches
+
+    def _batches(self, data: StepData) -> list[TrainBatch]:
+        """The batches of a step, up to the copy to the device; runs in the reader's thread."""
         batches = []
         for first in range(0, len(data.sequences), self._per_batch):
             last = first + self._per_batch
@@ -61,6 +67,7 @@ class StepReader(DataReader[TrainBatch]):
                 sequences=data.numbers[first:last],
                 sums=[crc32(sequence.tokens_T.tobytes()) for sequence in data.sequences[first:last]],
                 aligned=data.cuts[first:last].count("aligned"),
+                device_type=self._gang.device.type,
             )
             batches.append(batch)
         return batches

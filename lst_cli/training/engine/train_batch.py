@@ -9,7 +9,7 @@ import torch
 from fairseq2.device import Device, SupportsDeviceTransfer
 from torch import Tensor
 
-from lst_cli.model.batch import Batch, make_batch
+from lst_cli.model.batch import Batch, StagedBatch
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import IGNORE, PADDING, Packed
 from lst_cli.text.speech_codec import SpeechCodec
@@ -29,6 +29,7 @@ class TrainBatch(SupportsDeviceTransfer):
         sequences: Sequence[int] = (0,),
         sums: Sequence[int] = (),
         aligned: int = 0,
+        device_type: str = "cpu",
     ) -> None:
         """Wrap a packed batch.
 
@@ -36,19 +37,21 @@ class TrainBatch(SupportsDeviceTransfer):
         :param sequences: which sequences of the step these are; named when something goes wrong.
         :param sums: CRC32 of each sequence's tokens, for the log of the order.
         :param aligned: how many of them are cut by alignment.
+        :param device_type: the kind of device that it will go to, for its masks and pinned memory.
         """
         self.packed = packed
         self.sequences = tuple(sequences)
         self.sums = tuple(sums)
         self.targets = int(np.count_nonzero(packed.targets_T != IGNORE))
         self.counts = _counts(packed, config, speech, len(self.sequences), aligned)
-        self._config = config
-        self._vocabulary = speech.vocabulary
+        if device_type == "cuda":
+            self.counts = self.counts.pin_memory()
+        self._staged = StagedBatch(packed, config, speech.vocabulary, device_type)
         self._tensors: Batch | None = None
 
     def to(self, device: Device, *, non_blocking: bool = False) -> None:
-        """Make the tensors on ``device``; copies there do not wait."""
-        self._tensors = make_batch(self.packed, self._config, self._vocabulary, device)
+        """Copy the tensors to ``device``, without waiting."""
+        self._tensors = self._staged.to(device)
 
     @property
     def tensors(self) -> Batch:
@@ -76,6 +79,6 @@ def _counts(packed: Packed, config: ModelConfig, speech: SpeechCodec, sequences:
         "aligned": aligned,
         "sequences": sequences,
         "padding": int(np.count_nonzero(packed.document_P == PADDING)),
-        "flops": step_flops(packed, config, vocabulary.size),
+        "flops": step_flops(packed, config, vocabulary),
     }
     return torch.tensor([counts[name] for name in COUNTS], dtype=torch.float64)

@@ -107,7 +107,7 @@ class OnceReader(DataReader[TrainBatch]):
         if not group:
             raise StopIteration
         return [
-            TrainBatch(packed, self._config, self._speech)
+            TrainBatch(packed, self._config, self._speech, device_type=self._gang.device.type)
             for rank, packed in enumerate(group)
             if rank == self._gang.rank
         ]

@@ -39,7 +39,7 @@ def test_products_of_a_forward_pass(name: str) -> None:
     counts = flops.workload(float(len(packed.tokens_T)), np.bincount(packed.document_P))
     without_attention = dataclasses.replace(counts, context=0.0)
     assert train_flops(config, VOCABULARY.size, without_attention) == 3 * counted
-    assert flops.step_flops(packed, config, VOCABULARY.size) == train_flops(config, VOCABULARY.size, counts)
+    assert flops.step_flops(packed, config, VOCABULARY) == train_flops(config, VOCABULARY.size, counts)
 
 
 def test_peaks_are_found_by_a_part_of_the_name() -> None:

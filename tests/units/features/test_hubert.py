@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lst_cli.errors import UserError
+from lst_cli.units.features.hubert_encoder import Clips, attend_clip_by_clip, attend_packed
 from lst_cli.units.features.hubert_files import describe_hubert
 from lst_cli.units.features.registry import describe_features, load_features
 from lst_cli.units.frames import n_frames
@@ -63,6 +64,17 @@ def test_company_changes_no_token(hubert_folder: Path, clips: list[NDArray[np.fl
     assert len(np.unique(alone)) > 20
     assert np.mean(alone == together) >= 0.999
     assert np.mean(alone == backwards) >= 0.999
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_kernel_for_all_clips_gives_what_clip_by_clip_gives(dtype: torch.dtype) -> None:
+    frames = [7, 1, 40, 13]
+    clips = Clips.of(frames, torch.device("cpu"), gap=5)
+    qkv = torch.randn(sum(frames), 3, 4, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
+    rtol, atol = (1e-5, 1e-6) if dtype == torch.float32 else (2e-2, 1e-2)
+    with torch.inference_mode():
+        torch.testing.assert_close(attend_packed(qkv, clips), attend_clip_by_clip(qkv, clips), rtol=rtol, atol=atol)
+    assert clips.laid_out == sum(frames) + 4 * 5 and clips.place_T.tolist()[6:9] == [6, 12, 18]
 
 
 def test_nothing_above_the_layer_is_kept(hubert_folder: Path, clips: list[NDArray[np.float32]]) -> None:
