@@ -166,5 +166,6 @@ def _unfinished(store: Store, reference: str) -> list[Path]:
             return []
     else:
         kind, label, *versions = store.split(reference)
-        name, version = store.root / kind / label, versions[0] if versions else "*"
-    return sorted(name.glob(f".{version}{_REMOVED}*"))
+        name, version = store.root / kind / label, "".join(versions)
+    # Which version the link "current" meant is not known once that version is out of sight.
+    return sorted(name.glob(f".{'*' if version in ('', CURRENT) else version}{_REMOVED}*"))

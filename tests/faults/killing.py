@@ -91,7 +91,7 @@ def kill_everywhere(bench: Bench, step: Step, tally: Tally, *, every: int = 1, m
             continue  # this run had fewer operations
         tally.kills += 1
         again = bench.run(step, killed)
-        if again.code and not _is_removed_already(step, again):
+        if again.code:
             tally.wedged.append(f"{name}: {again.stderr}")
             continue
         _tidy(killed)
@@ -99,11 +99,6 @@ def kill_everywhere(bench: Bench, step: Step, tally: Tally, *, every: int = 1, m
         if found != wanted:
             tally.differing.append(f"{name}: {_difference(wanted, found)}")
     return whole.operations
-
-
-def _is_removed_already(step: Step, again: Ran) -> bool:
-    """Killed between the removal and the end of the process: the second run finds nothing to remove."""
-    return step.name.startswith("rm") and again.code == 2 and "no such artifact" in again.stderr
 
 
 def _prepare(step: Step, root: Path) -> None:

@@ -63,6 +63,8 @@ def _be_the_child(arguments: Sequence[str], work: Path, log: Path, counted: Path
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(out, stream)
+    # Under pytest the streams of Python lead elsewhere.
+    sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))
     _count_operations(str(work), os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), kill_at)
     sys.argv = ["lst", *arguments]
     code = 1
