@@ -85,7 +85,7 @@ def validated(root: Path) -> Artifact:
 
 
 @pytest.mark.parametrize(
-    ("batch", "where"), [(2, "at step 10"), (6, "in the validation after step 20")], ids=["on-the-way", "the-last"]
+    ("batch", "where"), [(2, "at step 10"), (6, "during the validation after step 20")], ids=["on-the-way", "the-last"]
 )
 def test_a_signal_cuts_a_validation_off(
     root: Path, validated: Artifact, monkeypatch: pytest.MonkeyPatch, batch: int, where: str
@@ -125,11 +125,11 @@ def test_a_damaged_newest_checkpoint_is_set_aside(
     os.truncate(file, file.stat().st_size // 2)
     model = pretrain(root, "damaged")
     told = capsys.readouterr().err
-    assert "the checkpoint of step 10 is damaged (optimizer/" in told and "going back to the one of step 5" in told
+    assert "the checkpoint of step 10 is damaged (optimizer/" in told and "falling back to the one of step 5" in told
     assert sums(model) == sums(undisturbed)
 
 
-def test_with_no_whole_checkpoint_it_begins_anew(
+def test_with_no_whole_checkpoint_it_starts_over(
     root: Path, undisturbed: Artifact, at_step: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at_step(13, crash)
@@ -139,11 +139,11 @@ def test_with_no_whole_checkpoint_it_begins_anew(
         next((folder / "model").rglob("*.pt")).unlink()
     model = pretrain(root, "none-whole")
     told = capsys.readouterr().err
-    assert told.count("is damaged (no model); going back to the one of step") == 2 and "of step 0" in told
+    assert told.count("is damaged (no model); falling back to the one of step") == 2 and "of step 0" in told
     assert sums(model) == sums(undisturbed)
 
 
-def test_a_damaged_shard_stops_the_run_or_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_shard_stops_the_run_or_is_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shard = make_world(tmp_path).find_any("shards/speech").file("shard-00000.parquet")
     data = bytearray(shard.read_bytes())
     data[len(data) // 3] ^= 0xFF
@@ -188,7 +188,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run(root: Path, monkeypatch: py
 
 def test_a_disk_without_room_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6, 1000))  # type: ignore[attr-defined]
-    with pytest.raises(UserError, match="the disk has no room for the checkpoints"):
+    with pytest.raises(UserError, match="too little disk space for the checkpoints"):
         pretrain(root, "no-room")
 
 
@@ -221,7 +221,7 @@ def test_a_changed_config_is_refused_with_what_differs(root: Path, at_step: Any)
     at_step(7, crash)
     with pytest.raises(RuntimeError):
         pretrain(root, "changed")
-    with pytest.raises(UserError, match="another config stands at step 5 of 20") as error:
+    with pytest.raises(UserError, match="another config is at step 5 of 20") as error:
         pretrain(root, "changed", "optimizer.lr=0.001", "budget.steps=30")
     assert error.value.found == "config.budget.steps: 20 -> 30; config.optimizer.lr: 0.003 -> 0.001"
     shorter = ("budget.steps=2", "schedule.warmup_steps=1")

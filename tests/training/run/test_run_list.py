@@ -69,7 +69,7 @@ def test_stopped_failed_and_done_after_all(
         at_step_7(patch, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(LstError, match="stopped at step 10"):
             pretrain(root, "long")
-    why = "training stopped at step 10 of 20, as it was asked to"
+    why = "training stopped at step 10 of 20, on request"
     assert state_of(root, capsys, "long") == ("stopped", 10, 20, why)
 
     def fail() -> None:
@@ -90,7 +90,7 @@ def test_killed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "os.waitpid(forked(sys.argv[1:], {}, 7, signal.SIGKILL), 0)"
     )
     subprocess.run([sys.executable, "-c", script, *arguments(root, "killed")], check=True, capture_output=True)
-    assert state_of(root, capsys, "killed") == ("failed", 5, 20, "killed: it left no word")
+    assert state_of(root, capsys, "killed") == ("failed", 5, 20, "killed: it left no error message")
 
 
 def begun(root: Path, name: str, version: str = "abc") -> Path:
@@ -150,7 +150,7 @@ def test_running(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def test_show_draws_the_curve(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = asked(root, capsys, "show", "lst")
     assert shown["settings"]["model.architecture"] == "lst_tiny"
-    assert [line["step"] for line in shown["curve"] if line["split"] == "train"] == [5, 10, 15, 20]
+    assert [line["step"] for line in shown["records"] if line["split"] == "train"] == [5, 10, 15, 20]
     app(["--root", str(root), "runs", "show", "lst"], standalone_mode=False)
     said = capsys.readouterr()
     assert "patching.strategy" in said.out and "grad norm" in said.out
@@ -176,14 +176,14 @@ def test_runs_of_different_lengths_are_compared_at_a_step_that_both_have(
 ) -> None:
     pretrain(root, "shorter", "budget.steps=10")
     compared = asked(root, capsys, "compare", "lst", "shorter")
-    curve = asked(root, capsys, "show", "lst")["curve"]
+    curve = asked(root, capsys, "show", "lst")["records"]
     assert (compared["a"]["step"], compared["b"]["step"], compared["in_common"]["step"]) == (20, 10, 10)
     assert compared["in_common"]["figures"]["loss"] == [
         *(line["loss"] for line in curve if line["step"] == 10 and line["split"] == "train"),
         compared["b"]["loss"],
     ]
     app(["--root", str(root), "runs", "compare", "lst", "shorter"], standalone_mode=False)
-    assert "at step 10, the last that both curves have" in capsys.readouterr().out
+    assert "at step 10, the last that both metrics logs have" in capsys.readouterr().out
     begun(root, "beginning")
     assert asked(root, capsys, "compare", "lst", "beginning")["in_common"] == {"step": None, "figures": {}}
     app(["--root", str(root), "runs", "compare", "lst", "beginning"], standalone_mode=False)

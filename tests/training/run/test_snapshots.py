@@ -84,9 +84,9 @@ def test_it_is_what_the_run_would_have_been_stopped_there(
 
 
 def test_a_step_that_was_not_kept_is_refused(root: Path, kept: Artifact) -> None:
-    with pytest.raises(UserError, match="no weights of step 15 were kept") as error:
+    with pytest.raises(UserError, match="the weights of step 15 were not kept") as error:
         snapshot(root, 15, "fifteen")
-    assert error.value.found == "those of 10, 20"
+    assert error.value.found == "kept: 10, 20"
 
 
 def test_a_rule_that_does_not_fit_is_refused(root: Path) -> None:
