@@ -39,7 +39,7 @@ def test_chosen_scores_keep_their_order(world: Store, tmp_path: Path) -> None:
         (["--models", "scores/asr"], "the wrong kind of artifact"),
         (["--alignment", "corpus/real"], "the wrong kind of artifact"),
         (["--scores", "scores/none"], "no such artifact"),
-        (["--name", "a/b"], "no name for an artifact"),
+        (["--name", "a/b"], "not a valid artifact name"),
     ],
 )
 def test_bad_input_is_named(world: Store, arguments: list[str], message: str) -> None:
