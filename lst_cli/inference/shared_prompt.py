@@ -145,7 +145,7 @@ class Pass:
         local, queries = model.local, self._config.queries
         by_position = DocumentAxis.of(packed.document_P)
         of_tokens = by_token.causal(local.window)
-        of_patches = patch_tokens(packed, by_position, local.cross_window, queries)
+        of_patches = patch_tokens(packed, by_position, local.pooled_patches, queries)
         of_closed = closed_patches(packed, by_position, local.cross_window, queries)
         rows_Q = np.repeat(self._rows_P, queries)
         token_TL, patch_PD = model.encoder(

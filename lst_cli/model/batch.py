@@ -91,7 +91,7 @@ def _local_batch(packed: Packed, config: ModelConfig, rows_P: DocumentAxis, devi
         last_closed_T=_tensor(np.where(sees_T, last_closed_patch(packed), -1), device),
         tokens_T=Spans.build(*rows_T.causal(config.local.window), keys=tokens, device=device),
         patch_to_tokens_Q=Spans.build(
-            *patch_tokens(packed, rows_P, config.local.cross_window, config.queries), keys=tokens, device=device
+            *patch_tokens(packed, rows_P, config.local.pooled_patches, config.queries), keys=tokens, device=device
         ),
         token_to_patches_T=Spans.build(closed_low_T, closed_high_T, keys=positions * config.queries, device=device),
     )

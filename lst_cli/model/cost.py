@@ -120,9 +120,10 @@ def _local_flops(config: ModelConfig, local: LocalConfig, work: Workload) -> dic
     per_patch = work.tokens / work.positions
     token_keys = min(local.window, work.context * per_patch / 2)
     patch_keys = min(local.cross_window, work.context / 2)
+    pooled = min(local.pooled_patches, work.context / 2)
     block = work.tokens * _block(dim, token_keys)
     queries = work.positions * k
-    gather = queries * (4 * dim**2 + 4 * dim * patch_keys * per_patch) + work.tokens * 4 * dim**2
+    gather = queries * (4 * dim**2 + 4 * dim * pooled * per_patch) + work.tokens * 4 * dim**2
     spread = work.tokens * (4 * dim**2 + 4 * dim * patch_keys * k) + queries * 4 * dim**2
     start = work.positions * 2 * k * dim**2 if local.encoder_layers else 0.0
     return {

@@ -226,7 +226,7 @@ class DecodingState:
         token_MSL = pooled_BSL[patches.row_N[:, None], place_MS]
         weight_MS = torch.from_numpy(inside_MS).to(device, token_MSL.dtype)
         mean_ML = (token_MSL * weight_MS[..., None]).sum(1) / weight_MS.sum(1, keepdim=True)
-        oldest = torch.from_numpy(np.maximum(0, feed.patch_M - model.local.cross_window + 1)).to(device)
+        oldest = torch.from_numpy(np.maximum(0, feed.patch_M - model.local.pooled_patches + 1)).to(device)
         low_M = first_BP[patches.row_N, oldest].cpu().numpy()
         k = model.encoder.queries
         row_Q, low_Q, last_Q = (np.repeat(a, k) for a in (feed.row_M, low_M, feed.last_M))
