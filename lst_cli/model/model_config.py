@@ -151,8 +151,6 @@ def _local_problems(config: ModelConfig, local: LocalConfig) -> list[str]:
         problems.append(f"local.dim {local.dim} must be a multiple of local.heads {local.heads}, with an even quotient")
     if 0 in (local.encoder_layers, local.decoder_layers) and local.dim != config.dim:
         problems.append("a model without encoder or decoder layers needs local.dim = dim")
-    if min(local.window, local.cross_window, local.pooled_patches) < 1:
-        problems.append("local.window, local.cross_window and local.encoder_cross_window must be 1 or more")
     return problems
 
 
