@@ -9,7 +9,7 @@ JOBS ?= 2
 
 # Tables and figures of the paper; see recipes/tables.mk.
 SCALE ?= tiny
-TABLES := table3 table4 table5 table6 table8 table9 table10 table11 table12 table13 fig1 fig1b fig4 fig5 fig6 boundary-noise
+TABLES := table3 table4 table5 table6 table8 table9 table10 table11 table12 table13 fig1 fig1b fig4 fig5 fig6 boundary-noise ladder
 
 .PHONY: help env demo test quick check gpu-check fuzz faults clean $(TABLES)
 

@@ -34,16 +34,19 @@ SHARDS.aligned-noise40 := -noise40
 NEEDS.aligned-noise20 := noise20
 NEEDS.aligned-noise40 := noise40
 
-# Baseline and LST of another size (Table 8, Fig. 4), mixture (Table 10, Fig. 6) or number of steps (Fig. 1). The scale's
-# own size, mixture and steps have no suffix. SIZE_SET.SIZE are keys that go with a size.
+# Baseline and LST of another size (Table 8, Fig. 4), mixture (Table 10, Fig. 6) or number of steps (Fig. 1, the ladder).
+# The scale's own size, mixture and steps have no suffix. SIZE_SET.SIZE are keys that go with a size.
 PAIR := baseline curriculum
 $(foreach size,$(filter-out $(SIZE),$(sort $(SIZES.table8) $(SIZES.fig4))),$(foreach row,$(PAIR),\
 	$(eval ROW.$(row)-$(size) := $$(patsubst %_$(SIZE),%_$(size),$$(ROW.$(row))) $$(SIZE_SET.$(size)))))
 TABLE10 := aligned aligned-piece curriculum curriculum-piece
 $(foreach share,$(filter-out $(MIXTURE),1to4 1to3 1to2 1to1),$(foreach row,$(PAIR) $(if $(filter 1to4,$(share)),$(filter-out $(PAIR),$(TABLE10))),\
 	$(eval ROW.$(row)-$(share) := $$(ROW.$(row)) data.speech_weight=1 data.text_weight=$(lastword $(subst to, ,$(share))))))
-$(foreach part,half quarter,$(foreach row,$(PAIR),\
-	$(eval ROW.$(row)-$(part) := $$(ROW.$(row)) budget.steps=$$(STEPS.$(part)))))
+# The ladder, where the scale has STEPS.double: a quarter, half, all and twice of the steps.
+LADDER := $(if $(STEPS.double),baseline bpe static static9 curriculum)
+$(foreach part,quarter half $(if $(LADDER),double),$(foreach row,$(or $(LADDER),$(PAIR)),\
+	$(eval ROW.$(row)-$(part) := $$(ROW.$(row)) budget.steps=$$(STEPS.$(part)))\
+	$(eval INPUTS.$(row)-$(part) := $$(INPUTS.$(row)))$(eval NEEDS.$(row)-$(part) := $$(NEEDS.$(row)))))
 
 # Rows of Tables 3, 4 and 11 where the scale trains them for more steps than the others.
 LONG := $(if $(STEPS.long),-long)

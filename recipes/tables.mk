@@ -4,14 +4,15 @@
 #   make -f recipes/tables.mk table3 SCALE=tiny SEEDS="0 1 2"  a table, over three seeds
 #   make -f recipes/tables.mk models SCALE=tiny ROWS="baseline static" SEEDS="0 1 2" BUDGETS="compute data"
 #   make -f recipes/tables.mk model-curriculum-data-seed1 SCALE=tiny
+#   make ladder SCALE=tiny                                     rows over rising compute, three seeds: RESULTS/ladder.md
 #   make -f recipes/tables.mk page-table3 SCALE=tiny           the runs behind a table, as one HTML page
 #
 # A model is called ROW, ROW-data (budget.mode=data-controlled), ROW-seed1, ROW-data-seed1: rows.mk says what a row is, and
 # recipes/SCALE/scale.mk what it is trained and scored on. Tables are written to RESULTS.
 
 SCALE ?= tiny
-# Table 9 compares seeds.
-SEEDS ?= $(if $(filter table9 page-table9,$(MAKECMDGOALS)),0 1 2,0)
+# Table 9 and the ladder compare seeds.
+SEEDS ?= $(if $(filter table9 page-table9 ladder ladder-page,$(MAKECMDGOALS)),0 1 2,0)
 BUDGETS ?= compute
 RESULTS ?= docs/results/$(SCALE)
 
@@ -124,6 +125,27 @@ table5: $(addprefix scores-,$(tuned_names))
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
 page-table5: table5
 	@$(STAGE) page-table5 $(LST) report --name page-table5 --out $(RESULTS)/page-table5 $(tuned_scores)
+
+# The ladder: rows over rising compute, three seeds, cheapest runs first. Stopped at any time, `ladder-page` shows what is
+# there. TRANSFER are StoryCloze items of pairs that the world's written stories hold and its spoken ones do not.
+LADDER_NAMES = $(foreach part,-quarter -half all -double,$(call names,$(addsuffix $(filter-out all,$(part)),$(LADDER)),compute))
+# $(call further_rule,NAME): what else each model of the ladder is asked.
+define further_rule
+.PHONY: scores-$(1)-transfer scores-$(1)-without
+scores-$(1)-transfer: model-$(1) items-storycloze
+	@$$(STAGE) eval-$(1)-transfer $$(LST_SHARED) --quiet eval storycloze model/$(1) --items $$(call items_file,transfer) \
+		--tokens $$(call items_tokens,transfer) --directions s-s --name $(1)-transfer
+scores-$(1)-without: model-$(1) items-storycloze
+	@$$(STAGE) eval-$(1)-without $$(LST_SHARED) --quiet eval storycloze model/$(1) --items $$(call items_file,storycloze) \
+		--tokens $$(call items_tokens,storycloze) --directions s-s --ablate cross-attention --name $(1)-without
+
+endef
+$(eval $(foreach name,$(LADDER_NAMES),$(call further_rule,$(name))))
+.PHONY: ladder ladder-page
+ladder: $(foreach name,$(LADDER_NAMES),$(addprefix scores-$(name)-,storycloze topicstorycloze $(LADDER_FURTHER) \
+	$(if $(LADDER_FURTHER),$(if $(filter baseline% bpe%,$(name)),,without)))) ladder-page
+ladder-page:
+	@$(BIN)/python recipes/ladder.py $(RESULTS) --root $(ROOT) --rows $(LADDER) --seeds $(SEEDS)
 
 .PHONY: fig5
 fig5: $(foreach name,$(call names,curriculum,compute),model-$(name))

@@ -17,6 +17,7 @@ from lst_cli.distributed.device import pick_device
 from lst_cli.distributed.launcher import Rank
 from lst_cli.distributed.shared_work import help_with
 from lst_cli.evaluation import choice
+from lst_cli.evaluation.ablation import Ablation
 from lst_cli.evaluation.directions import check_spoken
 from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
 from lst_cli.evaluation.shared_scoring import SharedScoring
@@ -84,9 +85,12 @@ def _choice_work(
     finished: Callable[[], bool] = lambda: False,
 ) -> SharedScoring:
     loaded = load_model(parents["model"], pick_device(device, rank.local), config["precision"])
+    ablation = Ablation.parse(config["ablation"]) if "ablation" in config else None
+    if ablation is not None:
+        loaded = ablation.of_model(loaded, parents["model"].reference)
     tokens = parents.get("tokens")
     units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
-    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished)
+    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished, ablation)
 
 
 def _spoken(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.distributed.launcher import Rank
+    from lst_cli.evaluation.ablation import Ablation
     from lst_cli.evaluation.tasks import Item
     from lst_cli.inference.shared_prompt import Question
     from lst_cli.model_artifact.card import LoadedModel
@@ -66,6 +67,7 @@ class SharedScoring:
         rank: Rank,
         parts: Path,
         finished: Callable[[], bool] = lambda: False,
+        ablation: Ablation | None = None,
     ) -> None:
         """Divide the work.
 
@@ -77,6 +79,8 @@ class SharedScoring:
             direction: build_questions(items, direction, loaded.tokenizer, loaded.speech, units)
             for direction in directions
         }
+        if ablation is not None:
+            self._questions = {key: ablation.of_questions(questions) for key, questions in self._questions.items()}
         chunks = [
             chunk
             for direction, questions in self._questions.items()

@@ -194,7 +194,7 @@ class Pass:
             self._attends("encoder", of_tokens, rows_T, "tokens", local.encoder_layers),
             self._attends(
                 "pool",
-                patch_tokens(seen, by_position, local.cross_window, k),
+                patch_tokens(seen, by_position, local.pooled_patches, k),
                 np.repeat(rows_P, k),
                 "tokens",
                 local.encoder_layers,

@@ -2,9 +2,14 @@
 
 ``lst_1b`` is Table 7 of Lu et al. 2025. The paper names the other sizes without their shapes: those here are
 ours, with the same proportions (global width twice the local one, one encoder layer, decoder about a third as deep
-as the global transformer). ``baseline_X`` is the global transformer of ``lst_X``. ``lst_tiny`` is for CPUs and little
-data, ``lst_micro`` the smaller one beside it: their cross-attention reaches one patch only, which a short run learns to
-use where 512 at once are too many.
+as the global transformer). ``baseline_X`` is the global transformer of ``lst_X``.
+
+The paper says two things about cross-attention: in A.2.1 a patch's queries read the patch's own tokens and a decoder
+token reads the patches before it; the note of Table 7 gives both a window of 512 patches. All sizes here follow A.2.1:
+encoder queries reach their own patch, and the 512 is the decoder's reach.
+
+``lst_tiny`` is for CPUs and short documents, ``lst_micro`` is half as wide. Their local window is 32 tokens, so that a
+story of 150 tokens is longer than the window, as the paper's documents are longer than its 512.
 """
 
 from __future__ import annotations
@@ -17,21 +22,22 @@ from lst_cli.model.model_config import LocalConfig, ModelConfig
 
 
 def _lst(
-    layers: int, dim: int, heads: int, decoder_layers: int, local_heads: int, cross_window: int = 512
+    layers: int, dim: int, heads: int, decoder_layers: int, local_heads: int, window: int = 512
 ) -> ModelConfig:
     local = LocalConfig(
         dim=dim // 2,
         heads=local_heads,
         encoder_layers=1,
         decoder_layers=decoder_layers,
-        cross_window=cross_window,
+        window=window,
+        encoder_cross_window=1,
     )
     return ModelConfig(family="lst", layers=layers, dim=dim, heads=heads, local=local)
 
 
 _LST = {
-    "micro": _lst(layers=2, dim=128, heads=4, decoder_layers=1, local_heads=4, cross_window=1),
-    "tiny": _lst(layers=4, dim=256, heads=4, decoder_layers=2, local_heads=4, cross_window=1),
+    "micro": _lst(layers=2, dim=128, heads=4, decoder_layers=1, local_heads=4, window=32),
+    "tiny": _lst(layers=4, dim=256, heads=4, decoder_layers=2, local_heads=4, window=32),
     "110m": _lst(layers=12, dim=768, heads=12, decoder_layers=4, local_heads=6),
     "420m": _lst(layers=24, dim=1024, heads=16, decoder_layers=8, local_heads=8),
     "1b": _lst(layers=25, dim=2048, heads=16, decoder_layers=9, local_heads=16),

@@ -164,7 +164,7 @@ def _stage_local(
         )
     )
     chosen_Q = np.repeat(part.position_P, k)
-    gather = patch_tokens(seen, rows_P, config.local.cross_window, k)
+    gather = patch_tokens(seen, rows_P, config.local.pooled_patches, k)
     over_tokens, over_patch, over_closed = (
         stage_spans(*bounds, keys=keys, upload=upload, device_type=device_type)
         for bounds, keys in (

@@ -124,8 +124,9 @@ def _local_flops(config: ModelConfig, local: LocalConfig, work: Workload) -> dic
     per_patch = tokens / work.positions
     token_keys = min(local.window, work.context * per_patch / 2)
     patch_keys = min(local.cross_window, work.context / 2)
+    pooled = min(local.pooled_patches, work.context / 2)
     block = tokens * _block(dim, token_keys)
-    gather = patches * k * (4 * dim**2 + 4 * dim * patch_keys * per_patch) + tokens * 4 * dim**2
+    gather = patches * k * (4 * dim**2 + 4 * dim * pooled * per_patch) + tokens * 4 * dim**2
     spread = tokens * (4 * dim**2 + 4 * dim * patch_keys * k) + work.positions * k * 4 * dim**2
     start = patches * 2 * k * dim**2 if local.encoder_layers else 0.0
     flops = {

@@ -58,7 +58,7 @@ class DecodingState:
         self._progress = Progress(
             vocabulary,
             self.patch_size,
-            local.cross_window if local else 1,
+            local.pooled_patches if local else 1,
             rows,
             bypass=local is not None and local.text == "bypass",
         )

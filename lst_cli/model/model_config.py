@@ -25,10 +25,18 @@ class LocalConfig:
     window: int = Field(default=512, ge=1, le=1 << 24)
     """Tokens that a token sees in self-attention, itself included."""
     cross_window: int = Field(default=512, ge=1, le=1 << 24)
-    """Patches that cross-attention reaches: 1 is the own patch (encoder) or the last closed one (decoder) only."""
+    """Closed patches that a token of the decoder reaches in cross-attention."""
+    encoder_cross_window: int | None = Field(default=None, ge=1, le=1 << 24)
+    """Patches whose tokens a patch's queries reach in the encoder's cross-attention: 1 is the patch's own tokens only
+    (Lu et al. 2025, A.2.1). None: as many as ``cross_window``, as in models made before this field."""
     text: Literal["local", "bypass"] = "local"
     """``local``: text tokens go through encoder and decoder as speech does. ``bypass``: from the embedding straight to
     the global transformer, and from there to the output layer; encoder and decoder see speech tokens only."""
+
+    @property
+    def pooled_patches(self) -> int:
+        """Patches whose tokens a patch's queries reach in the encoder."""
+        return self.cross_window if self.encoder_cross_window is None else self.encoder_cross_window
 
 
 @config_dataclass
@@ -148,8 +156,6 @@ def _local_problems(config: ModelConfig, local: LocalConfig) -> list[str]:
         problems.append("a model without encoder or decoder layers needs local.dim = dim")
     if local.text == "bypass" and 0 in (local.encoder_layers, local.decoder_layers):
         problems.append("local.text: bypass needs encoder and decoder layers to go round")
-    if local.window < 1 or local.cross_window < 1:
-        problems.append("local.window and local.cross_window must be 1 or more")
     return problems
 
 

@@ -18,6 +18,7 @@ SIZES.table8 := 110m 420m
 SIZES.fig4 := 110m 420m
 STEPS.half := 2500
 STEPS.quarter := 1250
+STEPS.double := 10000
 STEPS.asr-quarter := 500
 STEPS.asr-half := 1000
 STEPS.tts-quarter := 1000

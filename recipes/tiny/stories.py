@@ -1,7 +1,12 @@
-"""Stories of the tiny world: what they tell of, and how one is drawn from a seed.
+"""How a story of the tiny world is drawn from a seed.
 
-A story has one topic (somebody's dog, kitchen, car, …) with one need; four short sentences say who, when and, twice in
-varied wording, what the need is; the fifth, the ending, meets it.
+A story has one topic with one need. Four sentences come first: one to three of them are signs of the need, the others
+say nothing of it. The fifth, the ending, meets the need. In a training story the signs stand anywhere; in an evaluation
+story they come first, so that the ending is farther from them than the models' local window reaches.
+
+Held out are pairs of a sign and an ending, by their numbers within the need: a pair belongs to evaluation, to written
+stories only, or to all training stories, in every topic, need, wording and order. A wrong ending has the number of the
+right one, so it was read with the story's signs as often as the right one: never.
 """
 
 from __future__ import annotations
@@ -9,201 +14,111 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+from sentences import NEUTRAL, TOPICS, Need, Topic
 
-@dataclass(frozen=True)
-class Need:
-    """What is wrong: `signs` say so in a prompt (`{thing}` is filled in), `endings` mend it (`{they}` too)."""
-
-    name: str
-    signs: tuple[str, ...]
-    endings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Topic:
-    """Things of one sort, how a story about one opens, and the needs that any of them can have."""
-
-    name: str
-    things: tuple[str, ...]
-    openings: tuple[str, ...]
-    needs: tuple[Need, ...]
-
-
-PEOPLE = {
-    "She": ("Anna", "Carla", "Emma", "Grace", "Helen", "Julia", "Laura", "Maria", "Nora", "Olivia", "Rosa", "Tina"),
-    "He": ("Adam", "Ben", "David", "Frank", "George", "Henry", "Jack", "Lucas", "Martin", "Oscar", "Peter", "Simon"),
-}
-DAYS = (
-    "It was Monday.",
-    "It was Friday.",
-    "It was a Sunday.",
-    "It was early.",
-    "It was very late.",
-    "It was afternoon.",
-    "Summer was over.",
-    "School was over.",
-)
-TOPICS = (
-    Topic(
-        "animal",
-        ("dog", "cat", "horse", "goat"),
-        ("{name} had a {thing}.", "{name} kept a {thing}.", "{name} loved a {thing}."),
-        (
-            Need(
-                "hungry",
-                ("The {thing} was hungry.", "It had not eaten.", "It wanted its dinner."),
-                ("{they} filled the bowl with meat.", "{they} gave it bread and milk."),
-            ),
-            Need(
-                "dirty",
-                ("The {thing} was dirty.", "Mud covered its legs.", "It smelled awful."),
-                ("{they} washed it with soap.", "{they} scrubbed it in the bath."),
-            ),
-            Need(
-                "sick",
-                ("The {thing} was sick.", "It coughed all night.", "It had a fever."),
-                ("{they} called the doctor.", "{they} bought some medicine."),
-            ),
-        ),
-    ),
-    Topic(
-        "room",
-        ("kitchen", "bedroom", "parlor", "cellar"),
-        ("{name} had a {thing}.", "{name} entered the {thing}.", "{name} rented a {thing}."),
-        (
-            Need(
-                "dark",
-                ("The {thing} was dark.", "Nobody could see.", "The light was broken."),
-                ("{they} lit two candles.", "{they} switched on a lamp."),
-            ),
-            Need(
-                "freezing",
-                ("The {thing} was freezing.", "Ice covered the window.", "Everybody shivered."),
-                ("{they} made a fire of logs.", "{they} turned up the heating."),
-            ),
-            Need(
-                "dusty",
-                ("The {thing} was dusty.", "Crumbs lay everywhere.", "It needed cleaning."),
-                ("{they} swept the floor.", "{they} fetched a broom and mop."),
-            ),
-        ),
-    ),
-    Topic(
-        "vehicle",
-        ("car", "truck", "bus", "van"),
-        ("{name} had a {thing}.", "{name} drove a {thing}.", "{name} borrowed a {thing}."),
-        (
-            Need(
-                "flat",
-                ("The {thing} had a flat tire.", "It ran over a nail.", "One wheel was soft."),
-                ("{they} pumped in some air.", "{they} put on the spare wheel."),
-            ),
-            Need(
-                "empty",
-                ("The {thing} was out of fuel.", "The tank was empty.", "Its engine died."),
-                ("{they} walked to a gas station.", "{they} poured in gas from a can."),
-            ),
-            Need(
-                "stuck",
-                ("The {thing} was stuck.", "Snow blocked the road.", "It could not move."),
-                ("{they} dug a path with a shovel.", "{they} asked six friends to push."),
-            ),
-        ),
-    ),
-)
-# Of the combinations of person, thing and need, every fifth (by its own hash) is only ever used for evaluation.
-HELD_OUT_ONE_IN = 5
+PROMPT = 4
 TITLE_ONE_IN = 6
+PER_NEED = len(TOPICS[0].needs[0].signs)
+NEEDS = tuple((topic, need) for topic in TOPICS for need in topic.needs)
+
+Use = Literal["spoken", "written", "evaluation", "transfer"]
+"""``transfer``: pairs that only written stories hold, to be asked in speech."""
+
+_RESIDUES: dict[Use, tuple[int, ...]] = {
+    "evaluation": (0, 1),
+    "transfer": (2,),
+    "spoken": (3, 4, 5),
+    "written": (2, 3, 4, 5),
+}
 
 
 @dataclass(frozen=True)
 class Story:
-    """One drawn story: the prompt's four sentences, and which topic, need, person and thing it is about."""
+    """One drawn story."""
 
-    prompt: tuple[str, str, str, str]
-    ending: str
+    prompt: tuple[str, ...]
     topic: Topic
     need: Need
-    thing: str
-    name: str
-    they: str
+    signs: tuple[int, ...]
+    """Numbers of the signs in the prompt."""
+    number: int
+    """Number of the ending."""
+
+    @property
+    def ending(self) -> str:
+        """The right ending."""
+        return self.need.endings[self.number]
 
     @property
     def title(self) -> str:
         """What the story is about, as HellaSwag's activity label."""
-        return self.thing.capitalize()
+        return self.topic.name.capitalize()
 
     def text(self, titled: bool = False) -> str:
-        """The whole story on one line."""
-        return " ".join(([f"{self.title}:"] if titled else []) + [*self.prompt, self.ending])
-
-    @property
-    def combination(self) -> tuple[str, str, str]:
-        """Person, thing and need: what is held out."""
-        return self.name, self.thing, self.need.name
+        """The whole story, with its title as readers of HellaSwag put one, or without."""
+        return " ".join([*([f"{self.title}:"] if titled else []), *self.prompt, self.ending])
 
 
-def generator(*ids: object) -> random.Random:
-    """A generator of its own for these ids: a draw depends on nothing that was drawn before it."""
-    return random.Random("/".join(str(i) for i in ids))
+def generator(*key: object) -> random.Random:
+    """A generator for one draw, from everything that the draw is for."""
+    return random.Random("\x1f".join(map(str, key)))
 
 
-def held_out(combination: tuple[str, str, str]) -> bool:
-    """Whether this combination of person, thing and need belongs to evaluation. The same for every seed."""
-    return generator("held out", *combination).randrange(HELD_OUT_ONE_IN) == 0
+def signs_for(use: Use, number: int) -> tuple[int, ...]:
+    """The signs that a story with this ending may have."""
+    return tuple(sign for sign in range(PER_NEED) if (sign + number) % PER_NEED in _RESIDUES[use])
 
 
-def draw(seed: int, purpose: str, index: int, *, evaluation: bool) -> Story:
-    """Story number `index` of a purpose; needs go round in turn, so that each is used equally often."""
-    rng = generator(seed, purpose, index)
-    needs = [(topic, need) for topic in TOPICS for need in topic.needs]
-    topic, need = needs[index % len(needs)]
-    while True:
-        they = rng.choice(sorted(PEOPLE))
-        name, thing = rng.choice(PEOPLE[they]), rng.choice(topic.things)
-        if held_out((name, thing, need.name)) == evaluation:
-            break
-    first, second = rng.sample(need.signs, 2)
-    prompt = (
-        rng.choice(topic.openings).format(name=name, thing=thing),
-        rng.choice(DAYS),
-        first.format(thing=thing),
-        second.format(thing=thing),
-    )
-    ending = rng.choice(need.endings).format(they=they)
-    return Story(prompt, ending, topic, need, thing, name, they)
+def draw(seed: int, use: Use, index: int, purpose: str = "") -> Story:
+    """Story number ``index``; needs and endings go round in turn, so that each is used equally often."""
+    rng = generator(seed, purpose or use, index)
+    topic, need = NEEDS[index % len(NEEDS)]
+    number = index // len(NEEDS) % PER_NEED
+    allowed = signs_for(use, number)
+    training = use in ("spoken", "written")
+    signs = rng.sample(allowed, rng.randint(1, 3) if training else len(allowed))
+    prompt = [need.signs[sign] for sign in signs] + rng.sample(NEUTRAL, PROMPT - len(signs))
+    if training:
+        rng.shuffle(prompt)
+    return Story(tuple(prompt), topic, need, tuple(signs), number)
 
 
-def stories(seed: int, purpose: str, count: int, *, evaluation: bool = False) -> Iterator[Story]:
-    """`count` stories whose prompts are all different."""
+def stories(seed: int, use: Use, count: int, purpose: str = "") -> Iterator[Story]:
+    """``count`` stories; where a prompt was drawn before, the story is drawn again."""
     seen: set[tuple[str, ...]] = set()
-    index = 0
-    while len(seen) < count:
-        story = draw(seed, purpose, index, evaluation=evaluation)
-        index += 1
-        if story.prompt not in seen:
-            seen.add(story.prompt)
-            yield story
+    for index in range(count):
+        for attempt in range(1000):
+            story = draw(seed, use, index, f"{purpose or use} {attempt}")
+            if story.prompt not in seen:
+                break
+        seen.add(story.prompt)
+        yield story
 
 
-def lines(seed: int, purpose: str, count: int) -> list[tuple[str, Story, str]]:
-    """`count` training stories as (id, story, text), some of them with their title."""
+def lines(seed: int, use: Use, count: int) -> list[tuple[str, Story, str]]:
+    """``count`` training stories as (id, story, text), some of them with their title."""
     told = []
-    for index, story in enumerate(stories(seed, purpose, count)):
-        titled = generator(seed, "title", purpose, index).randrange(TITLE_ONE_IN) == 0
-        told.append((f"{purpose}-{index:05d}", story, story.text(titled)))
+    for index, story in enumerate(stories(seed, use, count)):
+        titled = generator(seed, "title", use, index).randrange(TITLE_ONE_IN) == 0
+        told.append((f"{use}-{index:05d}", story, story.text(titled)))
     return told
 
 
-def wrong_needs(story: Story, rng: random.Random) -> list[str]:
-    """Endings for the same person and topic that mend another need, one for each, in drawn order."""
-    others = [need for need in story.topic.needs if need is not story.need]
-    rng.shuffle(others)
-    return [rng.choice(need.endings).format(they=story.they) for need in others]
+def wrong_need(story: Story, step: int) -> str:
+    """The ending of the same number that meets the need ``step`` places on in the same topic."""
+    needs = story.topic.needs
+    return needs[(needs.index(story.need) + step) % len(needs)].endings[story.number]
 
 
-def other_topic(story: Story, rng: random.Random) -> str:
-    """An ending, told of the same person, that fits another topic."""
-    topic = rng.choice([topic for topic in TOPICS if topic is not story.topic])
-    return rng.choice(rng.choice(topic.needs).endings).format(they=story.they)
+_OTHER_TOPICS = ((1, 0), (2, 0), (1, 1), (2, 2), (1, 2), (2, 1))
+"""Steps to another topic and to a need there, each next to its reverse: so the two are right equally often."""
+
+
+def other_topic(story: Story, turn: int) -> str:
+    """The ending of the same number that meets a need of another topic."""
+    topic_step, need_step = _OTHER_TOPICS[turn % len(_OTHER_TOPICS)]
+    topic = TOPICS[(TOPICS.index(story.topic) + topic_step) % len(TOPICS)]
+    need = topic.needs[(story.topic.needs.index(story.need) + need_step) % len(topic.needs)]
+    return need.endings[story.number]

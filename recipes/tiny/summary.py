@@ -19,6 +19,8 @@ from lst_cli.evaluation.scores import SCORES, read_scores
 
 MODELS = ("baseline", "static", "curriculum")
 TASKS = ("storycloze", "topicstorycloze", "hellaswag")
+FURTHER = ("transfer", "without")
+"""StoryCloze items of pairs that only written stories hold, and StoryCloze without the decoder's cross-attention."""
 
 
 def stages(root: Path) -> dict[str, dict[str, Any]]:
@@ -30,8 +32,10 @@ def stages(root: Path) -> dict[str, dict[str, Any]]:
 def choice_rows(store: Store) -> list[dict[str, Any]]:
     """Scores of every model on every task in every direction."""
     rows = []
-    for task in TASKS:
+    for task in (*TASKS, *FURTHER):
         for model in MODELS:
+            if task == "without" and model == "baseline":
+                continue
             result = read_scores(store.find(f"scores/{model}-{task}", SCORES))
             for found in result["results"]:
                 row = {"model": model, "patching": result["model"]["patching"]["strategy"], "task": task}
@@ -45,14 +49,21 @@ def asr_rows(store: Store) -> list[dict[str, Any]]:
     return [{"model": "asr", "n_words": result["n_words"], "wer": result["wer"]}]
 
 
+def accuracy(row: dict[str, Any]) -> str:
+    """An accuracy with its interval."""
+    return f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+
+
 def show(rows: list[dict[str, Any]], asr: list[dict[str, Any]]) -> None:
     """Print the scores, models beside each other."""
     table = []
-    for task in TASKS:
+    for task in (*TASKS, *FURTHER):
         for direction in ("s-s", "t-t"):
             found = {row["model"]: row for row in rows if (row["task"], row["direction"]) == (task, direction)}
-            cells = [f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%})" for row in found.values()]
-            first = found[MODELS[0]]
+            if not found:
+                continue
+            cells = [accuracy(found[model]) if model in found else "" for model in MODELS]
+            first = next(iter(found.values()))
             table.append((task, direction, first["n"], f"{first['chance']:.0%}", *cells))
     models = ("baseline", "LST static", "LST curriculum")
     print_table("Accuracy (95% interval) at equal positions", ("task", "direction", "n", "chance", *models), table)

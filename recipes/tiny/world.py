@@ -1,30 +1,30 @@
 """A small world of short stories, made from a seed: training text and held-out benchmarks.
 
-Every story has one topic (somebody's dog, kitchen, car, …) with one need; four short sentences say who, when and,
-twice in varied wording, what the need is; the fifth, the ending, meets it. So the right ending follows from the
-meaning of the prompt and from nothing else: names, days and pronouns are drawn independently of it, and all
-endings of a topic are used equally often.
+Every story has one topic with one need, as :mod:`stories` says. In evaluation the signs of the need come first and two
+or three neutral sentences stand between them and the ending: only what is remembered of the beginning tells which
+ending is right. No pair of a sign and an ending of an item occurs in any training story, spoken or written.
 
     python recipes/tiny/world.py OUT [--seed 0] [--spoken 900] [--written 24000]
-        [--items 240] [--hellaswag 120] [--heldout 60]
+        [--items 216] [--hellaswag 108] [--heldout 60]
 
 writes, in the benchmarks' published file formats,
 
     OUT/spoken.tsv            id<TAB>story, the stories to be spoken for training
     OUT/written.txt           one story a line, text only
     OUT/heldout.tsv           id<TAB>story, held-out stories to be spoken and recognised
-    OUT/storycloze.csv        wrong ending: another need of the same topic and person (StoryCloze's columns)
+    OUT/storycloze.csv        wrong ending: another need of the same topic (StoryCloze's columns)
     OUT/topicstorycloze.csv   same prompts; wrong ending: one that fits another topic
-    OUT/hellaswag.jsonl       four endings: two wrong needs of the same topic, one other topic; the thing is the
-                              activity label, which readers of HellaSwag put before the context ("Dog: Anna had …");
+    OUT/hellaswag.jsonl       four endings: two wrong needs of the same topic, one of another topic; the topic is the
+                              activity label, which readers of HellaSwag put before the context ("Animal: The dog …");
                               every sixth training story has such a title too
-
-    swuggy.csv                a word of the stories, and the word with one letter changed (stand-in for sWUGGY)
-    sblimp.csv                a sentence of the stories, and the sentence with two words swapped or a verb that does not
+    OUT/transfer.csv          as storycloze.csv, but of pairs that written stories hold and spoken ones do not: scored
+                              from speech to speech, they measure what speech borrows from text
+    OUT/swuggy.csv            a word of the stories, and the word with one letter changed (stand-in for sWUGGY)
+    OUT/sblimp.csv            a sentence of the stories, and the sentence with two words swapped or a verb that does not
                               agree (stand-in for sBLIMP); both in the columns of ZeroSpeech 2021's gold.csv
 
-Held out: a combination of person, thing and need belongs either to training or to evaluation, for good. So no
-evaluation prompt, and no pair of a prompt with its ending, is ever read or heard in training.
+With a multiple of 108 items every two endings that are compared are compared both ways, so that rules that look at the
+endings alone (the longer, the more frequent) are right in exactly half of the two-ending items.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ import csv
 import io
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stories import TOPICS, Story, generator, lines, other_topic, stories, wrong_needs
+from sentences import TOPICS
+from stories import NEEDS, PER_NEED, Story, generator, lines, other_topic, stories, wrong_need
 
 
 def storycloze(items: Sequence[tuple[str, Story, str]], seed: int) -> str:
@@ -59,7 +60,8 @@ def hellaswag(items: Sequence[tuple[int, Story]], seed: int) -> str:
     lines = []
     for index, story in items:
         rng = generator(seed, "hellaswag", index)
-        endings = [story.ending, *wrong_needs(story, rng)[:2], other_topic(story, rng)]
+        turn = index // (len(NEEDS) * PER_NEED)
+        endings = [story.ending, wrong_need(story, 1), wrong_need(story, 2), other_topic(story, turn)]
         rng.shuffle(endings)
         context = " ".join(story.prompt)
         row = {
@@ -81,15 +83,15 @@ def hellaswag(items: Sequence[tuple[int, Story]], seed: int) -> str:
 GOLD = ("id", "filename", "voice", "correct")
 _SWAPS = (set("aeiou"), set("bcdfgklmnprstvwz"))
 """A letter is changed for another one of its set, so that the word can still be said."""
-_VERBS = {"was": "were", "had": "have", "is": "are", "smelled": "smelling", "needed": "needing", "wanted": "wanting"}
+_VERBS = {"was": "were", "were": "was", "had": "have", "smelled": "smelling", "needed": "needing", "wanted": "wanting"}
 """What no sentence of the world's can have after its subject."""
 
 
 def words() -> list[str]:
-    """The words that stories are told with, names and little words apart."""
-    texts = [sign for topic in TOPICS for need in topic.needs for sign in (*need.signs, *need.endings)]
-    found = {word.strip(".").lower() for text in texts for word in text.split() if "{" not in word}
-    return sorted({word for word in found if len(word) >= 4} | {thing for topic in TOPICS for thing in topic.things})
+    """The words that stories are told with, little words apart."""
+    texts = [text for topic in TOPICS for need in topic.needs for text in (*need.signs, *need.endings)]
+    found = {word.strip(".").lower() for text in texts for word in text.split()}
+    return sorted(word for word in found if len(word) >= 4)
 
 
 def changed(word: str, rng: random.Random) -> str:
@@ -112,9 +114,9 @@ def swuggy(seed: int) -> str:
     return gold((*GOLD, "word"), rows)
 
 
-def sentences() -> list[str]:
+def signs() -> list[str]:
     """Every sentence about what is wrong."""
-    return sorted({s.format(thing=thing) for t in TOPICS for thing in t.things for need in t.needs for s in need.signs})
+    return sorted(sign for topic in TOPICS for need in topic.needs for sign in need.signs)
 
 
 def broken(sentence: str, rng: random.Random) -> tuple[str, str]:
@@ -132,7 +134,7 @@ def broken(sentence: str, rng: random.Random) -> tuple[str, str]:
 def sblimp(seed: int) -> str:
     """Pairs of a sentence and an ungrammatical one, in the columns of the syntactic gold.csv."""
     rows = []
-    for index, sentence in enumerate(sentences()):
+    for index, sentence in enumerate(signs()):
         kind, wrong = broken(sentence, generator(seed, "sblimp", sentence))
         rows += [
             (index, f"sentence-{index:03d}-{right}.wav", "joe", right, text, kind, kind)
@@ -151,33 +153,43 @@ def gold(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def check_held_out(training: Sequence[Story], evaluation: Sequence[Story]) -> None:
-    """Fail when anything of the evaluation was also made for training: combination, prompt, or prompt and ending."""
-    combinations = {story.combination for story in training} & {story.combination for story in evaluation}
-    prompts = {story.prompt for story in training} & {story.prompt for story in evaluation}
-    if combinations or prompts:
-        raise AssertionError(f"evaluation stories in the training set: {sorted(combinations)} {sorted(prompts)}")
+    """Fail when a pair of a sign and an ending of the evaluation was also made for training."""
+    pairs = [
+        {(story.need.signs[sign], story.ending) for story in part for sign in story.signs}
+        for part in (training, evaluation)
+    ]
+    if pairs[0] & pairs[1]:
+        raise AssertionError(f"evaluation pairs in the training set: {sorted(pairs[0] & pairs[1])}")
+
+
+def two_endings(name: str, kept: Sequence[Story], other: Callable[[Story, int], str]) -> list[tuple[str, Story, str]]:
+    """(id, story, wrong ending) of each item.
+
+    :param other: the wrong ending, from the story and how often all endings have had their turn before it.
+    """
+    endings = len(NEEDS) * PER_NEED
+    return [(f"{name}-{index:04d}", story, other(story, index // endings)) for index, story in enumerate(kept)]
 
 
 def world(*, seed: int, spoken: int, written: int, items: int, hellaswag_items: int, heldout: int) -> dict[str, str]:
     """All files of the world by name. The three benchmarks share their prompts, so one recording serves all."""
     told, read = lines(seed, "spoken", spoken), lines(seed, "written", written)
-    kept = list(stories(seed, "evaluation", items, evaluation=True))
-    heard = list(stories(seed, "heldout", heldout, evaluation=True))
+    kept = list(stories(seed, "evaluation", items))
+    borrowed = list(stories(seed, "transfer", items))
+    heard = list(stories(seed, "evaluation", heldout, purpose="heldout"))
     check_held_out([story for _, story, _ in [*told, *read]], [*kept, *heard])
-    need = [
-        (f"need-{index:04d}", story, wrong_needs(story, generator(seed, "need", index))[0])
-        for index, story in enumerate(kept)
-    ]
-    topic = [
-        (f"topic-{index:04d}", story, other_topic(story, generator(seed, "topic", index)))
-        for index, story in enumerate(kept)
-    ]
+    check_held_out([story for _, story, _ in told], borrowed)
+
+    def same_topic(story: Story, turn: int) -> str:
+        return wrong_need(story, 1 + turn % 2)
+
     return {
         "spoken.tsv": "".join(f"{id}\t{text}\n" for id, _, text in told),
         "written.txt": "".join(f"{text}\n" for _, _, text in read),
         "heldout.tsv": "".join(f"heldout-{index:04d}\t{story.text()}\n" for index, story in enumerate(heard)),
-        "storycloze.csv": storycloze(need, seed),
-        "topicstorycloze.csv": storycloze(topic, seed),
+        "storycloze.csv": storycloze(two_endings("need", kept, same_topic), seed),
+        "topicstorycloze.csv": storycloze(two_endings("topic", kept, other_topic), seed),
+        "transfer.csv": storycloze(two_endings("transfer", borrowed, same_topic), seed),
         "swuggy.csv": swuggy(seed),
         "sblimp.csv": sblimp(seed),
         "hellaswag.jsonl": hellaswag(list(enumerate(kept[:hellaswag_items])), seed),
@@ -190,9 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder for the files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--spoken", type=int, default=900, help="stories to be spoken")
-    parser.add_argument("--written", type=int, default=24000, help="further stories, text only")
-    parser.add_argument("--items", type=int, default=240, help="held-out two-ending items")
-    parser.add_argument("--hellaswag", type=int, default=120, help="held-out four-ending items")
+    parser.add_argument("--written", type=int, default=21600, help="further stories, text only")
+    parser.add_argument("--items", type=int, default=216, help="held-out two-ending items")
+    parser.add_argument("--hellaswag", type=int, default=108, help="held-out four-ending items")
     parser.add_argument("--heldout", type=int, default=60, help="held-out stories to be recognised")
     options = parser.parse_args(arguments)
     files = world(

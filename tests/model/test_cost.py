@@ -89,7 +89,9 @@ def test_table_7_by_hand():
         layers=25,
         dim=2048,
         heads=16,
-        local=LocalConfig(dim=1024, heads=16, encoder_layers=1, decoder_layers=9, window=512, cross_window=512),
+        local=LocalConfig(
+            dim=1024, heads=16, encoder_layers=1, decoder_layers=9, window=512, cross_window=512, encoder_cross_window=1
+        ),
         rope_theta=5e5,
     )
     block = {dim: 4 * dim**2 + 3 * dim * inner + 2 * dim for dim, inner in ((2048, 5632), (1024, 2816))}

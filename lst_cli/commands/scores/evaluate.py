@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from lst_cli.commands.scores import evaluate_speech
 from lst_cli.console import print_json, print_line, print_table, say
 from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    from lst_cli.evaluation.ablation import Ablation
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
 
@@ -25,6 +28,13 @@ Tokens = Annotated[
 ]
 Directions = Annotated[
     str, typer.Option(help="Some of s-s, t-t, s-t, t-s, separated by commas: modality of prompt and endings.")
+]
+Ablate = Annotated[
+    str | None,
+    typer.Option(
+        help="Score with a part switched off: cross-attention (the decoder reads no patch), prompt:N (only the last N "
+        "tokens of the prompt) or window:N (the patch encoder and decoder see N tokens). Kept out of paper tables."
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the scores; MODEL's name and the task by default.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Of the model's arithmetic; it is part of the result.")]
@@ -39,15 +49,18 @@ def _choice_command(task: Task) -> Callable[..., None]:
         items: Items,
         tokens: Tokens = None,
         directions: Directions = "t-t",
+        ablate: Ablate = None,
         name: Name = None,
         precision: PrecisionOption = "float32",
         device: Device = "auto",
         json: Json = False,
     ) -> None:
+        from lst_cli.evaluation.ablation import Ablation
         from lst_cli.evaluation.directions import parse_directions
 
         chosen = parse_directions(directions, spoken=tokens is not None)
-        scores = _score_choice(ctx, task, model, items, tokens, chosen, name, precision, device)
+        ablation = Ablation.parse(ablate) if ablate is not None else None
+        scores = _score_choice(ctx, task, model, items, tokens, chosen, ablation, name, precision, device)
         if scores is not None:
             _show(scores, json)
 
@@ -69,6 +82,7 @@ def _score_choice(
     items_file: Path,
     tokens: str | None,
     directions: list[str],
+    ablation: Ablation | None,
     name: str | None,
     precision: Precision,
     device: str,
@@ -96,8 +110,11 @@ def _score_choice(
         "directions": directions,
         "precision": precision,
     }
+    if ablation is not None:
+        config["ablation"] = str(ablation)
 
-    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-{task.name}", config=config, parents=parents)
+    own = name or "-".join([parents["model"].name, task.name, *([ablation.slug] if ablation is not None else [])])
+    request = Request(kind=SCORES, name=own, config=config, parents=parents)
     rank = this_rank()
     if rank.number:
         from lst_cli.evaluation.score_stages import help_choice
@@ -121,8 +138,9 @@ def _show(scores: Artifact, json: bool) -> None:
     if json:
         print_json({"scores": scores.reference, **result})
         return
+    without = f" · ablated: {result['ablation']}" if "ablation" in result else ""
     print_table(
-        f"{result['task']} · {result['model']['reference']}",
+        f"{result['task']} · {result['model']['reference']}{without}",
         ("direction", "accuracy", "95% interval", "n", "chance", "by"),
         [
             (

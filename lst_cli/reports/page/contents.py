@@ -11,6 +11,7 @@ from lst_cli.config import from_dict
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.reports.drawing.curves import Curves, read_curves
 from lst_cli.reports.drawing.patches import Lengths
+from lst_cli.reports.page.ablations import ablation_remarks
 from lst_cli.reports.page.evaluated_speech import EvaluatedSpeech, read_speech
 from lst_cli.reports.page.remarks import remarks
 from lst_cli.reports.page.result_rows import Rows
@@ -56,7 +57,7 @@ def gather(store: Store, subject: Subject, *, utterances: int, examples: int, sp
     return Contents(
         rows=rows,
         verdicts=verdicts,
-        remarks=remarks(rows, verdicts),
+        remarks=[*remarks(rows, verdicts), *ablation_remarks(rows, by_reference)],
         curves=read_curves(models, rows.labels),
         patching=patching,
         lengths=read_lengths(found, patching),

@@ -13,7 +13,7 @@ from lst_cli.reports.report_kind import PAGE, REPORT
 
 FILES = (PAGE, "tables.md", "tables.csv")
 
-PAGE_VERSION = 5
+PAGE_VERSION = 6
 """Increased when the same artifacts give another page."""
 
 

@@ -37,6 +37,19 @@ class ScoreRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AblatedRow:
+    """Scores with a part of the model or of the prompt switched off."""
+
+    model: ModelFacts
+    scores: str
+    """Reference of the artifact."""
+    ablation: str
+    """As ``lst eval --ablate`` takes it."""
+    identity: tuple[Any, ...]
+    """See :class:`ScoreRow`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AsrRow:
     """A word error rate."""
 
@@ -73,6 +86,8 @@ class Rows:
     asr: list[AsrRow]
     spoken: list[SpokenRow] = field(default_factory=list)
     """Speech with ASR transcripts, by corpus and ASR evaluator, the original audio first."""
+    ablated: list[AblatedRow] = field(default_factory=list)
+    """Ablated scores, in no table."""
     unknown: list[str] = field(default_factory=list)
     """Results that this report has no table for."""
     labels: dict[str, str]
@@ -149,6 +164,10 @@ def _result(artifact: Artifact) -> dict[str, Any]:
 def _add(rows: Rows, artifact: Artifact, result: Mapping[str, Any], model: ModelFacts) -> None:
     """Append a result to its table."""
     identity = tuple(result.get(key) for key in SAME)
+    if "ablation" in result:
+        ablation = str(result["ablation"])
+        rows.ablated.append(AblatedRow(model=model, scores=artifact.reference, ablation=ablation, identity=identity))
+        return
     if "wer" in result:
         keys = ("n", "n_words", "wer", "low", "high", "words", "speech_tokens", "context_positions", "worst")
         facts: dict[str, Any] = {key: result[key] for key in keys}

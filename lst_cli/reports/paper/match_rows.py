@@ -8,6 +8,7 @@ from typing import Any
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.ancestors import parent_of_kind
+from lst_cli.console import say
 from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import differently_spoken, read_scores
@@ -31,19 +32,23 @@ class ScoredModel:
 
 
 def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
-    """The models behind some scores.
+    """The models behind some scores. Ablated scores are no row of a paper table and are skipped.
 
     :raises UserError: a result is damaged, or the model that it is of is gone.
     """
     found: dict[str, tuple[Artifact, list[tuple[Artifact, dict[str, Any]]]]] = {}
     for artifact in scores:
+        result = read_scores(artifact)
+        if "ablation" in result:
+            say(f"skipped {artifact.reference}: ablated ({result['ablation']}), so no row of a paper table")
+            continue
         model = parent_of_kind(store, artifact, "model")
         if model is None:
             raise UserError(
                 f"{artifact.reference}: its model is gone, so its row is unknown",
                 fix="score the model again, or name other scores with --scores",
             )
-        found.setdefault(model.fingerprint, (model, []))[1].append((artifact, read_scores(artifact)))
+        found.setdefault(model.fingerprint, (model, []))[1].append((artifact, result))
     return [
         ScoredModel(model=model, facts=read_facts(store, model), results=tuple(results))
         for model, results in found.values()
