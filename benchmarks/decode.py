@@ -19,7 +19,7 @@ import torch
 from families import FAMILIES, VOCABULARY, add_options, print_result, random_model, set_threads
 
 from lst_cli.hashing import integers
-from lst_cli.model.decoding import DecodingState
+from lst_cli.model.decode.decoding import DecodingState
 
 
 def prompt(task: str, row: int) -> np.ndarray:

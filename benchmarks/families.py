@@ -12,7 +12,7 @@ import torch
 
 from lst_cli.distributed.device import pick_device
 from lst_cli.model.architectures import architecture
-from lst_cli.model.inference_weights import pack
+from lst_cli.model.decode.inference_weights import pack
 from lst_cli.model.model import SpeechTextModel, build_model
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.text.vocabulary import Vocabulary

@@ -24,7 +24,7 @@ from lst_cli.inference.likelihood import log_probabilities
 from lst_cli.inference.shared_prompt import Question
 from lst_cli.model.architectures import architecture
 from lst_cli.model.batch import make_batch
-from lst_cli.model.inference_weights import pack
+from lst_cli.model.decode.inference_weights import pack
 from lst_cli.model.model import build_model
 from lst_cli.model_artifact.card import LoadedModel, ModelCard
 from lst_cli.patching.packed import Document, pack_documents

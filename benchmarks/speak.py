@@ -32,7 +32,7 @@ from families import (
 )
 
 from lst_cli.hashing import integers
-from lst_cli.model.decoding import DecodingState
+from lst_cli.model.decode.decoding import DecodingState
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.vocoder.mel.spectrum import Spectrum
 from lst_cli.vocoder.mel.unit_to_mel import new_network

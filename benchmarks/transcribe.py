@@ -32,7 +32,7 @@ from families import (
 )
 
 from lst_cli.hashing import integers
-from lst_cli.model.decoding import DecodingState
+from lst_cli.model.decode.decoding import DecodingState
 
 RATE = 16_000
 

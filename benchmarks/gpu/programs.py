@@ -24,7 +24,7 @@ from report import (
 from torch._dynamo.utils import counters
 
 from lst_cli.model.architectures import architecture
-from lst_cli.model.decoding import DecodingState
+from lst_cli.model.decode.decoding import DecodingState
 from lst_cli.model.model import build_model
 from lst_cli.training.engine.families import compile_layers
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lst_cli.finite import check_finite_outputs
 from lst_cli.inference.generate import ROWS, Continuation, Prompt, allowed_tokens, by_length, to_host
-from lst_cli.model.decoding import DecodingState
+from lst_cli.model.decode.decoding import DecodingState
 from lst_cli.model.upload import Upload
 from lst_cli.shards.schema import Modality
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from lst_cli.finite import check_finite_outputs
 from lst_cli.hashing import uniform
 from lst_cli.inference.sampling import Sampling
-from lst_cli.model.decoding import DecodingState
+from lst_cli.model.decode.decoding import DecodingState
 from lst_cli.shards.schema import Modality
 
 if TYPE_CHECKING:

@@ -227,7 +227,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
     from safetensors.torch import load_file
 
     from lst_cli.finite import check_finite_weights
-    from lst_cli.model.inference_weights import pack
+    from lst_cli.model.decode.inference_weights import pack
     from lst_cli.model.model import build_model
     from lst_cli.text.tokenizer import TextTokenizer
 

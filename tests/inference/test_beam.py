@@ -108,7 +108,7 @@ def test_company_changes_nothing_and_scores_are_true(tmp_path: Path, config: Mod
     apart = beam_search(loaded, some, "speech", beams=4, rows=1)
     assert [each.tokens for each in together] == [each.tokens for each in apart] and sorted(told) == list(range(5))
     # The log-probability is the model's own: score the same tokens anew.
-    from lst_cli.model.decoding import DecodingState
+    from lst_cli.model.decode.decoding import DecodingState
 
     for prompt, found in zip(some, together, strict=True):
         state = DecodingState(loaded.model, vocabulary(), 4, 1)

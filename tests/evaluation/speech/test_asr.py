@@ -17,7 +17,7 @@ from lst_cli.evaluation.scores import SCORES
 from lst_cli.evaluation.speech.asr import recognise, summarise
 from lst_cli.inference.transcription import asr_prompt
 from lst_cli.main import app
-from lst_cli.model.decoding import DecodingState
+from lst_cli.model.decode.decoding import DecodingState
 from lst_cli.model_artifact.card import load_model
 from tests.inference.models import latent_config, model_artifact, quantizer_artifact, random_model, tokens_artifact
 from tests.inference.reciting import recited_text, reciting_artifact, taught_artifact

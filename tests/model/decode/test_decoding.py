@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lst_cli.model.decoding import DecodingState
-from lst_cli.model.step_graph import Outputs
+from lst_cli.model.decode.decoding import DecodingState
+from lst_cli.model.decode.step_graph import Outputs
 from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import (
     BASELINE,

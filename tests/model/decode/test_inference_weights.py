@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from lst_cli.model.inference_weights import pack
+from lst_cli.model.decode.inference_weights import pack
 from lst_cli.patching.packed import Document
 from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import BASELINE, LST, VOCABULARY, batch_for, model, packed

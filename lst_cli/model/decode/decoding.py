@@ -5,7 +5,7 @@ or a whole continuation is the same operation. Patches are static, and closed as
 is not yet known can't close a patch.
 
 The host works out what goes where and sends it in one copy. On a GPU a step of one token a row is replayed as a CUDA
-graph (:mod:`lst_cli.model.step_graph`).
+graph (:mod:`lst_cli.model.decode.step_graph`).
 
 Shape legend: B rows (sequences), R rows that are fed, N tokens that are fed (of all rows, one after the other),
 M patches that these tokens close, L local width, V vocabulary.
@@ -20,12 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lst_cli.model.cache import room_for
-from lst_cli.model.decoding_step import ModelCaches
-from lst_cli.model.feed_plan import Progress
+from lst_cli.model.decode.cache import room_for
+from lst_cli.model.decode.decoding_step import ModelCaches
+from lst_cli.model.decode.feed_plan import Progress
+from lst_cli.model.decode.step_graph import Outputs, Recorder, StepGraphs, cuda_recorder
 from lst_cli.model.loss import log_probabilities
 from lst_cli.model.model import Baseline, Latent, SpeechTextModel
-from lst_cli.model.step_graph import Outputs, Recorder, StepGraphs, cuda_recorder
 from lst_cli.model.upload import Sent, Upload
 from lst_cli.text.vocabulary import Vocabulary
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lst_cli.model.cache import Cache, KeyValueCache, Places, Queries
-from lst_cli.model.feed_plan import Feed
+from lst_cli.model.decode.cache import Cache, KeyValueCache, Places, Queries
+from lst_cli.model.decode.feed_plan import Feed
 from lst_cli.model.model import Latent, SpeechTextModel
 from lst_cli.model.upload import Sent, Upload
 
