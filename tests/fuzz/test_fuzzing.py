@@ -8,7 +8,7 @@ from tests.fuzz.formats import FORMATS
 from tests.fuzz.fuzzing import Fuzzer
 from tests.fuzz.mutations import mutate
 
-CASES = 4
+CASES = 3
 
 
 @pytest.fixture(scope="module")
