@@ -43,14 +43,14 @@ class LocalConfig:
 class BlockConfig:
     """Shape of a transformer layer where it is not the default one: what today's text models vary."""
 
-    kv_heads: int | None = None
+    kv_heads: int | None = Field(default=None, ge=1, le=1 << 12)
     """Heads of keys and values, each shared by ``heads / kv_heads`` heads of queries (Ainslie et al. 2023). None: as
     many as heads."""
-    head_dim: int | None = None
+    head_dim: int | None = Field(default=None, ge=1, le=1 << 14)
     """Width of a head. None: the layer's width divided by its heads."""
-    ffn_dim: int | None = None
+    ffn_dim: int | None = Field(default=None, ge=1, le=1 << 19)
     """Inner width of SwiGLU. None: :func:`ffn_dim` of the layer's width."""
-    norm_eps: float = 1e-5
+    norm_eps: float = Field(default=1e-5, gt=0, le=1)
     """Added to the mean square in every norm of the layer; the final norm of the model has the same."""
     qkv_bias: bool = False
     """Whether queries, keys and values have a bias, as in Qwen 2."""
@@ -65,16 +65,16 @@ class RopeScaling:
     kind: Literal["linear", "llama3", "yarn"]
     """``linear``: all frequencies divided by ``factor``; ``llama3``: low ones only (Llama 3.1); ``yarn``: a ramp
     between both, and hotter attention (Peng et al. 2023)."""
-    factor: float
+    factor: float = Field(gt=0, le=1e6)
     """How many times longer the contexts are."""
-    original_positions: int = 8192
+    original_positions: int = Field(default=8192, ge=1, le=1 << 24)
     """Context length before stretching; unused by ``linear``."""
-    low: float = 1.0
+    low: float = Field(default=1.0, gt=0, le=1e6)
     """``llama3``: turns within the original context below which a frequency is fully stretched; ``yarn``: its
     ``beta_slow``."""
-    high: float = 4.0
+    high: float = Field(default=4.0, gt=0, le=1e6)
     """``llama3``: turns above which a frequency is kept; ``yarn``: its ``beta_fast``."""
-    attention_factor: float | None = None
+    attention_factor: float | None = Field(default=None, gt=0, le=1e3)
     """``yarn``: factor of cosines and sines. None: ``0.1 ln(factor) + 1``."""
 
 
