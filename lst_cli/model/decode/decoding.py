@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lst_cli.model.decode.cache import room_for
 from lst_cli.model.decode.decoding_step import ModelCaches
-from lst_cli.model.decode.feed_plan import Progress
+from lst_cli.model.decode.feed_plan import RowProgress
 from lst_cli.model.decode.step_graph import Outputs, Recorder, StepGraphs, cuda_recorder
 from lst_cli.model.loss import log_probabilities
 from lst_cli.model.model import Baseline, Latent, SpeechTextModel
@@ -55,7 +55,7 @@ class DecodingState:
         """Positions that the global transformer has computed so far, over all rows."""
         self._device = model.embedding.weight.device
         local = model.config.local
-        self._progress = Progress(
+        self._progress = RowProgress(
             vocabulary,
             self.patch_size,
             local.pooled_patches if local else 1,

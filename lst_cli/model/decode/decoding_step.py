@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lst_cli.model.decode.cache import Cache, KeyValueCache, Places, Queries
-from lst_cli.model.decode.feed_plan import Feed
+from lst_cli.model.decode.feed_plan import DecodingFeed
 from lst_cli.model.model import Latent, SpeechTextModel
 from lst_cli.model.upload import Sent, Upload
 
@@ -67,7 +67,7 @@ class ModelCaches:
             memory.reserve(self.patch_room * self._model.config.queries)
         return True
 
-    def stage(self, feed: Feed, upload: Upload, *, static: bool) -> Step:
+    def stage(self, feed: DecodingFeed, upload: Upload, *, static: bool) -> Step:
         """Upload what a step needs to know, and return the step."""
         if isinstance(self._model, Latent):
             return self._stage_latent(self._model, feed, upload, static=static)
@@ -96,7 +96,7 @@ class ModelCaches:
 
         return step
 
-    def _stage_latent(self, model: Latent, feed: Feed, upload: Upload, *, static: bool) -> Step:
+    def _stage_latent(self, model: Latent, feed: DecodingFeed, upload: Upload, *, static: bool) -> Step:
         local, text = np.flatnonzero(feed.local_N), np.flatnonzero(~feed.local_N)
         row_N, place_N = feed.row_N[local], feed.place_N[local]
         tokens = Places.stage(row_N, place_N, upload)
@@ -129,7 +129,7 @@ class ModelCaches:
         return step
 
     def _stage_gather(
-        self, model: Latent, feed: Feed, upload: Upload, *, static: bool
+        self, model: Latent, feed: DecodingFeed, upload: Upload, *, static: bool
     ) -> Callable[[Sent, Tensor, Sequence[Tensor], Places], Tensor]:
         """Vectors of the newly closed patches, from the states of their tokens."""
         local, text = np.flatnonzero(feed.local_M), np.flatnonzero(~feed.local_M)
@@ -169,7 +169,7 @@ class ModelCaches:
         return vectors
 
     def _stage_spread(
-        self, model: Latent, feed: Feed, row_N: Ints, last_closed_N: Ints, upload: Upload, *, static: bool
+        self, model: Latent, feed: DecodingFeed, row_N: Ints, last_closed_N: Ints, upload: Upload, *, static: bool
     ) -> Callable[[Sent, Tensor, Tensor, Places, Queries], Tensor]:
         """States of the new tokens, from their own and from the closed patches."""
         last = upload.add(last_closed_N)

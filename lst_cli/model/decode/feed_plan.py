@@ -20,7 +20,7 @@ Ints = NDArray[np.integer]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feed:
+class DecodingFeed:
     """Which tokens a feed adds and which patches it closes."""
 
     ids_N: Ints
@@ -57,7 +57,7 @@ class Feed:
             and bool(self.local_N.all() and self.local_M.all())
         )
 
-    def padded(self, rows: int, token_room: int, patch_room: int) -> Feed:
+    def padded(self, rows: int, token_room: int, patch_room: int) -> DecodingFeed:
         """A feed of one token for each of ``rows`` rows, with a power of two of patches.
 
         Entries that are made up write to the last place of a cache, which nobody reads.
@@ -94,7 +94,7 @@ class Feed:
         )
 
 
-class Progress:
+class RowProgress:
     """How far each row has come."""
 
     def __init__(self, vocabulary: Vocabulary, patch_size: int, cross_window: int, rows: int, *, bypass: bool) -> None:
@@ -117,16 +117,16 @@ class Progress:
         self._first_BM = np.zeros((rows, 64), dtype=np.int64)
         """First token of each patch, as a place."""
 
-    def select(self, rows: Ints) -> Progress:
+    def select(self, rows: Ints) -> RowProgress:
         """A copy of the given rows."""
-        chosen = Progress(
+        chosen = RowProgress(
             self._vocabulary, self._patch_size, self._cross_window, len(rows), bypass=self._bypass
         )
         for name in ("tokens_B", "locals_B", "patches_B", "_open_B", "_first_BM"):
             setattr(chosen, name, getattr(self, name)[rows])
         return chosen
 
-    def feed(self, rows: Ints, tokens: Sequence[Ints]) -> Feed:
+    def feed(self, rows: Ints, tokens: Sequence[Ints]) -> DecodingFeed:
         """Cut each row's open patch and its new tokens into patches, and count them in."""
         ids_N = np.concatenate(tokens)
         count_R = np.array([len(row) for row in tokens])
@@ -159,7 +159,7 @@ class Progress:
         self.locals_B[rows] += np.bincount(row_T[local_T & new_T], minlength=len(rows))
         of_patch_T = np.repeat(-1, len(row_T))
         of_patch_T[starts] = np.arange(len(starts))
-        return Feed(
+        return DecodingFeed(
             ids_N=ids_N,
             row_N=rows[row_T[new_T]],
             place_N=token_T[new_T],

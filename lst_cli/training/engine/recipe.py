@@ -27,7 +27,6 @@ from lst_cli.training.budget.flops import peak_of
 from lst_cli.training.engine.early_stopping import PatienceStopper
 from lst_cli.training.engine.families import count_parameters, register_families
 from lst_cli.training.engine.job import Job
-from lst_cli.training.engine.logs import log_to_user, tidy_logs
 from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
 from lst_cli.training.engine.recipe_config import RecipeConfig, recipe_config
 from lst_cli.training.engine.revalidate import lacks_validation
@@ -39,6 +38,7 @@ from lst_cli.training.engine.validation_unit import CER
 from lst_cli.training.metrics.batch_log import BatchLog, forget_after
 from lst_cli.training.metrics.metrics_recorder import MetricsRecorder
 from lst_cli.training.metrics.recorders import recorders
+from lst_cli.training.metrics.run_logs import log_to_user, tidy_logs
 from lst_cli.training.run.checkpoints import last_step, remove_unfinished, set_aside_damaged, sync
 from lst_cli.training.run.reshard import CheckpointLayout, accept_local_state, recover, refit
 
