@@ -40,7 +40,7 @@ def test_a_training_step_is_one_copy_and_reads_nothing_back(monkeypatch, config,
     monkeypatch.setattr(attention, "uses_flex", lambda device_type: device_type == "meta")
     # What the compiled kernel gives is a tensor of the queries' shape that depends on all three.
     monkeypatch.setattr(
-        attention, "_flex", lambda device_type: lambda q, k, v, block_mask: q + k.sum(2, True) + v.sum(2, True)
+        attention, "_flex", lambda device_type: lambda q, k, v, **_: q + k.sum(2, True) + v.sum(2, True)
     )
     meta = torch.device("meta")
     net = model(config).to(meta).train()

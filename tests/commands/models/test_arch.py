@@ -52,9 +52,9 @@ def test_savings_against_the_baseline_at_equal_data(capsys: pytest.CaptureFixtur
     """The paper counts positions; the local layers take some of that back, and the variants of lst_1b little."""
     saved = {name: shown(capsys, name)["fewer_than_baseline"] for name in ARCHITECTURES if name.startswith("lst_1b")}
     assert all(each["positions"] == pytest.approx(1 - 2.42 / 3) for each in saved.values())
-    assert saved["lst_1b"]["flops"] == pytest.approx(0.068, abs=0.001)
+    assert saved["lst_1b"]["flops"] == pytest.approx(0.069, abs=0.001)
     assert all(saved[name]["flops"] > 0.15 for name in ("lst_1b_k4", "lst_1b_d2", "lst_1b_bypass", "lst_1b_bypass_d4"))
-    assert "19.3% fewer positions (the paper's count), 6.8% fewer FLOPs" in printed(capsys, "show", "lst_1b")
+    assert "19.3% fewer positions (the paper's count), 6.9% fewer FLOPs" in printed(capsys, "show", "lst_1b")
 
 
 def test_memory_of_a_gpu_falls_with_sharding_and_checkpointing(capsys: pytest.CaptureFixture[str]) -> None:
