@@ -17,8 +17,8 @@ from lst_cli.artifacts import Store
 from lst_cli.artifacts.ancestors import parent_of_kind
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES, read_scores
-from lst_cli.reports.paper.seed_statistics import Spread, spread
-from lst_cli.reports.paper.table_figure import figure
+from lst_cli.reports.drawing.svg import MUTED, colour, svg_file
+from lst_cli.reports.paper.seed_statistics import SeedSpread, spread
 from lst_cli.reports.training_budget import read_budget
 
 LENGTHS = {"-quarter": 1, "-half": 2, "": 4, "-double": 8}
@@ -30,7 +30,6 @@ ASKED = {
     "transfer S→S": ("transfer", "s-s"),
     "without cross-attention S→S": ("without", "s-s"),
 }
-COLOURS = ("#5f5f5f", "#b4541a", "#2563a8", "#2a8a4a", "#7a3fa0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ def rungs(store: Store, rows: Sequence[str], seeds: Sequence[int]) -> Iterator[R
                 yield Rung(row=row, units=units, flops=flops, tokens=tokens, accuracy=accuracy)
 
 
-def interval(values: Sequence[float]) -> Spread | None:
+def interval(values: Sequence[float]) -> SeedSpread | None:
     """Mean and Student's 95% interval over seeds; None with fewer than two."""
     return spread(values) if len(values) > 1 else None
 
@@ -85,7 +84,7 @@ def cell(by_seed: dict[int, float]) -> str:
     return each if found is None else f"{found.mean:.1%} ({found.low:.1%} to {found.high:.1%}): {each}"
 
 
-def difference(a: dict[int, float], b: dict[int, float]) -> Spread | None:
+def difference(a: dict[int, float], b: dict[int, float]) -> SeedSpread | None:
     """What b has more than a, seed by seed."""
     return interval([b[seed] - a[seed] for seed in sorted(a.keys() & b.keys())])
 
@@ -123,7 +122,7 @@ def sentences(found: Sequence[Rung]) -> list[str]:
     return said
 
 
-def points(found: Spread) -> str:
+def points(found: SeedSpread) -> str:
     """A difference with its interval, in points."""
     return f"{100 * found.mean:+.1f}, {100 * found.low:+.1f} to {100 * found.high:+.1f}".replace("-", "−")
 
@@ -153,19 +152,21 @@ def page(found: Sequence[Rung], rows: Sequence[str], seeds: Sequence[int]) -> st
 def picture(found: Sequence[Rung], rows: Sequence[str]) -> bytes:
     """A panel for each question: a curve for each row, a dot for each seed."""
     questions = [question for question in ASKED if any(rung.accuracy[question] for rung in found)]
-    with figure(2.9 * len(questions), 3.2, len(questions)) as (drawn, axes, stream):
+    with svg_file(2.9 * len(questions), 3.2, len(questions)) as (drawn, axes, stream):
         for question, panel in zip(questions, axes, strict=True):
             panel.set_title(question)
             panel.set_xlabel("training FLOPs")
             panel.set_xscale("log")
-            panel.axhline(50, color=COLOURS[0], linewidth=0.8, linestyle=(0, (2, 2)))
-            for row, colour in zip(rows, COLOURS, strict=False):
+            panel.axhline(50, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
+            for number, row in enumerate(rows):
                 own = [rung for rung in found if rung.row == row and rung.accuracy[question]]
                 means = [sum(rung.accuracy[question].values()) / len(rung.accuracy[question]) for rung in own]
-                panel.plot([rung.flops for rung in own], [100 * mean for mean in means], color=colour, label=row)
+                panel.plot(
+                    [rung.flops for rung in own], [100 * mean for mean in means], color=colour(number), label=row
+                )
                 for rung in own:
                     values = [100 * value for value in rung.accuracy[question].values()]
-                    panel.plot([rung.flops] * len(values), values, ".", color=colour)
+                    panel.plot([rung.flops] * len(values), values, ".", color=colour(number))
         axes[0].set_ylabel("%")
         handles, labels = axes[0].get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
