@@ -72,7 +72,7 @@ def test_the_number_of_processes_may_change_at_any_stop(root: Path, alone: Artif
     model, told = stages(root, "changing", "1:ddp:4,2:ddp:9,2:fsdp:14,4:fsdp:19,1:ddp:")
     assert order(root, model) == order(root, alone)
     assert told.count("training stopped at step") == 1 + 2 + 2 + 4
-    assert "rewritten for 2 processes" in told
+    assert "resharded the checkpoint for 2 processes" in told
     check_same(alone, model)
 
 
