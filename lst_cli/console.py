@@ -103,7 +103,6 @@ class Progress:
         self._last_line = self._start
         self._terminal = on_terminal()
         self._bar: Any = None
-        self._task: Any = None
 
     def advance(self, n: float = 1, **fields: Any) -> None:
         """Report that ``n`` more units of work are done; ``fields`` are shown next to the bar."""
@@ -126,29 +125,24 @@ class Progress:
 
     def _draw(self) -> None:
         if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as RichProgress
+            from tqdm import tqdm
 
-            self._bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn(self._unit),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[extra]}"),
-                console=Console(stderr=True),
-                transient=True,
+            self._bar = tqdm(
+                desc=self._description,
+                total=self._total,
+                initial=self._begun,
+                unit=f" {self._unit}",
+                file=sys.stderr,
+                dynamic_ncols=True,
+                leave=False,
             )
-            self._task = self._bar.add_task(self._description, total=self._total, extra="")
-            self._bar.start()
-        extra = " ".join(f"{key}={value}" for key, value in self._fields.items())
-        self._bar.update(self._task, completed=self._done, extra=extra)
+        self._bar.set_postfix(self._fields, refresh=False)
+        self._bar.update(self._done - self._bar.n)
 
     def close(self) -> None:
         """Remove the bar from the terminal."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
 
 
 @contextmanager
