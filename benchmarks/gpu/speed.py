@@ -41,7 +41,7 @@ def _benchmark(stage: str, name: str, *arguments: str) -> dict[str, Any] | None:
 
 
 def steps() -> None:
-    """Training steps of the 1b and 420m sizes: utilisation, and LST against the baseline at equal data."""
+    """Training steps of the 1b and 420m sizes: MFU, and LST against the baseline at equal data."""
     common = ("--positions", "4096", "--sequences", "4", "--dtype", "bfloat16")
     variants = ("lst_1b_k4", "lst_1b_d4", "lst_1b_d2", "lst_1b_bypass", "lst_1b_bypass_d4")
     runs = (("--size", "1b", *common, "--variants", *variants), ("--size", "420m", *common))
@@ -50,7 +50,7 @@ def steps() -> None:
         rows = found["rows"] if found else []
         same_data = [row for row in rows if row["equal"] == "tokens"]
         for row in rows:
-            goal = row["utilisation"] >= MFU_GOAL if CUDA else None
+            goal = row["mfu"] >= MFU_GOAL if CUDA else None
             note("steps", f"{row['model']} {row['patching']}, equal {row['equal']}", goal, **row)
         for row in same_data[1:]:  # the first is the baseline
             saved = 1 - row["step_s"] / same_data[0]["step_s"]

@@ -117,8 +117,8 @@ def test_a_fault_of_the_first_process_ends_the_others(root: Path) -> None:
     lines = re.findall(rf"(?:{'|'.join(ends)}) \[\d+, \d+\]", done.stdout)
     assert lines == [f"{fault} {statuses}" for fault, statuses in ends.items()], done.stderr
     for told in (
-        *("a fault before training", "the first process has failed before the first step"),
-        *("a fault in a step", "process 1 of 2 has lost the others: one of them has failed"),
+        *("a fault before training", "rank 0 failed before the first step"),
+        *("a fault in a step", "rank 1 of 2 lost the connection to the others"),
         "a fault at the end",
     ):
         assert told in done.stderr

@@ -81,7 +81,7 @@ def test_what_a_run_would_refuse_is_not_planned(tmp_path: Path, capsys: pytest.C
 def test_an_unknown_gpu_is_told_which_are_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_world(tmp_path)
     app([*arguments(tmp_path, "planned"), "--dry-run", "--gpu", "Radeon"], standalone_mode=False)
-    assert "the peak of Radeon is not known; known: A100" in capsys.readouterr().out
+    assert "the peak FLOPs of Radeon are unknown; known GPUs: A100" in capsys.readouterr().out
 
 
 def test_sharding_divides_the_states(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
