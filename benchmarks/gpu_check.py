@@ -51,12 +51,15 @@ def main() -> None:
     parser.add_argument("stages", nargs="*", help=f"some of: {', '.join(STAGES)}")
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "gpu_results")))
     parser.add_argument("--limit", type=int, default=1800, help="seconds that a stage may take")
+    parser.add_argument("--quick", action="store_true", help="small sizes; as QUICK=1")
     options = parser.parse_args()
     unknown = sorted(set(options.stages) - set(STAGES))
     if unknown:
         parser.error(f"no such stage: {', '.join(unknown)}; there are {', '.join(STAGES)}")
     options.out.mkdir(parents=True, exist_ok=True)
     os.environ["OUT"] = str(options.out.resolve())
+    if options.quick:
+        os.environ["QUICK"] = "1"
     results = options.out / "results.jsonl"
     results.write_text("", encoding="utf-8")
     for stage in options.stages or STAGES:

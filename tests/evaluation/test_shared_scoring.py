@@ -125,7 +125,7 @@ def test_a_rank_whose_folder_is_taken_away_as_it_writes_ends_well(
     def too_late(path: Path, data: bytes) -> None:
         """Rank 0 has finished since this rank looked."""
         shutil.rmtree(path.parents[1], ignore_errors=True)
-        shutil.copytree(alone / "scores", shared / "scores", symlinks=True)
+        shutil.copytree(alone / "scores", shared / "scores", symlinks=True, dirs_exist_ok=True)
         raise FileNotFoundError(path)
 
     as_rank(monkeypatch, 1, 2)

@@ -41,7 +41,7 @@ def test_a_folder_is_itself(downloaded: Path) -> None:
         ("nowhere", True, "no such folder"),
         ("/no/where", True, "no such folder"),
         ("./no/where", False, "no such folder"),
-        ("somebody/else", True, "can't be fetched from the Hugging Face hub"),
+        ("somebody/else", True, "can't be fetched from the Hugging Face Hub"),
         ("somebody/else", False, "was not downloaded before"),
         ("some body/model", True, "can't be fetched"),
     ],
