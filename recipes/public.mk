@@ -7,9 +7,14 @@ BIN ?= $(abspath .venv)/bin
 DATA ?= data
 STAGE = $(BIN)/python $(RECIPES)/stage.py --root $(ROOT)
 LST = $(BIN)/lst --root $(ROOT)
-# Tokenizing and scoring are shared by as many processes as this starts, such as SHARED="torchrun --nproc-per-node 8 --no-python".
+# Tokenizing, alignment and scoring are shared by as many processes as this starts, such as SHARED="torchrun --standalone --nproc-per-node 8 --no-python".
 SHARED ?=
 LST_SHARED = $(SHARED) $(LST)
+# What runs in one process: on a GPU, and on CPUs alone.
+ON_GPU ?=
+ON_CPU ?=
+LST_GPU = $(ON_GPU) $(LST)
+LST_CPU = $(ON_CPU) $(LST)
 FETCH = $(BIN)/python $(RECIPES)/fetch.py --to $(DATA)
 
 # mHuBERT at 25 Hz, layer 11, and 501 clusters of our own; alignment by a wav2vec2 CTC model.
@@ -66,31 +71,31 @@ fetch:
 	@$(FETCH) hellaswag $(KOKORO) $(addprefix librispeech-,$(JUDGED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
 
 $(addprefix corpus-,$(CORPORA)): corpus-%: fetch
-	@$(STAGE) $@ $(LST) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
+	@$(STAGE) $@ $(LST_CPU) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
 
 units: corpus-$(firstword $(CORPORA))
-	@$(STAGE) units $(LST) units fit corpus/$(firstword $(CORPORA)) --features $(UNITS_FROM) --layer $(UNITS_LAYER) \
+	@$(STAGE) units $(LST_GPU) units fit corpus/$(firstword $(CORPORA)) --features $(UNITS_FROM) --layer $(UNITS_LAYER) \
 		--clusters 501 --name hubert
 
 text: fetch
-	@$(STAGE) text $(LST) text $(TEXT_TOKENIZER) --name text
+	@$(STAGE) text $(LST_CPU) text $(TEXT_TOKENIZER) --name text
 
 $(addprefix shards-,$(CORPORA)): shards-%: corpus-% units text
 	@$(STAGE) tokens-$* $(LST_SHARED) tokenize corpus/$* --quantizer quantizer/hubert --name $*
-	@$(STAGE) alignment-$* $(LST) align run corpus/$* --tokens tokens/$* --model $(ALIGN_WITH) --name $*
-	@$(STAGE) shards-$* $(LST) shards speech --tokens tokens/$* --alignment alignment/$* --corpus corpus/$* \
+	@$(STAGE) alignment-$* $(LST_SHARED) align run corpus/$* --tokens tokens/$* --model $(ALIGN_WITH) --name $*
+	@$(STAGE) shards-$* $(LST_CPU) shards speech --tokens tokens/$* --alignment alignment/$* --corpus corpus/$* \
 		--tokenizer text_tokenizer/text --name $*
 
 shards: $(addprefix shards-,$(CORPORA))
-	@$(STAGE) shards-text $(LST) shards text $(TEXT) --tokenizer text_tokenizer/text --name text
+	@$(STAGE) shards-text $(LST_CPU) shards text $(TEXT) --tokenizer text_tokenizer/text --name text
 
 speech-bpe: shards
-	@$(STAGE) speech-bpe $(LST) shards bpe shards/$(firstword $(CORPORA)) --pieces 1000 --sequences 100000 --name spoken
+	@$(STAGE) speech-bpe $(LST_CPU) shards bpe shards/$(firstword $(CORPORA)) --pieces 1000 --sequences 100000 --name spoken
 
 noise20 noise40: noise%: shards
 	@$(foreach corpus,$(CORPORA),\
-		$(STAGE) alignment-$(corpus)-$@ $(LST) align noise alignment/$(corpus) --ms $* --name $(corpus)-$@ && \
-		$(STAGE) shards-$(corpus)-$@ $(LST) shards speech --tokens tokens/$(corpus) --alignment alignment/$(corpus)-$@ \
+		$(STAGE) alignment-$(corpus)-$@ $(LST_CPU) align noise alignment/$(corpus) --ms $* --name $(corpus)-$@ && \
+		$(STAGE) shards-$(corpus)-$@ $(LST_CPU) shards speech --tokens tokens/$(corpus) --alignment alignment/$(corpus)-$@ \
 			--corpus corpus/$(corpus) --tokenizer text_tokenizer/text --name $(corpus)-$@ &&) true
 
 # Story completion is spoken by text-to-speech where its texts are there; ZeroSpeech's items come as recordings.
@@ -99,15 +104,15 @@ zerospeech:
 
 items-swuggy items-sblimp: zerospeech
 $(addprefix items-,$(ITEMS)): items-%: units
-	@$(STAGE) corpus-items-$* $(LST) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
+	@$(STAGE) corpus-items-$* $(LST_CPU) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
 		--no-text,synth --items $*:$(FILE.$*) --voice $(VOICE)) --name items-$*
 	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --quantizer quantizer/hubert --name items-$*
 
 items-asr: units
 	@$(foreach set,$(JUDGED_ON),\
-		$(STAGE) corpus-$(set) $(LST) corpus add $(DATA)/LibriSpeech/$(set) --layout librispeech --name $(set) && \
+		$(STAGE) corpus-$(set) $(LST_CPU) corpus add $(DATA)/LibriSpeech/$(set) --layout librispeech --name $(set) && \
 		$(STAGE) tokens-$(set) $(LST_SHARED) tokenize corpus/$(set) --quantizer quantizer/hubert --name $(set) &&) true
 
 items-tts: items-asr shards
-	@$(STAGE) vocoder $(LST) vocoder fit corpus/librispeech-clean --tokens tokens/librispeech-clean --name librispeech \
+	@$(STAGE) vocoder $(LST_GPU) vocoder fit corpus/librispeech-clean --tokens tokens/librispeech-clean --name librispeech \
 		$(if $(VOCODER),--config $(VOCODER))

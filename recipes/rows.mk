@@ -61,6 +61,9 @@ with_mixtures = $(foreach share,$(2),$(foreach row,$(1),$(row)$(addprefix -,$(fi
 
 ROW_NAMES := $(patsubst ROW.%,%,$(filter ROW.%,$(.VARIABLES)))
 
+# $(call row_size,ROW): the size of its model, such as 7b.
+row_size = $(patsubst model.architecture=%,%,$(filter model.architecture=%,$(subst baseline_,,$(subst lst_,,$(ROW.$(1))))))
+
 # $(call model_name,ROW,BUDGET,SEED): the budget and the seed stand in a name where they are not the default.
 model_name = $(1)$(if $(filter data,$(2)),-data)$(if $(filter-out 0,$(3)),-seed$(3))
 # $(call pretrain_inputs,ROW): what it is trained from.

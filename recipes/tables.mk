@@ -59,7 +59,7 @@ table_tasks = $(filter $(HAVE),$(or $(TASKS.$(1)),hellaswag))
 define model_rule
 .PHONY: model-$(1)
 model-$(1): shards $(NEEDS.$(2))
-	@$$(STAGE) pretrain-$(1) $$(LST_TRAIN) pretrain $$(CONFIG) $$(call pretrain_inputs,$(2)) --name $(1) \
+	@$$(STAGE) pretrain-$(1) $$(call LST_TRAIN,$$(call row_size,$(2))) pretrain $$(CONFIG) $$(call pretrain_inputs,$(2)) --name $(1) \
 		$$(call row_options,$(2),$(3),$(4))
 
 endef
@@ -75,10 +75,10 @@ endef
 define table_rule
 .PHONY: $(1) page-$(1)
 $(1): $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),scores-$(name)-$(task)))
-	@$$(STAGE) $(1) $$(LST) report $(1) --name $(1) --out $$(RESULTS) $(call table_scores,$(1))
+	@$$(STAGE) $(1) $$(LST_CPU) report $(1) --name $(1) --out $$(RESULTS) $(call table_scores,$(1))
 	@$$(BIN)/python recipes/results.py $$(RESULTS) --scale $$(SCALE)
 page-$(1): $(1)
-	@$$(STAGE) page-$(1) $$(LST) report --name page-$(1) --out $$(RESULTS)/page-$(1) $(call table_scores,$(1))
+	@$$(STAGE) page-$(1) $$(LST_CPU) report --name page-$(1) --out $$(RESULTS)/page-$(1) $(call table_scores,$(1))
 
 endef
 table_scores = $(foreach name,$(call table_names,$(1)),$(foreach task,$(call table_tasks,$(1)),--scores scores/$(name)-$(task)))
@@ -108,10 +108,10 @@ judged_name = $(1)$(addprefix -,$(filter-out $(firstword $(JUDGED_ON)),$(2)))
 define tuned_rule
 .PHONY: model-$(4) scores-$(4)
 model-$(4): model-$(1) items-$(2)
-	@$$(STAGE) finetune-$(4) $$(LST_TRAIN) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS.$(2)) --name $(4) \
+	@$$(STAGE) finetune-$(4) $$(LST_TUNE) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS.$(2)) --name $(4) \
 		$(if $(filter -%,$(3)),--set budget.steps=$$(STEPS.$(2)$(3)))
 scores-$(4): model-$(4) items-$(2)
-	@$(foreach set,$(JUDGED_ON),$$(STAGE) eval-$(call judged_name,$(4),$(set)) $$(LST) eval $(2) model/$(4) \
+	@$(foreach set,$(JUDGED_ON),$$(STAGE) eval-$(call judged_name,$(4),$(set)) $$(LST_GPU) eval $(2) model/$(4) \
 		$$(call eval_inputs,$(2),$(set)) --name $(call judged_name,$(4),$(set)) &&) true
 
 endef
@@ -121,10 +121,10 @@ $(eval $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASK
 .PHONY: table5 page-table5
 tuned_scores = $(foreach name,$(tuned_names),$(foreach set,$(JUDGED_ON),--scores scores/$(call judged_name,$(name),$(set))))
 table5: $(addprefix scores-,$(tuned_names))
-	@$(STAGE) table5 $(LST) report table5 --name table5 --out $(RESULTS) $(tuned_scores)
+	@$(STAGE) table5 $(LST_CPU) report table5 --name table5 --out $(RESULTS) $(tuned_scores)
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
 page-table5: table5
-	@$(STAGE) page-table5 $(LST) report --name page-table5 --out $(RESULTS)/page-table5 $(tuned_scores)
+	@$(STAGE) page-table5 $(LST_CPU) report --name page-table5 --out $(RESULTS)/page-table5 $(tuned_scores)
 
 # The ladder: rows over rising compute, three seeds, cheapest runs first. Stopped at any time, `ladder-page` shows what is
 # there. TRANSFER are StoryCloze items of pairs that the world's written stories hold and its spoken ones do not.
@@ -149,11 +149,11 @@ ladder-page:
 
 .PHONY: fig5
 fig5: $(foreach name,$(call names,curriculum,compute),model-$(name))
-	@$(STAGE) fig5 $(LST) report fig5 --models model/$(firstword $(call names,curriculum,compute)) \
+	@$(STAGE) fig5 $(LST_GPU) report fig5 --models model/$(firstword $(call names,curriculum,compute)) \
 		--shards $(WORDS_OF) --name fig5 --out $(RESULTS)
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
 
 .PHONY: table13
 table13: shards
-	@$(STAGE) table13 $(LST) report table13 --shards $(firstword $(COUNTED)) --name table13 --out $(RESULTS)
+	@$(STAGE) table13 $(LST_CPU) report table13 --shards $(firstword $(COUNTED)) --name table13 --out $(RESULTS)
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)

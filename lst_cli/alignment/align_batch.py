@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def load_emitter(aligner: Artifact | None, model: str | None) -> Emitter:
-    """The small aligner, or the pretrained model: on a GPU if there is one."""
+def load_emitter(aligner: Artifact | None, model: str | None, device: str = "auto", local_rank: int = 0) -> Emitter:
+    """The small aligner, which runs on the CPU, or the pretrained model.
+
+    :param device: of the pretrained model, as :func:`lst_cli.distributed.device.pick_device` takes it.
+    """
     if aligner is not None:
         return SmallEmitter(*load_network(aligner), trust=float(aligner.statistics.get("trust", 1.0)))
-    return load_pretrained(str(model), torch.device(pick_device("auto")))
+    return load_pretrained(str(model), torch.device(pick_device(device, local_rank)))
 
 
 def align_batch(

@@ -1,17 +1,22 @@
 """``lst align run``: the words of a corpus laid over its speech tokens.
 
-Utterances are aligned in blocks. A finished block is a part, so an interrupted run resumes after it.
+The utterances are divided into work units that ranks share (:mod:`lst_cli.alignment.shared_alignment`). Rank 0 joins
+the parts in the order of the tokens, so the alignment is the same, byte for byte, after any kill and for any number of
+ranks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
-from lst_cli.artifacts import Artifact, Draft, Request
-from lst_cli.console import warn
+from lst_cli.alignment.shared_alignment import AlignmentModel, SharedAlignment
+from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.console import say, warn
+from lst_cli.distributed.launcher import Rank
+from lst_cli.distributed.shared_work import help_with
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,11 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from lst_cli.alignment.emissions.emitters import Emitter
-    from lst_cli.audio.corpus_artifact import Corpus, Utterance
-
-_BLOCK = 1000
-"""Utterances in a part."""
+    from lst_cli.audio.corpus_artifact import Corpus
 
 DOUBTFUL_SCORE = 0.4
 """An alignment whose words have a lower score on average is warned of (docs/align.md)."""
@@ -40,67 +41,72 @@ class RunOptions:
 
     corpus: Artifact
     tokens: Artifact
-    aligner: Artifact | None
-    """A small aligner; None for a pretrained model."""
-    model: str | None
-    """Name or path of a pretrained CTC model."""
+    model: AlignmentModel
     name: str
-    language: str
-    min_score: float
     max_reject_rate: float
+    unit_samples: int | None = None
+    """Audio in a work unit, in samples at 16 kHz; None to choose by the size of the corpus."""
+
+    @property
+    def request(self) -> Request:
+        """The artifact that comes of it.
+
+        :raises UserError: there is no such pretrained model, or num2words does not know the language.
+        """
+        from lst_cli.alignment.emissions.pretrained_files import describe_model
+        from lst_cli.alignment.number_words import check_language
+
+        model = self.model
+        check_language(model.language)
+        if not 0 <= model.min_score <= 1:  # also not a number
+            raise UserError(f"--min-score {model.min_score}", expected="a number from 0 to 1")
+        parents = {"corpus": self.corpus, "tokens": self.tokens}
+        config: dict[str, Any] = {
+            "made_by": "run",
+            "rules": RULES,
+            "language": model.language,
+            "min_score": model.min_score,
+        }
+        if model.aligner is not None:
+            parents["aligner"] = model.aligner
+        else:
+            config["model"] = describe_model(str(model.model))
+        return Request(kind=ALIGNMENT, name=self.name, config=config, parents=parents)
 
 
-def plan_run(options: RunOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """The request and the function that fills its draft.
+def plan_run(options: RunOptions, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone).
 
     :raises UserError: there is no such pretrained model, or num2words does not know the language.
     """
-    from lst_cli.alignment.emissions.pretrained_files import describe_model
-    from lst_cli.alignment.number_words import check_language
-
-    check_language(options.language)
-    if not 0 <= options.min_score <= 1:  # also not a number
-        raise UserError(f"--min-score {options.min_score}", expected="a number from 0 to 1")
-    parents = {"corpus": options.corpus, "tokens": options.tokens}
-    config: dict[str, Any] = {
-        "made_by": "run",
-        "rules": RULES,
-        "language": options.language,
-        "min_score": options.min_score,
-    }
-    if options.aligner is not None:
-        parents["aligner"] = options.aligner
-    else:
-        config["model"] = describe_model(str(options.model))
-    request = Request(kind=ALIGNMENT, name=options.name, config=config, parents=parents)
-    return request, lambda draft: make_alignment(draft, options)
+    return options.request, lambda draft: make_alignment(draft, options, rank)
 
 
-def make_alignment(draft: Draft, options: RunOptions) -> None:
+def help_align(options: RunOptions, rank: Rank, store: Store) -> None:
+    """What a rank other than 0 does: align work units until none is missing."""
+    help_with(store, options.request, lambda parts, finished: _work(options, rank, parts, finished)[0].run())
+    say(f"rank {rank.number}: no work unit is left")
+
+
+def _work(
+    options: RunOptions, rank: Rank, parts: Path, finished: Callable[[], bool] = lambda: False
+) -> tuple[SharedAlignment, dict[str, int]]:
+    """The shared work, and the number of speech tokens of every utterance."""
+    from lst_cli.audio.corpus_artifact import Corpus
+
+    corpus = Corpus(options.corpus)
+    lengths = token_lengths(options.tokens, corpus)
+    return SharedAlignment(corpus, lengths, options.model, rank, parts, finished, options.unit_samples), lengths
+
+
+def make_alignment(draft: Draft, options: RunOptions, rank: Rank) -> None:
     """Align every utterance of the tokens and write the alignment.
 
     :raises UserError: the tokens are of another corpus, or too many utterances were rejected.
     """
-    from lst_cli.alignment.align_batch import load_emitter
-    from lst_cli.audio.corpus_artifact import Corpus
-    from lst_cli.console import progress
-
-    corpus = Corpus(options.corpus)
-    lengths = token_lengths(options.tokens, corpus)
-    ids = list(lengths)
-    emitter: Emitter | None = None
-    paths = []
-    with progress("align", len(ids), "utterances") as bar:
-        for start in range(0, len(ids), _BLOCK):
-            block = ids[start : start + _BLOCK]
-            path = draft.parts / f"aligned-{start:09d}.parquet"
-            if not path.is_file():
-                emitter = emitter or load_emitter(options.aligner, options.model)
-                rows = _align_block([(corpus.find(id), lengths[id]) for id in block], emitter, options)
-                write_part(path, rows)
-            paths.append(path)
-            bar.advance(len(block))
-    finish(draft, paths, lengths, options.max_reject_rate)
+    work, lengths = _work(options, rank, draft.parts)
+    work.run()
+    finish(draft, work.paths, lengths, options.max_reject_rate)
     if draft.statistics["score"] < DOUBTFUL_SCORE:
         warn(
             f"the mean score of the words is {draft.statistics['score']:.2f}: below {DOUBTFUL_SCORE:g}, many word "
@@ -125,49 +131,6 @@ def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
             fix="give the corpus that the tokens were made from: see 'lst artifact lineage'",
         )
     return lengths
-
-
-def _align_block(block: Sequence[tuple[Utterance, int]], emitter: Emitter, options: RunOptions) -> list[dict[str, Any]]:
-    """Align some utterances; rows in their order, with ``reason`` where one was rejected."""
-    from lst_cli.alignment.align_batch import align_batch
-    from lst_cli.audio.decode import read_utterances
-
-    tokens = {utterance.id: length for utterance, length in block}
-    rows: dict[str, dict[str, Any]] = {}
-
-    def unreadable(utterance: Utterance, error: UserError) -> None:
-        rows[utterance.id] = {"id": utterance.id, "reason": str(error)}
-
-    by_length = sorted((utterance for utterance, _ in block), key=lambda utterance: utterance.seconds)
-    for batch in _batches(read_utterances(by_length, on_error=unreadable), emitter.batch_s):
-        lengths = [tokens[utterance.id] for utterance, _ in batch]
-        for row in align_batch(batch, lengths, emitter, options.language, options.min_score):
-            rows[row["id"]] = row
-    return [rows[utterance.id] for utterance, _ in block]
-
-
-def _batches(
-    clips: Iterator[tuple[Utterance, NDArray[np.float32]]], batch_s: float
-) -> Iterator[list[tuple[Utterance, NDArray[np.float32]]]]:
-    """Clips of rising length, as many as ``batch_s`` holds when all are padded to the longest; one at least."""
-    batch: list[tuple[Utterance, NDArray[np.float32]]] = []
-    for clip in clips:
-        if batch and (len(batch) + 1) * clip[0].seconds > batch_s:
-            yield batch
-            batch = []
-        batch.append(clip)
-    if batch:
-        yield batch
-
-
-def write_part(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows of the alignment, or with an ``id`` and the ``reason`` of their rejection."""
-    import pyarrow as pa
-
-    from lst_cli.artifacts.parquet import write_parquet
-
-    schema = alignment_schema().append(pa.field("reason", pa.string()))
-    write_parquet(path, pa.Table.from_pylist(list(rows), schema=schema))
 
 
 def finish(draft: Draft, parts: Sequence[Path], lengths: dict[str, int], max_reject_rate: float) -> None:

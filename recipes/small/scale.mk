@@ -24,5 +24,6 @@ STEPS.asr-half := 1000
 STEPS.tts-quarter := 1000
 STEPS.tts-half := 2000
 LST_TRAIN = $(LST)
+LST_TUNE = $(LST)
 
 include recipes/public.mk

@@ -36,6 +36,7 @@ STEPS.quarter := 150
 STEPS.double := 1200
 CONFIG := $(TINY)/pretrain.yaml
 LST_TRAIN = $(LST)
+LST_TUNE = $(LST)
 PRETRAIN = --shards shards/spoken$(1) --text-shards shards/written
 TUNE_CONFIG.asr := $(TINY)/asr.yaml
 TUNE_CONFIG.tts := $(TINY)/tts.yaml
@@ -58,6 +59,8 @@ ORIGINALS := storycloze-original topicstorycloze-original
 HAVE := $(TASKS) $(ORIGINALS) swuggy sblimp
 SPEECH_ONLY := $(ORIGINALS) swuggy sblimp
 LST_SHARED = $(LST)
+LST_GPU = $(LST)
+LST_CPU = $(LST)
 items_file = $(WORLD)/$(patsubst %-original,%,$(1)).$(if $(filter hellaswag,$(1)),jsonl,csv)
 items_tokens = tokens/$(if $(filter swuggy sblimp,$(1)),$(1),items$(if $(filter $(ORIGINALS),$(1)),-original))
 

@@ -9,31 +9,26 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from lst_cli.alignment import align_corpus as run_module
 from lst_cli.alignment.align_corpus import RunOptions, count_pauses, plan_run
 from lst_cli.alignment.fit.fit_aligner import plan_fit
 from lst_cli.alignment.kinds import ALIGNER, ALIGNMENT_FILE
+from lst_cli.alignment.shared_alignment import AlignmentModel
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.config import to_dict
+from lst_cli.distributed.launcher import Rank
 from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
 from tests.alignment.conftest import QUICK, add_corpus, fake_tokens
 from tests.alignment.tones import Spoken, speak, write_folder
 
+ALONE = Rank(0, 1, 0)
+
 
 def options(corpus: Artifact, tokens: Artifact, aligner: Artifact, **changes: object) -> RunOptions:
-    default = RunOptions(
-        corpus=corpus,
-        tokens=tokens,
-        aligner=aligner,
-        model=None,
-        name="tones",
-        language="en",
-        min_score=0.2,
-        max_reject_rate=0.01,
-    )
-    return dataclasses.replace(default, **changes)  # type: ignore[arg-type]
+    changes = {"name": "tones", "max_reject_rate": 0.01} | changes
+    model = AlignmentModel(aligner=aligner, model=None, language="en", min_score=changes.pop("min_score", 0.2))  # type: ignore[arg-type]
+    return RunOptions(corpus=corpus, tokens=tokens, model=model, **changes)  # type: ignore[arg-type]
 
 
 def rows_of(alignment: Artifact) -> dict[str, dict[str, list]]:  # type: ignore[type-arg]
@@ -42,7 +37,7 @@ def rows_of(alignment: Artifact) -> dict[str, dict[str, list]]:  # type: ignore[
 
 @pytest.fixture(scope="module")
 def alignment(store: Store, corpus: Artifact, tokens: Artifact, aligner: Artifact) -> Artifact:
-    return store.build(*plan_run(options(corpus, tokens, aligner))).artifact
+    return store.build(*plan_run(options(corpus, tokens, aligner), ALONE)).artifact
 
 
 def test_words_are_where_they_were_spoken(alignment: Artifact, spoken: list[Spoken]) -> None:
@@ -74,29 +69,6 @@ def test_a_fit_that_learns_nothing_fails(store: Store, corpus: Artifact) -> None
     assert not list((store.root / "aligner").glob("none/*"))
 
 
-def test_blocks_go_on_after_a_crash(
-    store: Store, corpus: Artifact, tokens: Artifact, aligner: Artifact, alignment: Artifact,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(run_module, "_BLOCK", 20)
-    align_block, done = run_module._align_block, []
-
-    def crash_at_third(*args: object) -> object:
-        done.append(len(done))
-        if len(done) == 3:
-            raise KeyboardInterrupt
-        return align_block(*args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(run_module, "_align_block", crash_at_third)
-    elsewhere = Store(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        elsewhere.build(*plan_run(options(corpus, tokens, aligner)))
-    again = elsewhere.build(*plan_run(options(corpus, tokens, aligner))).artifact
-    assert len(done) == 4  # blocks 0 and 1 were kept
-    assert rows_of(again).keys() == rows_of(alignment).keys()
-    assert all(rows_of(again)[id]["starts"] == row["starts"] for id, row in rows_of(alignment).items())
-
-
 def test_what_cannot_be_aligned_is_rejected_by_name(store: Store, aligner: Artifact, tmp_path: Path) -> None:
     spoken = [speak(number) for number in range(100, 104)]
     texts = [spoken[0].text, "garden " * 60, "say 你好", "bread bread lemon kite bread milk kite lemon"]
@@ -104,9 +76,9 @@ def test_what_cannot_be_aligned_is_rejected_by_name(store: Store, aligner: Artif
     corpus = add_corpus(store, tmp_path / "bad", "bad")
     tokens = fake_tokens(store, corpus, "bad")
     with pytest.raises(UserError, match="3 of 4 inputs were rejected"):
-        store.build(*plan_run(options(corpus, tokens, aligner, name="bad", min_score=0.5)))
+        store.build(*plan_run(options(corpus, tokens, aligner, name="bad", min_score=0.5), ALONE))
     kept = store.build(
-        *plan_run(options(corpus, tokens, aligner, name="bad", min_score=0.5, max_reject_rate=0.8))
+        *plan_run(options(corpus, tokens, aligner, name="bad", min_score=0.5, max_reject_rate=0.8), ALONE)
     ).artifact
     assert list(rows_of(kept)) == ["utt-100"]
     rejects = read_parquet(kept.file("rejects.parquet")).to_pylist()
@@ -120,7 +92,7 @@ def test_tokens_of_another_corpus(store: Store, tokens: Artifact, aligner: Artif
     write_folder(tmp_path / "other", [dataclasses.replace(speak(200), id="other")])
     other = add_corpus(store, tmp_path / "other", "other")
     with pytest.raises(UserError, match="not made from corpus/other"):
-        store.build(*plan_run(options(other, tokens, aligner, name="other")))
+        store.build(*plan_run(options(other, tokens, aligner, name="other"), ALONE))
 
 
 def test_a_corpus_without_transcripts(store: Store, tmp_path: Path) -> None:
@@ -136,7 +108,7 @@ def test_a_damaged_aligner(store: Store, corpus: Artifact, tokens: Artifact, ali
     damaged = store.find(str(tmp_path / "damaged"), ALIGNER)
     damaged.file("model.safetensors").write_bytes(b"no weights")
     with pytest.raises(UserError, match=r"model.safetensors: not the weights of an aligner"):
-        store.build(*plan_run(options(corpus, tokens, damaged, name="damaged")))
+        store.build(*plan_run(options(corpus, tokens, damaged, name="damaged"), ALONE))
 
 
 def test_pauses_are_counted() -> None:
@@ -158,6 +130,8 @@ def test_the_commands(corpus: Artifact, store: Store, tokens: Artifact, tmp_path
     run = ["align", "run", str(corpus.path), "--tokens", str(tokens.path), "--name", "cli"]
     result = lst.invoke(app, ["--root", str(tmp_path), *run, "--aligner", "aligner/cli"])
     assert result.exit_code == 0, result.output
+    on_a_gpu = lst.invoke(app, ["--root", str(tmp_path), *run, "--aligner", "aligner/cli", "--device", "cuda"])
+    assert "the small aligner runs on the CPU" in str(on_a_gpu.exception)
     for models in ([], ["--aligner", "aligner/cli", "--model", "some/model"]):
         assert "either --aligner, or --model" in str(
             lst.invoke(app, ["--root", str(tmp_path), *run, *models]).exception

@@ -11,12 +11,12 @@ from lst_cli.alignment.align_corpus import plan_run
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.errors import UserError
 from lst_cli.main import app
-from tests.alignment.test_align_corpus import options
+from tests.alignment.test_align_corpus import ALONE, options
 
 
 @pytest.fixture(scope="module")
 def alignment(store: Store, corpus: Artifact, tokens: Artifact, aligner: Artifact) -> Artifact:
-    return store.build(*plan_run(options(corpus, tokens, aligner))).artifact
+    return store.build(*plan_run(options(corpus, tokens, aligner), ALONE)).artifact
 
 
 def lst_align_show(root: Path, *arguments: str) -> Result:

@@ -29,6 +29,16 @@ def test_a_million_short_clips_make_units_of_bounded_size() -> None:
     assert len({unit.file_name for unit in units}) == len(units)
 
 
+@pytest.mark.parametrize(
+    ("hours", "least", "most"),
+    [(1 / 120, 1, 1), (1 / 3, 16, 24), (10, 50, 70), (1000, 1900, 2100), (20_000, 8000, 8192)],
+)
+def test_a_unit_is_sized_by_the_corpus(hours: float, least: int, most: int) -> None:
+    """20 minutes of audio are enough for many ranks, and a long corpus does not make a part file each half hour."""
+    clips = np.full(max(1, int(hours * 3600 / 15)), 15 * 16_000)
+    assert least <= len(divide(clips)) <= most
+
+
 def test_ranks_share_all_units_and_help_from_the_back() -> None:
     units = [WorkUnit(i, i + 1) for i in range(11)]
     ranks = [Rank(number, 3, number) for number in range(3)]

@@ -19,9 +19,11 @@ from lst_cli.alignment.fit.aligner_examples import AlignerExample, hold_out
 from lst_cli.alignment.fit.check_aligner import check_learned
 from lst_cli.alignment.fit.fit_aligner import KnownTimes, load_network, plan_fit
 from lst_cli.alignment.kinds import ALIGNMENT
+from lst_cli.alignment.shared_alignment import AlignmentModel
 from lst_cli.alignment.words import Word, spoken_words
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.commands.data.align import _known_times
+from lst_cli.distributed.launcher import Rank
 from lst_cli.errors import LstError, UserError
 from tests.alignment.conftest import QUICK, add_corpus, aligner, corpus, fake_tokens, spoken, store, tokens
 from tests.alignment.tones import Spoken, speak, write_folder
@@ -132,14 +134,11 @@ def test_fit_prints_how_far_boundaries_are_from_known_ones(
     options = RunOptions(
         corpus=corpus,
         tokens=tokens,
-        aligner=aligner,
-        model=None,
+        model=AlignmentModel(aligner=aligner, model=None, language="en", min_score=0.1),
         name="known",
-        language="en",
-        min_score=0.1,
         max_reject_rate=0.01,
     )
-    known = store.build(*plan_run(options)).artifact
+    known = store.build(*plan_run(options, Rank(0, 1, 0))).artifact
     assert known.kind == ALIGNMENT.name
     times = _known_times(store, known.reference)
     assert times == KnownTimes(known, corpus)
@@ -162,7 +161,7 @@ def test_an_alignment_with_low_scores_is_warned_of(
         min_score=0.0,
         max_reject_rate=0.0,
     )
-    store.build(*plan_run(options))
+    store.build(*plan_run(options, Rank(0, 1, 0)))
     assert "boundaries are off by more than" in capsys.readouterr().err
 
 
@@ -175,13 +174,10 @@ def test_known_times_of_other_utterances_are_refused(
     options = RunOptions(
         corpus=other,
         tokens=tokens,
-        aligner=aligner,
-        model=None,
+        model=AlignmentModel(aligner=aligner, model=None, language="en", min_score=0.0),
         name="elsewhere",
-        language="en",
-        min_score=0.0,
         max_reject_rate=0.0,
     )
-    known = store.build(*plan_run(options)).artifact
+    known = store.build(*plan_run(options, Rank(0, 1, 0))).artifact
     with pytest.raises(UserError, match="nothing to compare"):
         store.build(*plan_fit([corpus], "unchecked", QUICK, 0.0, KnownTimes(known, corpus)))

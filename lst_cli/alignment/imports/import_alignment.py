@@ -120,7 +120,8 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
 
     :raises UserError: too many utterances have no words.
     """
-    from lst_cli.alignment.align_corpus import finish, write_part
+    from lst_cli.alignment.align_corpus import finish
+    from lst_cli.alignment.shared_alignment import write_part
     from lst_cli.units.tokens import Tokens
 
     lengths = {id: len(units) for id, units in Tokens(options.tokens)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, completing, store
 from lst_cli.console import print_json, print_table, say
 from lst_cli.errors import UserError
 
@@ -90,29 +90,48 @@ def run(
         float,
         typer.Option(min=0.0, max=1.0, help="Reject utterances with a lower score: about 0 for a wrong transcript."),
     ] = 0.15,
+    device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Find the first and last speech token of every word."""
-    from lst_cli.alignment.align_corpus import RunOptions, plan_run
+    """Find the first and last speech token of every word.
+
+    Under torchrun or srun the ranks share the work. A killed run resumes.
+    """
+    from lst_cli.alignment.align_corpus import RunOptions, help_align, plan_run
     from lst_cli.alignment.kinds import ALIGNER
+    from lst_cli.alignment.shared_alignment import AlignmentModel
     from lst_cli.audio.corpus_artifact import CORPUS
+    from lst_cli.distributed.launcher import this_rank
     from lst_cli.units.tokens import TOKENS
 
     if (aligner is None) == (model is None):
         raise UserError("lst align run needs one model", expected="either --aligner, or --model")
+    if aligner is not None and device not in ("auto", "cpu"):
+        raise UserError(
+            f"--device {device}: the small aligner runs on the CPU",
+            expected="auto or cpu with --aligner",
+            fix="leave out --device, or use a pretrained --model",
+        )
     artifacts = store(ctx)
     options = RunOptions(
         corpus=artifacts.find(corpus, CORPUS),
         tokens=artifacts.find(tokens, TOKENS),
-        aligner=artifacts.find(aligner, ALIGNER) if aligner is not None else None,
-        model=model,
+        model=AlignmentModel(
+            aligner=artifacts.find(aligner, ALIGNER) if aligner is not None else None,
+            model=model,
+            language=language,
+            min_score=min_score,
+            device=device,
+        ),
         name=name,
-        language=language,
-        min_score=min_score,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_run(options), json=json)
+    rank = this_rank()
+    if rank.number == 0:
+        build(ctx, *plan_run(options, rank), json=json)
+    else:
+        help_align(options, rank, artifacts)
 
 
 @app.command("import")

@@ -18,7 +18,7 @@ from lst_cli.distributed.device import Precision, pick_device
 from lst_cli.distributed.launcher import Rank
 from lst_cli.distributed.shared_work import SharedWork, help_with
 from lst_cli.units.frames import SAMPLE_RATE
-from lst_cli.units.tokenize.work_units import UNIT_SAMPLES, WorkUnit
+from lst_cli.units.tokenize.work_units import WorkUnit
 from lst_cli.units.tokens import TOKENS
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class TokenizeOptions:
     compile: bool = False
     """Compile the model with torch.compile."""
     max_reject_rate: float = 0.01
-    unit_samples: int = UNIT_SAMPLES
-    """Audio in a work unit, in samples at 16 kHz."""
+    unit_samples: int | None = None
+    """Audio in a work unit, in samples at 16 kHz; None to choose by the size of the corpus."""
 
     @property
     def request(self) -> Request:

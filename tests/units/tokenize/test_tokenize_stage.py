@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +20,7 @@ from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quan
 from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
 from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, help_tokenize, plan_tokens
 from lst_cli.units.tokens import Tokens
+from tests.distributed.children import Child
 from tests.units.speech import make_corpus, sound
 
 ALONE = Rank(0, 1, 0)
@@ -96,31 +94,6 @@ def test_bytes_depend_neither_on_workers_nor_on_work_units(
 ) -> None:
     _run(tmp_path, _options(corpus, quantizer, **changes))
     assert _data(tmp_path) == expected
-
-
-class Child:
-    """A forked process that runs one rank, with the modules it needs already loaded."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.pid = os.fork()
-        if self.pid == 0:
-            code = 1
-            try:
-                work()
-                code = 0
-            finally:
-                os._exit(code)
-
-    def running(self) -> bool:
-        """Whether it has not ended; does not reap it."""
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        self.wait()
-
-    def wait(self) -> int:
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def _parts(root: Path) -> int:
@@ -293,10 +266,12 @@ def test_fit_goes_on_after_a_kill(tmp_path: Path, corpus: Artifact, monkeypatch:
     assert files[0] == files[1]
 
 
-def test_a_damaged_part_is_made_again(tmp_path: Path, corpus: Artifact, quantizer: Artifact) -> None:
+def test_a_damaged_part_is_made_again(
+    tmp_path: Path, corpus: Artifact, quantizer: Artifact, expected: dict[str, bytes]
+) -> None:
     options = _options(corpus, quantizer)
     _run(tmp_path, options, Rank(1, 2, 1))
     (part, *_) = sorted(tmp_path.rglob("parts/rows-*.parquet"))
     part.write_bytes(part.read_bytes()[:100])
     _run(tmp_path, options)
-    assert len(list(tmp_path.rglob("tokens-00000.parquet"))) == 1
+    assert _data(tmp_path) == expected
