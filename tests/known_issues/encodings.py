@@ -35,15 +35,23 @@ def with_data_size(data: bytes, size: int, riff: int | None = None) -> bytes:
 
 
 def ffmpeg(
-    codec: str, form: str, options: dict[str, str] | None = None, container: dict[str, str] | None = None
+    codec: str,
+    form: str,
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+    samples: NDArray[np.int16] | None = None,
 ) -> bytes:
     stream = io.BytesIO()
     # Not seekable streams: a muxer that goes back writes what a file on disk would hold.
     with av.open(stream, "w", format=form, options=container or {}) as file:
         audio = file.add_stream(codec, rate=RATE, layout="mono", options=options or {})
-        frame = av.AudioFrame.from_ndarray(clip()[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts = RATE, 0
-        for packet in [*audio.encode(frame), *audio.encode(None)]:
+        sound = clip() if samples is None else samples
+        for start in range(0, len(sound), 10 * RATE):
+            frame = av.AudioFrame.from_ndarray(sound[None, start : start + 10 * RATE], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, start
+            for packet in audio.encode(frame):
+                file.mux(packet)
+        for packet in audio.encode(None):
             file.mux(packet)
     return stream.getvalue()
 

@@ -9,7 +9,7 @@ import pytest
 
 from lst_cli.audio.decode import read_samples, resample
 from lst_cli.audio.inspect import examine, inspect_audio
-from tests.known_issues.encodings import CLIP, LOSSLESS, LOSSY, RATE, SAMPLES, clip
+from tests.known_issues.encodings import CLIP, LOSSLESS, LOSSY, RATE, SAMPLES, clip, ffmpeg, wav
 
 RATES = {"opus.webm": 48_000}
 
@@ -54,4 +54,28 @@ def test_a_segment_is_sought_exactly(tmp_path: Path, name: str) -> None:
     whole, _ = read_samples(path)
     for offset, samples in ((0, 1), (12_345, 6789), (51_111, 20_000), (90_001, 3_000), (len(whole) - 1000, 1000)):
         part, _ = read_samples(path, offset, samples)
-        np.testing.assert_allclose(part, whole[offset : offset + samples], atol=1e-6 if "opus" not in name else 1e-3)
+        np.testing.assert_allclose(part, whole[offset : offset + samples], atol=1e-5)
+
+
+LONG = {
+    "long.mp3": lambda samples: ffmpeg("libmp3lame", "mp3", {"b": "64000"}, {"write_xing": "0"}, samples=samples),
+    "long.m4a": lambda samples: ffmpeg("aac", "ipod", {"aac_pns": "0"}, samples=samples),  # no noise of the decoder's
+    "long.opus": lambda samples: ffmpeg("libopus", "ogg", samples=samples),
+    "long.ogg": lambda samples: wav("VORBIS", "OGG", samples),
+    "long.flac": lambda samples: wav(form="FLAC", samples=samples),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_segment_late_in_a_long_recording_is_sought_exactly(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(LONG[name](np.tile(clip(), 10)))
+    whole, _ = read_samples(tmp_path / name)
+    last = len(whole)
+    for offset in (31 * RATE, 555_555, 40 * RATE + 1, last - 40_000, last - 12_345, last - 777):
+        part, _ = read_samples(tmp_path / name, offset, min(20_000, last - offset))
+        np.testing.assert_allclose(part, whole[offset : offset + len(part)], atol=1e-5)
+
+
+def test_half_a_webm_was_accepted() -> None:
+    data = LOSSY["opus.webm"][0]()
+    assert "cut off" in str(examine(data[: len(data) // 2]).problem)
