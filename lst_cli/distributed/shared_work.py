@@ -62,7 +62,8 @@ class SharedWork(Generic[Unit]):
 
     def rounds(self, own: list[Unit]) -> Iterator[list[Unit]]:
         """Units to compute: this rank's own, then one missing unit at a time until none is left."""
-        todo = own
+        # A rank that is started again may find its own share finished, and that of another not.
+        todo = own or to_help_with(self.rank, self._missing())
         while todo and not self.finished():
             yield todo
             todo = to_help_with(self.rank, self._missing())

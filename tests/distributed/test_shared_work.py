@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lst_cli.distributed.launcher import Rank, this_rank
-from lst_cli.distributed.shared_work import own_first, to_help_with
+from lst_cli.distributed.shared_work import SharedWork, own_first, to_help_with
 from lst_cli.errors import UserError
 from lst_cli.units.tokenize.work_units import WorkUnit, divide
 
@@ -48,6 +50,20 @@ def test_ranks_share_all_units_and_help_from_the_back() -> None:
     assert [to_help_with(rank, units[:5]) for rank in ranks] == [[units[4]], [units[3]], [units[2]]]
     assert to_help_with(ranks[2], units[:2]) == [units[1]]
     assert to_help_with(ranks[0], []) == []
+
+
+def test_a_rank_whose_own_share_is_finished_makes_what_others_left(tmp_path: Path) -> None:
+    units = [WorkUnit(i, i + 1) for i in range(6)]
+    for unit in units[::2]:
+        (tmp_path / unit.file_name).touch()
+    work = SharedWork(units, Rank(0, 2, 0), tmp_path)
+    assert work.own() == []
+    made = []
+    for todo in work.rounds(work.own()):
+        for unit in todo:
+            (tmp_path / unit.file_name).touch()
+            made.append(unit)
+    assert sorted(made, key=lambda unit: unit.start) == units[1::2]
 
 
 def test_the_launcher_says_the_rank(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,14 +151,12 @@ def test_fit_prints_how_far_boundaries_are_from_known_ones(
 def test_an_alignment_with_low_scores_is_warned_of(
     store: Store, corpus: Artifact, tokens: Artifact, aligner: Artifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    doubtful = dataclasses.replace(aligner, statistics={**aligner.statistics, "trust": 0.2})
     options = RunOptions(
         corpus=corpus,
         tokens=tokens,
-        aligner=dataclasses.replace(aligner, statistics={**aligner.statistics, "trust": 0.2}),
-        model=None,
+        model=AlignmentModel(aligner=doubtful, model=None, language="en", min_score=0.0),
         name="doubtful",
-        language="en",
-        min_score=0.0,
         max_reject_rate=0.0,
     )
     store.build(*plan_run(options, Rank(0, 1, 0)))
