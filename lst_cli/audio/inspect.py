@@ -5,7 +5,6 @@ Legend: N samples at the file's own rate, C channels.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,12 +16,11 @@ import numpy as np
 
 from lst_cli.audio.formats import NotDecodable, Recording, open_recording
 from lst_cli.audio.formats.open_audio import regular_file
+from lst_cli.checksum import sha256_of
 from lst_cli.console import progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_BLOCK_BYTES = 1 << 20
 
 _INTEGER_PEAK = 64.0
 """A recording with a larger peak was written as integers into a file of floats; full scale is 1."""
@@ -132,15 +130,11 @@ def _sniff(source: Path | bytes) -> str:
 
 def sha256(path: Path) -> str:
     """The sha256 of a file's contents; of what is no regular file or can't be read, the word ``absent``."""
-    digest = hashlib.sha256()
     try:
         regular_file(path)
-        with path.open("rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
+        return sha256_of(path)
     except OSError:
         return "absent"
-    return digest.hexdigest()
 
 
 def for_each_file(

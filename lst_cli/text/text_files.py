@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
+from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 from lst_cli.json_text import is_text, parse_json
 
@@ -68,14 +68,7 @@ def text_files(paths: Sequence[Path]) -> list[TextFile]:
 
 def digests(files: Sequence[TextFile]) -> dict[str, str]:
     """sha256 of each file by its name: what makes changed inputs a new version."""
-    sums = {}
-    for file in files:
-        digest = hashlib.sha256()
-        with file.path.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-        sums[file.name] = digest.hexdigest()
-    return sums
+    return {file.name: sha256_of(file.path) for file in files}
 
 
 def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: str = "text") -> Iterator[TextDocument]:

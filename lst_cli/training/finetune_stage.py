@@ -176,34 +176,27 @@ def _training_reader(
     guard: NonfiniteGuard,
     share: int,
 ) -> StepReader:
-    from lst_cli.shards.read.reader import Reader, ReaderConfig
-    from lst_cli.training.engine.step_reader import StepReader
+    from lst_cli.shards.read.reader import ReaderConfig
+    from lst_cli.training.engine.step_reader import read_steps
 
     data = config.data
-    reader = Reader(
-        ReaderConfig(
-            positions=data.positions,
-            global_batch_size=data.global_batch_size,
-            streams=data.streams,
-            whole_documents=True,
-            seed=config.seed,
-            prefetch=config.run.prefetch,
-            skip_corrupt=config.run.skip_corrupt,
-        ),
-        _sources(config, inputs, "train"),
-        card.vocabulary,
-        card.patching,
-        total_steps=config.budget.steps,
-        speech_bpe=speech.bpe,
-        rank=gangs.dp.rank,
-        world_size=gangs.dp.size,
+    reading = ReaderConfig(
+        positions=data.positions,
+        global_batch_size=data.global_batch_size,
+        streams=data.streams,
+        whole_documents=True,
+        seed=config.seed,
+        prefetch=config.run.prefetch,
+        skip_corrupt=config.run.skip_corrupt,
     )
-    return StepReader(
-        reader,
+    return read_steps(
+        config,
+        reading,
+        _sources(config, inputs, "train"),
+        card.patching,
         card.architecture,
         speech,
         sequences=share,
-        micro_batch_size=config.run.micro_batch_size,
         gang=gangs.dp,
         guard=guard,
     )

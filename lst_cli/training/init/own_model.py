@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 from lst_cli.model_artifact.card import CARD_FILE, MODEL, WEIGHTS_FILE, ModelCard, read_card_file
 from lst_cli.training.init.initial_model import Mapped
@@ -53,11 +53,7 @@ class OwnModel:
         missing = [each for each in card.files if not (folder / each).is_file()]
         if missing:
             raise UserError(f"--init {name}: not a whole model", found=f"no {', '.join(missing)}")
-        digest = sha256()
-        with (folder / WEIGHTS_FILE).open("rb") as stream:
-            while block := stream.read(1 << 24):
-                digest.update(block)
-        return cls(name=name, folder=folder, card=card, sha256=digest.hexdigest(), artifact=artifact)
+        return cls(name=name, folder=folder, card=card, sha256=sha256_of(folder / WEIGHTS_FILE), artifact=artifact)
 
     @property
     def identity(self) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 from lst_cli.hub import hub_folder
 from lst_cli.json_text import parse_json
+from lst_cli.units.frames import FRAME_SAMPLES
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _FETCHED = ("*.json", *_WEIGHTS)
@@ -43,12 +45,38 @@ def weights_sha256(folder: Path) -> str:
             break
     else:
         raise UserError(f"{folder}: no model weights", expected="model.safetensors or pytorch_model.bin")
-    total = hashlib.sha256()
-    for file in [folder / "config.json", *files]:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 22):
-                total.update(chunk)
-    return total.hexdigest()
+    return sha256_of(folder / "config.json", *files)
+
+
+def check_weights(folder: Path, found: str, expected: str) -> None:
+    """Refuse other weights than those a quantizer was fitted with.
+
+    :param found: checksum of the model in ``folder``.
+    :raises UserError: it is not ``expected``.
+    """
+    if found != expected:
+        raise UserError(
+            f"{folder}: not the weights that the quantizer was made with",
+            found=f"sha256 {found}",
+            expected=f"sha256 {expected}",
+            fix="restore the model, or fit a quantizer for this one with 'lst units fit'",
+        )
+
+
+def samples_per_frame(name: str, strides: Sequence[int]) -> int:
+    """Samples at 16 kHz for each frame of a convolutional front end; they divide 40 ms.
+
+    :param name: what errors call the model.
+    :raises UserError: they do not.
+    """
+    hop = math.prod(strides)
+    if FRAME_SAMPLES % hop:
+        raise UserError(
+            f"{name}: the model's frames do not divide 40 ms",
+            found=f"one frame every {hop} samples at 16 kHz",
+            expected=f"a divisor of {FRAME_SAMPLES}, such as 320 (50 Hz) or 640 (25 Hz)",
+        )
+    return hop
 
 
 def normalizes(folder: Path, config: Mapping[str, Any]) -> bool:

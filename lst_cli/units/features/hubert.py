@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from lst_cli.errors import UserError
 from lst_cli.units.features.frame_rate import to_25_hz
-from lst_cli.units.features.hub_models import weights_sha256
+from lst_cli.units.features.hub_models import check_weights, weights_sha256
 from lst_cli.units.features.hubert_encoder import RaggedEncoder
 from lst_cli.units.features.hubert_files import find_hubert
 from lst_cli.units.features.hubert_front import ConvFront
@@ -91,14 +90,7 @@ def load_hubert(
     :raises UserError: the model is gone, is not a HuBERT, or its weights are not those of the config.
     """
     folder = find_hubert(str(config["path"]))
-    found = weights_sha256(folder)
-    if found != config["sha256"]:
-        raise UserError(
-            f"{folder}: not the weights that the quantizer was made with",
-            found=f"sha256 {found}",
-            expected=f"sha256 {config['sha256']}",
-            fix="put the model back, or fit a quantizer for this one with 'lst units fit'",
-        )
+    check_weights(folder, weights_sha256(folder), str(config["sha256"]))
     features = HubertFeatures(read_hubert(folder).to(device), config, dtype)
     if compile:
         features.compile_parts()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 from lst_cli.errors import UserError
-from lst_cli.units.features.hub_models import find_model, normalizes, read_settings, weights_sha256
+from lst_cli.units.features.hub_models import find_model, normalizes, read_settings, samples_per_frame, weights_sha256
 from lst_cli.units.features.torchaudio_bundles import PREFIX, find_bundle
-from lst_cli.units.frames import FRAME_SAMPLES
 
 _DEFAULT_STRIDES = (5, 2, 2, 2, 2, 2, 2)
 """What transformers assumes where config.json does not say: HuBERT base."""
@@ -80,10 +78,4 @@ def _check_strides(folder: Path, config: dict[str, Any]) -> None:
     strides = config.get("conv_stride", _DEFAULT_STRIDES)
     if not isinstance(strides, (list, tuple)) or not all(isinstance(each, int) and each > 0 for each in strides):
         raise UserError(f"{folder / 'config.json'}: conv_stride", found=repr(strides), expected="whole numbers")
-    hop = math.prod(strides)
-    if FRAME_SAMPLES % hop:
-        raise UserError(
-            f"{folder}: the model's frames don't divide 40 ms",
-            found=f"one frame every {hop} samples at 16 kHz",
-            expected=f"a divisor of {FRAME_SAMPLES}, such as 320 (50 Hz) or 640 (25 Hz)",
-        )
+    samples_per_frame(str(folder), strides)

@@ -8,7 +8,6 @@ Legend: S samples, M the model's frames, T frames of 40 ms, D feature dimensions
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,14 @@ from torch import Tensor
 
 from lst_cli.errors import UserError
 from lst_cli.units.features.frame_rate import to_25_hz
-from lst_cli.units.features.hub_models import find_model, normalizes, read_settings, weights_sha256
+from lst_cli.units.features.hub_models import (
+    check_weights,
+    find_model,
+    normalizes,
+    read_settings,
+    samples_per_frame,
+    weights_sha256,
+)
 from lst_cli.units.features.whole_model import load_whole
 from lst_cli.units.frames import FRAME_SAMPLES, SAMPLE_RATE
 
@@ -45,13 +51,7 @@ def describe_encoder(name: str, layer: int | None) -> dict[str, Any]:
             expected="WavLM, wav2vec 2.0, data2vec-audio, UniSpeech or HuBERT",
             fix="use --features whisper:NAME for Whisper",
         )
-    hop = math.prod(strides)
-    if FRAME_SAMPLES % hop:
-        raise UserError(
-            f"transformers:{name}: the model's frames do not divide 40 ms",
-            found=f"one frame every {hop} samples at 16 kHz",
-            expected=f"a divisor of {FRAME_SAMPLES}, such as 320 (50 Hz) or 640 (25 Hz)",
-        )
+    hop = samples_per_frame(f"transformers:{name}", strides)
     layers = int(config.get("num_hidden_layers", 0))
     if layer is None or not 1 <= layer <= layers:
         raise UserError(
@@ -114,14 +114,7 @@ def load_encoder(config: Mapping[str, Any], device: torch.device, dtype: torch.d
     from transformers import AutoModel
 
     folder = _find(str(config["path"]))
-    found = weights_sha256(folder)
-    if found != config["sha256"]:
-        raise UserError(
-            f"{folder}: not the weights that the quantizer was made with",
-            found=f"sha256 {found}",
-            expected=f"sha256 {config['sha256']}",
-            fix="restore the model, or fit a quantizer for this one with 'lst units fit'",
-        )
+    check_weights(folder, weights_sha256(folder), str(config["sha256"]))
     model = load_whole(AutoModel, folder, str(folder), what="a speech encoder", trained="a whole checkpoint")
     return EncoderFeatures(model.to(device, dtype), config)
 

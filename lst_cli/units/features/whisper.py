@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from lst_cli.errors import UserError
 from lst_cli.units.features.frame_rate import to_25_hz
-from lst_cli.units.features.whisper_files import CT2_WEIGHTS, check_whisper, find_whisper
+from lst_cli.units.features.hub_models import check_weights
+from lst_cli.units.features.whisper_files import CT2_WEIGHTS, find_whisper, whisper_sha256
 from lst_cli.units.features.whole_model import load_whole
 from lst_cli.units.frames import SAMPLE_RATE
 
@@ -75,7 +76,7 @@ def load_whisper(config: Mapping[str, Any], device: torch.device, dtype: torch.d
     :raises UserError: the model is gone, or its weights are not those of the config.
     """
     folder = find_whisper(str(config["path"]))
-    check_whisper(folder, str(config["sha256"]))
+    check_weights(folder, whisper_sha256(folder), str(config["sha256"]))
     if (folder / CT2_WEIGHTS).is_file():
         return _in_ctranslate2(folder, config, device, dtype)
     return _in_transformers(folder, config, device, dtype)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
+from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 from lst_cli.units.features.hub_models import find_model, read_settings, weights_sha256
 
@@ -50,7 +50,7 @@ def describe_whisper(name: str, layer: int | None) -> dict[str, Any]:
     return {
         "kind": "whisper",
         "path": name if not Path(name).is_dir() else str(folder.resolve()),
-        "sha256": _ct2_sha256(folder) if in_ct2 else weights_sha256(folder),
+        "sha256": whisper_sha256(folder),
         "layer": layer,
         "window_s": WINDOW_S,
         "context_s": CONTEXT_S,
@@ -83,27 +83,8 @@ def packaged_whisper() -> Path | None:
     return Path(get_model_path())
 
 
-def check_whisper(folder: Path, sha256: str) -> None:
-    """Refuse other weights than those a quantizer was fitted with.
-
-    :raises UserError: the weights differ.
-    """
-    found = _ct2_sha256(folder) if (folder / CT2_WEIGHTS).is_file() else weights_sha256(folder)
-    if found != sha256:
-        raise UserError(
-            f"{folder}: not the weights that the quantizer was made with",
-            found=f"sha256 {found}",
-            expected=f"sha256 {sha256}",
-            fix="restore the model, or fit a quantizer for this one with 'lst units fit'",
-        )
-
-
-def _ct2_sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in ("config.json", CT2_WEIGHTS):
-        path = folder / name
-        if path.is_file():
-            with path.open("rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    digest.update(chunk)
-    return digest.hexdigest()
+def whisper_sha256(folder: Path) -> str:
+    """One checksum over the config and the weights, in either format."""
+    if not (folder / CT2_WEIGHTS).is_file():
+        return weights_sha256(folder)
+    return sha256_of(*(path for name in ("config.json", CT2_WEIGHTS) if (path := folder / name).is_file()))

@@ -155,7 +155,7 @@ def test_a_judge_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     pytest.importorskip("faster_whisper")
     with pytest.raises(UserError, match="no such Whisper model here"):
         judging.find_judge("no-such-model", "en")
-    monkeypatch.setattr(judging, "_packaged", lambda: None)
+    monkeypatch.setattr(judging, "packaged_whisper", lambda: None)
     monkeypatch.setattr("faster_whisper.utils.download_model", _missing)
     with pytest.raises(UserError, match=r"tiny\.en"):
         judging.find_judge("tiny.en", "en")
