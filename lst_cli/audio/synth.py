@@ -21,8 +21,8 @@ from lst_cli.audio.workers import process_pool
 from lst_cli.console import progress
 from lst_cli.errors import LstError, UserError
 
-_CHARACTERS_IN_A_PART = 4000
-"""About 5 minutes of speech: short enough to lose little in a crash and to share work out evenly."""
+_CHARACTERS_IN_A_PART = 16_000
+"""About 20 minutes of speech: enough lines for sentences to be shared, few enough to lose little in a crash."""
 
 _RATES = (0.25, 4.0)
 
@@ -126,7 +126,7 @@ def draw_voices(
 ) -> list[tuple[int, float]]:
     """(voice, rate) of every line, a pure function of the seed and the line's group.
 
-    Rates are drawn evenly from the range and rounded to hundredths.
+    Rates are drawn evenly from the range and rounded to a twentieth, so that lines share sentences.
     """
     import numpy as np
 
@@ -135,7 +135,8 @@ def draw_voices(
     groups = np.array([text_id(line.group) for line in lines], dtype=np.uint64)
     voice = np.floor(uniform(seed, text_id("synth voice"), groups) * voices).astype(int)
     low, high = rate
-    rates = np.round(low + (high - low) * uniform(seed, text_id("synth rate"), groups), 2)
+    drawn = low + (high - low) * uniform(seed, text_id("synth rate"), groups)
+    rates = np.round(np.clip(np.round(drawn * 20) / 20, low, high), 2)
     return list(zip(voice.tolist(), rates.tolist(), strict=True))
 
 
@@ -177,13 +178,17 @@ def synthesise(draft: Draft, lines: Sequence[SpokenLine], voices: Sequence[Voice
 def cut_into_parts(
     wanted: Sequence[Spoken], voices: Sequence[Voice], options: SynthOptions, folder: Path
 ) -> list[Part]:
-    """Distinct things to say, grouped by voice in order of first mention, cut into parts of one audio file each."""
+    """Distinct things to say, by voice and rate in order of first mention, cut into parts of one audio file each.
+
+    Equal rates stand together because a voice keeps the sentences that it has spoken at a rate.
+    """
     from lst_cli.hashing import mix, text_id
 
     distinct = list(dict.fromkeys(wanted))
     parts: list[Part] = []
     for number, voice in enumerate(voices):
-        for chunk in _chunks([spoken for spoken in distinct if spoken.voice == number]):
+        of_voice = [spoken for spoken in distinct if spoken.voice == number]
+        for chunk in _chunks(sorted(of_voice, key=lambda spoken: spoken.rate)):
             audio = folder / f"audio-{len(parts):05d}.flac"
             seed = int(mix(options.seed, text_id("synth noise"), len(parts)))
             parts.append(Part(voice=voice, spoken=tuple(chunk), noise=options.noise, seed=seed, audio=audio))

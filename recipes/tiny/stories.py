@@ -1,37 +1,37 @@
 """How a story of the tiny world is drawn from a seed.
 
-A story has one topic with one need. Four sentences come first: one to three of them are signs of the need, the others
-say nothing of it. The fifth, the ending, meets the need. In a training story the signs stand anywhere; in an evaluation
-story they come first, so that the ending is farther from them than the models' local window reaches.
+A story has one topic with one need. One to four sentences come first: one to three of them are signs of the need, the
+others say nothing of it. The last one, the ending, meets the need. In a training story the signs stand anywhere; in an
+evaluation story one sign comes first and three neutral sentences follow, so that the ending is farther from the sign
+than the models' local window reaches.
 
-Held out are pairs of a sign and an ending, by their numbers within the need: a pair belongs to evaluation, to written
-stories only, or to all training stories, in every topic, need, wording and order. A wrong ending has the number of the
-right one, so it was read with the story's signs as often as the right one: never.
+Held out are pairs of a sign and an ending, by their numbers within the need: a pair belongs to evaluation or to
+training, in every topic, need and order. A wrong ending has the number of the right one, so it was read with the
+story's sign as often as the right one: never. One pair in six is held out, no more: a model that has learnt which pairs
+do not occur would find the right ending as unlikely as the wrong one.
+
+One topic is borrowed: spoken stories have its signs and its endings, but never both. Which ending mends what is
+written only.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
-from sentences import NEUTRAL, TOPICS, Need, Topic
+from sentences import BORROWED, NEUTRAL, TOPICS, Need, Topic
 
 PROMPT = 4
 TITLE_ONE_IN = 6
+BORROWED_ONE_IN = 6
 PER_NEED = len(TOPICS[0].needs[0].signs)
 NEEDS = tuple((topic, need) for topic in TOPICS for need in topic.needs)
+BORROWED_NEEDS = tuple((BORROWED, need) for need in BORROWED.needs)
 
 Use = Literal["spoken", "written", "evaluation", "transfer"]
-"""``transfer``: pairs that only written stories hold, to be asked in speech."""
-
-_RESIDUES: dict[Use, tuple[int, ...]] = {
-    "evaluation": (0, 1),
-    "transfer": (2,),
-    "spoken": (3, 4, 5),
-    "written": (2, 3, 4, 5),
-}
+"""``transfer``: the borrowed topic, as ``evaluation`` asks the others, but of pairs that were written."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,9 @@ class Story:
     need: Need
     signs: tuple[int, ...]
     """Numbers of the signs in the prompt."""
-    number: int
-    """Number of the ending."""
-
-    @property
-    def ending(self) -> str:
-        """The right ending."""
-        return self.need.endings[self.number]
+    number: int | None
+    """Number of the ending; none where a neutral sentence ends the story."""
+    ending: str
 
     @property
     def title(self) -> str:
@@ -60,6 +56,10 @@ class Story:
         """The whole story, with its title as readers of HellaSwag put one, or without."""
         return " ".join([*([f"{self.title}:"] if titled else []), *self.prompt, self.ending])
 
+    def pairs(self) -> set[tuple[str, str]]:
+        """Every sign of the story with its ending."""
+        return {(self.need.signs[sign], self.ending) for sign in self.signs if self.number is not None}
+
 
 def generator(*key: object) -> random.Random:
     """A generator for one draw, from everything that the draw is for."""
@@ -68,57 +68,81 @@ def generator(*key: object) -> random.Random:
 
 def signs_for(use: Use, number: int) -> tuple[int, ...]:
     """The signs that a story with this ending may have."""
-    return tuple(sign for sign in range(PER_NEED) if (sign + number) % PER_NEED in _RESIDUES[use])
+    held_out = {"evaluation": 0, "transfer": 1}
+    if use in held_out:
+        return tuple(sign for sign in range(PER_NEED) if (sign + number) % PER_NEED == held_out[use])
+    return tuple(sign for sign in range(PER_NEED) if (sign + number) % PER_NEED != 0)
 
 
 def draw(seed: int, use: Use, index: int, purpose: str = "") -> Story:
     """Story number ``index``; needs and endings go round in turn, so that each is used equally often."""
     rng = generator(seed, purpose or use, index)
-    topic, need = NEEDS[index % len(NEEDS)]
-    number = index // len(NEEDS) % PER_NEED
-    allowed = signs_for(use, number)
     training = use in ("spoken", "written")
-    signs = rng.sample(allowed, rng.randint(1, 3) if training else len(allowed))
-    prompt = [need.signs[sign] for sign in signs] + rng.sample(NEUTRAL, PROMPT - len(signs))
+    if use == "transfer" or (training and index % BORROWED_ONE_IN == 0):
+        needs, turn = BORROWED_NEEDS, index // BORROWED_ONE_IN if training else index
+    else:
+        needs, turn = NEEDS, index - 1 - index // BORROWED_ONE_IN if training else index
+    topic, need = needs[turn % len(needs)]
+    number = turn // len(needs) % PER_NEED
+    allowed = signs_for(use, number)
+    signs = rng.sample(allowed, rng.randint(1, 3)) if training else list(allowed)
+    ending = need.endings[number]
+    if use == "spoken" and topic is BORROWED:
+        if turn // len(needs) // PER_NEED % 2:
+            signs = []
+        else:
+            return _neutral_ending(rng, topic, need, signs)
+    neutral = rng.randint(0 if signs else 1, PROMPT - len(signs)) if training else PROMPT - len(signs)
+    prompt = [need.signs[sign] for sign in signs] + rng.sample(NEUTRAL, neutral)
     if training:
         rng.shuffle(prompt)
-    return Story(tuple(prompt), topic, need, tuple(signs), number)
+    return Story(tuple(prompt), topic, need, tuple(signs), number, ending)
 
 
-def stories(seed: int, use: Use, count: int, purpose: str = "") -> Iterator[Story]:
-    """``count`` stories; where a prompt was drawn before, the story is drawn again."""
-    seen: set[tuple[str, ...]] = set()
+def _neutral_ending(rng: random.Random, topic: Topic, need: Need, signs: list[int]) -> Story:
+    *neutral, ending = rng.sample(NEUTRAL, rng.randint(1, PROMPT + 1 - len(signs)))
+    prompt = [need.signs[sign] for sign in signs] + neutral
+    rng.shuffle(prompt)
+    return Story(tuple(prompt), topic, need, tuple(signs), None, ending)
+
+
+def stories(seed: int, use: Use, count: int, purpose: str = "") -> list[Story]:
+    """``count`` stories of different prompts to evaluate on; one drawn before is drawn again."""
+    made: dict[tuple[str, ...], Story] = {}
     for index in range(count):
-        for attempt in range(1000):
-            story = draw(seed, use, index, f"{purpose or use} {attempt}")
-            if story.prompt not in seen:
-                break
-        seen.add(story.prompt)
-        yield story
+        story = _redrawn(seed, use, index, purpose or use, made)
+        made[story.prompt] = story
+    return list(made.values())
 
 
-def lines(seed: int, use: Use, count: int) -> list[tuple[str, Story, str]]:
-    """``count`` training stories as (id, story, text), some of them with their title."""
+def _redrawn(seed: int, use: Use, index: int, purpose: str, avoid: Container[tuple[str, ...]]) -> Story:
+    for attempt in range(1000):
+        story = draw(seed, use, index, f"{purpose} {attempt}")
+        if story.prompt not in avoid:
+            return story
+    raise ValueError(f"{use}: no prompt is left for story {index}; ask for fewer stories")
+
+
+def lines(seed: int, use: Use, count: int, avoid: Container[tuple[str, ...]] = ()) -> list[tuple[str, Story, str]]:
+    """``count`` training stories as (id, story, text), some of them with their title; none has a prompt to avoid."""
     told = []
-    for index, story in enumerate(stories(seed, use, count)):
+    for index in range(count):
+        story = _redrawn(seed, use, index, use, avoid)
         titled = generator(seed, "title", use, index).randrange(TITLE_ONE_IN) == 0
         told.append((f"{use}-{index:05d}", story, story.text(titled)))
     return told
 
 
-def wrong_need(story: Story, step: int) -> str:
-    """The ending of the same number that meets the need ``step`` places on in the same topic."""
-    needs = story.topic.needs
-    return needs[(needs.index(story.need) + step) % len(needs)].endings[story.number]
-
-
-_OTHER_TOPICS = ((1, 0), (2, 0), (1, 1), (2, 2), (1, 2), (2, 1))
-"""Steps to another topic and to a need there, each next to its reverse: so the two are right equally often."""
-
-
-def other_topic(story: Story, turn: int) -> str:
-    """The ending of the same number that meets a need of another topic."""
-    topic_step, need_step = _OTHER_TOPICS[turn % len(_OTHER_TOPICS)]
-    topic = TOPICS[(TOPICS.index(story.topic) + topic_step) % len(TOPICS)]
-    need = topic.needs[(story.topic.needs.index(story.need) + need_step) % len(topic.needs)]
+def wrong_need(story: Story) -> str:
+    """The ending of the same number that meets the other need of the topic."""
+    (need,) = (need for need in story.topic.needs if need is not story.need)
+    assert story.number is not None
     return need.endings[story.number]
+
+
+def other_topic(story: Story, step: int) -> str:
+    """The ending of the same number that meets a need of the other topic: the same in place, or one on."""
+    (topic,) = (topic for topic in TOPICS if topic is not story.topic)
+    assert story.number is not None
+    place = story.topic.needs.index(story.need) + step
+    return topic.needs[place % len(topic.needs)].endings[story.number]

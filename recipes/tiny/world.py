@@ -1,11 +1,11 @@
 """A small world of short stories, made from a seed: training text and held-out benchmarks.
 
-Every story has one topic with one need, as :mod:`stories` says. In evaluation the signs of the need come first and two
-or three neutral sentences stand between them and the ending: only what is remembered of the beginning tells which
-ending is right. No pair of a sign and an ending of an item occurs in any training story, spoken or written.
+Every story has one topic with one need, as :mod:`stories` says. In evaluation a sign of the need comes first and three
+neutral sentences stand between it and the ending: only what is remembered of the beginning tells which ending is right.
+No pair of a sign and an ending of an item occurs in any training story, spoken or written.
 
-    python recipes/tiny/world.py OUT [--seed 0] [--spoken 900] [--written 24000]
-        [--items 216] [--hellaswag 108] [--heldout 60]
+    python recipes/tiny/world.py OUT [--seed 0] [--spoken 3000] [--written 24000]
+        [--items 240] [--hellaswag 120] [--heldout 60]
 
 writes, in the benchmarks' published file formats,
 
@@ -14,16 +14,16 @@ writes, in the benchmarks' published file formats,
     OUT/heldout.tsv           id<TAB>story, held-out stories to be spoken and recognised
     OUT/storycloze.csv        wrong ending: another need of the same topic (StoryCloze's columns)
     OUT/topicstorycloze.csv   same prompts; wrong ending: one that fits another topic
-    OUT/hellaswag.jsonl       four endings: two wrong needs of the same topic, one of another topic; the topic is the
-                              activity label, which readers of HellaSwag put before the context ("Animal: The dog …");
-                              every sixth training story has such a title too
-    OUT/transfer.csv          as storycloze.csv, but of pairs that written stories hold and spoken ones do not: scored
-                              from speech to speech, they measure what speech borrows from text
+    OUT/hellaswag.jsonl       four endings: the right one, that of the other need, two of the other topic; the topic is
+                              the activity label, which readers of HellaSwag put before the context ("Animal: The
+                              dog …"); every sixth training story has such a title too
+    OUT/transfer.csv          as storycloze.csv, but of a topic whose signs and endings only written stories join:
+                              scored from speech to speech, it measures what speech borrows from text
     OUT/swuggy.csv            a word of the stories, and the word with one letter changed (stand-in for sWUGGY)
     OUT/sblimp.csv            a sentence of the stories, and the sentence with two words swapped or a verb that does not
                               agree (stand-in for sBLIMP); both in the columns of ZeroSpeech 2021's gold.csv
 
-With a multiple of 108 items every two endings that are compared are compared both ways, so that rules that look at the
+With a multiple of 24 items every two endings that are compared are compared both ways, so that rules that look at the
 endings alone (the longer, the more frequent) are right in exactly half of the two-ending items.
 """
 
@@ -34,10 +34,10 @@ import csv
 import io
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sentences import TOPICS
+from sentences import BORROWED, TOPICS
 from stories import NEEDS, PER_NEED, Story, generator, lines, other_topic, stories, wrong_need
 
 
@@ -60,8 +60,7 @@ def hellaswag(items: Sequence[tuple[int, Story]], seed: int) -> str:
     lines = []
     for index, story in items:
         rng = generator(seed, "hellaswag", index)
-        turn = index // (len(NEEDS) * PER_NEED)
-        endings = [story.ending, wrong_need(story, 1), wrong_need(story, 2), other_topic(story, turn)]
+        endings = [story.ending, wrong_need(story), other_topic(story, 0), other_topic(story, 1)]
         rng.shuffle(endings)
         context = " ".join(story.prompt)
         row = {
@@ -89,7 +88,7 @@ _VERBS = {"was": "were", "were": "was", "had": "have", "smelled": "smelling", "n
 
 def words() -> list[str]:
     """The words that stories are told with, little words apart."""
-    texts = [text for topic in TOPICS for need in topic.needs for text in (*need.signs, *need.endings)]
+    texts = [text for topic in (*TOPICS, BORROWED) for need in topic.needs for text in (*need.signs, *need.endings)]
     found = {word.strip(".").lower() for text in texts for word in text.split()}
     return sorted(word for word in found if len(word) >= 4)
 
@@ -116,7 +115,7 @@ def swuggy(seed: int) -> str:
 
 def signs() -> list[str]:
     """Every sentence about what is wrong."""
-    return sorted(sign for topic in TOPICS for need in topic.needs for sign in need.signs)
+    return sorted(sign for topic in (*TOPICS, BORROWED) for need in topic.needs for sign in need.signs)
 
 
 def broken(sentence: str, rng: random.Random) -> tuple[str, str]:
@@ -152,44 +151,37 @@ def gold(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return out.getvalue()
 
 
-def check_held_out(training: Sequence[Story], evaluation: Sequence[Story]) -> None:
+def check_held_out(training: Iterable[Story], evaluation: Iterable[Story]) -> None:
     """Fail when a pair of a sign and an ending of the evaluation was also made for training."""
-    pairs = [
-        {(story.need.signs[sign], story.ending) for story in part for sign in story.signs}
-        for part in (training, evaluation)
-    ]
-    if pairs[0] & pairs[1]:
-        raise AssertionError(f"evaluation pairs in the training set: {sorted(pairs[0] & pairs[1])}")
+    read, asked = ({pair for story in part for pair in story.pairs()} for part in (training, evaluation))
+    if read & asked:
+        raise AssertionError(f"evaluation pairs in the training set: {sorted(read & asked)}")
 
 
-def two_endings(name: str, kept: Sequence[Story], other: Callable[[Story, int], str]) -> list[tuple[str, Story, str]]:
-    """(id, story, wrong ending) of each item.
-
-    :param other: the wrong ending, from the story and how often all endings have had their turn before it.
-    """
-    endings = len(NEEDS) * PER_NEED
-    return [(f"{name}-{index:04d}", story, other(story, index // endings)) for index, story in enumerate(kept)]
+def needs_of(name: str, kept: Sequence[Story]) -> list[tuple[str, Story, str]]:
+    """(id, story, the ending that meets the other need) of each item."""
+    return [(f"{name}-{index:04d}", story, wrong_need(story)) for index, story in enumerate(kept)]
 
 
 def world(*, seed: int, spoken: int, written: int, items: int, hellaswag_items: int, heldout: int) -> dict[str, str]:
     """All files of the world by name. The three benchmarks share their prompts, so one recording serves all."""
-    told, read = lines(seed, "spoken", spoken), lines(seed, "written", written)
-    kept = list(stories(seed, "evaluation", items))
-    borrowed = list(stories(seed, "transfer", items))
-    heard = list(stories(seed, "evaluation", heldout, purpose="heldout"))
+    kept = stories(seed, "evaluation", items)
+    borrowed = stories(seed, "transfer", items)
+    heard = stories(seed, "evaluation", heldout, purpose="heldout")
+    asked = {story.prompt for story in [*kept, *borrowed, *heard]}
+    told, read = lines(seed, "spoken", spoken, asked), lines(seed, "written", written, asked)
     check_held_out([story for _, story, _ in [*told, *read]], [*kept, *heard])
     check_held_out([story for _, story, _ in told], borrowed)
 
-    def same_topic(story: Story, turn: int) -> str:
-        return wrong_need(story, 1 + turn % 2)
-
+    turn = len(NEEDS) * PER_NEED
+    topics = [(f"topic-{index:04d}", story, other_topic(story, index // turn % 2)) for index, story in enumerate(kept)]
     return {
         "spoken.tsv": "".join(f"{id}\t{text}\n" for id, _, text in told),
         "written.txt": "".join(f"{text}\n" for _, _, text in read),
         "heldout.tsv": "".join(f"heldout-{index:04d}\t{story.text()}\n" for index, story in enumerate(heard)),
-        "storycloze.csv": storycloze(two_endings("need", kept, same_topic), seed),
-        "topicstorycloze.csv": storycloze(two_endings("topic", kept, other_topic), seed),
-        "transfer.csv": storycloze(two_endings("transfer", borrowed, same_topic), seed),
+        "storycloze.csv": storycloze(needs_of("need", kept), seed),
+        "topicstorycloze.csv": storycloze(topics, seed),
+        "transfer.csv": storycloze(needs_of("transfer", borrowed), seed),
         "swuggy.csv": swuggy(seed),
         "sblimp.csv": sblimp(seed),
         "hellaswag.jsonl": hellaswag(list(enumerate(kept[:hellaswag_items])), seed),
@@ -201,10 +193,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A small world of short stories, made from a seed.")
     parser.add_argument("out", type=Path, help="folder for the files")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--spoken", type=int, default=900, help="stories to be spoken")
-    parser.add_argument("--written", type=int, default=21600, help="further stories, text only")
-    parser.add_argument("--items", type=int, default=216, help="held-out two-ending items")
-    parser.add_argument("--hellaswag", type=int, default=108, help="held-out four-ending items")
+    parser.add_argument("--spoken", type=int, default=3000, help="stories to be spoken")
+    parser.add_argument("--written", type=int, default=24000, help="further stories, text only")
+    parser.add_argument("--items", type=int, default=240, help="held-out two-ending items")
+    parser.add_argument("--hellaswag", type=int, default=120, help="held-out four-ending items")
     parser.add_argument("--heldout", type=int, default=60, help="held-out stories to be recognised")
     options = parser.parse_args(arguments)
     files = world(

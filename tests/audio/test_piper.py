@@ -28,7 +28,7 @@ def build(root: Path, workers: int) -> Artifact:
 
 
 def test_processes_give_the_same_bytes_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synth, "_CHARACTERS_IN_A_PART", 10)
+    monkeypatch.setattr(synth, "_CHARACTERS_IN_A_PART", 4)
     alone, together = build(tmp_path / "1", 1), build(tmp_path / "2", 2)
     assert [record.sha256 for record in together.files] == [record.sha256 for record in alone.files]
     corpus = Corpus(alone)
@@ -45,6 +45,12 @@ def test_noise_varies_a_sentence_and_none_repeats_it() -> None:
         engine = load_voice(voice, noise=noise, seed=1)
         (first,), (second,) = engine.speak("Yes.", 1.0), engine.speak("Yes.", 1.0)
         assert np.array_equal(first, second) == alike
+    engine, fresh = (load_voice(voice, noise=0.0, seed=seed) for seed in (1, 2))
+    _, kept, fast = (
+        engine.speak(text, rate)[-1] for text, rate in (("Yes.", 1.0), ("It ran. Yes.", 1.0), ("Yes.", 1.2))
+    )
+    assert np.array_equal(kept, fresh.speak("Yes.", 1.0)[0])
+    assert np.array_equal(fast, fresh.speak("Yes.", 1.2)[0]) and len(fast) < len(kept)
 
 
 def test_a_speaker_that_the_voice_lacks_is_refused() -> None:

@@ -24,7 +24,7 @@ def _load(name: str) -> ModuleType:
 
 sys.path.insert(0, str(RECIPE))  # where a script's own folder is
 world = _load("world")
-SIZES = {"spoken": 600, "written": 3000, "items": 216, "hellaswag_items": 108, "heldout": 40}
+SIZES = {"spoken": 900, "written": 3000, "items": 240, "hellaswag_items": 120, "heldout": 40}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_same_seed_same_world_other_seed_another(files: dict[str, str]) -> None:
 
 
 def test_a_larger_world_begins_with_the_smaller_one(files: dict[str, str]) -> None:
-    larger = world.world(seed=0, **{**SIZES, "spoken": 700})
+    larger = world.world(seed=0, **{**SIZES, "spoken": 1000})
     assert larger["spoken.tsv"].startswith(files["spoken.tsv"])
     assert larger["storycloze.csv"] == files["storycloze.csv"]
 
@@ -73,26 +73,42 @@ def test_nothing_of_the_evaluation_is_in_training(files: dict[str, str]) -> None
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_training_story_has_a_sign_and_an_ending_of_one_item(seed: int) -> None:
-    """Of an item's signs and both of its endings: neither the right pair nor the wrong one was ever read."""
+    """Of an item's sign and all of its endings: neither the right pair nor a wrong one was ever read."""
     told = [story for _, story, _ in world.lines(seed, "spoken", 900)]
     read = [story for _, story, _ in world.lines(seed, "written", 3000)]
-    kept = list(world.stories(seed, "evaluation", 108))
-    borrowed = list(world.stories(seed, "transfer", 108))
-    pairs = [
-        {(story.need.signs[sign], story.ending) for story in part for sign in story.signs} for part in (told, read)
-    ]
+    pairs = {pair for story in (*told, *read) for pair in story.pairs()}
+    kept = world.stories(seed, "evaluation", 120)
     for story in kept:
-        endings = [story.ending, world.wrong_need(story, 1), world.wrong_need(story, 2), world.other_topic(story, 0)]
-        asked = {(story.need.signs[sign], ending) for sign in story.signs for ending in endings}
-        assert not asked & (pairs[0] | pairs[1])
-    for story in borrowed:
-        pair = (story.need.signs[story.signs[0]], story.ending)
-        assert pair in pairs[1] and pair not in pairs[0]
+        (sign,) = (story.need.signs[sign] for sign in story.signs)
+        endings = [story.ending, world.wrong_need(story), world.other_topic(story, 0), world.other_topic(story, 1)]
+        assert not {(sign, ending) for ending in endings} & pairs
     world.check_held_out([*told, *read], kept)
     with pytest.raises(AssertionError, match="training"):
         world.check_held_out([*told, kept[0]], kept)
-    with pytest.raises(AssertionError, match="training"):
-        world.check_held_out(read, borrowed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_speech_borrows_is_written_only(seed: int) -> None:
+    """No spoken story joins a sign and an ending of the borrowed topic; all of them are heard, and written joined."""
+    needs = world.BORROWED.needs
+    signs, endings = ({text for need in needs for text in getattr(need, part)} for part in ("signs", "endings"))
+    heard = set()
+    for _, _, text in world.lines(seed, "spoken", 900):
+        parts = {part.removesuffix(".") + "." for part in text.removeprefix("Vehicle: ").split(". ")}
+        assert not (parts & signs and parts & endings)
+        heard |= parts & (signs | endings)
+    assert heard == signs | endings
+    pairs = {pair for _, story, _ in world.lines(seed, "written", 3000) for pair in story.pairs()}
+    for story in world.stories(seed, "transfer", 48):
+        assert story.pairs() <= pairs
+
+
+def test_most_pairs_of_a_need_are_read(files: dict[str, str]) -> None:
+    """Only one pair in six is held out: from more, a model learns that the right ending never follows its sign."""
+    pairs = {pair for _, story, _ in world.lines(0, "written", 3000) for pair in story.pairs()}
+    needs = [need for topic in world.TOPICS for need in topic.needs]
+    possible = {(sign, ending) for need in needs for sign in need.signs for ending in need.endings}
+    assert len(possible & pairs) == len(possible) * 5 // 6
 
 
 def _ngrams(text: str, n: int) -> list[tuple[str, ...]]:
@@ -121,11 +137,11 @@ def test_no_ngram_of_training_decides_an_item(files: dict[str, str], n: int) -> 
 
 
 def test_signs_stand_farther_from_the_ending_than_the_local_window_reaches(files: dict[str, str]) -> None:
-    """Two neutral sentences or more lie between. A spoken one takes 25 tokens at least, and the window is 32."""
-    signs = {sign for topic in world.TOPICS for need in topic.needs for sign in need.signs}
+    """Three neutral sentences lie between. A spoken one takes 25 tokens at least, and the window is 32."""
+    signs = {sign for topic in (*world.TOPICS, world.BORROWED) for need in topic.needs for sign in need.signs}
     for item in _items(files["storycloze.csv"]) + _items(files["transfer.csv"]):
         are = [item[f"InputSentence{i}"] in signs for i in (1, 2, 3, 4)]
-        assert are[0] and not any(are[2:]) and are == sorted(are, reverse=True)
+        assert are == [True, False, False, False]
 
 
 def test_rules_that_look_at_endings_alone_are_at_chance(files: dict[str, str]) -> None:
@@ -146,11 +162,11 @@ def test_every_word_of_the_evaluation_is_heard_in_training(files: dict[str, str]
 
 
 def test_the_ending_follows_from_the_need_and_every_item_has_one_right_answer(files: dict[str, str]) -> None:
-    needs = [need for topic in world.TOPICS for need in topic.needs]
+    needs = [need for topic in (*world.TOPICS, world.BORROWED) for need in topic.needs]
     sentences = [text for need in needs for text in (*need.signs, *need.endings)]
     assert len(set(sentences)) == len(sentences)
     assert {(len(need.signs), len(need.endings)) for need in needs} == {(6, 6)}
-    stories = list(world.stories(0, "evaluation", SIZES["items"]))
+    stories = world.stories(0, "evaluation", SIZES["items"])
     for story, item in zip(stories, _items(files["storycloze.csv"]), strict=True):
         other = [ending for need in story.topic.needs if need is not story.need for ending in need.endings]
         assert _right(item) in story.need.endings and _wrong(item) in other
@@ -165,7 +181,7 @@ def test_answers_are_balanced_and_wrong_endings_are_as_frequent_as_right_ones(fi
     right, wrong = Counter(map(_right, items)), Counter(map(_wrong, items))
     assert right == wrong
     labels = Counter(json.loads(line)["label"] for line in files["hellaswag.jsonl"].splitlines())
-    assert sorted(labels) == [0, 1, 2, 3] and max(labels.values()) < 50
+    assert sorted(labels) == [0, 1, 2, 3] and max(labels.values()) < 45
 
 
 def test_hellaswag_lines_have_the_published_fields_and_four_different_endings(files: dict[str, str]) -> None:
