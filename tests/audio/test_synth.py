@@ -91,14 +91,16 @@ def test_voices_and_rates_depend_on_seed_and_group_alone() -> None:
     assert counts.min() > 900
 
 
-def test_a_faster_rate_is_shorter_and_a_pitch_keeps_the_duration(tmp_path: Path) -> None:
+def test_a_faster_rate_or_tempo_is_shorter_and_a_pitch_keeps_the_duration(tmp_path: Path) -> None:
     seconds = {}
-    for name, voice, rate in (("own", "fake:bob", 1.0), ("fast", "fake:bob", 2.0), ("high", "fake:bob@1.25", 1.0)):
-        one = Corpus(build(tmp_path / name, LINES[:1], (voice,), rate=(rate, rate)))[0]
+    cases = (("own", "bob", 1.0), ("fast", "bob", 2.0), ("high", "bob@1.25", 1.0), ("tempo", "bob@1.25x2", 1.0))
+    for name, voice, rate in cases:
+        one = Corpus(build(tmp_path / name, LINES[:1], (f"fake:{voice}",), rate=(rate, rate)))[0]
         seconds[name] = one.seconds
-        assert one.sample_rate == (10_000 if name == "high" else 8000)
+        assert one.sample_rate == (10_000 if "@" in voice else 8000)
     assert seconds["fast"] < 0.7 * seconds["own"]
     assert seconds["high"] == pytest.approx(seconds["own"], abs=0.09)
+    assert seconds["tempo"] == pytest.approx(seconds["fast"], abs=0.09)
 
 
 def test_a_line_without_a_sound_is_rejected(tmp_path: Path) -> None:
@@ -190,8 +192,9 @@ def test_a_faulty_file_of_lines_is_refused(tmp_path: Path, content: bytes, expec
     ("voices", "options", "expected"),
     [
         (("siri:x",), {}, "no engine 'siri'"),
-        (("fake:bob@9",), {}, "not a pitch"),
-        (("fake:bob@high",), {}, "not a pitch"),
+        (("fake:bob@9",), {}, "not a pitch, or"),
+        (("fake:bob@high",), {}, "not a pitch, or"),
+        (("fake:bob@1x9",), {}, "not a pitch, or"),
         (("fake:bob", "fake:bob"), {}, "bob is given 2 times"),
         (("no/such/voice.onnx",), {}, "no such voice"),
         (("no-such-package",), {}, "no such voice"),

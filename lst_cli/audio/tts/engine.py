@@ -1,4 +1,4 @@
-"""What an engine is, and how a voice is named: ``[ENGINE:]WHAT[#SPEAKER][@PITCH]``.
+"""What an engine is, and how a voice is named: ``[ENGINE:]WHAT[#SPEAKER][@PITCH[xTEMPO]]``.
 
 A new engine is one module here with ``find(what, speaker)`` and ``load(files, speaker, noise, seed)``, and one line
 in :data:`ENGINES`.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENGINES = {"piper": "lst_cli.audio.tts.piper", "kokoro": "lst_cli.audio.tts.kokoro"}
 """Engine name to the module that speaks with it."""
 
-_PITCHES = (0.5, 2.0)
+_FACTORS = (0.5, 2.0)
 GRID_HZ = 25
 """Rates are whole multiples of this, so that a 40 ms token frame is a whole number of samples."""
 
@@ -66,6 +66,8 @@ class Voice:
     """Which speaker of a voice that has several."""
     pitch: float
     """Everything sounds higher by this factor (another speaker, roughly) at the same speaking rate."""
+    tempo: float
+    """Everything is said faster by this factor."""
     label: str
     identity: Mapping[str, Any]
     """What decides how it sounds, for the fingerprint: sums of its files, versions, speaker, pitch."""
@@ -87,13 +89,14 @@ def find_voice(spec: str, noise: float = 1.0) -> Voice:
         raise UserError(
             f"--voice {spec}: no engine {engine!r}", expected=f"one of: {', '.join(ENGINES)}, then ':' and the voice"
         )
-    rest, _, pitch_text = rest.partition("@")
+    rest, _, changes = rest.partition("@")
     what, _, speaker = rest.partition("#")
-    pitch = _pitch(spec, pitch_text) if pitch_text else 1.0
+    pitch, tempo = _pitch_and_tempo(spec, changes) if changes else (1.0, 1.0)
     found: VoiceFiles = importlib.import_module(ENGINES[engine]).find(what, speaker or None)
     if noise != 1.0 and not found.noise_scales:
         raise UserError(f"--noise {noise:g}: {engine} can't scale its random variation", fix="leave out --noise")
-    label = found.label if pitch == 1.0 else f"{found.label}@{pitch:g}"
+    changed = (f"{pitch:g}" if tempo == 1.0 else f"{pitch:g}x{tempo:g}") if (pitch, tempo) != (1.0, 1.0) else ""
+    label = f"{found.label}@{changed}" if changed else found.label
     identity = {
         "engine": engine,
         "package": f"{found.package} {_version(found.package, engine)}",
@@ -101,18 +104,23 @@ def find_voice(spec: str, noise: float = 1.0) -> Voice:
         "files": {path.name: sha256(path) for path in found.files},
         "speaker": speaker or None,
         "pitch": pitch,
-    }
-    return Voice(engine, found.files, speaker or None, pitch, label, identity)
+    } | ({"tempo": tempo} if tempo != 1.0 else {})
+    return Voice(engine, found.files, speaker or None, pitch, tempo, label, identity)
 
 
-def _pitch(spec: str, text: str) -> float:
+def _pitch_and_tempo(spec: str, text: str) -> tuple[float, float]:
+    pitch_text, _, tempo_text = text.partition("x")
     try:
-        pitch = float(text)
+        pitch, tempo = float(pitch_text), float(tempo_text or 1)
     except ValueError:
-        pitch = 0.0
-    if not _PITCHES[0] <= pitch <= _PITCHES[1]:
-        raise UserError(f"--voice {spec}: not a pitch", found=f"@{text}", expected="@0.5 to @2, such as @1.1")
-    return pitch
+        pitch = tempo = 0.0
+    if not all(_FACTORS[0] <= factor <= _FACTORS[1] for factor in (pitch, tempo)):
+        raise UserError(
+            f"--voice {spec}: not a pitch, or a pitch and a tempo",
+            found=f"@{text}",
+            expected="@PITCH or @PITCHxTEMPO, each 0.5 to 2, such as @1.1 or @1.1x0.9",
+        )
+    return pitch, tempo
 
 
 def _version(package: str, engine: str) -> str:
@@ -133,20 +141,23 @@ def load_voice(voice: Voice, *, noise: float, seed: int) -> Engine:
     """
     module = importlib.import_module(ENGINES[voice.engine])
     engine: Engine = module.load(voice.files, voice.speaker, noise, seed)
-    return engine if voice.pitch == 1.0 else Pitched(engine, voice.pitch)
+    return engine if (voice.pitch, voice.tempo) == (1.0, 1.0) else Changed(engine, voice.pitch, voice.tempo)
 
 
-class Pitched:
-    """A voice played back faster or slower than it was spoken, and asked to speak slower or faster by as much."""
+class Changed:
+    """A voice played back faster or slower than it was spoken, and asked to speak slower or faster by as much.
 
-    def __init__(self, engine: Engine, pitch: float) -> None:
-        self._engine = engine
+    A tempo is a speaking rate of the voice's own, on top of the one that is asked for.
+    """
+
+    def __init__(self, engine: Engine, pitch: float, tempo: float) -> None:
+        self._engine, self._tempo = engine, tempo
         self.sample_rate = round(engine.sample_rate * pitch / GRID_HZ) * GRID_HZ
         self._pitch = self.sample_rate / engine.sample_rate
 
     def speak(self, text: str, rate: float) -> list[NDArray[np.float32]]:
         """See :class:`Engine`."""
-        return self._engine.speak(text, rate / self._pitch)
+        return self._engine.speak(text, rate * self._tempo / self._pitch)
 
 
 def check_distinct(voices: Sequence[Voice]) -> None:

@@ -94,4 +94,5 @@ class _Piper:
 
         self._how.length_scale = self._length_scale / rate
         audio: Any = self._voice.phoneme_ids_to_audio(self._voice.phonemes_to_ids(list(phonemes)), self._how)
-        return np.clip(audio, -1.0, 1.0).astype(np.float32, copy=False)
+        clipped: NDArray[np.float32] = np.clip(audio, -1.0, 1.0).astype(np.float32, copy=False)
+        return clipped

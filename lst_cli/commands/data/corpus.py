@@ -58,7 +58,9 @@ def synth(
     name: Name,
     voice: Annotated[
         list[str],
-        typer.Option(help="[ENGINE:]VOICE[#SPEAKER][@PITCH] (docs/corpus.md); if repeated, one is drawn per line."),
+        typer.Option(
+            help="[ENGINE:]VOICE[#SPEAKER][@PITCH[xTEMPO]] (docs/corpus.md); if repeated, one is drawn per line."
+        ),
     ],
     lines: Annotated[Path | None, typer.Argument(help="A text file of lines TEXT or ID<TAB>TEXT.")] = None,
     items: Annotated[

@@ -12,16 +12,12 @@ from lst_cli.commands.models.pretrain import Fresh, Name, Set, make_or_follow
 
 Tasks = Annotated[
     str,
-    typer.Argument(
-        metavar="TASKS", help="asr (transcribe), tts (speak), or asr,tts for both in one model."
-    ),
+    typer.Argument(metavar="TASKS", help="asr (transcribe), tts (speak), or asr,tts for both in one model."),
 ]
 Config = Annotated[Path, typer.Argument(help="YAML file; 'lst config show finetune' prints a template.")]
 Model = Annotated[
     str,
-    typer.Option(
-        help="The model to fine-tune: model/NAME, a baseline or an LST.", autocompletion=completing("model")
-    ),
+    typer.Option(help="The model to fine-tune: model/NAME, a baseline or an LST.", autocompletion=completing("model")),
 ]
 Shards = Annotated[
     list[str],
