@@ -48,14 +48,19 @@ def norm(dim: int, eps: float = _DEFAULT.norm_eps) -> nn.RMSNorm:
     return nn.RMSNorm(dim, eps=eps)
 
 
+def frequencies(
+    width: int, theta: float, scaling: RopeScaling | None = None, device: torch.device | None = None
+) -> tuple[Tensor, float]:
+    """Rotary frequencies (E/2) of a head, in float32, and the factor of the cosines and sines made with them."""
+    frequency_E = theta ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+    return (frequency_E, 1.0) if scaling is None else stretched(frequency_E, theta, scaling)
+
+
 def rotary(
     position_T: Tensor, width: int, theta: float, dtype: torch.dtype, scaling: RopeScaling | None = None
 ) -> tuple[Tensor, Tensor]:
     """Cosine and sine tables (T, 1, E/2) of rotary position embedding (Su et al. 2021), in at least float32."""
-    frequency_E = theta ** (-torch.arange(0, width, 2, device=position_T.device, dtype=torch.float32) / width)
-    size = 1.0
-    if scaling is not None:
-        frequency_E, size = stretched(frequency_E, theta, scaling)
+    frequency_E, size = frequencies(width, theta, scaling, position_T.device)
     angle_T1E = position_T.float()[:, None, None] * frequency_E
     dtype = torch.promote_types(dtype, torch.float32)
     return (angle_T1E.cos() * size).to(dtype), (angle_T1E.sin() * size).to(dtype)
