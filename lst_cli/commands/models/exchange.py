@@ -1,4 +1,4 @@
-"""``lst export`` and ``lst import``: a model as a plain folder of safetensors, JSON config, tokenizer and quantizer."""
+"""``lst export`` and ``lst import``: a model as a folder that transformers loads too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import typer
 from lst_cli.commands.common import Json, build, completing, store
 from lst_cli.console import say
 
+License = Annotated[
+    str | None, typer.Option(help="Licence of the files, as the Hub names it (apache-2.0, …), for README.md.")
+]
+
 
 def export(
     ctx: typer.Context,
@@ -20,24 +24,16 @@ def export(
         ),
     ],
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    license: License = None,
 ) -> None:
-    """Write a model to a folder that can be published: model.safetensors, model.json, tokenizer.model, quantizer."""
-    import shutil
+    """Write a model to a folder that transformers and 'lst import' load, with its code, tokenizer and README."""
+    from lst_cli.model_artifact.card import MODEL
+    from lst_cli.publishing.export_files import check_new, export_files, write_folder
 
-    from lst_cli.artifacts.parquet import atomic_path
-    from lst_cli.errors import UserError
-    from lst_cli.model_artifact.card import MODEL, read_card
-
-    artifact = store(ctx).find(model, MODEL)
-    if folder.exists():
-        raise UserError(f"{folder}: exists already", expected="a new folder", fix="give another folder")
-    sources = [artifact.file(name) for name in read_card(artifact).files]
-    work = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(work, ignore_errors=True)
-    for source in sources:
-        with atomic_path(work / source.name) as path:  # in pieces: weights may be larger than memory
-            shutil.copyfile(source, path)
-    work.rename(folder)
+    check_new(folder)
+    place = store(ctx)
+    artifact = place.find(model, MODEL)
+    write_folder(folder, export_files(place, artifact, license=license))
     say(f"exported {artifact.reference} to {folder}")
 
 

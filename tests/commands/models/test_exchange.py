@@ -33,10 +33,16 @@ def test_the_round_trip_gives_equal_logits(tmp_path, config, dtype):
     original = model_artifact(Store(tmp_path / "a"), "m", config, random_model(config).to(dtype))
     assert run(tmp_path / "a", "export", original.reference, tmp_path / "out").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md",
+        "config.json",
+        "generation_config.json",
         "model.json",
         "model.safetensors",
+        "modeling_lst.py",
         "quantizer.safetensors",
+        "tokenizer.json",
         "tokenizer.model",
+        "tokenizer_config.json",
     ]
     assert run(tmp_path / "b", "import", tmp_path / "out", "--name", "back").exit_code == 0
     back = Store(tmp_path / "b").find("model/back", MODEL)
