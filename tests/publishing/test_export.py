@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.inference.generate import generate
 from lst_cli.inference.prompts import make_prompt
 from lst_cli.main import app
+from lst_cli.model.model_config import BlockConfig
 from lst_cli.model_artifact.card import load_model
 from tests.inference.models import baseline_config, latent_config, model_artifact, random_model
 from tests.publishing.fresh_process import run_fresh
 
+GROUPED = BlockConfig(kv_heads=1, head_dim=6, qkv_bias=True, qk_norm=True)
 MODELS = {
     "lst": (latent_config(cross_window=4, window=8), torch.float32),
     "bypass": (latent_config(text="bypass"), torch.float32),
     "baseline": (baseline_config(), torch.float32),
+    "tied": (dataclasses.replace(baseline_config(), tied=True, block=GROUPED), torch.float32),
     "half": (latent_config(), torch.bfloat16),
 }
 SPEECH = np.array([3, 4, 4, 7, 1, 0, 11, 11, 2, 5, 5], np.uint16)
