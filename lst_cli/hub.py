@@ -1,11 +1,80 @@
-"""Folders of models, here or on the Hugging Face Hub."""
+"""The Hugging Face Hub: folders of models there or here, addresses, and what its errors mean."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lst_cli.errors import UserError
+
+_ADDRESS = re.compile(r"hf://([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w][\w./-]*))?")
+_TOKEN = re.compile(r"hf_[A-Za-z0-9]{4,}")
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """A repository on the Hub, and a branch, tag or commit of it."""
+
+    repository: str
+    revision: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> HubAddress:
+        """An address ``hf://USER/REPOSITORY`` or ``hf://USER/REPOSITORY@REVISION``.
+
+        :raises UserError: it is none.
+        """
+        found = _ADDRESS.fullmatch(text)
+        if found is None:
+            raise UserError(f"{without_tokens(text)}: no address", expected="hf://USER/REPOSITORY[@REVISION]")
+        return cls(found[1], found[2])
+
+    def __str__(self) -> str:
+        return f"hf://{self.repository}" + (f"@{self.revision}" if self.revision else "")
+
+
+def without_tokens(text: str) -> str:
+    """The text with access tokens of the Hub masked: they belong in no manifest and no message."""
+    return _TOKEN.sub("hf_***", text)
+
+
+def hub_library() -> Any:
+    """The module ``huggingface_hub``.
+
+    :raises UserError: it is not installed.
+    """
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise UserError("the Hugging Face Hub needs huggingface_hub", fix="pip install huggingface_hub") from None
+    return huggingface_hub
+
+
+@contextmanager
+def hub_errors(address: HubAddress) -> Iterator[None]:
+    """Turn the Hub's errors about an address into a :class:`UserError`."""
+    from huggingface_hub import errors
+
+    missing = (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError)
+    try:
+        yield
+    except (errors.HfHubHTTPError, errors.HFValidationError, errors.OfflineModeIsEnabled, ConnectionError) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in (401, 403):
+            fix = "log in with 'hf auth login', or set HF_TOKEN, with a token that may do this"
+        elif isinstance(error, missing):
+            fix = "check name and revision; for a private repository, log in with 'hf auth login' or set HF_TOKEN"
+        else:
+            fix = "run the same command again when the Hub can be reached; HF_ENDPOINT is its address"
+        raise UserError(
+            f"{address}: the Hugging Face Hub refused, or can't be reached",
+            found=without_tokens(str(error).strip().splitlines()[0]),
+            fix=fix,
+        ) from None
 
 
 def hub_folder(name: str, called: str, patterns: Sequence[str], expected: str, *, fetch: bool = True) -> Path:
@@ -20,11 +89,11 @@ def hub_folder(name: str, called: str, patterns: Sequence[str], expected: str, *
         return Path(name)
     if Path(name).is_absolute() or name.startswith(".") or name.count("/") != 1:
         raise UserError(f"{called}: no such folder", expected=expected)
-    from huggingface_hub import snapshot_download
+    library = hub_library()
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(patterns), local_files_only=not fetch))
+        return Path(library.snapshot_download(name, allow_patterns=list(patterns), local_files_only=not fetch))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         where = "it can't be fetched from the Hugging Face Hub" if fetch else "it was not downloaded before"
         raise UserError(

@@ -15,16 +15,17 @@ from typer.core import TyperGroup
 from lst_cli.commands import artifact, config_show, doctor
 from lst_cli.commands.common import Settings
 from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
-from lst_cli.commands.models import arch, exchange, finetune, pretrain, runs
+from lst_cli.commands.models import arch, exchange, finetune, hub_exchange, pretrain, runs
 from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import print_error, set_quiet
 from lst_cli.errors import LstError, UserError, causes, is_disk_full
+from lst_cli.hub import without_tokens
 from lst_cli.version import __version__
 
 PIPELINE = (
     *("corpus", "units", "tokenize", "align", "text", "shards"),
-    *("arch", "pretrain", "finetune", "runs", "export", "import"),
+    *("arch", "pretrain", "finetune", "runs", "export", "import", "push", "pull"),
     *("transcribe", "vocoder", "speak", "continue"),
     *("eval", "report", "config", "artifact", "doctor"),
 )
@@ -61,6 +62,8 @@ app.command("finetune", rich_help_panel=_MODELS)(finetune.finetune)
 app.add_typer(runs.app, name="runs", rich_help_panel=_MODELS)
 app.command("export", rich_help_panel=_MODELS)(exchange.export)
 app.command("import", rich_help_panel=_MODELS)(exchange.import_)
+app.command("push", rich_help_panel=_MODELS)(hub_exchange.push)
+app.command("pull", rich_help_panel=_MODELS)(hub_exchange.pull)
 _SPEECH = "Speech in and out"
 app.command("transcribe", rich_help_panel=_SPEECH)(transcribe.transcribe)
 app.add_typer(vocoder.app, name="vocoder", rich_help_panel=_SPEECH)
@@ -95,7 +98,7 @@ def root_options(
 ) -> None:
     """Options of every command."""
     set_quiet(quiet)
-    ctx.obj = Settings(root=root, debug=debug, command=tuple(sys.argv[1:]))
+    ctx.obj = Settings(root=root, debug=debug, command=tuple(map(without_tokens, sys.argv[1:])))
 
 
 _FIXES = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -148,6 +149,26 @@ class Request:
     def version(self) -> str:
         """The folder name below ``KIND/NAME``."""
         return self.fingerprint[:12]
+
+    def made(
+        self, path: Path, files: tuple[FileRecord, ...], statistics: Mapping[str, Any], command: Sequence[str]
+    ) -> Artifact:
+        """The manifest of the artifact, made now."""
+        return Artifact(
+            path=path,
+            kind=self.kind.name,
+            schema=self.kind.schema,
+            name=self.name,
+            version=self.version,
+            fingerprint=self.fingerprint,
+            created=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+            lst_version=__version__,
+            config=self.config,
+            parents={role: parent.as_parent() for role, parent in self.parents.items()},
+            files=files,
+            statistics=statistics,
+            command=tuple(command),
+        )
 
 
 def read_manifest(folder: Path) -> Artifact:

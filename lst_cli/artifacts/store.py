@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from lst_cli.artifacts.draft import Draft, sync_folder
@@ -21,7 +20,6 @@ from lst_cli.artifacts.manifest import MANIFEST, Artifact, Kind, Request, check_
 from lst_cli.artifacts.paths import CURRENT, is_name, is_path, lock_file, temporary, working_folder
 from lst_cli.console import warn
 from lst_cli.errors import UserError
-from lst_cli.version import __version__
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,9 @@ class Store:
 
         :raises UserError: its manifest is damaged.
         """
-        folder = self.folder(request)
+        return self._existing(self.folder(request))
+
+    def _existing(self, folder: Path) -> Artifact | None:
         return read_manifest(folder) if (folder / MANIFEST).is_file() else None
 
     def build(self, request: Request, make: Callable[[Draft], None], command: Sequence[str] = ()) -> Built:
@@ -65,23 +65,36 @@ class Store:
         :param command: the command line, for the manifest.
         :raises UserError: the root is not writable, something else is in the artifact's place, or ``make`` raises it.
         """
-        built = self._build(request, make, command)
+        folder = self.folder(request)
+
+        def fill(draft: Draft) -> Artifact:
+            make(draft)
+            return request.made(folder, draft.finish(), draft.statistics, command)
+
+        return self.place(folder, fill)
+
+    def place(self, folder: Path, fill: Callable[[Draft], Artifact]) -> Built:
+        """Return the artifact in a folder of this store, and make it current; call ``fill`` only if there is none.
+
+        :param fill: writes the data files of a draft and returns the manifest.
+        :raises UserError: as :meth:`build`.
+        """
+        built = self._placed(folder, fill)
         _make_current(built.artifact.path)
         return built
 
-    def _build(self, request: Request, make: Callable[[Draft], None], command: Sequence[str]) -> Built:
-        folder = self.folder(request)
-        found = self.existing(request)
+    def _placed(self, folder: Path, fill: Callable[[Draft], Artifact]) -> Built:
+        found = self._existing(folder)
         if found is not None:
             _clear(folder)
             return Built(found, fresh=False)
         self._check_writable(folder.parent)
-        with exclusive(lock_file(folder), f"{request.kind.name}/{request.name}") as lock:
-            found = self.existing(request)  # another process may have made it while this one waited
+        with exclusive(lock_file(folder), "/".join(folder.parts[-3:-1])) as lock:
+            found = self._existing(folder)  # another process may have made it while this one waited
             if found is not None:
                 return Built(found, fresh=False)
             _check_free(folder)
-            return Built(self._make(request, make, command, lock), fresh=True)
+            return Built(_made(folder, fill, lock), fresh=True)
 
     def _check_writable(self, folder: Path) -> None:
         try:
@@ -94,40 +107,6 @@ class Store:
                 found=str(error),
                 fix="give a writable folder with --root or LST_ROOT",
             ) from None
-
-    def _make(self, request: Request, make: Callable[[Draft], None], command: Sequence[str], lock: Lock) -> Artifact:
-        work, folder = self.working_folder(request), self.folder(request)
-        try:
-            draft = Draft(work)
-            make(draft)
-            artifact = Artifact(
-                path=folder,
-                kind=request.kind.name,
-                schema=request.kind.schema,
-                name=request.name,
-                version=request.version,
-                fingerprint=request.fingerprint,
-                created=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
-                lst_version=__version__,
-                config=request.config,
-                parents={role: parent.as_parent() for role, parent in request.parents.items()},
-                files=draft.finish(),
-                statistics=draft.statistics,
-                command=tuple(command),
-            )
-            text = json.dumps(artifact.to_json(), indent=2, ensure_ascii=False)
-            (draft.path / MANIFEST).write_text(text + "\n", encoding="utf-8")
-            for path in [draft.path / MANIFEST, *draft.path.rglob("*")]:
-                sync_folder(path)
-            sync_folder(draft.path)
-            lock.check()
-            draft.path.rename(folder)
-            sync_folder(folder.parent)
-        except BaseException:
-            _keep_parts_only(work)
-            raise
-        shutil.rmtree(work, ignore_errors=True)
-        return artifact
 
     def find(self, reference: str, kind: Kind) -> Artifact:
         """The artifact that a reference names: ``KIND/NAME``, ``KIND/NAME/VERSION`` or a path.
@@ -222,6 +201,27 @@ class Store:
         if folder not in self._warned:
             self._warned.add(folder)
             warn(f"skipped: {error.what} ({error.found})")
+
+
+def _made(folder: Path, fill: Callable[[Draft], Artifact], lock: Lock) -> Artifact:
+    """Fill a draft and rename it to ``folder``, whole; after a failure only finished parts stay."""
+    work = working_folder(folder)
+    try:
+        draft = Draft(work)
+        artifact = fill(draft)
+        text = json.dumps(artifact.to_json(), indent=2, ensure_ascii=False)
+        (draft.path / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        for path in [draft.path / MANIFEST, *draft.path.rglob("*")]:
+            sync_folder(path)
+        sync_folder(draft.path)
+        lock.check()
+        draft.path.rename(folder)
+        sync_folder(folder.parent)
+    except BaseException:
+        _keep_parts_only(work)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    return artifact
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.artifacts import Artifact, Built, Draft, Request, Store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
 
@@ -78,6 +78,12 @@ def build(ctx: typer.Context, request: Request, make: Callable[[Draft], None], *
     :param json: also print its reference, version, path and statistics on stdout, as JSON.
     """
     built = store(ctx).build(request, make, settings(ctx).command)
+    print_built(built, json=json)
+    return built.artifact
+
+
+def print_built(built: Built, *, json: bool) -> None:
+    """Say whether an artifact was made or up to date; as JSON too, if asked."""
     artifact = built.artifact
     if built.fresh:
         say(f"made {artifact.reference}{_summary(artifact.statistics)}")
@@ -93,7 +99,6 @@ def build(ctx: typer.Context, request: Request, make: Callable[[Draft], None], *
                 "statistics": artifact.statistics,
             }
         )
-    return artifact
 
 
 def _summary(statistics: Any) -> str:

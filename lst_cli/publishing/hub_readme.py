@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts.ancestors import Ancestor, ancestors, short
 from lst_cli.errors import UserError
 from lst_cli.units.frames import RATE_HZ
+from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
 from lst_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -45,9 +46,12 @@ def model_readme(
     return _filled("model.md.j2", store, model, license, facts)
 
 
-def artifact_readme(store: Store, artifact: Artifact, *, license: str | None) -> str:
+def artifact_readme(store: Store, artifact: Artifact, *, repository: str, license: str | None) -> str:
     """README.md of a quantizer or a vocoder: as :func:`model_readme`."""
-    return _filled(f"{artifact.kind}.md.j2", store, artifact, license, {})
+    facts: dict[str, Any] = {"repository": repository, "rate_hz": RATE_HZ}
+    if artifact.kind == QUANTIZER.name:
+        facts["codebook"] = Codebook.read(artifact.path)
+    return _filled(f"{artifact.kind}.md.j2", store, artifact, license, facts)
 
 
 def check_license(license: str | None) -> str:
