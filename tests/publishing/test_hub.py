@@ -207,6 +207,16 @@ def test_no_option_takes_a_token(hub: HubStub, tmp_path: Path) -> None:
     assert refused.returncode == 2 and "No such option" in refused.stderr
 
 
+def test_recorded_command_lines_have_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model(tmp_path)
+    run(tmp_path, "export", "model/m", str(tmp_path / TOKEN))
+    arguments = ["--root", str(tmp_path), "import", str(tmp_path / TOKEN), "--name", "back"]
+    monkeypatch.setattr(sys, "argv", ["lst", *arguments])
+    app(arguments, standalone_mode=False)
+    back = Store(tmp_path).find("model/back", MODEL)
+    assert back.command[3] == str(tmp_path / "hf_***") and TOKEN not in (back.path / "artifact.json").read_text()
+
+
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(UserError, match="pip install huggingface_hub"):
