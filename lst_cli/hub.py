@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lst_cli.console import on_terminal
 from lst_cli.errors import UserError
 
 _ADDRESS = re.compile(r"hf://([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w][\w./-]*))?")
 _TOKEN = re.compile(r"hf_[A-Za-z0-9]{4,}")
+_TRANSPORTS = ("requests", "urllib3", "httpx", "httpcore")
+"""Libraries below huggingface_hub, which passes their errors on."""
 
 
 @dataclass(frozen=True)
@@ -43,36 +46,44 @@ def without_tokens(text: str) -> str:
 
 
 def hub_library() -> Any:
-    """The module ``huggingface_hub``.
+    """The module ``huggingface_hub``; it shows progress on a terminal only.
 
     :raises UserError: it is not installed.
     """
     try:
         import huggingface_hub
+        from huggingface_hub import utils
     except ImportError:
         raise UserError("the Hugging Face Hub needs huggingface_hub", fix="pip install huggingface_hub") from None
+    shown: Any = utils
+    if not on_terminal():
+        shown.disable_progress_bars()
     return huggingface_hub
 
 
 @contextmanager
 def hub_errors(address: HubAddress) -> Iterator[None]:
-    """Turn the Hub's errors about an address into a :class:`UserError`."""
+    """Turn errors of the Hub, and of the way to it, into a :class:`UserError`."""
     from huggingface_hub import errors
 
     missing = (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError)
+    own = (*missing, errors.HfHubHTTPError, errors.HFValidationError, errors.OfflineModeIsEnabled)
+    known = (*own, ConnectionError, TimeoutError)
     try:
         yield
-    except (errors.HfHubHTTPError, errors.HFValidationError, errors.OfflineModeIsEnabled, ConnectionError) as error:
+    except Exception as error:
+        if not isinstance(error, known) and not type(error).__module__.startswith(_TRANSPORTS):
+            raise
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in (401, 403):
             fix = "log in with 'hf auth login', or set HF_TOKEN, with a token that may do this"
-        elif isinstance(error, missing):
+        elif isinstance(error, missing) and not isinstance(error, errors.LocalEntryNotFoundError):
             fix = "check name and revision; for a private repository, log in with 'hf auth login' or set HF_TOKEN"
         else:
             fix = "run the same command again when the Hub can be reached; HF_ENDPOINT is its address"
         raise UserError(
             f"{address}: the Hugging Face Hub refused, or can't be reached",
-            found=without_tokens(str(error).strip().splitlines()[0]),
+            found=without_tokens((str(error).strip() or type(error).__name__).splitlines()[0]),
             fix=fix,
         ) from None
 

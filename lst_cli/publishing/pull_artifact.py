@@ -29,7 +29,7 @@ def pull_artifact(store: Store, address: HubAddress) -> Built:
     with hub_errors(address), tempfile.TemporaryDirectory() as folder:
         api = library.HfApi()
         commit = str(api.repo_info(address.repository, revision=address.revision).sha)
-        manifest = _manifest(library, api, address, commit, Path(folder))
+        manifest = _manifest(api, address, commit, Path(folder))
 
     def fill(draft: Draft) -> Artifact:
         with hub_errors(address):
@@ -54,14 +54,18 @@ def pull_artifact(store: Store, address: HubAddress) -> Built:
     return built
 
 
-def _manifest(library: Any, api: Any, address: HubAddress, commit: str, folder: Path) -> Artifact:
+def _manifest(api: Any, address: HubAddress, commit: str, folder: Path) -> Artifact:
     """The manifest of an artifact that is published.
 
     :raises UserError: there is none, or it is not one that this ``lst`` takes.
     """
+    from huggingface_hub import errors
+
     try:
         api.hf_hub_download(address.repository, MANIFEST, revision=commit, local_dir=folder)
-    except library.errors.EntryNotFoundError:
+    except errors.EntryNotFoundError as error:
+        if isinstance(error, errors.LocalEntryNotFoundError):  # the Hub can't be reached
+            raise
         raise UserError(
             f"{address}: no artifact",
             found=f"no {MANIFEST}",

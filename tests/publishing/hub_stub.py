@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(409, json.dumps({"url": f"{self.hub.endpoint}/{name}"}).encode())
             return
         self.hub.commits[name] = [{".gitattributes": b"*.safetensors filter=lfs\n"}]
-        self.hub.private[name] = bool(asked.get("private"))
+        self.hub.private[name] = asked.get("private") is True or asked.get("visibility") == "private"
         self._json({"url": f"{self.hub.endpoint}/{name}"})
 
     def _preupload(self, repository: str, body: bytes) -> None:

@@ -39,7 +39,7 @@ def command(root: Path, *arguments: str) -> list[str]:
 
 
 def environment(hub: HubStub, root: Path, token: str | None = TOKEN) -> dict[str, str]:
-    own = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0", "HF_HOME": str(root.parent / "hf")}
+    own = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(root.parent / "hf")}
     return {**os.environ, **own, **({"HF_TOKEN": token} if token else {})}
 
 
@@ -172,6 +172,14 @@ def test_what_can_not_be_had(hub: HubStub, tmp_path: Path) -> None:
     anonymous = lst(hub, tmp_path, "push", "model/m", ADDRESS, token=None)
     assert anonymous.returncode == 2 and "HF_TOKEN" in anonymous.stderr
     assert "me/m" not in hub.commits
+
+
+def test_no_server(hub: HubStub, tmp_path: Path) -> None:
+    model(tmp_path)
+    hub.endpoint = "http://127.0.0.1:9"
+    for arguments in (("push", "model/m", ADDRESS), ("pull", ADDRESS)):
+        failed = lst(hub, tmp_path, *arguments)
+        assert failed.returncode == 2 and "when the Hub can be reached" in failed.stderr, failed.stderr
 
 
 @pytest.mark.parametrize("address", ["me/m", "hf://m", "hf://me/m/x", f"hf://{TOKEN}@me/m", "hf://../m", "hf://me/m@-x"])

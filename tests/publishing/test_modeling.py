@@ -111,6 +111,15 @@ DOCUMENTS = {
 }
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_has_the_same_weights(name: str) -> None:
+    config = LstConfig(**hf_config(card(ARCHITECTURES[name]), "float32", "m"))
+    with torch.device("meta"):
+        ours, theirs = build_model(ARCHITECTURES[name], VOCABULARY.size), LstForCausalLM(config)
+    shapes = [{key: value.shape for key, value in model.state_dict().items()} for model in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("size", [1, 4])
 def test_logits_are_equal(name: str, size: int) -> None:
