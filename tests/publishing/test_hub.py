@@ -39,7 +39,8 @@ def command(root: Path, *arguments: str) -> list[str]:
 
 
 def environment(hub: HubStub, root: Path, token: str | None = TOKEN) -> dict[str, str]:
-    own = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(root.parent / "hf")}
+    plain = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}  # the server has no chunk storage
+    own = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(root.parent / "hf"), **plain}
     return {**os.environ, **own, **({"HF_TOKEN": token} if token else {})}
 
 
