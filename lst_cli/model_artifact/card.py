@@ -2,13 +2,12 @@
 
 ``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` or
 ``tokenizer.json`` the text tokens and ``quantizer.safetensors`` the centroids, so that a model reads text and speech
-without the artifacts it was made from. ``speech_bpe.model`` is there where the model takes speech tokens merged by a
-BPE.
+without the artifacts it was made from. ``patching_rule.safetensors`` is there where patches are cut by a rule that was
+learnt from data, ``speech_bpe.model`` where the model takes speech tokens merged by a BPE.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,15 @@ from lst_cli.artifacts import Artifact, Kind
 from lst_cli.distributed.device import Precision
 from lst_cli.errors import UserError
 from lst_cli.json_text import parse_json
+from lst_cli.patching_rules.rule_artifact import RULE_FILE, read_rule
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
 
     from lst_cli.model.model import SpeechTextModel
     from lst_cli.model.model_config import ModelConfig
-    from lst_cli.patching.strategies import Cut, PatchingConfig
+    from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
+    from lst_cli.patching.stream import Rule
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.text.tokenizer import TextTokenizer
     from lst_cli.text.vocabulary import Vocabulary
@@ -50,7 +50,11 @@ class ModelCard:
     patching: PatchingConfig
     """As in training; inference uses :attr:`cut`."""
     quantizer: Mapping[str, Any]
-    """The quantizer's ``reference``, ``fingerprint`` and ``config``, from :func:`quantizer_entry`."""
+    """The quantizer's ``reference``, ``fingerprint`` and ``config``."""
+    patching_rule: Mapping[str, Any] | None = None
+    """The fitted patching rule's ``reference`` and ``fingerprint``; None where the strategy has none."""
+    fitted: Rule | None = None
+    """The rule itself, which is in a file of its own."""
     speech_bpe: Mapping[str, Any] | None = None
     """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
     tokenizer_file: str = "tokenizer.model"
@@ -60,14 +64,27 @@ class ModelCard:
     def files(self) -> tuple[str, ...]:
         """The files that make the model, inside and outside of an artifact root."""
         always = (*_ALWAYS, self.tokenizer_file)
-        return (*always, SPEECH_BPE_FILE) if self.speech_bpe is not None else always
+        parts = ((RULE_FILE, self.patching_rule), (SPEECH_BPE_FILE, self.speech_bpe))
+        return (*always, *(name for name, entry in parts if entry is not None))
 
     @property
     def cut(self) -> Cut:
-        """How inference cuts speech into patches (Lu et al. 2025, section 3.1: static, no aligner)."""
+        """How inference cuts speech into patches: without an aligner (Lu et al. 2025, section 3.1)."""
         from lst_cli.patching.strategies import inference_cut
 
         return "none" if self.architecture.local is None else inference_cut(self.patching)
+
+    @property
+    def patcher(self) -> Patcher:
+        """What cuts speech into patches."""
+        from lst_cli.patching.strategies import Patcher
+
+        return Patcher(self.patching, self.fitted)
+
+    @property
+    def rule(self) -> Rule:
+        """What cuts speech into patches in decoding."""
+        return self.patcher.rule(self.cut)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,76 +110,6 @@ class LoadedModel:
     def tokenizer_file(self) -> Path:
         """The text tokenizer's file."""
         return self.folder / self.card.tokenizer_file
-
-
-def quantizer_entry(quantizer: Artifact) -> dict[str, Any]:
-    """A quantizer artifact as the card keeps it: which one it was, and the config that its reader needs."""
-    return {
-        "reference": quantizer.reference,
-        "fingerprint": quantizer.fingerprint,
-        "config": dict(quantizer.config),
-    }
-
-
-def speech_bpe_entry(speech_bpe: Artifact) -> dict[str, Any]:
-    """A speech BPE artifact as the card keeps it."""
-    return {"reference": speech_bpe.reference, "fingerprint": speech_bpe.fingerprint}
-
-
-def save_model(
-    folder: Path,
-    model: nn.Module,
-    card: ModelCard,
-    *,
-    tokenizer: Path,
-    quantizer: Path,
-    speech_bpe: Path | None = None,
-) -> None:
-    """Write the files of a ``model`` artifact.
-
-    :param folder: where to write, a draft's ``path``.
-    :param model: its parameters and persistent buffers are saved in their own precision.
-    :param tokenizer: file of the text tokenizer, to copy.
-    :param quantizer: ``centroids.safetensors`` of the quantizer artifact, to copy.
-    :param speech_bpe: SentencePiece model over speech tokens, to copy; None where the card names none.
-    """
-    import dataclasses
-
-    from safetensors.torch import save_file
-
-    from lst_cli.artifacts.parquet import atomic_path, write_bytes_atomic
-    from lst_cli.config import to_dict
-
-    text = json.dumps(
-        {
-            "architecture": to_dict(card.architecture),
-            "vocabulary": dataclasses.asdict(card.vocabulary),
-            "patching": to_dict(card.patching),
-            "quantizer": dict(card.quantizer),
-            **({"speech_bpe": dict(card.speech_bpe)} if card.speech_bpe is not None else {}),
-            "tokenizer_file": card.tokenizer_file,
-        },
-        indent=2,
-        ensure_ascii=False,
-    )
-    weights = apart({name: value.detach().cpu() for name, value in model.state_dict().items()})
-    write_bytes_atomic(folder / card.tokenizer_file, tokenizer.read_bytes())
-    write_bytes_atomic(folder / QUANTIZER_FILE, quantizer.read_bytes())
-    if speech_bpe is not None:
-        write_bytes_atomic(folder / SPEECH_BPE_FILE, speech_bpe.read_bytes())
-    with atomic_path(folder / WEIGHTS_FILE) as path:
-        save_file(weights, path)
-    write_bytes_atomic(folder / CARD_FILE, (text + "\n").encode())
-
-
-def apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as safetensors takes them: tied ones share memory, so each name but the first gets a copy of its own."""
-    seen: set[int] = set()
-    weights = {}
-    for name, value in state.items():
-        weights[name] = value.clone() if value.data_ptr() in seen else value.contiguous()
-        seen.add(value.data_ptr())
-    return weights
 
 
 def read_card(artifact: Artifact) -> ModelCard:
@@ -191,6 +138,8 @@ def read_card_file(path: Path, name: str) -> ModelCard:
             vocabulary=Vocabulary(**data["vocabulary"]),
             patching=from_dict(PatchingConfig, data["patching"], str(path)),
             quantizer=data["quantizer"],
+            patching_rule=data.get("patching_rule"),
+            fitted=read_rule(path.with_name(RULE_FILE)) if "patching_rule" in data else None,
             speech_bpe=data.get("speech_bpe"),
             tokenizer_file=_known_tokenizer(data.get("tokenizer_file", MODEL_FILE)),
         )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lst_cli.reports.drawing.patches import Aligned, Span
+    from lst_cli.alignment.read_alignment import Aligned
+    from lst_cli.reports.drawing.patches import Span
 
 TOKEN_PX = 6.4
 """Smallest width of one token, 40 ms: a second is 160 px."""

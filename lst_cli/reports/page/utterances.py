@@ -10,9 +10,10 @@ from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.ancestors import parent_of_kind
 
 if TYPE_CHECKING:
+    from lst_cli.alignment.read_alignment import Aligned
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.patching.strategies import PatchingConfig
-    from lst_cli.reports.drawing.patches import Aligned, Lengths
+    from lst_cli.reports.drawing.patches import Lengths
     from lst_cli.reports.drawing.recording import WaveformDrawing
 
 LONGEST_S = 20.0
@@ -63,7 +64,8 @@ def read_lengths(
     found: Sequence[AlignedSource], config: PatchingConfig
 ) -> list[tuple[AlignedSource, list[Lengths], int]]:
     """Patch lengths of each alignment whose tokens are on disk, and over how many utterances they were counted."""
-    from lst_cli.reports.drawing.patches import MOST_UTTERANCES, count_lengths, read_aligned
+    from lst_cli.alignment.read_alignment import read_aligned
+    from lst_cli.reports.drawing.patches import MOST_UTTERANCES, count_lengths
 
     counted = []
     for source in found:
@@ -90,8 +92,8 @@ def read_utterances(found: Sequence[AlignedSource], total: int, config: Patching
 
     :raises UserError: a file is damaged, gone, or changed since the corpus was made.
     """
+    from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.audio.corpus_artifact import Corpus
-    from lst_cli.reports.drawing.patches import read_aligned
 
     whole: list[tuple[AlignedSource, Corpus, list[Aligned]]] = []
     for source in found:
@@ -113,17 +115,18 @@ def show(source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingCo
     :raises UserError: its audio is gone, or changed since the corpus was made.
     """
     from lst_cli.audio.decode import read_utterance
+    from lst_cli.patching.strategies import Patcher
     from lst_cli.reports.drawing.embedded_audio import data_uri
     from lst_cli.reports.drawing.patches import spans
     from lst_cli.reports.drawing.recording import draw_waveform
 
-    utterance = corpus.find(row.id)
+    utterance, patcher = corpus.find(row.id), Patcher(config)
     samples_T = read_utterance(utterance)
     return ShownUtterance(
         id=row.id,
         source=source,
         text=utterance.text or " ".join(row.words),
         seconds=utterance.seconds,
-        waveform=draw_waveform(row, samples_T, spans(row, config, "aligned"), spans(row, config, "static")),
+        waveform=draw_waveform(row, samples_T, spans(row, patcher, "aligned"), spans(row, patcher, "static")),
         audio=data_uri(samples_T),
     )

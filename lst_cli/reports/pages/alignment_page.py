@@ -12,8 +12,8 @@ from lst_cli.errors import UserError
 from lst_cli.reports.drawing.templates import asset, templates
 
 if TYPE_CHECKING:
+    from lst_cli.alignment.read_alignment import Aligned
     from lst_cli.patching.strategies import PatchingConfig
-    from lst_cli.reports.drawing.patches import Aligned
     from lst_cli.reports.page.utterances import AlignedSource
 
 
@@ -31,7 +31,7 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
     :param corpus: where the audio is, if the alignment's lineage does not tell.
     :raises UserError: an id is not in the alignment, or what it was made from is gone.
     """
-    from lst_cli.reports.drawing.patches import read_aligned
+    from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.reports.page.utterances import AlignedSource
 
     tokens = parent_of_kind(store, alignment, "tokens")

@@ -1,0 +1,132 @@
+"""``lst patching``: rules that cut speech into patches without an aligner."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lst_cli.commands.common import Json, Seed, build, completing, store
+from lst_cli.console import print_json, print_table
+from lst_cli.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, help="Patches that need no aligner: fit a rule, score its borders.")
+
+_ALIGNMENT = completing("alignment")
+
+
+@app.command()
+def fit(
+    ctx: typer.Context,
+    strategy: Annotated[str, typer.Argument(help="hazard.")],
+    name: Annotated[str, typer.Option(help="Name of the rule.")],
+    alignment: Annotated[
+        str | None,
+        typer.Option(help="Aligned speech to learn from: alignment/NAME.", autocompletion=_ALIGNMENT),
+    ] = None,
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            help="tokens/NAME to set the threshold on; by default those of the alignment.",
+            autocompletion=completing("tokens"),
+        ),
+    ] = None,
+    mean: Annotated[float, typer.Option(min=1.0, help="Wanted mean length of patches, in tokens.")] = 4.0,
+    longest: Annotated[int, typer.Option(min=2, max=1000, help="Tokens of the longest patch.")] = 20,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Minutes of aligned speech to learn from.  [default: all]")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Learn a rule that tells from the past alone where a patch ends."""
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.patching.strategies import FITTED
+    from lst_cli.patching_rules.fit_rule import FitOptions, aligned_with, plan_fit
+    from lst_cli.units.tokens import TOKENS
+
+    if strategy not in FITTED:
+        raise UserError(f"STRATEGY {strategy}: its rule is not learnt", expected=", ".join(FITTED))
+    if alignment is None:
+        raise UserError(f"lst patching fit {strategy} needs aligned speech", fix="name it with --alignment")
+    artifacts = store(ctx)
+    found = artifacts.find(alignment, ALIGNMENT)
+    options = FitOptions(
+        strategy=strategy,
+        name=name,
+        tokens=artifacts.find(tokens, TOKENS) if tokens is not None else aligned_with(artifacts, found),
+        alignment=found,
+        mean=mean,
+        longest=longest,
+        minutes=minutes,
+        seed=seed,
+    )
+    build(ctx, *plan_fit(artifacts, options), json=json)
+
+
+@app.command()
+def score(
+    ctx: typer.Context,
+    alignment: Annotated[
+        str,
+        typer.Argument(help="Aligned speech that no rule has learnt from: alignment/NAME.", autocompletion=_ALIGNMENT),
+    ],
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule", help="patching_rule/NAME; repeatable.", autocompletion=completing("patching_rule")
+        ),
+    ] = None,
+    size: Annotated[int, typer.Option(min=1, help="Tokens of static and of random patches.")] = 4,
+    tolerance: Annotated[int, typer.Option(min=0, help="Tokens by which a border may be off.")] = 1,
+    json: Json = False,
+) -> None:
+    """Compare the borders of patches with those of words and silences."""
+    from dataclasses import asdict
+
+    from lst_cli.alignment.kinds import ALIGNMENT
+    from lst_cli.alignment.read_alignment import read_aligned
+    from lst_cli.patching_rules.fit_rule import aligned_with
+    from lst_cli.patching_rules.rule_artifact import PATCHING_RULE, RULE_FILE, read_rule
+    from lst_cli.patching_rules.score_rules import score_rules
+
+    artifacts = store(ctx)
+    found = artifacts.find(alignment, ALIGNMENT)
+    fitted = [artifacts.find(rule, PATCHING_RULE) for rule in rules or []]
+    for rule in fitted:
+        own = rule.parents.get("alignment")
+        if own is not None and own.fingerprint == found.fingerprint:
+            raise UserError(
+                f"--rule {rule.reference}: learnt from {found.reference}",
+                expected="speech that the rule has not learnt from",
+                fix="align other utterances, or fit the rule on others",
+            )
+    scores = score_rules(
+        read_aligned(found, aligned_with(artifacts, found)),
+        {rule.reference.split("/")[1]: read_rule(rule.file(RULE_FILE)) for rule in fitted},
+        size,
+        tolerance,
+    )
+    if json:
+        print_json(
+            {
+                name: {
+                    **asdict(each),
+                    "precision": each.precision,
+                    "recall": each.recall,
+                    "f1": each.f1,
+                    "mean_length": each.mean_length,
+                }
+                for name, each in scores.items()
+            }
+        )
+        return
+    rows = [
+        (name, *(f"{value:.3f}" for value in (each.f1, each.precision, each.recall)), f"{each.mean_length:.2f}")
+        for name, each in scores.items()
+    ]
+    print_table(
+        f"borders within {tolerance} tokens, of {next(iter(scores.values())).true:,}",
+        ("patches", "F1", "precision", "recall", "mean length"),
+        rows,
+    )
