@@ -11,25 +11,27 @@ from pydantic import Field
 
 from lst_cli.config import config_dataclass
 from lst_cli.patching.aligned import aligned
+from lst_cli.patching.entropy import Entropy
 from lst_cli.patching.hazard import Hazard
 from lst_cli.patching.random_lengths import RandomLengths
 from lst_cli.patching.static import Static
 from lst_cli.patching.stream import Patches, Rule, TokenStream
 
-Cut = Literal["none", "static", "aligned", "random", "hazard"]
+Cut = Literal["none", "static", "aligned", "random", "hazard", "entropy"]
 """A way to cut one stream."""
 
-FITTED: dict[str, type[Hazard]] = {"hazard": Hazard}
-"""Strategies whose rule is learnt from data, and its class."""
+FITTED: dict[str, type[Hazard] | type[Entropy]] = {"hazard": Hazard, "entropy": Entropy}
+"""Strategies whose rule is learnt from data, and the rule's class."""
 
 
 @config_dataclass
 class PatchingConfig:
     """How speech tokens are grouped into patches."""
 
-    strategy: Literal["none", "static", "aligned", "mixed", "curriculum", "random", "hazard"] = "static"
+    strategy: Literal["none", "static", "aligned", "mixed", "curriculum", "random", "hazard", "entropy"] = "static"
     """``none``: every token is a position (the baseline). ``mixed`` and ``curriculum`` draw ``static`` or
-    ``aligned`` for each packed sequence. ``hazard`` needs a fitted rule: ``--patching-rule``."""
+    ``aligned`` for each packed sequence. ``random`` draws lengths. ``hazard`` and ``entropy`` cut by a fitted
+    rule: ``--patching-rule``."""
 
     size: int = Field(default=4, ge=1, le=10_000)
     """Tokens in a full static patch, and in a random patch on average. Inference cuts static patches where training
@@ -80,6 +82,7 @@ RULES: dict[Cut, Callable[[Patcher], Rule | None]] = {
     "static": lambda patcher: Static(patcher.config.size),
     "random": lambda patcher: RandomLengths(patcher.config.size),
     "hazard": lambda patcher: patcher.fitted,
+    "entropy": lambda patcher: patcher.fitted,
 }
 
 

@@ -4,75 +4,108 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lst_cli.alignment.read_alignment import Aligned, read_aligned
 from lst_cli.artifacts import Artifact, Draft, Request, Store
-from lst_cli.artifacts.ancestors import nearest_of_kind, parent_of_kind
+from lst_cli.artifacts.ancestors import parent_of_kind
 from lst_cli.errors import UserError
 from lst_cli.hashing import permutation
 from lst_cli.patching.stream import TokenStream
 from lst_cli.patching_rules.rule_artifact import PATCHING_RULE, RULE_FILE, write_rule
 from lst_cli.units.frames import RATE_HZ
 
-if TYPE_CHECKING:
-    from lst_cli.alignment.read_alignment import Aligned
-    from lst_cli.patching.hazard import Hazard
-
 DEPTH = 4
 """Units that the hazard looks at."""
 
 _THRESHOLD_TOKENS = 200_000
-"""Tokens on which the threshold is set, at most."""
+"""Tokens on which the hazard's threshold is set, at most."""
+
+_LM_TOKENS = 4_000_000
+"""Tokens of the unit language model's training, at most: 44 hours."""
+
+Plan = tuple[Request, Callable[[Draft], None]]
+"""A request, and the function that fills its draft."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """What to fit, and on what."""
+class RuleOptions:
+    """What all rules have."""
 
-    strategy: str
     name: str
-    tokens: Artifact
-    """The threshold is set on them."""
-    alignment: Artifact | None = None
-    mean: float = 4.0
+    mean: float
     """Wanted mean length of patches, in tokens."""
-    longest: int = 20
+    longest: int
     """A patch ends after so many tokens at the latest."""
-    minutes: float | None = None
-    """Aligned speech to learn from, at most; None for all."""
-    seed: int = 0
+    seed: int
 
 
-def plan_fit(store: Store, options: FitOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """The request and the function that fills its draft.
+def plan_hazard(
+    store: Store, alignment: Artifact, tokens: Artifact | None, options: RuleOptions, minutes: float | None
+) -> Plan:
+    """Learn the hazard from aligned speech.
 
-    :raises UserError: what the tokens were made from is gone, or belongs to another quantizer.
+    :param tokens: the threshold is set on them; by default those that were aligned.
+    :param minutes: of aligned speech, at most; None for all.
+    :raises UserError: what the alignment was made from is gone, or the tokens are of another quantizer.
     """
-    quantizer = parent_of_kind(store, options.tokens, "quantizer")
-    if quantizer is None:
-        raise UserError(f"{options.tokens.reference}: its quantizer is gone", fix="make both again")
-    parents = {"tokens": options.tokens, "quantizer": quantizer}
-    config: dict[str, Any] = {"strategy": options.strategy, "mean": options.mean, "longest": options.longest}
-    assert options.alignment is not None
-    aligned_tokens = aligned_with(store, options.alignment)
-    _check_quantizer(store, options.alignment, aligned_tokens, quantizer)
-    parents["alignment"] = options.alignment
-    config |= {"minutes": options.minutes, "seed": options.seed}
+    aligned_tokens = aligned_with(store, alignment)
+    unaligned = tokens or aligned_tokens
+    quantizer = _quantizer(store, unaligned)
+    if _quantizer(store, aligned_tokens).fingerprint != quantizer.fingerprint:
+        raise UserError(
+            f"--tokens {unaligned.reference}: of another quantizer than those that were aligned",
+            found=quantizer.reference,
+            expected=_quantizer(store, aligned_tokens).reference,
+        )
 
     def make(draft: Draft) -> None:
+        from lst_cli.patching_rules.aligned_stream import span_ends, utterance_stream
+        from lst_cli.patching_rules.fit_hazard import fit_hazard
         from lst_cli.patching_rules.threshold import mean_length, with_mean
-        from lst_cli.units.quantizer.codebook import Codebook
 
-        units = Codebook.read(quantizer.path).units
-        rule = _hazard(draft, options, aligned_tokens, units)
-        stream = read_stream(options.tokens, _THRESHOLD_TOKENS)
-        rule = with_mean(rule, stream, options.mean)
+        utterances = read_aligned(alignment, aligned_tokens)
+        if not utterances:
+            raise UserError(f"{alignment.reference}: no utterance to learn from")
+        stream = utterance_stream(_some(utterances, minutes, options.seed))
+        borders = int(np.count_nonzero(span_ends(stream)))
+        rule = fit_hazard(stream, _units(quantizer), depth=DEPTH, longest=options.longest)
+        to_cut = read_stream(unaligned, _THRESHOLD_TOKENS)
+        rule = with_mean(rule, to_cut, options.mean)
         write_rule(draft.path / RULE_FILE, rule)
-        draft.statistics.update(mean_length=mean_length(rule, stream), threshold=rule.threshold)
+        draft.statistics.update(aligned_minutes=len(stream.unit_T) / RATE_HZ / 60, borders=borders)
+        draft.statistics.update(mean_length=mean_length(rule, to_cut), threshold=rule.threshold)
 
-    return Request(kind=PATCHING_RULE, name=options.name, config=config, parents=parents), make
+    parents = {"alignment": alignment, "tokens": unaligned, "quantizer": quantizer}
+    return _request("hazard", options, parents, minutes=minutes), make
+
+
+def plan_entropy(store: Store, tokens: Artifact, options: RuleOptions, *, rises: bool) -> Plan:
+    """Train the unit language model on speech tokens.
+
+    :param rises: the rise of the entropy counts, and not the entropy.
+    :raises UserError: what the tokens were made from is gone.
+    """
+    quantizer = _quantizer(store, tokens)
+
+    def make(draft: Draft) -> None:
+        from lst_cli.patching_rules.fit_unit_lm import fit_unit_lm
+        from lst_cli.patching_rules.threshold import mean_length, with_mean
+
+        stream = read_stream(tokens, _LM_TOKENS)
+        fitted = fit_unit_lm(stream, _units(quantizer), rises=rises, longest=options.longest, seed=options.seed)
+        rule = with_mean(fitted.rule, fitted.held_out, options.mean)
+        write_rule(draft.path / RULE_FILE, rule)
+        draft.statistics.update(tokens=len(stream.unit_T), bits_per_unit=fitted.bits)
+        draft.statistics.update(mean_length=mean_length(rule, fitted.held_out), threshold=rule.threshold)
+
+    return _request("entropy", options, {"tokens": tokens, "quantizer": quantizer}, rises=rises), make
+
+
+def _request(strategy: str, options: RuleOptions, parents: dict[str, Artifact], **config: float | None) -> Request:
+    shared = {"strategy": strategy, "mean": options.mean, "longest": options.longest, "seed": options.seed}
+    return Request(kind=PATCHING_RULE, name=options.name, config={**shared, **config}, parents=parents)
 
 
 def aligned_with(store: Store, alignment: Artifact) -> Artifact:
@@ -86,30 +119,17 @@ def aligned_with(store: Store, alignment: Artifact) -> Artifact:
     return tokens
 
 
-def _check_quantizer(store: Store, alignment: Artifact, tokens: Artifact, quantizer: Artifact) -> None:
-    own = nearest_of_kind(store, [tokens], "quantizer")
-    if own is not None and own.fingerprint != quantizer.fingerprint:
-        raise UserError(
-            f"--alignment {alignment.reference}: an alignment of another quantizer's speech tokens",
-            found=own.reference,
-            expected=quantizer.reference,
-        )
+def _quantizer(store: Store, tokens: Artifact) -> Artifact:
+    quantizer = parent_of_kind(store, tokens, "quantizer")
+    if quantizer is None:
+        raise UserError(f"{tokens.reference}: its quantizer is gone", fix="make both again")
+    return quantizer
 
 
-def _hazard(draft: Draft, options: FitOptions, tokens: Artifact, units: int) -> Hazard:
-    from lst_cli.alignment.read_alignment import read_aligned
-    from lst_cli.patching_rules.aligned_stream import span_ends, utterance_stream
-    from lst_cli.patching_rules.fit_hazard import fit_hazard
+def _units(quantizer: Artifact) -> int:
+    from lst_cli.units.quantizer.codebook import Codebook
 
-    assert options.alignment is not None
-    utterances = read_aligned(options.alignment, tokens)
-    if not utterances:
-        raise UserError(f"{options.alignment.reference}: no utterance to learn from")
-    stream = utterance_stream(_some(utterances, options.minutes, options.seed))
-    draft.statistics.update(
-        aligned_minutes=len(stream.unit_T) / RATE_HZ / 60, borders=int(np.count_nonzero(span_ends(stream)))
-    )
-    return fit_hazard(stream, units, depth=DEPTH, longest=options.longest)
+    return Codebook.read(quantizer.path).units
 
 
 def _some(utterances: Sequence[Aligned], minutes: float | None, seed: int) -> list[Aligned]:

@@ -8,17 +8,18 @@ from typing import TypeVar
 import numpy as np
 
 from lst_cli.errors import UserError
+from lst_cli.patching.entropy import Entropy
 from lst_cli.patching.hazard import Hazard
-from lst_cli.patching.stream import TokenStream
+from lst_cli.patching.stream import Rule, TokenStream
 
 _HALVINGS = 40
 _WIDEST = 64.0
 """Logits and entropies are smaller."""
 
-Thresholded = TypeVar("Thresholded", bound=Hazard)
+Thresholded = TypeVar("Thresholded", Hazard, Entropy)
 
 
-def mean_length(rule: Hazard, stream: TokenStream) -> float:
+def mean_length(rule: Rule, stream: TokenStream) -> float:
     """Tokens of a patch on average."""
     return len(stream.unit_T) / int(np.count_nonzero(rule.patch(stream).opens_T))
 

@@ -231,7 +231,7 @@ def _check_rule(config: PretrainConfig, rule: Artifact | None) -> None:
     if rule is None and strategy in FITTED:
         raise UserError(
             f"patching.strategy: {strategy} needs a fitted rule",
-            fix=f"make one with 'lst patching fit {strategy} ...' and name it with --patching-rule",
+            fix=f"make one with 'lst patching fit {strategy} …' and name it with --patching-rule",
         )
     if rule is not None and rule.config["strategy"] != strategy:
         raise UserError(

@@ -11,11 +11,16 @@ from lst_cli.patching.ends import cut_at_ends
 from lst_cli.patching.hazard import Hazard
 from lst_cli.patching.random_lengths import RandomLengths
 from lst_cli.patching.stream import Rule, TokenStream
-from tests.model.rules import fitted_rules, hazard
+from tests.model.rules import entropy, fitted_rules, hazard
 
 STREAMS = st.lists(st.tuples(st.integers(-1, 4), st.booleans()), min_size=1, max_size=60)
 """(Unit or -1 for text, opens a document)."""
-RULES: dict[str, Rule] = {**fitted_rules(5), "random": RandomLengths(3), "every token": RandomLengths(1)}
+RULES: dict[str, Rule] = {
+    **fitted_rules(5),
+    "entropy by threshold": entropy(5, rises=False),
+    "random": RandomLengths(3),
+    "every token": RandomLengths(1),
+}
 
 
 def stream_of(tokens: list[tuple[int, bool]]) -> TokenStream:
@@ -94,6 +99,17 @@ def test_a_stream_is_continued_from_an_open_patch_and_its_context(
     )
     assert (rest.opens_T[opened - first :] == whole.opens_T[opened:]).all()
     assert (rest.closes_T[opened - first :] == whole.closes_T[opened:]).all()
+
+
+def test_entropies_do_not_depend_on_the_shape_of_the_batch() -> None:
+    """To the bit: decoding sees one token where training sees thousands."""
+    rule = entropy(501, rises=False)
+    history_TD = np.random.default_rng(0).integers(-1, 501, (3000, 3))
+    together = rule.entropies(history_TD)
+    assert together.min() >= 0 and together.max() <= np.log(501) + 1e-5 and together.std() > 0.01
+    for size in (1, 7, 100):
+        apart = np.concatenate([rule.entropies(history_TD[t : t + size]) for t in range(0, 700, size)])
+        assert (apart == together[: len(apart)]).all()
 
 
 @pytest.mark.parametrize("mean", [1, 3, 4])

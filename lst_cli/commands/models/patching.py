@@ -11,57 +11,66 @@ from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, help="Patches that need no aligner: fit a rule, score its borders.")
+_fit = typer.Typer(no_args_is_help=True, help="Learn a rule that tells from the past alone where a patch ends.")
+app.add_typer(_fit, name="fit")
 
 _ALIGNMENT = completing("alignment")
+_TOKENS = completing("tokens")
+Name = Annotated[str, typer.Option(help="Name of the rule.")]
+Mean = Annotated[float, typer.Option(min=1.0, help="Wanted mean length of patches, in tokens.")]
+Longest = Annotated[int, typer.Option(min=2, max=1000, help="Tokens of the longest patch.")]
 
 
-@app.command()
-def fit(
+@_fit.command()
+def hazard(
     ctx: typer.Context,
-    strategy: Annotated[str, typer.Argument(help="hazard.")],
-    name: Annotated[str, typer.Option(help="Name of the rule.")],
     alignment: Annotated[
-        str | None,
-        typer.Option(help="Aligned speech to learn from: alignment/NAME.", autocompletion=_ALIGNMENT),
-    ] = None,
+        str, typer.Argument(help="Aligned speech to learn from: alignment/NAME.", autocompletion=_ALIGNMENT)
+    ],
+    name: Name,
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="tokens/NAME to set the threshold on; by default those of the alignment.",
-            autocompletion=completing("tokens"),
+            help="tokens/NAME to set the threshold on; by default those that were aligned.", autocompletion=_TOKENS
         ),
     ] = None,
-    mean: Annotated[float, typer.Option(min=1.0, help="Wanted mean length of patches, in tokens.")] = 4.0,
-    longest: Annotated[int, typer.Option(min=2, max=1000, help="Tokens of the longest patch.")] = 20,
+    mean: Mean = 4.0,
+    longest: Longest = 20,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Minutes of aligned speech to learn from.  [default: all]")
     ] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Learn a rule that tells from the past alone where a patch ends."""
+    """End patches where the last four units look like the end of a word or silence."""
     from lst_cli.alignment.kinds import ALIGNMENT
-    from lst_cli.patching.strategies import FITTED
-    from lst_cli.patching_rules.fit_rule import FitOptions, aligned_with, plan_fit
+    from lst_cli.patching_rules.fit_rule import RuleOptions, plan_hazard
     from lst_cli.units.tokens import TOKENS
 
-    if strategy not in FITTED:
-        raise UserError(f"STRATEGY {strategy}: its rule is not learnt", expected=", ".join(FITTED))
-    if alignment is None:
-        raise UserError(f"lst patching fit {strategy} needs aligned speech", fix="name it with --alignment")
     artifacts = store(ctx)
-    found = artifacts.find(alignment, ALIGNMENT)
-    options = FitOptions(
-        strategy=strategy,
-        name=name,
-        tokens=artifacts.find(tokens, TOKENS) if tokens is not None else aligned_with(artifacts, found),
-        alignment=found,
-        mean=mean,
-        longest=longest,
-        minutes=minutes,
-        seed=seed,
-    )
-    build(ctx, *plan_fit(artifacts, options), json=json)
+    found = artifacts.find(tokens, TOKENS) if tokens is not None else None
+    options = RuleOptions(name=name, mean=mean, longest=longest, seed=seed)
+    build(ctx, *plan_hazard(artifacts, artifacts.find(alignment, ALIGNMENT), found, options, minutes), json=json)
+
+
+@_fit.command()
+def entropy(
+    ctx: typer.Context,
+    tokens: Annotated[str, typer.Argument(help="Speech tokens to learn from: tokens/NAME.", autocompletion=_TOKENS)],
+    name: Name,
+    mean: Mean = 4.0,
+    longest: Longest = 20,
+    rise: Annotated[bool, typer.Option("--rise", help="Cut where the entropy rises, not where it is high.")] = False,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """End patches where a small language model of units is unsure of the next one."""
+    from lst_cli.patching_rules.fit_rule import RuleOptions, plan_entropy
+    from lst_cli.units.tokens import TOKENS
+
+    artifacts = store(ctx)
+    options = RuleOptions(name=name, mean=mean, longest=longest, seed=seed)
+    build(ctx, *plan_entropy(artifacts, artifacts.find(tokens, TOKENS), options, rises=rise), json=json)
 
 
 @app.command()
