@@ -57,17 +57,25 @@ class Entropy:
 
     def patch(self, stream: TokenStream) -> Patches:
         """Cut every run of speech where the next unit is uncertain."""
+        asked_T = stream.speech_T if stream.new_T is None else stream.speech_T & stream.new_T
         history_TD = stream.history(len(self.input_DUH))
-        entropy_T = np.zeros(len(history_TD), np.float32)
-        speech_T = np.flatnonzero(stream.speech_T)
-        for first in range(0, len(speech_T), _CHUNK):
-            chosen_T = speech_T[first : first + _CHUNK]
-            entropy_T[chosen_T] = self.entropies(history_TD[chosen_T])
-        score_T = entropy_T
         if self.rises:
-            has_before_T = stream.history(2)[:, 1] >= 0
-            score_T = np.where(has_before_T, entropy_T - np.roll(entropy_T, 1), -np.inf)
-        return cut_at_ends(stream, np.broadcast_to(score_T[:, None] > self.threshold, (len(score_T), self.longest)))
+            asked_T = asked_T & (history_TD[:, 1] >= 0)
+            score_T = self._where(asked_T | np.append(asked_T[1:], False), history_TD)
+            score_T[1:] -= score_T[:-1].copy()
+        else:
+            score_T = self._where(asked_T, history_TD)
+        ends_T = asked_T & (score_T > self.threshold)
+        return cut_at_ends(stream, np.broadcast_to(ends_T[:, None], (len(ends_T), self.longest)))
+
+    def _where(self, asked_T: NDArray[np.bool_], history_TD: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Entropies after the tokens that are asked for."""
+        entropy_T = np.zeros(len(asked_T), np.float32)
+        places = np.flatnonzero(asked_T)
+        for first in range(0, len(places), _CHUNK):
+            chosen = places[first : first + _CHUNK]
+            entropy_T[chosen] = self.entropies(history_TD[chosen])
+        return entropy_T
 
     def entropies(self, history_TD: NDArray[np.integer]) -> NDArray[np.float32]:
         """Entropy of the unit after each history, in nats."""

@@ -29,6 +29,10 @@ class TokenStream:
     """In decoding: tokens at which a patch is known to open, because everything before them was cut earlier. Rules look
     at the tokens of the run before them; how those are cut has no meaning."""
 
+    new_T: NDArray[np.bool_] | None = None
+    """In decoding: tokens that were not there at the cut before. A rule may skip the others: those of an open patch did
+    not end it."""
+
     @property
     def speech_T(self) -> NDArray[np.bool_]:
         """Which tokens are speech tokens."""

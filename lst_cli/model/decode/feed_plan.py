@@ -134,10 +134,7 @@ class RowProgress:
         open_R = self._open_B[rows]
         length_R = open_R + count_R
         begin_R = np.cumsum(length_R) - length_R
-        row_T = np.repeat(np.arange(len(rows)), length_R)
-        place_T = np.arange(len(row_T)) - begin_R[row_T]
-        new_T = place_T >= open_R[row_T]
-        patches, speech_T = self._patch(rows, ids_N, count_R)
+        patches, speech_T, row_T, new_T = self._cut(rows, ids_N, count_R)
         opened_T = np.cumsum(patches.opens_T)
         patch_T = self.patches_B[rows][row_T] + opened_T - opened_T[begin_R][row_T]
         local_T = speech_T if self._bypass else np.ones(len(row_T), dtype=np.bool_)
@@ -174,21 +171,29 @@ class RowProgress:
             final_R=np.cumsum(count_R) - 1,
         )
 
-    def _patch(self, rows: Ints, ids_N: Ints, count_R: Ints) -> tuple[Patches, NDArray[np.bool_]]:
-        """Cut the open patches and the new tokens; which of them are speech tokens. Notes the new tokens' units."""
+    def _cut(
+        self, rows: Ints, ids_N: Ints, count_R: Ints
+    ) -> tuple[Patches, NDArray[np.bool_], Ints, NDArray[np.bool_]]:
+        """Cut the open patches and the new tokens, and note the units of these.
+
+        :returns: the patches; which tokens are speech tokens; the row of each; which are new.
+        """
         recent = self._recent_BK.shape[1]
         row_T = np.repeat(np.arange(len(rows)), recent + count_R)
         begin_R = np.cumsum(recent + count_R) - recent - count_R
         place_T = np.arange(len(row_T)) - begin_R[row_T]
+        new_T = place_T >= recent
         unit_T = np.empty(len(row_T), np.int32)
-        unit_T[place_T < recent] = self._recent_BK[rows].ravel()
-        unit_T[place_T >= recent] = self._vocabulary.speech_units(ids_N)
+        unit_T[~new_T] = self._recent_BK[rows].ravel()
+        unit_T[new_T] = self._vocabulary.speech_units(ids_N)
         self._recent_BK[rows] = unit_T[(begin_R + count_R)[:, None] + np.arange(recent)]
-        resumes_R = recent - self._open_B[rows]
-        stream = TokenStream(unit_T=unit_T, document_T=row_T, resumes_T=place_T == resumes_R[row_T])
-        patches = self._rule.patch(stream)
-        kept_T = place_T >= resumes_R[row_T]
-        return Patches(opens_T=patches.opens_T[kept_T], closes_T=patches.closes_T[kept_T]), unit_T[kept_T] >= 0
+        past_T = place_T - (recent - self._open_B[rows])[row_T]
+        patches = self._rule.patch(
+            TokenStream(unit_T=unit_T, document_T=row_T, resumes_T=past_T == 0, new_T=new_T)
+        )
+        kept_T = past_T >= 0
+        kept = Patches(opens_T=patches.opens_T[kept_T], closes_T=patches.closes_T[kept_T])
+        return kept, unit_T[kept_T] >= 0, row_T[kept_T], new_T[kept_T]
 
     def _note_first(self, row_M: Ints, patch_M: Ints, first_M: Ints) -> None:
         need = int(patch_M.max(initial=0)) + 1
