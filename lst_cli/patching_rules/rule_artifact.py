@@ -6,12 +6,13 @@ A tensor for each field of the rule's class; the name of the strategy is in the 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lst_cli.artifacts import Kind
+from lst_cli.artifacts import Kind, Store
 from lst_cli.errors import UserError
 from lst_cli.patching.strategies import FITTED
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 PATCHING_RULE = Kind("patching_rule", 1)
 RULE_FILE = "patching_rule.safetensors"
+
+
+def find_rules(store: Store, references: Sequence[str]) -> dict[str, Rule]:
+    """Rules by the names of their artifacts.
+
+    :raises UserError: one is missing or damaged.
+    """
+    found = [store.find(reference, PATCHING_RULE) for reference in references]
+    return {artifact.name: read_rule(artifact.file(RULE_FILE)) for artifact in found}
 
 
 def write_rule(path: Path, rule: Rule) -> None:

@@ -55,9 +55,9 @@ def loss_by_place(cuts: Sequence[Cut], boundaries: str, silence: str = "separate
 
 def _by_place(net: SpeechTextModel, packed: Packed) -> np.ndarray:
     loss_T = -net.log_probability(batch_for(net.config, packed)).numpy()
-    speech_T = VOCABULARY.is_speech(packed.tokens_T)
-    place_T = since(TokenStream(speech_T=speech_T, document_T=packed.document_T).run_starts()) % SIZE
-    counts_T = speech_T & (packed.targets_T != IGNORE)
+    stream = TokenStream(unit_T=VOCABULARY.speech_units(packed.tokens_T), document_T=packed.document_T)
+    place_T = since(stream.run_starts()) % SIZE
+    counts_T = stream.speech_T & (packed.targets_T != IGNORE)
     return np.array([loss_T[counts_T & (place_T == place)].mean() for place in range(SIZE)])
 
 

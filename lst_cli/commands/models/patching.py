@@ -96,13 +96,12 @@ def score(
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.patching_rules.fit_rule import aligned_with
-    from lst_cli.patching_rules.rule_artifact import PATCHING_RULE, RULE_FILE, read_rule
+    from lst_cli.patching_rules.rule_artifact import PATCHING_RULE, find_rules
     from lst_cli.patching_rules.score_rules import score_rules
 
     artifacts = store(ctx)
     found = artifacts.find(alignment, ALIGNMENT)
-    fitted = [artifacts.find(rule, PATCHING_RULE) for rule in rules or []]
-    for rule in fitted:
+    for rule in (artifacts.find(reference, PATCHING_RULE) for reference in rules or []):
         own = rule.parents.get("alignment")
         if own is not None and own.fingerprint == found.fingerprint:
             raise UserError(
@@ -112,7 +111,7 @@ def score(
             )
     scores = score_rules(
         read_aligned(found, aligned_with(artifacts, found)),
-        {rule.reference.split("/")[1]: read_rule(rule.file(RULE_FILE)) for rule in fitted},
+        find_rules(artifacts, rules or []),
         size,
         tolerance,
     )

@@ -5,15 +5,15 @@ Legend: T speech tokens, P patches, W words, L lengths in tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lst_cli.alignment.read_alignment import Aligned
-from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
-from lst_cli.patching.stream import Patches
+from lst_cli.patching.strategies import Patcher, PatchingConfig
+from lst_cli.patching.stream import Patches, Rule
 from lst_cli.patching_rules.aligned_stream import utterance_stream
 
 MOST_UTTERANCES = 20_000
@@ -49,10 +49,18 @@ class Lengths:
         return float((self.counts_L * np.arange(len(self.counts_L))).sum() / self.counts_L.sum())
 
 
-def spans(utterance: Aligned, patcher: Patcher, cut: Cut) -> list[Span]:
-    """The patches of one utterance."""
-    stream = utterance_stream([utterance])
-    starts_P, ends_P = _borders(patcher.patch(stream, cut))
+def lanes(utterance: Aligned, config: PatchingConfig, rules: Mapping[str, Rule]) -> dict[str, list[Span]]:
+    """The patches of one utterance, by name: aligned, static, and those of the rules."""
+    stream, patcher = utterance_stream([utterance]), Patcher(config)
+    cuts = {"aligned": patcher.patch(stream, "aligned"), "static": patcher.patch(stream, "static")}
+    return {
+        name: _spans(utterance, patches)
+        for name, patches in {**cuts, **{name: rule.patch(stream) for name, rule in rules.items()}}.items()
+    }
+
+
+def _spans(utterance: Aligned, patches: Patches) -> list[Span]:
+    starts_P, ends_P = _borders(patches)
     word_T = utterance.word_T()
     return [Span(int(start), int(end), int(word_T[start])) for start, end in zip(starts_P, ends_P, strict=True)]
 

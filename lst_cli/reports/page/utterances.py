@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lst_cli.alignment.read_alignment import Aligned
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.patching.strategies import PatchingConfig
+    from lst_cli.patching.stream import Rule
     from lst_cli.reports.drawing.patches import Lengths
     from lst_cli.reports.drawing.recording import WaveformDrawing
 
@@ -109,24 +110,26 @@ def read_utterances(found: Sequence[AlignedSource], total: int, config: Patching
     return shown
 
 
-def show(source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingConfig) -> ShownUtterance:
+def show(
+    source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingConfig, rules: Mapping[str, Rule] | None = None
+) -> ShownUtterance:
     """Draw one utterance.
 
+    :param rules: whose patches are shown below the aligned and the static ones, by name.
     :raises UserError: its audio is gone, or changed since the corpus was made.
     """
     from lst_cli.audio.decode import read_utterance
-    from lst_cli.patching.strategies import Patcher
     from lst_cli.reports.drawing.embedded_audio import data_uri
-    from lst_cli.reports.drawing.patches import spans
+    from lst_cli.reports.drawing.patches import lanes
     from lst_cli.reports.drawing.recording import draw_waveform
 
-    utterance, patcher = corpus.find(row.id), Patcher(config)
+    utterance = corpus.find(row.id)
     samples_T = read_utterance(utterance)
     return ShownUtterance(
         id=row.id,
         source=source,
         text=utterance.text or " ".join(row.words),
         seconds=utterance.seconds,
-        waveform=draw_waveform(row, samples_T, spans(row, patcher, "aligned"), spans(row, patcher, "static")),
+        waveform=draw_waveform(row, samples_T, lanes(row, config, rules or {})),
         audio=data_uri(samples_T),
     )
