@@ -2,7 +2,7 @@
 
 FILE has one utterance a line: {"file_id": …, "interleaved": "<LST MODE SEP>TEXT word <LST MODE SEP>HUBERT 7 7 12 …"},
 with [SIL] for silence; 25 tokens a second. Each rule is fitted on all utterances but one and scored on that one, in
-turn. Prints a table; --picture draws how each rule cuts the first utterance.
+turn. Prints a table, and JSON on the last line; --picture draws how each rule cuts the first utterance.
 
     python benchmarks/patch_borders.py FILE [--units 501] [--tolerance 1] [--picture docs/pictures/patches.svg]
 """
@@ -14,6 +14,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import pairwise
 from operator import add
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def draw(utterance: Aligned, patches: Mapping[str, Patches], path: Path) -> None
             axis.text((start + end) / 2, 0.75, text, ha="center", va="bottom", fontsize=8, rotation=35)
     for lane, name in enumerate(PICTURED):
         starts = [*np.flatnonzero(patches[name].opens_T).tolist(), utterance.tokens]
-        for start, end in zip(starts, starts[1:], strict=False):
+        for start, end in pairwise(starts):
             if start < tokens:
                 silent = name == "aligned" and word_T[start] < 0
                 colour = "#d8d8d8" if silent else "#2f6db3" if name == "aligned" else "#8fb8de"
@@ -144,6 +145,7 @@ def show(scores: Mapping[str, BorderScore], tolerance: int) -> None:
     ]
     total = next(iter(scores.values()))
     print_table(f"{total.true} borders within {tolerance} tokens, {total.tokens} tokens", columns, rows)
+    print(json.dumps({name: {"f1": each.f1, "mean_length": each.mean_length} for name, each in scores.items()}))
 
 
 if __name__ == "__main__":
