@@ -20,6 +20,7 @@ from families import FAMILIES, VOCABULARY, add_options, print_result, random_mod
 
 from lst_cli.hashing import integers
 from lst_cli.model.decode.decoding import DecodingState
+from lst_cli.patching.static import Static
 
 
 def prompt(task: str, row: int) -> np.ndarray:
@@ -38,7 +39,7 @@ def measure(model: Any, name: str, task: str, batch: int, tokens: int, patch: in
     allowed = torch.zeros(VOCABULARY.size, dtype=torch.bool, device=model.embedding.weight.device)
     allowed[VOCABULARY.speech_start :] = speech
     allowed[3 : VOCABULARY.pieces] = not speech
-    state = DecodingState(model, VOCABULARY, patch, batch)
+    state = DecodingState(model, VOCABULARY, Static(patch), batch)
     rows = np.arange(batch)
     logits = state.feed(rows, [prompt(task, row) for row in rows])
     before = state.global_positions

@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 
 from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.hashing import integers
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from lst_cli.shards.documents.forms import Source
 from lst_cli.shards.read.reader import Reader, ReaderConfig
 from lst_cli.shards.schema import SPEECH_SCHEMA, TEXT_SCHEMA, ShardInfo, with_info
@@ -127,7 +127,7 @@ def measure(
     sources: list[Source], vocabulary: Vocabulary, strategy: str, tokens: int, **config: Any
 ) -> dict[str, float]:
     """Read until ``tokens`` tokens have come; the first step is not counted."""
-    patching = PatchingConfig(strategy=strategy)  # type: ignore[arg-type]
+    patching = Patcher(PatchingConfig(strategy=strategy))  # type: ignore[arg-type]
     reader = Reader(ReaderConfig(prefetch=0, **config), sources, vocabulary, patching, total_steps=1_000_000)
     next(reader).packed()
     before = reader.totals()

@@ -93,7 +93,7 @@ def one_at_a_time(loaded: LoadedModel, questions: Sequence[Question]) -> list[li
         for ending in question.endings:
             tokens = np.concatenate([question.prompt_T, ending])
             document = Document(tokens=tokens, loss_from=len(question.prompt_T))
-            packed = pack_documents([document], card.vocabulary, card.patching, card.cut)
+            packed = pack_documents([document], card.vocabulary, card.patcher, card.cut)
             batch = make_batch(packed, card.architecture, card.vocabulary, loaded.device)
             sums.append(float(loaded.model.log_probability(batch).double().sum()))
         result.append(sums)

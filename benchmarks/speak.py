@@ -33,6 +33,7 @@ from families import (
 
 from lst_cli.hashing import integers
 from lst_cli.model.decode.decoding import DecodingState
+from lst_cli.patching.static import Static
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.vocoder.mel.spectrum import Spectrum
 from lst_cli.vocoder.mel.unit_to_mel import new_network
@@ -62,7 +63,7 @@ def measure(model: Any, name: str, seconds: float, batch: int, patch: int) -> di
         np.concatenate([[VOCABULARY.t_marker], integers(3, 31_999, 1, row, np.arange(pieces)), [VOCABULARY.s_marker]])
         for row in range(batch)
     ]
-    state = DecodingState(model, VOCABULARY, patch, batch)
+    state = DecodingState(model, VOCABULARY, Static(patch), batch)
     rows = np.arange(batch)
     start = time.perf_counter()
     logits = state.feed(rows, prompts)

@@ -30,7 +30,7 @@ from lst_cli.model.batch import Batch, StagedBatch
 from lst_cli.model.model import build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document, Packed, pack_documents
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 from lst_cli.training.budget.flops import step_flops
 from lst_cli.training.config.train_config import OptimizerSection, RunSection
@@ -75,7 +75,7 @@ def document(number: int, tokens: int, speech: float, vocabulary: Vocabulary) ->
 def packed_batch(case: Case, options: argparse.Namespace, vocabulary: Vocabulary) -> Packed:
     """Documents of the context's length, up to the positions or the tokens of a step."""
     cut: Any = case.patching
-    config = PatchingConfig(size=options.patch)
+    config = Patcher(PatchingConfig(size=options.patch))
     sequences = []
     for number in range(options.sequences):
         whole = document(

@@ -33,6 +33,7 @@ from families import (
 
 from lst_cli.hashing import integers
 from lst_cli.model.decode.decoding import DecodingState
+from lst_cli.patching.static import Static
 
 RATE = 16_000
 
@@ -65,7 +66,7 @@ def measure(model: Any, name: str, seconds: float, batch: int, patch: int) -> di
     prompts = [
         np.concatenate([[VOCABULARY.s_marker], VOCABULARY.units_to_ids(each), [VOCABULARY.t_marker]]) for each in units
     ]
-    state = DecodingState(model, VOCABULARY, patch, batch)
+    state = DecodingState(model, VOCABULARY, Static(patch), batch)
     rows = np.arange(batch)
     start = time.perf_counter()
     logits = state.feed(rows, prompts)

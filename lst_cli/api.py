@@ -86,7 +86,7 @@ class LanguageModel:
             return np.zeros((0, self.loaded.card.vocabulary.size), np.float32)
         card = self.loaded.card
         tokens_T = np.concatenate([self._segment(utterance) for utterance in utterances])
-        packed = pack_documents([Document(tokens=tokens_T)], card.vocabulary, card.patching, card.cut)
+        packed = pack_documents([Document(tokens=tokens_T)], card.vocabulary, card.patcher, card.cut)
         with torch.inference_mode():
             batch = make_batch(packed, card.architecture, card.vocabulary, self.loaded.device)
             logits: NDArray[np.float32] = self.loaded.model.logits(batch).float().cpu().numpy()

@@ -15,7 +15,11 @@ from typer.core import TyperGroup
 from lst_cli.commands import artifact, config_show, doctor
 from lst_cli.commands.common import Settings
 from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
+<<<<<<< HEAD
 from lst_cli.commands.models import arch, exchange, finetune, hub_exchange, pretrain, runs
+=======
+from lst_cli.commands.models import arch, exchange, finetune, patching, pretrain, runs
+>>>>>>> patch
 from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import print_error, set_quiet
@@ -25,7 +29,11 @@ from lst_cli.version import __version__
 
 PIPELINE = (
     *("corpus", "units", "tokenize", "align", "text", "shards"),
+<<<<<<< HEAD
     *("arch", "pretrain", "finetune", "runs", "export", "import", "push", "pull"),
+=======
+    *("arch", "patching", "pretrain", "finetune", "runs", "export", "import"),
+>>>>>>> patch
     *("transcribe", "vocoder", "speak", "continue"),
     *("eval", "report", "config", "artifact", "doctor"),
 )
@@ -57,6 +65,7 @@ app.add_typer(text.app, name="text", rich_help_panel=_DATA)
 app.add_typer(shards.app, name="shards", rich_help_panel=_DATA)
 _MODELS = "Models"
 app.add_typer(arch.app, name="arch", rich_help_panel=_MODELS)
+app.add_typer(patching.app, name="patching", rich_help_panel=_MODELS)
 app.command("pretrain", rich_help_panel=_MODELS)(pretrain.pretrain)
 app.command("finetune", rich_help_panel=_MODELS)(finetune.finetune)
 app.add_typer(runs.app, name="runs", rich_help_panel=_MODELS)

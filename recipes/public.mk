@@ -92,6 +92,13 @@ shards: $(addprefix shards-,$(CORPORA))
 speech-bpe: shards
 	@$(STAGE) speech-bpe $(LST_CPU) shards bpe shards/$(firstword $(CORPORA)) --pieces 1000 --sequences 100000 --name spoken
 
+# Half an hour of aligned speech teaches the hazard what it can learn.
+.PHONY: rule-hazard rule-entropy
+rule-hazard: shards
+	@$(STAGE) rule-hazard $(LST_CPU) patching fit hazard alignment/$(firstword $(CORPORA)) --minutes 30 --name hazard
+rule-entropy: shards
+	@$(STAGE) rule-entropy $(LST_CPU) patching fit entropy tokens/$(firstword $(CORPORA)) --name entropy
+
 noise20 noise40: noise%: shards
 	@$(foreach corpus,$(CORPORA),\
 		$(STAGE) alignment-$(corpus)-$@ $(LST_CPU) align noise alignment/$(corpus) --ms $* --name $(corpus)-$@ && \

@@ -20,6 +20,13 @@ ROW.curriculum-merged := $(ROW.curriculum) patching.silence=merged
 ROW.aligned-piece := $(ROW.aligned) patching.spans=piece
 ROW.curriculum-piece := $(ROW.curriculum) patching.spans=piece
 
+# Patches that need no aligner, in training or at inference: random lengths of the same mean, and two learnt rules.
+ROW.random := model.architecture=lst_$(SIZE) patching.strategy=random
+ROW.hazard := model.architecture=lst_$(SIZE) patching.strategy=hazard
+ROW.entropy := model.architecture=lst_$(SIZE) patching.strategy=entropy
+$(foreach rule,hazard entropy,$(eval INPUTS.$(rule) := --patching-rule patching_rule/$(rule))\
+	$(eval NEEDS.$(rule) := rule-$(rule)))
+
 # The baseline over speech tokens merged by a BPE. INPUTS.ROW are inputs of this row only, NEEDS.ROW the target that makes
 # them.
 ROW.bpe := $(ROW.baseline)

@@ -16,6 +16,7 @@ from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
 from lst_cli.model.batch import make_batch
 from lst_cli.patching.packed import Document, pack_documents
+from lst_cli.patching.strategies import FITTED, PatchingConfig
 from tests.inference.models import UNITS, baseline_config, latent_config, model_artifact, random_model
 from tests.inference.reciting import recited_text, reciting_artifact, taught_artifact
 
@@ -26,11 +27,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(folder)
     for name, config in (("lst", latent_config()), ("baseline", baseline_config())):
         model_artifact(store, name, config, random_model(config))
+    for seed, strategy in enumerate(FITTED, 1):
+        config = latent_config()
+        model_artifact(store, strategy, config, random_model(config, seed), PatchingConfig(strategy=strategy))
     reciting_artifact(store)
     return folder
 
 
-@pytest.fixture(params=["lst", "baseline"])
+@pytest.fixture(params=["lst", "baseline", *FITTED])
 def model(request: pytest.FixtureRequest, root: Path) -> LanguageModel:
     return lst_cli.load(f"model/{request.param}", root=root, device="cpu")
 
@@ -52,7 +56,7 @@ def test_scores_are_those_of_the_whole_document(
     ending_T = model._encode(ending)
     tokens_T = np.concatenate([model._open(prompt, "text" if isinstance(ending, str) else "speech"), ending_T])
     card = model.loaded.card
-    packed = pack_documents([Document(tokens=tokens_T)], card.vocabulary, card.patching, card.cut)
+    packed = pack_documents([Document(tokens=tokens_T)], card.vocabulary, card.patcher, card.cut)
     with torch.no_grad():
         batch = make_batch(packed, card.architecture, card.vocabulary, model.loaded.device)
         log_p_TV = model.loaded.model.logits(batch).log_softmax(-1)[-len(ending_T) - 1 : -1]

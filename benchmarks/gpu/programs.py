@@ -26,6 +26,7 @@ from torch._dynamo.utils import counters
 from lst_cli.model.architectures import architecture
 from lst_cli.model.decode.decoding import DecodingState
 from lst_cli.model.model import build_model
+from lst_cli.patching.static import Static
 from lst_cli.training.engine.families import compile_layers
 
 
@@ -57,7 +58,7 @@ def decoding() -> None:
         with checking("decode", family):
             model = new_model(config, CPU).eval()
             rows = np.arange(3)
-            here, there = (DecodingState(copy.deepcopy(model).to(d), VOCABULARY, 4, 3) for d in (DEVICE, CPU))
+            here, there = (DecodingState(copy.deepcopy(model).to(d), VOCABULARY, Static(4), 3) for d in (DEVICE, CPU))
             prompts = [VOCABULARY.units_to_ids(np.arange(30 + 7 * row) % VOCABULARY.units) for row in rows]
             worst = relative_error(here.feed(rows, prompts), there.feed(rows, prompts))
             for step in range(8 if QUICK else 40):
@@ -87,7 +88,7 @@ def step_graph() -> None:
     for name in ("baseline_1b", "lst_1b"):
         with torch.device(DEVICE):
             model = build_model(architecture(name), VOCABULARY.size).to(torch.bfloat16).eval()
-        state, rows = DecodingState(model, VOCABULARY, 4, 32), np.arange(32)
+        state, rows = DecodingState(model, VOCABULARY, Static(4), 32), np.arange(32)
         tokens = [VOCABULARY.units_to_ids(np.array([row])) for row in rows]
         state.feed(rows, [np.repeat(each, 300) for each in tokens])
         replayed = seconds(60, state.feed, rows, tokens)

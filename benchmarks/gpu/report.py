@@ -21,7 +21,7 @@ from lst_cli.model.batch import Batch, make_batch
 from lst_cli.model.model import SpeechTextModel, build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document, Packed, pack_documents
-from lst_cli.patching.strategies import Cut, PatchingConfig
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 
 QUICK = os.environ.get("QUICK") == "1"
@@ -108,7 +108,7 @@ def packed(config: ModelConfig, seed: int, cut: Cut = "static", tokens: int = 50
         )
         ids[place % 60 == 0], ids[place % 60 == 24] = VOCABULARY.t_marker, VOCABULARY.s_marker
         documents.append(Document(tokens=ids, words=place // 6))
-    return pack_documents(documents, VOCABULARY, PatchingConfig(size=4), cut_of(config, cut))
+    return pack_documents(documents, VOCABULARY, Patcher(PatchingConfig(size=4)), cut_of(config, cut))
 
 
 def batch(config: ModelConfig, seed: int, device: torch.device, cut: Cut = "static") -> Batch:

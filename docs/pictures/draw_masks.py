@@ -12,7 +12,7 @@ import numpy as np
 
 from lst_cli.model.layout import Rows, closed_patches, patch_tokens
 from lst_cli.patching.packed import Document, pack_documents
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(pieces=100, units=501)
@@ -34,7 +34,7 @@ def main() -> None:
         Document(tokens=np.array([t, 11, 12, s, *(unit + np.array([7, 7, 8, 3, 5, 5])), t, 13, end])),
         Document(tokens=np.array([t, 14, 15, end])),
     ]
-    packed = pack_documents(documents, VOCABULARY, PatchingConfig(size=4), "static")
+    packed = pack_documents(documents, VOCABULARY, Patcher(PatchingConfig(size=4)), "static")
     rows_T, rows_P = Rows.of(packed.document_T), Rows.of(packed.document_P)
     tokens, positions = len(packed.tokens_T), len(packed.document_P)
     names = [LABELS.get(int(i), "unit" if i >= unit else "text") for i in packed.tokens_T]

@@ -122,7 +122,7 @@ def beam_search(
 
 def _decode(loaded: LoadedModel, batch: Sequence[_Search], allowed_V: Tensor) -> None:
     card = loaded.card
-    state = DecodingState(loaded.model, card.vocabulary, card.patching.size, len(batch))
+    state = DecodingState(loaded.model, card.vocabulary, card.rule, len(batch))
     logits_RV = state.feed(np.arange(len(batch)), [search.prompt.tokens for search in batch])
     for search, positions in zip(batch, state.positions, strict=True):
         search.context_positions = int(positions)

@@ -137,7 +137,7 @@ def _decode(
     going = [row for row in batch if row.prompt.limit > 0]
     if not going:
         return
-    state = DecodingState(loaded.model, card.vocabulary, card.patching.size, len(going))
+    state = DecodingState(loaded.model, card.vocabulary, card.rule, len(going))
     # The row of the state that each row still going has.
     place_R: NDArray[np.integer] = np.arange(len(going))
     logits_RV = state.feed(place_R, [row.prompt.tokens for row in going])

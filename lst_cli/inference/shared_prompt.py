@@ -72,7 +72,7 @@ def plan(questions: Sequence[Question], card: ModelCard) -> PromptPlan:
     """Lay out both passes."""
 
     def pack(documents: list[Document]) -> Packed:
-        return pack_documents(documents, card.vocabulary, card.patching, card.cut)
+        return pack_documents(documents, card.vocabulary, card.patcher, card.cut)
 
     full = pack(
         [

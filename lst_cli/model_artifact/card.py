@@ -2,13 +2,12 @@
 
 ``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` or
 ``tokenizer.json`` the text tokens and ``quantizer.safetensors`` the centroids, so that a model reads text and speech
-without the artifacts it was made from. ``speech_bpe.model`` is there where the model takes speech tokens merged by a
-BPE.
+without the artifacts it was made from. ``patching_rule.safetensors`` is there where patches are cut by a rule that was
+learnt from data, ``speech_bpe.model`` where the model takes speech tokens merged by a BPE.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,15 @@ from lst_cli.artifacts import Artifact, Kind
 from lst_cli.distributed.device import Precision
 from lst_cli.errors import UserError
 from lst_cli.json_text import parse_json
+from lst_cli.patching_rules.rule_artifact import RULE_FILE, read_rule
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
 
     from lst_cli.model.model import SpeechTextModel
     from lst_cli.model.model_config import ModelConfig
-    from lst_cli.patching.strategies import Cut, PatchingConfig
+    from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
+    from lst_cli.patching.stream import Rule
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.text.tokenizer import TextTokenizer
     from lst_cli.text.vocabulary import Vocabulary
@@ -50,7 +50,11 @@ class ModelCard:
     patching: PatchingConfig
     """As in training; inference uses :attr:`cut`."""
     quantizer: Mapping[str, Any]
-    """The quantizer's ``reference``, ``fingerprint`` and ``config``, from :func:`quantizer_entry`."""
+    """The quantizer's ``reference``, ``fingerprint`` and ``config``."""
+    patching_rule: Mapping[str, Any] | None = None
+    """The fitted patching rule's ``reference`` and ``fingerprint``; None where the strategy has none."""
+    fitted: Rule | None = None
+    """The rule itself, which is in a file of its own."""
     speech_bpe: Mapping[str, Any] | None = None
     """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
     tokenizer_file: str = "tokenizer.model"
@@ -60,14 +64,27 @@ class ModelCard:
     def files(self) -> tuple[str, ...]:
         """The files that make the model, inside and outside of an artifact root."""
         always = (*_ALWAYS, self.tokenizer_file)
-        return (*always, SPEECH_BPE_FILE) if self.speech_bpe is not None else always
+        parts = ((RULE_FILE, self.patching_rule), (SPEECH_BPE_FILE, self.speech_bpe))
+        return (*always, *(name for name, entry in parts if entry is not None))
 
     @property
     def cut(self) -> Cut:
-        """How inference cuts speech into patches (Lu et al. 2025, section 3.1: static, no aligner)."""
+        """How inference cuts speech into patches: without an aligner (Lu et al. 2025, section 3.1)."""
         from lst_cli.patching.strategies import inference_cut
 
         return "none" if self.architecture.local is None else inference_cut(self.patching)
+
+    @property
+    def patcher(self) -> Patcher:
+        """What cuts speech into patches."""
+        from lst_cli.patching.strategies import Patcher
+
+        return Patcher(self.patching, self.fitted)
+
+    @property
+    def rule(self) -> Rule:
+        """What cuts speech into patches in decoding."""
+        return self.patcher.rule(self.cut)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +112,7 @@ class LoadedModel:
         return self.folder / self.card.tokenizer_file
 
 
+<<<<<<< HEAD
 def quantizer_entry(quantizer: Artifact) -> dict[str, Any]:
     """A quantizer artifact as the card keeps it: which one it was, and the config that its reader needs."""
     return {
@@ -165,6 +183,8 @@ def apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return weights
 
 
+=======
+>>>>>>> patch
 def read_card(artifact: Artifact) -> ModelCard:
     """The card of a model artifact, without loading weights.
 
@@ -191,6 +211,8 @@ def read_card_file(path: Path, name: str) -> ModelCard:
             vocabulary=Vocabulary(**data["vocabulary"]),
             patching=from_dict(PatchingConfig, data["patching"], str(path)),
             quantizer=data["quantizer"],
+            patching_rule=data.get("patching_rule"),
+            fitted=read_rule(path.with_name(RULE_FILE)) if "patching_rule" in data else None,
             speech_bpe=data.get("speech_bpe"),
             tokenizer_file=_known_tokenizer(data.get("tokenizer_file", MODEL_FILE)),
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.patching.strategies import Cut, PatchingConfig, patch
+from lst_cli.patching.strategies import Cut, Patcher
 from lst_cli.patching.stream import Patches, TokenStream
 from lst_cli.text.vocabulary import Vocabulary
 
@@ -82,7 +82,7 @@ def pack(
     )
 
 
-def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, config: PatchingConfig, cut: Cut) -> Packed:
+def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, patcher: Patcher, cut: Cut) -> Packed:
     """Pack whole documents in their order, without padding.
 
     :raises ValueError: there is no token.
@@ -95,8 +95,8 @@ def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, config
     word_T = None
     if all(document.words is not None for document in documents):
         word_T = np.concatenate([document.words for document in documents if document.words is not None])
-    stream = TokenStream(speech_T=vocabulary.is_speech(tokens_T), document_T=document_T, word_T=word_T)
-    return pack(tokens_T, _targets(tokens_T, lengths, documents), document_T, patch(stream, config, cut))
+    stream = TokenStream(unit_T=vocabulary.speech_units(tokens_T), document_T=document_T, word_T=word_T)
+    return pack(tokens_T, _targets(tokens_T, lengths, documents), document_T, patcher.patch(stream, cut))
 
 
 def _targets(tokens_T: NDArray[np.int32], lengths: list[int], documents: Sequence[Document]) -> NDArray[np.int32]:

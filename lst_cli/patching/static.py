@@ -6,10 +6,19 @@ boundaries a short patch is closed by the token after it; a full patch is closed
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lst_cli.patching.stream import Patches, TokenStream, since
 
 
-def static(stream: TokenStream, size: int) -> Patches:
-    """Cut every run of speech into patches of ``size`` tokens; text tokens are patches of their own."""
-    in_patch_T = since(stream.run_starts()) % size
-    return Patches(opens_T=in_patch_T == 0, closes_T=~stream.speech_T | (in_patch_T == size - 1))
+@dataclass(frozen=True)
+class Static:
+    """Patches of ``longest`` tokens."""
+
+    longest: int
+    context = 0
+
+    def patch(self, stream: TokenStream) -> Patches:
+        """Cut every run of speech into patches of the fixed size."""
+        in_patch_T = since(stream.run_starts()) % self.longest
+        return Patches(opens_T=in_patch_T == 0, closes_T=~stream.speech_T | (in_patch_T == self.longest - 1))

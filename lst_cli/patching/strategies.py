@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,23 +11,31 @@ from pydantic import Field
 
 from lst_cli.config import config_dataclass
 from lst_cli.patching.aligned import aligned
-from lst_cli.patching.static import static
-from lst_cli.patching.stream import Patches, TokenStream
+from lst_cli.patching.entropy import Entropy
+from lst_cli.patching.hazard import Hazard
+from lst_cli.patching.random_lengths import RandomLengths
+from lst_cli.patching.static import Static
+from lst_cli.patching.stream import Patches, Rule, TokenStream
 
-Cut = Literal["none", "static", "aligned"]
+Cut = Literal["none", "static", "aligned", "random", "hazard", "entropy"]
 """A way to cut one stream."""
+
+FITTED: dict[str, type[Hazard] | type[Entropy]] = {"hazard": Hazard, "entropy": Entropy}
+"""Strategies whose rule is learnt from data, and the rule's class."""
 
 
 @config_dataclass
 class PatchingConfig:
     """How speech tokens are grouped into patches."""
 
-    strategy: Literal["none", "static", "aligned", "mixed", "curriculum"] = "static"
+    strategy: Literal["none", "static", "aligned", "mixed", "curriculum", "random", "hazard", "entropy"] = "static"
     """``none``: every token is a position (the baseline). ``mixed`` and ``curriculum`` draw ``static`` or
-    ``aligned`` for each packed sequence."""
+    ``aligned`` for each packed sequence. ``random`` draws lengths. ``hazard`` and ``entropy`` cut by a fitted
+    rule: ``--patching-rule``."""
 
     size: int = Field(default=4, ge=1, le=10_000)
-    """Tokens in a full static patch. Inference uses it for every strategy."""
+    """Tokens in a full static patch, and in a random patch on average. Inference cuts static patches where training
+    cuts ``aligned``, ``mixed`` or ``curriculum`` ones."""
 
     silence: Literal["separate", "merged"] = "separate"
     """Aligned patching: silence spans are patches of their own, or join the neighbouring word."""
@@ -40,24 +49,46 @@ class PatchingConfig:
     token, as in the reference code, which leaks where runs and words end."""
 
 
-CUTS: dict[Cut, Callable[[TokenStream, PatchingConfig], Patches]] = {
-    "none": lambda stream, config: static(stream, 1),
-    "static": lambda stream, config: static(stream, config.size),
-    "aligned": lambda stream, config: aligned(stream, merge_silence=config.silence == "merged"),
+@dataclass(frozen=True)
+class Patcher:
+    """A config, and the rule that was fitted for it where its strategy has one."""
+
+    config: PatchingConfig
+    fitted: Rule | None = None
+
+    def rule(self, cut: Cut) -> Rule:
+        """What cuts streams without an alignment.
+
+        :raises ValueError: there is no such rule, or none was fitted.
+        """
+        rule = RULES[cut](self) if cut in RULES else None
+        if rule is None:
+            raise ValueError(f"no rule to cut {cut} patches")
+        return rule
+
+    def patch(self, stream: TokenStream, cut: Cut) -> Patches:
+        """Cut a stream into patches, under the configured rule for when a patch may be used."""
+        if cut == "aligned":
+            patches = aligned(stream, merge_silence=self.config.silence == "merged")
+        else:
+            patches = self.rule(cut).patch(stream)
+        if self.config.boundaries == "causal":
+            return patches
+        return Patches(opens_T=patches.opens_T, closes_T=np.append(patches.opens_T[1:], True))
+
+
+RULES: dict[Cut, Callable[[Patcher], Rule | None]] = {
+    "none": lambda patcher: Static(1),
+    "static": lambda patcher: Static(patcher.config.size),
+    "random": lambda patcher: RandomLengths(patcher.config.size),
+    "hazard": lambda patcher: patcher.fitted,
+    "entropy": lambda patcher: patcher.fitted,
 }
 
 
-def patch(stream: TokenStream, config: PatchingConfig, cut: Cut) -> Patches:
-    """Cut a stream into patches, under the configured rule for when a patch may be used."""
-    patches = CUTS[cut](stream, config)
-    if config.boundaries == "causal":
-        return patches
-    return Patches(opens_T=patches.opens_T, closes_T=np.append(patches.opens_T[1:], True))
-
-
 def inference_cut(config: PatchingConfig) -> Cut:
-    """Inference needs no aligner: static patches for every strategy that has patches."""
-    return "none" if config.strategy == "none" else "static"
+    """How inference cuts: by the strategy's own rule, or where that needs an aligner, into static patches."""
+    return config.strategy if config.strategy in RULES else "static"
 
 
 def aligned_probability(config: PatchingConfig, step: int, total_steps: int) -> float:
@@ -68,11 +99,9 @@ def aligned_probability(config: PatchingConfig, step: int, total_steps: int) -> 
     if config.strategy == "curriculum":
         begin, end = total_steps / 3, 2 * total_steps / 3
         return min(1.0, max(0.0, 1.0 - (step - begin) / (end - begin)))
-    return {"none": 0.0, "static": 0.0, "aligned": 1.0, "mixed": 0.5}[config.strategy]
+    return {"aligned": 1.0, "mixed": 0.5}.get(config.strategy, 0.0)
 
 
 def drawn_cut(config: PatchingConfig, step: int, total_steps: int, draw: float) -> Cut:
     """The cut of one sequence, from a uniform draw in [0, 1)."""
-    if config.strategy == "none":
-        return "none"
-    return "aligned" if draw < aligned_probability(config, step, total_steps) else "static"
+    return "aligned" if draw < aligned_probability(config, step, total_steps) else inference_cut(config)

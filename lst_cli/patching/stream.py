@@ -1,11 +1,12 @@
-"""A stream of tokens as patching sees it, and what patching answers.
+"""A stream of tokens as patching sees it, what patching answers, and the rules that look at nothing but the past.
 
-Shape legend: T tokens of one or more documents laid end to end.
+Shape legend: T tokens of one or more documents laid end to end, K tokens of history.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 class TokenStream:
     """Documents laid end to end."""
 
-    speech_T: NDArray[np.bool_]
-    """Which tokens are speech tokens; the others (text pieces, markers, end of document) are text."""
+    unit_T: NDArray[np.integer]
+    """The speech unit of each token; -1 for text tokens, markers and end tokens."""
 
     document_T: NDArray[np.integer]
     """Document of each token; documents are contiguous."""
@@ -24,11 +25,40 @@ class TokenStream:
     word_T: NDArray[np.integer] | None = None
     """For a speech token its word's index in the utterance, -1 for silence. None where there is no alignment."""
 
+    resumes_T: NDArray[np.bool_] | None = None
+    """In decoding: tokens at which a patch is known to open, because everything before them was cut earlier. Rules look
+    at the tokens of the run before them; how those are cut has no meaning."""
+
+    new_T: NDArray[np.bool_] | None = None
+    """In decoding: tokens that were not there at the cut before. A rule may skip the others: those of an open patch did
+    not end it."""
+
+    @property
+    def speech_T(self) -> NDArray[np.bool_]:
+        """Which tokens are speech tokens."""
+        speech_T: NDArray[np.bool_] = self.unit_T >= 0
+        return speech_T
+
     def run_starts(self) -> NDArray[np.bool_]:
         """Which tokens open a run: the first of a document, every text token, the first of a run of speech."""
-        starts_T = ~self.speech_T
+        starts_T = self._runs()
+        if self.resumes_T is not None:
+            starts_T |= self.resumes_T
+        return starts_T
+
+    def history(self, depth: int) -> NDArray[np.integer]:
+        """The last units of each token's run, (T, K): its own, the one before it, and so on; -1 before the run."""
+        place_T = since(self._runs())
+        back_K = np.arange(depth)
+        history_TK: NDArray[np.integer] = self.unit_T[np.maximum(np.arange(len(place_T))[:, None] - back_K, 0)]
+        history_TK[back_K > place_T[:, None]] = -1
+        return history_TK
+
+    def _runs(self) -> NDArray[np.bool_]:
+        text_T = self.unit_T < 0
+        starts_T: NDArray[np.bool_] = text_T.copy()
         starts_T[:1] = True
-        starts_T[1:] |= ~self.speech_T[:-1]
+        starts_T[1:] |= text_T[:-1]
         starts_T[1:] |= self.document_T[1:] != self.document_T[:-1]
         return starts_T
 
@@ -52,6 +82,21 @@ class Patches:
         patch_T: NDArray[np.int32] = np.cumsum(self.opens_T, dtype=np.int32)
         patch_T -= 1
         return patch_T
+
+
+class Rule(Protocol):
+    """A way to cut streams that looks at the past alone, so decoding can follow it token by token."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest patch."""
+
+    @property
+    def context(self) -> int:
+        """How many tokens of a run the rule looks at before the one where it decides."""
+
+    def patch(self, stream: TokenStream) -> Patches:
+        """Cut every run of speech; text tokens are patches of their own."""
 
 
 def since(starts_T: NDArray[np.bool_]) -> NDArray[np.int64]:

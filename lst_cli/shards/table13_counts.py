@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lst_cli.errors import UserError
 from lst_cli.hashing import permutation
-from lst_cli.patching.strategies import Cut, PatchingConfig, patch
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from lst_cli.patching.stream import TokenStream
 from lst_cli.shards.documents.document import Documents, assemble
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
 from lst_cli.shards.shard_set import ShardSet
+from lst_cli.text.vocabulary import Vocabulary
 
 TEXT_DATA = 2.0
 """Tokens of text data for each token of interleaved data (Lu et al. 2025, section 2)."""
@@ -87,7 +87,7 @@ def count(shards: ShardSet, interleave: InterleaveConfig, *, seed: int = 0, most
         chosen = np.arange(len(rows))
         documents = assemble(rows, interleaved(rows, chosen, interleave, seed, epoch=0), len(rows), vocabulary)
         speech_T = vocabulary.is_speech(documents.tokens_T)
-        for name, opened in _opened(documents, speech_T).items():
+        for name, opened in _opened(documents, vocabulary).items():
             speech[name] += opened
         utterances += len(rows)
         tokens += len(speech_T)
@@ -98,10 +98,12 @@ def count(shards: ShardSet, interleave: InterleaveConfig, *, seed: int = 0, most
     return Accounting(accounts=tuple(accounts), utterances=utterances, tokens=tokens)
 
 
-def _opened(documents: Documents, speech_T: NDArray[np.bool_]) -> dict[str, int]:
+def _opened(documents: Documents, vocabulary: Vocabulary) -> dict[str, int]:
     """Speech patches under every patching."""
     document_T = np.repeat(np.arange(len(documents)), documents.lengths_D)
-    stream = TokenStream(speech_T=speech_T, document_T=document_T, word_T=documents.words_T)
+    unit_T = vocabulary.speech_units(documents.tokens_T)
+    stream = TokenStream(unit_T=unit_T, document_T=document_T, word_T=documents.words_T)
     return {
-        name: int((patch(stream, config, cut).opens_T & speech_T).sum()) for name, (cut, config) in _PATCHINGS.items()
+        name: int((Patcher(config).patch(stream, cut).opens_T & stream.speech_T).sum())
+        for name, (cut, config) in _PATCHINGS.items()
     }

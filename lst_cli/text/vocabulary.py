@@ -68,6 +68,13 @@ class Vocabulary:
 
         return (ids - self.speech_start).astype(np.uint16)
 
+    def speech_units(self, ids: NDArray[np.integer]) -> NDArray[np.int32]:
+        """The unit of each id that is a speech token, -1 for the others."""
+        import numpy as np
+
+        units: NDArray[np.int32] = np.maximum(ids.astype(np.int32) - np.int32(self.speech_start), np.int32(-1))
+        return units
+
     def is_speech(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Which ids are speech tokens."""
         return ids >= self.speech_start

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from fairseq2.gang import Gangs
 
     from lst_cli.patching.packed import Packed
-    from lst_cli.patching.strategies import PatchingConfig
     from lst_cli.shards.documents.forms import Source, Split
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.engine.job import Job, Validation
@@ -127,7 +126,8 @@ def _job(
 
     check_shares(config.data.global_batch_size, config.data.streams)
     card = read_card(inputs.model)
-    card = dataclasses.replace(card, patching=_static(card.patching))
+    # Fine-tuning patches as inference does.
+    card = dataclasses.replace(card, patching=dataclasses.replace(card.patching, strategy=card.cut))
     speech = load_speech(inputs.model.path, card, inputs.model.reference)
     share = config.data.global_batch_size // world_size()
 
@@ -145,11 +145,6 @@ def _job(
         validation=_validation(config, inputs, card, speech, share) if config.data.held_out else None,
     )
     return job, card
-
-
-def _static(patching: PatchingConfig) -> PatchingConfig:
-    """Fine-tuning patches as inference does."""
-    return patching if patching.strategy == "none" else dataclasses.replace(patching, strategy="static")
 
 
 def _sources(config: FinetuneConfig, inputs: FinetuneInputs, split: Split) -> list[Source]:
@@ -193,7 +188,7 @@ def _training_reader(
         config,
         reading,
         _sources(config, inputs, "train"),
-        card.patching,
+        card.patcher,
         card.architecture,
         speech,
         sequences=share,
@@ -219,7 +214,7 @@ def _validation(
             source,
             ReaderConfig(positions=config.data.positions, whole_documents=True),
             card.vocabulary,
-            card.patching,
+            card.patcher,
             micro_batch_size=min(config.run.micro_batch_size or share, share),
             speech_bpe=speech.bpe,
         )

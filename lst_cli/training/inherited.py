@@ -28,16 +28,18 @@ def named_or_inherited(
     )
 
 
-def check_speech_bpe(store: Store, speech_bpe: Artifact, quantizer: Artifact) -> None:
-    """Refuse a speech BPE that was trained on another quantizer's speech tokens, if its lineage tells.
+def check_same_units(store: Store, part: Artifact, quantizer: Artifact, option: str, command: str) -> None:
+    """Refuse a speech BPE or patching rule of another quantizer's speech tokens, if its lineage tells.
 
+    :param option: names the part.
+    :param command: makes another one.
     :raises UserError: it was.
     """
-    own = nearest_of_kind(store, [speech_bpe], QUANTIZER.name)
+    own = nearest_of_kind(store, [part], QUANTIZER.name)
     if own is not None and own.fingerprint != quantizer.fingerprint:
         raise UserError(
-            f"--speech-bpe {speech_bpe.reference}: trained on another quantizer's speech tokens",
+            f"{option} {part.reference}: trained on another quantizer's speech tokens",
             found=own.reference,
             expected=quantizer.reference,
-            fix="train one on these shards with 'lst shards bpe'",
+            fix=f"train one on the speech tokens of these shards with '{command}'",
         )

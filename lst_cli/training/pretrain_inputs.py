@@ -15,6 +15,7 @@ from lst_cli.training.config.train_config import check_every, refuse
 
 if TYPE_CHECKING:
     from lst_cli.evaluation.stories_in_training import Stories
+    from lst_cli.patching.stream import Rule
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.read.reader import ReaderConfig
     from lst_cli.text.speech_bpe import SpeechBpe
@@ -38,6 +39,8 @@ class PretrainInputs:
     quantizer: Artifact
     speech_bpe: Artifact | None = None
     """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
+    patching_rule: Artifact | None = None
+    """The rule that ``patching.strategy`` cuts by, where it is one that is learnt from data."""
     stories: Stories | None = None
     """Stories to score at every validation."""
     init: InitialModel | None = None
@@ -54,6 +57,13 @@ class PretrainInputs:
         from lst_cli.text.speech_bpe import MODEL_FILE
 
         return None if self.speech_bpe is None else self.speech_bpe.file(MODEL_FILE)
+
+    @property
+    def fitted_rule(self) -> Rule | None:
+        """The rule that ``patching.strategy`` cuts by, where it is one that is learnt from data."""
+        from lst_cli.patching_rules.rule_artifact import RULE_FILE, read_rule
+
+        return None if self.patching_rule is None else read_rule(self.patching_rule.file(RULE_FILE))
 
     @property
     def tokenizer_file(self) -> Path:
@@ -73,6 +83,8 @@ class PretrainInputs:
         roles = {"tokenizer": self.tokenizer, "quantizer": self.quantizer}
         if self.speech_bpe is not None:
             roles["speech_bpe"] = self.speech_bpe
+        if self.patching_rule is not None:
+            roles["patching_rule"] = self.patching_rule
         if self.init is not None and self.init.artifact is not None:
             roles["init"] = self.init.artifact
         if self.stories is not None and self.stories.tokens is not None:
@@ -196,6 +208,7 @@ def check_inputs(config: PretrainConfig, inputs: PretrainInputs) -> None:
             expected="a baseline",
             fix="set model.architecture to a baseline, or remove --speech-bpe",
         )
+    _check_rule(config, inputs.patching_rule)
     if inputs.init is not None:
         inputs.init.check(inputs.tokenizer_file, inputs.quantizer, inputs.speech_bpe)
     if inputs.validates:
@@ -207,6 +220,24 @@ def check_inputs(config: PretrainConfig, inputs: PretrainInputs) -> None:
             f"patching.strategy: {config.patching.strategy} needs aligned words",
             found=f"made without an alignment: {', '.join(shards.reference for shards in lacking)}",
             fix="make the shards with 'lst shards speech --alignment ...', or set patching.strategy=static",
+        )
+
+
+def _check_rule(config: PretrainConfig, rule: Artifact | None) -> None:
+    """Refuse a strategy without its rule, and a rule without its strategy."""
+    from lst_cli.patching.strategies import FITTED
+
+    strategy = config.patching.strategy
+    if rule is None and strategy in FITTED:
+        raise UserError(
+            f"patching.strategy: {strategy} needs a fitted rule",
+            fix=f"make one with 'lst patching fit {strategy} …' and name it with --patching-rule",
+        )
+    if rule is not None and rule.config["strategy"] != strategy:
+        raise UserError(
+            f"--patching-rule {rule.reference}: not a rule of patching.strategy: {strategy}",
+            found=f"a rule of {rule.config['strategy']}",
+            fix=f"set patching.strategy={rule.config['strategy']}, or leave out --patching-rule",
         )
 
 

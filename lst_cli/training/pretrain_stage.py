@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Draft, Request
 from lst_cli.config import to_dict
 from lst_cli.distributed.launcher import world_size
-from lst_cli.model_artifact.card import MODEL, ModelCard, quantizer_entry, speech_bpe_entry
+from lst_cli.model_artifact.card import MODEL, ModelCard
+from lst_cli.model_artifact.save import part_entry, quantizer_entry
 from lst_cli.renamed_keys import with_former_keys
 from lst_cli.training.config.pretrain_config import PretrainConfig
 from lst_cli.training.config.train_config import check_shares, resolve_model
@@ -60,7 +61,7 @@ def make(config: PretrainConfig, inputs: PretrainInputs, folders: Folders) -> Ca
         from lst_cli.training.run.unfinished import noted
 
         sources, speech = open_sources(config, inputs)
-        planned = with_budget(config, sources, speech)
+        planned = with_budget(config, sources, speech, inputs.fitted_rule)
         with ProgressDisplay(f"pretrain {config.model.architecture}", planned.budget.steps, folders.last_step) as show:
             job = _job(planned, inputs, sources, speech, folders, show)
             if inputs.init is not None:
@@ -85,7 +86,7 @@ def follow(config: PretrainConfig, inputs: PretrainInputs, folders: Folders) -> 
     from lst_cli.training.run.session import train_to_the_end
 
     sources, speech = open_sources(config, inputs)
-    planned = with_budget(config, sources, speech)
+    planned = with_budget(config, sources, speech, inputs.fitted_rule)
     train_to_the_end(_job(planned, inputs, sources, speech, folders, show=lambda record: None))
 
 
@@ -100,7 +101,7 @@ def _write_initial(config: PretrainConfig, source: InitialModel, vocabulary: Voc
 
     from lst_cli.artifacts.parquet import atomic_path
     from lst_cli.console import print_table
-    from lst_cli.model_artifact.card import apart
+    from lst_cli.model_artifact.save import apart
     from lst_cli.training.init.initial_model import table_rows
 
     path = _initial_file(folders)
@@ -118,8 +119,10 @@ def _card(config: PretrainConfig, inputs: PretrainInputs, speech: SpeechCodec) -
         architecture=resolve_model(config.model),
         vocabulary=speech.vocabulary,
         patching=config.patching,
+        patching_rule=part_entry(inputs.patching_rule) if inputs.patching_rule is not None else None,
+        fitted=inputs.fitted_rule,
         quantizer=quantizer_entry(inputs.quantizer),
-        speech_bpe=speech_bpe_entry(inputs.speech_bpe) if inputs.speech_bpe is not None else None,
+        speech_bpe=part_entry(inputs.speech_bpe) if inputs.speech_bpe is not None else None,
         tokenizer_file=inputs.tokenizer_file.name,
     )
 
@@ -141,13 +144,14 @@ def _job(
     share = config.data.global_batch_size // world_size()
 
     def make_reader(gangs: Gangs, guard: NonfiniteGuard) -> StepReader:
+        from lst_cli.patching.strategies import Patcher
         from lst_cli.training.engine.step_reader import read_steps
 
         return read_steps(
             config,
             reader_config(config),
             sources,
-            config.patching,
+            Patcher(config.patching, inputs.fitted_rule),
             family.model,
             speech,
             sequences=share,
@@ -186,13 +190,14 @@ def _validation(
     per_batch = min(config.run.micro_batch_size or share, share)
 
     def read(source: Source) -> Iterator[Packed]:
+        from lst_cli.patching.strategies import Patcher
         from lst_cli.shards.read.once import read_once
 
         return read_once(
             source,
             reader_config(config),
             speech.vocabulary,
-            config.patching,
+            Patcher(config.patching, inputs.fitted_rule),
             micro_batch_size=per_batch,
             speech_bpe=speech.bpe,
         )

@@ -118,6 +118,21 @@ heard: vocoder
 speech-bpe: shards
 	@$(STAGE) speech-bpe $(LST) shards bpe shards/spoken --pieces 1000 --name spoken
 
+# Rules that cut patches without an aligner, and how well their borders fall on words that they have not seen.
+.PHONY: rule-hazard rule-entropy borders
+rule-hazard: alignment
+	@$(STAGE) rule-hazard $(LST) patching fit hazard alignment/spoken --name hazard
+rule-entropy: tokens
+	@$(STAGE) rule-entropy $(LST) patching fit entropy tokens/spoken --name entropy
+HAZARD_MINUTES := 0.5 5 30
+borders: rule-hazard rule-entropy
+	@$(STAGE) alignment-heldout $(LST) align run corpus/heldout --tokens tokens/heldout --aligner aligner/small --name heldout
+	@$(STAGE) rule-entropy-rise $(LST) patching fit entropy tokens/spoken --rise --name entropy-rise
+	@$(foreach minutes,$(HAZARD_MINUTES),$(STAGE) rule-hazard-$(minutes) $(LST) patching fit hazard alignment/spoken \
+		--minutes $(minutes) --name hazard-$(minutes) &&) true
+	@$(LST) patching score alignment/heldout \
+		$(foreach rule,hazard $(addprefix hazard-,$(HAZARD_MINUTES)) entropy entropy-rise,--rule patching_rule/$(rule))
+
 noise20 noise40: noise%: alignment text
 	@$(STAGE) alignment-$@ $(LST) align noise alignment/spoken --ms $* --name spoken-$@
 	@$(STAGE) shards-$@ $(LST) shards speech --tokens tokens/spoken --alignment alignment/spoken-$@ \

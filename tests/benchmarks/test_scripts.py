@@ -18,7 +18,7 @@ from lst_cli.model.architectures import architecture
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SHARED = {"families"}
 """Modules that scripts import; no scripts."""
-GIVEN = {"align_scores", "warm_start"}
+GIVEN = {"align_scores", "patch_borders", "warm_start"}
 """Scripts that measure artifacts or weights that they are given; nothing of these is small."""
 SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in SHARED | GIVEN)
 

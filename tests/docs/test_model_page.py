@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-from lst_cli.patching.stream import Patches, TokenStream, since
 
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("lst_cli/model", "lst_cli/patching")
@@ -80,30 +74,6 @@ def test_named_tests_exist() -> None:
         assert (REPOSITORY / name).is_file(), name
 
 
-def test_the_strategy_of_the_walk_through_works_and_does_not_look_ahead() -> None:
+def test_the_strategy_of_the_walk_through_is_the_one_that_runs() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    room = {"TokenStream": TokenStream, "Patches": Patches, "since": since}
-    exec("from __future__ import annotations\n" + code, room)
-
-    @dataclass(frozen=True, kw_only=True)
-    class StreamOfIds(TokenStream):
-        tokens_T: NDArray[np.int32]
-
-    def cut(ids: str) -> Patches:
-        tokens = np.array([ord(letter) for letter in ids], np.int32)
-        speech = np.array([letter.islower() for letter in ids])
-        made: Patches = room["changes"](  # type: ignore[operator]
-            StreamOfIds(speech_T=speech, document_T=np.zeros(len(ids), int), tokens_T=tokens), 3
-        )
-        return made
-
-    ids = "SaaaaabbTXaab"
-    whole = cut(ids)
-    borders = [*np.flatnonzero(whole.opens_T), len(ids)]
-    patches = [ids[a:b] for a, b in itertools.pairwise(borders)]
-    assert patches == ["S", "aaa", "aa", "bb", "T", "X", "aa", "b"]
-    # Text, and the one patch that is full.
-    assert np.flatnonzero(whole.closes_T).tolist() == [0, 3, 8, 9]
-    for t in range(1, len(ids)):
-        begun = cut(ids[:t])
-        assert (begun.opens_T == whole.opens_T[:t]).all() and (begun.closes_T == whole.closes_T[:t]).all()
+    assert code.strip() == definitions()["Hazard.patch"]

@@ -12,12 +12,14 @@ import torch
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
 from lst_cli.model.model import SpeechTextModel, build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
-from lst_cli.model_artifact.card import MODEL, ModelCard, quantizer_entry, save_model
+from lst_cli.model_artifact.card import MODEL, ModelCard
+from lst_cli.model_artifact.save import quantizer_entry, save_model
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.text.tokenizer import TextTokenizer, fit
 from lst_cli.text.vocabulary import Vocabulary
 from lst_cli.units.features.mfcc_config import describe_mfcc
 from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
+from tests.model.rules import fitted_rules
 
 UNITS = 12
 TEXT = "the cat sat on a mat and the dog ran to a tree while birds sang in the sun"
@@ -85,11 +87,14 @@ def model_artifact(
 ) -> Artifact:
     """A whole model artifact."""
     quantizer = quantizer_artifact(store)
-    default = PatchingConfig(strategy="none" if config.local is None else "static", size=4)
+    chosen = patching or PatchingConfig(strategy="none" if config.local is None else "static", size=4)
+    fitted = fitted_rules(UNITS).get(chosen.strategy)
     card = ModelCard(
         architecture=config,
         vocabulary=vocabulary(),
-        patching=patching or default,
+        patching=chosen,
+        patching_rule=None if fitted is None else {"reference": "patching_rule/r/1", "fingerprint": "0" * 64},
+        fitted=fitted,
         quantizer=quantizer_entry(quantizer),
     )
 

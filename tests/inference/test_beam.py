@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from lst_cli.inference.beam import beam_search
 from lst_cli.inference.generate import Prompt, generate
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.model_artifact.card import LoadedModel, load_model
+from lst_cli.patching.strategies import FITTED, PatchingConfig
 from tests.inference.models import (
     UNITS,
     baseline_config,
@@ -97,9 +99,12 @@ def test_one_beam_is_greedy(tmp_path: Path, config: ModelConfig) -> None:
         assert one.context_positions > 0 and one.ended == other.ended
 
 
-@pytest.mark.parametrize("config", [baseline_config(), latent_config()], ids=["baseline", "lst"])
-def test_company_changes_nothing_and_scores_are_true(tmp_path: Path, config: ModelConfig) -> None:
-    loaded = load_model(model_artifact(Store(tmp_path), "m", config, random_model(config)))
+@pytest.mark.parametrize("strategy", ["none", "static", "random", *FITTED])
+def test_company_changes_nothing_and_scores_are_true(tmp_path: Path, strategy: Any) -> None:
+    config = baseline_config() if strategy == "none" else latent_config()
+    loaded = load_model(
+        model_artifact(Store(tmp_path), "m", config, random_model(config), PatchingConfig(strategy=strategy))
+    )
     some = prompts(5, 7)
     told: list[int] = []
     together = beam_search(
@@ -111,7 +116,7 @@ def test_company_changes_nothing_and_scores_are_true(tmp_path: Path, config: Mod
     from lst_cli.model.decode.decoding import DecodingState
 
     for prompt, found in zip(some, together, strict=True):
-        state = DecodingState(loaded.model, vocabulary(), 4, 1)
+        state = DecodingState(loaded.model, vocabulary(), loaded.card.rule, 1)
         state.feed(np.array([0]), [prompt.tokens])
         tokens = [*found.tokens, vocabulary().eos] if found.ended else found.tokens
         expected = torch.cat(state.score(np.array([0]), [np.array(tokens)])).sum()

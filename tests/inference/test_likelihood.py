@@ -17,7 +17,7 @@ from lst_cli.model.batch import make_batch
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.model_artifact.card import LoadedModel, load_model
 from lst_cli.patching.packed import Document, pack_documents
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import FITTED, PatchingConfig
 from tests.inference.models import (
     UNITS,
     baseline_config,
@@ -57,7 +57,7 @@ def alone(loaded: LoadedModel, prompt: np.ndarray, ending: np.ndarray) -> float:
     """One ending by one plain forward pass."""
     card = loaded.card
     document = Document(tokens=np.concatenate([prompt, ending]), loss_from=len(prompt))
-    packed = pack_documents([document], card.vocabulary, card.patching, card.cut)
+    packed = pack_documents([document], card.vocabulary, card.patcher, card.cut)
     batch = make_batch(packed, card.architecture, card.vocabulary, loaded.device)
     with torch.no_grad():
         return float(loaded.model.log_probability(batch).double().sum())
@@ -90,6 +90,8 @@ CASES = {
     "own-patch": (latent_config(cross_window=1), PatchingConfig(size=3)),
     "small-windows": (latent_config(cross_window=2, window=7), PatchingConfig(size=5)),
     "size-1": (latent_config(), PatchingConfig(size=1)),
+    "random": (latent_config(), PatchingConfig(strategy="random", size=3)),
+    **{name: (latent_config(), PatchingConfig(strategy=name)) for name in FITTED},  # type: ignore[arg-type]
     "no-layers": (NO_LAYERS, PatchingConfig(size=4)),
     "bypass": (latent_config(text="bypass"), PatchingConfig(size=4)),
     "bypass-small-windows": (latent_config(cross_window=2, window=7, text="bypass"), PatchingConfig(size=3)),

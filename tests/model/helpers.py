@@ -14,8 +14,9 @@ from lst_cli.model.batch import Batch, make_batch
 from lst_cli.model.model import SpeechTextModel, build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import PADDING, Document, Packed, pack_documents
-from lst_cli.patching.strategies import Cut, PatchingConfig
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
+from tests.model.rules import fitted_rules
 
 VOCABULARY = Vocabulary(pieces=20, units=11)
 CPU = torch.device("cpu")
@@ -55,6 +56,15 @@ def model(config: ModelConfig, seed: int = 0) -> SpeechTextModel:
     return build_model(config, VOCABULARY.size).eval()
 
 
+FITTED_RULES = fitted_rules(VOCABULARY.units)
+"""A rule for each strategy whose rule is learnt."""
+
+
+def patcher_for(cut: str, **config: Any) -> Patcher:
+    """A patcher that can cut in this way."""
+    return Patcher(PatchingConfig(**config), FITTED_RULES.get(cut))
+
+
 def document(rng: np.random.Generator, segments: Sequence[tuple[bool, int]], whole: bool = True) -> Document:
     """A document of (is speech, length) segments, with random words over the speech."""
     tokens: list[int] = []
@@ -88,14 +98,14 @@ def torn(rng: np.random.Generator, doc: Document) -> Document:
 
 
 def packed(
-    documents: Sequence[Document], config: PatchingConfig, cut: Cut | Sequence[Cut], pad: bool = True
+    documents: Sequence[Document], patcher: Patcher, cut: Cut | Sequence[Cut], pad: bool = True
 ) -> Packed:
     """Documents end to end, all cut in one way or each in its own."""
     cuts = [cut] * len(documents) if isinstance(cut, str) else cut
     each = [
-        pack_documents([item], VOCABULARY, config, of_item) for item, of_item in zip(documents, cuts, strict=True)
+        pack_documents([item], VOCABULARY, patcher, of_item) for item, of_item in zip(documents, cuts, strict=True)
     ]
-    batch = end_to_end(each) if len(set(cuts)) > 1 else pack_documents(documents, VOCABULARY, config, cuts[0])
+    batch = end_to_end(each) if len(set(cuts)) > 1 else pack_documents(documents, VOCABULARY, patcher, cuts[0])
     return batch.padded(**SIZES) if pad else batch
 
 

@@ -9,7 +9,7 @@ from torch.nn.attention.flex_attention import BlockMask
 
 from lst_cli.model import attention
 from lst_cli.model.attention import Spans, attend
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from tests.model.helpers import (
     BASELINE,
     CPU,
@@ -46,7 +46,7 @@ def test_attention_equals_a_dense_softmax_and_flex_attention(monkeypatch, querie
 @pytest.mark.parametrize("cut", ["static", "aligned"])
 def test_flex_attention_equals_attention_on_cpu_over_the_spans_of_a_batch(monkeypatch, cut):
     documents = [item for seed in range(5) for item in random_documents(seed)]
-    each = [packed([item], PatchingConfig(), cut, pad=False) for item in documents]
+    each = [packed([item], Patcher(PatchingConfig()), cut, pad=False) for item in documents]
     batch = batch_for(LST, end_to_end(each, empty=1).padded(700, 650))
     assert batch.local is not None
     generator = torch.Generator().manual_seed(0)
@@ -87,7 +87,7 @@ def test_block_mask_marks_whole_and_empty_blocks(monkeypatch, queries):
 @pytest.mark.parametrize(("config", "cut"), [(LST, "static"), (BASELINE, "none")], ids=["lst", "baseline"])
 def test_flex_attention_trains_under_autocast(monkeypatch, config, cut):
     """As on one GPU, where autocast keeps the residual stream in float32 and makes matrix products in bfloat16."""
-    made = packed(random_documents(0), PatchingConfig(), cut)
+    made = packed(random_documents(0), Patcher(PatchingConfig()), cut)
     found = []
     for flex in (False, True):
         monkeypatch.setattr(attention, "uses_flex", lambda device_type, flex=flex: flex)

@@ -15,7 +15,7 @@ from lst_cli.model.cost import Workload, forward_flops, memory, parameters, trai
 from lst_cli.model.model import build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.patching.packed import Document
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from tests.model.helpers import BASELINE, BYPASS, LOCAL, LST, VOCABULARY, batch_for, model, packed
 
 PAPER_VOCABULARY = 32_503
@@ -44,7 +44,7 @@ def test_counts_agree_with_torch_apart_from_attention(config):
     tokens = VOCABULARY.units_to_ids(torch.arange(120).numpy() % VOCABULARY.units)
     tokens[40:60] = 4  # text
     cut = "none" if config.local is None else "static"
-    batch = batch_for(config, packed([Document(tokens=tokens)], PatchingConfig(size=4), cut, pad=False))
+    batch = batch_for(config, packed([Document(tokens=tokens)], Patcher(PatchingConfig(size=4)), cut, pad=False))
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         net.logits(batch)
@@ -64,7 +64,7 @@ def test_attention_is_counted_by_the_keys_that_queries_see(config, cross_window)
         config = dataclasses.replace(config, local=local)
     tokens = np.full(4000, VOCABULARY.speech_start)
     cut = "none" if config.local is None else "static"
-    batch = batch_for(config, packed([Document(tokens=tokens)], PatchingConfig(size=4), cut, pad=False))
+    batch = batch_for(config, packed([Document(tokens=tokens)], Patcher(PatchingConfig(size=4)), cut, pad=False))
     positions = len(batch.position_P)
 
     def keys(spans: Spans) -> int:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lst_cli.patching.packed import IGNORE
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from tests.model.helpers import (
     BASELINE,
     LOCAL,
@@ -33,7 +33,7 @@ MINUTE = dataclasses.replace(
 )
 def test_gradients_by_finite_differences(config, cut):
     net = model(config).double()
-    batch = batch_for(net.config, packed(random_documents(0, n=2), PatchingConfig(size=3), cut, pad=False))
+    batch = batch_for(net.config, packed(random_documents(0, n=2), Patcher(PatchingConfig(size=3)), cut, pad=False))
     names, parameters = zip(*net.named_parameters(), strict=True)
 
     def loss(*values):
@@ -53,7 +53,7 @@ def test_it_learns_32_utterances_by_heart(config, cut):
     # Many begin alike, and nothing could tell which of them goes on: the first four tokens are no targets.
     documents = [dataclasses.replace(item, loss_from=5) for item in documents]
     net = model(config).train()
-    batch = batch_for(config, packed(documents, PatchingConfig(), cut, pad=False))
+    batch = batch_for(config, packed(documents, Patcher(PatchingConfig()), cut, pad=False))
     n = int((batch.targets_T != IGNORE).sum())
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 100)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lst_cli.model.layers import Block, CrossAttention
 from lst_cli.model.model import Latent
 from lst_cli.patching.packed import Document, Packed
-from lst_cli.patching.strategies import Cut, PatchingConfig
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from tests.model.helpers import BASELINE, LST, NO_LAYERS, OWN_PATCH, document, logits, model, packed
 
 Keys = Sequence[Sequence[int]]
@@ -102,7 +102,7 @@ def test_the_formulas_give_the_logits(config, cut: Cut):
     rng = np.random.default_rng(3)
     doc = document(rng, [(True, 10), (False, 3), (True, 0), (True, 6)])
     doc = Document(tokens=doc.tokens[2:], words=doc.words[2:])  # begins inside a run of speech
-    batch = packed([doc], PatchingConfig(size=3), "none" if config is BASELINE else cut, pad=False)
+    batch = packed([doc], Patcher(PatchingConfig(size=3)), "none" if config is BASELINE else cut, pad=False)
     with torch.no_grad():
         if isinstance(net, Latent):
             h_TL = latent_states(net, batch)

@@ -15,7 +15,7 @@ from lst_cli.model.layout import local_part
 from lst_cli.model.loss import CHUNK, token_loss
 from lst_cli.model.model import Latent, build_model
 from lst_cli.patching.packed import IGNORE, Document
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from tests.model.helpers import (
     BASELINE,
     BYPASS,
@@ -49,7 +49,7 @@ def test_packed_equals_unpacked(config, cut, seed):
     cuts = ["none" if config is BASELINE else cut] * len(documents)
     if "mixed" in cuts:
         cuts = ["static", "aligned", "static", "aligned", "none"]
-    patching = PatchingConfig(silence="merged" if seed else "separate")
+    patching = Patcher(PatchingConfig(silence="merged" if seed else "separate"))
     each = [packed([item], patching, of_item, pad=False) for item, of_item in zip(documents, cuts, strict=True)]
     alone = torch.cat([logits(net, item) for item in each])
     tokens = len(alone)
@@ -70,8 +70,8 @@ def test_one_token_patches_without_local_layers_are_the_baseline():
     latent, baseline = model(NO_LAYERS, seed=1), model(BASELINE, seed=2)
     baseline.load_state_dict(latent.state_dict())
     for batch in (
-        packed(random_documents(5), PatchingConfig(), "none", pad=False),
-        packed(random_documents(6), PatchingConfig(size=1), "static", pad=False),
+        packed(random_documents(5), Patcher(PatchingConfig()), "none", pad=False),
+        packed(random_documents(6), Patcher(PatchingConfig(size=1)), "static", pad=False),
     ):
         assert torch.equal(logits(latent, batch), logits(baseline, batch))
 
@@ -81,7 +81,7 @@ def test_targets_are_told_apart_by_modality():
     spoken = [words.t_marker, 5, 6, words.s_marker, *words.units_to_ids(np.array([1, 2])), words.t_marker, 7, words.eos]
     documents = [Document(tokens=np.array(ids, np.int32)) for ids in ([words.t_marker, 5, words.eos], spoken)]
     for config, cut in ((LST, "static"), (BASELINE, "none")):
-        batch = batch_for(config, packed(documents, PatchingConfig(), cut).padded(192, 192))
+        batch = batch_for(config, packed(documents, Patcher(PatchingConfig()), cut).padded(192, 192))
         found = [TargetModality(m).name for m in batch.modality_T[batch.targets_T != IGNORE].tolist()]
         text, mixed = ["TEXT_ONLY"] * 2, "TEXT_WITH_SPEECH"
         assert found == [*text, mixed, mixed, mixed, "SPEECH", "SPEECH", mixed, mixed, mixed]
@@ -127,7 +127,7 @@ def test_parts_that_do_not_fit_are_refused():
 
 def test_log_probabilities_are_those_of_the_targets():
     net = model(LST)
-    batch = batch_for(LST, packed(random_documents(2), PatchingConfig(), "static"))
+    batch = batch_for(LST, packed(random_documents(2), Patcher(PatchingConfig()), "static"))
     with torch.no_grad():
         loss, log_p_TV = net(batch), net.logits(batch).log_softmax(-1)
     found_T = net.log_probability(batch)

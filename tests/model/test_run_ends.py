@@ -12,7 +12,7 @@ import torch
 
 from lst_cli.model.model import SpeechTextModel
 from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
-from lst_cli.patching.strategies import Cut, PatchingConfig
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from lst_cli.patching.stream import TokenStream, since
 from tests.model.helpers import LOCAL, LST, VOCABULARY, batch_for, model
 
@@ -41,7 +41,7 @@ def loss_by_place(cuts: Sequence[Cut], boundaries: str, silence: str = "separate
     """Train with the cuts in turn; mean loss (nats) of 'goes on or ends' after the 1st, 2nd, … token of a patch."""
     local = dataclasses.replace(LOCAL, encoder_layers=1, decoder_layers=1, window=16, cross_window=1)
     net = model(dataclasses.replace(LST, layers=1, local=local)).train()
-    config = PatchingConfig(size=SIZE, boundaries=boundaries, silence=silence)  # type: ignore[arg-type]
+    config = Patcher(PatchingConfig(size=SIZE, boundaries=boundaries, silence=silence))  # type: ignore[arg-type]
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
     for step in range(120):
         document = runs(step, 512)
@@ -55,9 +55,9 @@ def loss_by_place(cuts: Sequence[Cut], boundaries: str, silence: str = "separate
 
 def _by_place(net: SpeechTextModel, packed: Packed) -> np.ndarray:
     loss_T = -net.log_probability(batch_for(net.config, packed)).numpy()
-    speech_T = VOCABULARY.is_speech(packed.tokens_T)
-    place_T = since(TokenStream(speech_T=speech_T, document_T=packed.document_T).run_starts()) % SIZE
-    counts_T = speech_T & (packed.targets_T != IGNORE)
+    stream = TokenStream(unit_T=VOCABULARY.speech_units(packed.tokens_T), document_T=packed.document_T)
+    place_T = since(stream.run_starts()) % SIZE
+    counts_T = stream.speech_T & (packed.targets_T != IGNORE)
     return np.array([loss_T[counts_T & (place_T == place)].mean() for place in range(SIZE)])
 
 

@@ -9,7 +9,7 @@ import torch
 from lst_cli.model import attention
 from lst_cli.model.batch import StagedBatch, make_batch
 from lst_cli.model.upload import Upload
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from tests.model.helpers import BASELINE, BYPASS, CPU, LST, VOCABULARY, Copies, model, packed, random_documents
 
 
@@ -35,7 +35,7 @@ def test_a_buffer_holds_every_array_and_can_be_filled_again():
 )
 def test_a_training_step_is_one_copy_and_reads_nothing_back(monkeypatch, config, cut):
     """The meta device stands for a GPU, with its block masks: whatever needs a value of a tensor is an error there."""
-    made = packed(random_documents(3), PatchingConfig(), cut)
+    made = packed(random_documents(3), Patcher(PatchingConfig()), cut)
     on_cpu = make_batch(made, config, VOCABULARY, CPU)
     monkeypatch.setattr(attention, "uses_flex", lambda device_type: device_type == "meta")
     # What the compiled kernel gives is a tensor of the queries' shape that depends on all three.

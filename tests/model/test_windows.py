@@ -12,7 +12,7 @@ from lst_cli.model.architectures import architecture
 from lst_cli.model.layout import DocumentAxis, closed_patches, patch_tokens
 from lst_cli.model.model import Latent
 from lst_cli.patching.packed import Document
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from tests.model.helpers import (
     LOCAL,
     LST,
@@ -25,7 +25,7 @@ from tests.model.helpers import (
 
 
 def test_windows_are_honoured():
-    batch = packed(random_documents(3), PatchingConfig(size=3), "static", pad=False)
+    batch = packed(random_documents(3), Patcher(PatchingConfig(size=3)), "static", pad=False)
     low, high = DocumentAxis.of(batch.document_T).causal(window=6)
     assert ((high - low + 1) <= 6).all() and (batch.document_T[low] == batch.document_T[high]).all()
     rows_P = DocumentAxis.of(batch.document_P)
@@ -47,7 +47,7 @@ def test_the_papers_windows_hold_512():
     local = architecture("lst_1b").local
     assert local is not None and local.window == local.cross_window == 512 and local.pooled_patches == 1
     documents = [Document(tokens=np.full(2500, VOCABULARY.speech_start))] * 2
-    batch = packed(documents, PatchingConfig(), "static", pad=False)
+    batch = packed(documents, Patcher(PatchingConfig()), "static", pad=False)
     rows_P = DocumentAxis.of(batch.document_P)
     place_T = DocumentAxis.of(batch.document_T).position
     low, high = DocumentAxis.of(batch.document_T).causal(local.window)
@@ -68,7 +68,7 @@ def test_nothing_comes_from_outside_of_the_windows(reach):
     batches = []
     for unit in (0, 5):
         tokens[t] = VOCABULARY.speech_start + unit
-        batches.append(packed([Document(tokens=tokens.copy())], PatchingConfig(size=4), "static", pad=False))
+        batches.append(packed([Document(tokens=tokens.copy())], Patcher(PatchingConfig(size=4)), "static", pad=False))
     with torch.no_grad():
         (before_TL, before_PD), (after_TL, after_PD) = (net.encoded(batch_for(net.config, batch)) for batch in batches)
     moved_T, moved_P = (before_TL != after_TL).any(1), (before_PD != after_PD).any(1)

@@ -15,8 +15,10 @@ from lst_cli.model.batch import make_batch
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.model_artifact.card import load_model, read_card
 from lst_cli.patching.packed import Document, pack_documents
-from lst_cli.patching.strategies import PatchingConfig
-from tests.inference.models import baseline_config, latent_config, model_artifact, random_model, vocabulary
+from lst_cli.patching.strategies import FITTED, Patcher, PatchingConfig
+from lst_cli.patching.stream import TokenStream
+from tests.inference.models import UNITS, baseline_config, latent_config, model_artifact, random_model, vocabulary
+from tests.model.rules import fitted_rules
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_round_trip_gives_equal_logits(tmp_path: Path, config: ModelConfig) -> N
     tokens = np.array([words.s_marker, *range(words.speech_start, words.speech_start + 9), words.eos], np.int32)
     card = loaded.card
     assert card.architecture == config and card.vocabulary == words
-    packed = pack_documents([Document(tokens=tokens)], words, card.patching, card.cut)
+    packed = pack_documents([Document(tokens=tokens)], words, card.patcher, card.cut)
     batch = make_batch(packed, config, words, loaded.device)
     with torch.no_grad():
         assert torch.equal(loaded.model.logits(batch), model.logits(batch))
@@ -48,6 +50,31 @@ def test_inference_is_static(tmp_path: Path, strategy: str) -> None:
     patching = PatchingConfig(strategy=strategy, size=6)  # type: ignore[arg-type]
     card = read_card(model_artifact(Store(tmp_path), "m", config, random_model(config), patching))
     assert card.cut == "static" and card.patching == patching
+
+
+@pytest.mark.parametrize("strategy", ["random", *FITTED])
+def test_a_rule_without_an_aligner_is_that_of_inference_too(tmp_path: Path, strategy: str) -> None:
+    config = latent_config()
+    patching = PatchingConfig(strategy=strategy)  # type: ignore[arg-type]
+    artifact = model_artifact(Store(tmp_path), "m", config, random_model(config), patching)
+    card = read_card(artifact)
+    assert card.cut == strategy
+    assert (artifact.path / "patching_rule.safetensors").is_file() == (strategy in FITTED)
+    stream = TokenStream(unit_T=np.random.default_rng(0).integers(0, UNITS, 200), document_T=np.zeros(200, int))
+    own = Patcher(patching, fitted_rules(UNITS).get(strategy)).patch(stream, card.cut)
+    assert (card.patcher.patch(stream, card.cut).opens_T == own.opens_T).all()
+    assert (card.rule.patch(stream).closes_T == own.closes_T).all()
+
+
+@pytest.mark.parametrize("strategy", list(FITTED))
+def test_a_damaged_rule_is_named(tmp_path: Path, strategy: str) -> None:
+    config = latent_config()
+    patching = PatchingConfig(strategy=strategy)  # type: ignore[arg-type]
+    artifact = model_artifact(Store(tmp_path), "m", config, random_model(config), patching)
+    path = artifact.file("patching_rule.safetensors")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="not a patching rule"):
+        load_model(artifact)
 
 
 def test_a_baseline_has_no_patches(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lst_cli.patching.packed import IGNORE, PADDING, Document, pack_documents
-from lst_cli.patching.strategies import PatchingConfig, aligned_probability, drawn_cut, inference_cut, patch
+from lst_cli.patching.strategies import Patcher, PatchingConfig, aligned_probability, drawn_cut, inference_cut
 from lst_cli.patching.stream import TokenStream
 from lst_cli.text.vocabulary import Vocabulary
 
@@ -23,7 +23,8 @@ TOKENS = st.lists(
 
 def stream_of(tokens) -> TokenStream:
     speech, opens, words = (np.array(column) for column in zip(*tokens, strict=True))
-    return TokenStream(speech_T=speech, document_T=np.cumsum(opens), word_T=np.where(speech, words, -1))
+    unit_T, word_T = np.where(speech, words + 1, -1), np.where(speech, words, -1)
+    return TokenStream(unit_T=unit_T, document_T=np.cumsum(opens), word_T=word_T)
 
 
 def runs(stream: TokenStream) -> list[list[int]]:
@@ -48,7 +49,7 @@ def patches_of(opens_T) -> list[list[int]]:
 @given(tokens=TOKENS, size=st.integers(1, 5))
 def test_static_patches(tokens, size):
     stream = stream_of(tokens)
-    cut = patch(stream, PatchingConfig(size=size), "static")
+    cut = Patcher(PatchingConfig(size=size)).patch(stream, "static")
     expected = [run[i : i + size] for run in runs(stream) for i in range(0, len(run), size)]
     assert patches_of(cut.opens_T) == expected
     for tokens_of_patch in expected:
@@ -59,7 +60,7 @@ def test_static_patches(tokens, size):
 @given(tokens=TOKENS)
 def test_aligned_patches_fall_on_word_borders(tokens):
     stream = stream_of(tokens)
-    cut = patch(stream, PatchingConfig(), "aligned")
+    cut = Patcher(PatchingConfig()).patch(stream, "aligned")
     expected = []
     for run in runs(stream):
         expected.append([run[0]])
@@ -75,7 +76,7 @@ def test_aligned_patches_fall_on_word_borders(tokens):
 @given(tokens=TOKENS)
 def test_merged_silence_joins_the_word_before_or_the_first_word(tokens):
     stream = stream_of(tokens)
-    cut = patch(stream, PatchingConfig(silence="merged"), "aligned")
+    cut = Patcher(PatchingConfig(silence="merged")).patch(stream, "aligned")
     expected = []
     for run in runs(stream):
         spoken = [stream.word_T[t] for t in run if stream.word_T[t] >= 0]
@@ -91,15 +92,15 @@ def test_merged_silence_joins_the_word_before_or_the_first_word(tokens):
 
 @given(tokens=TOKENS)
 def test_given_boundaries_close_every_patch_with_its_last_token(tokens):
-    cut = patch(stream_of(tokens), PatchingConfig(boundaries="given", size=3), "static")
+    cut = Patcher(PatchingConfig(boundaries="given", size=3)).patch(stream_of(tokens), "static")
     last = [tokens_of_patch[-1] for tokens_of_patch in patches_of(cut.opens_T)]
     assert np.flatnonzero(cut.closes_T).tolist() == last
 
 
 def test_aligned_needs_an_alignment():
-    stream = TokenStream(speech_T=np.ones(3, dtype=bool), document_T=np.zeros(3, dtype=int))
+    stream = TokenStream(unit_T=np.ones(3, dtype=int), document_T=np.zeros(3, dtype=int))
     with pytest.raises(ValueError, match="needs the words"):
-        patch(stream, PatchingConfig(), "aligned")
+        Patcher(PatchingConfig()).patch(stream, "aligned")
 
 
 def test_the_curriculum_goes_in_thirds():
@@ -123,7 +124,7 @@ def test_packed_documents_predict_each_token_after_the_first_once(lengths, loss_
     for length in lengths:
         documents.append(Document(tokens=np.arange(token, token + length) % VOCABULARY.size, loss_from=loss_from))
         token += length
-    packed = pack_documents(documents, VOCABULARY, PatchingConfig(size=2), "static")
+    packed = pack_documents(documents, VOCABULARY, Patcher(PatchingConfig(size=2)), "static")
     start = 0
     for number, document in enumerate(documents):
         stop = start + len(document.tokens)

@@ -152,3 +152,15 @@ def test_the_bpe_row_is_a_baseline_that_reads_pieces_made_for_it() -> None:
     assert made < rows["bpe"][0]
     for line in lines:
         parse(line)
+
+
+@needs_make
+@pytest.mark.parametrize("rule", ["hazard", "entropy"])
+def test_a_row_with_a_learnt_rule_fits_it_first(rule: str) -> None:
+    lines = _lst_lines("models", f"ROWS={rule} static", makefile="recipes/tables.mk")
+    fitted = next(index for index, line in enumerate(lines) if f" patching fit {rule} " in line)
+    rows = {_named(line): (index, line) for index, line in enumerate(lines) if " pretrain " in line}
+    assert f"--patching-rule patching_rule/{rule}" in rows[rule][1] and "--patching-rule" not in rows["static"][1]
+    assert fitted < rows[rule][0]
+    for line in lines:
+        parse(line)

@@ -15,7 +15,7 @@ from lst_cli.model import attention
 from lst_cli.model.batch import Batch, make_batch
 from lst_cli.model.model import SpeechTextModel
 from lst_cli.model.model_config import ModelConfig
-from lst_cli.patching.strategies import Cut, PatchingConfig
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from lst_cli.training.engine.families import compile_layers
 from tests.model.helpers import BASELINE, CPU, LST, VOCABULARY, document, model, packed
 
@@ -27,7 +27,7 @@ def batch(seed: int, config: ModelConfig, cut: Cut) -> Batch:
         document(rng, [(True, int(rng.integers(3, 40))), (False, int(rng.integers(2, 20)))])
         for _ in range(int(rng.integers(3, 9)))
     ]
-    return make_batch(packed(documents, PatchingConfig(), cut, pad=False), config, VOCABULARY, CPU)
+    return make_batch(packed(documents, Patcher(PatchingConfig()), cut, pad=False), config, VOCABULARY, CPU)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def epoch(net: SpeechTextModel, config: ModelConfig, cut: Cut) -> int:
         speech = [VOCABULARY.units_to_ids(rng.integers(0, 11, n)).astype(np.int32) for n in (length, 20, 15)]
         prompt_T = np.concatenate([[VOCABULARY.s_marker], speech[0]]).astype(np.int32)
         questions = [Question(prompt_T=prompt_T, endings=(speech[1], speech[2]))] * 3
-        card = SimpleNamespace(cut=cut, vocabulary=VOCABULARY, patching=PatchingConfig(), architecture=config)
+        card = SimpleNamespace(cut=cut, vocabulary=VOCABULARY, patcher=Patcher(PatchingConfig()), architecture=config)
         with torch.inference_mode():
             score(net, card, questions, CPU)
     return counters["stats"]["unique_graphs"]

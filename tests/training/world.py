@@ -85,7 +85,7 @@ def _centroids(draft: Draft) -> None:
         "mean": np.zeros(4, np.float32),
         "scale": np.ones(4, np.float32),
     }
-    save_file(arrays, draft.path / "centroids.safetensors")
+    save_file(arrays, draft.path / "centroids.safetensors", metadata={"features": '{"kind": "mfcc"}'})
 
 
 def _info(modality: str) -> ShardInfo:

@@ -197,6 +197,10 @@ def show(
     html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Where the audio is, if the lineage does not tell.")] = None,
     patch_size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch.")] = 4,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="patching_rule/NAME, whose patches the page shows too; repeatable."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show the words of utterances with their tokens, times and confidence."""
@@ -210,8 +214,10 @@ def show(
     if html is not None:
         from lst_cli.artifacts.parquet import write_bytes_atomic
         from lst_cli.patching.strategies import PatchingConfig
+        from lst_cli.patching_rules.rule_artifact import find_rules
 
-        write_bytes_atomic(html, render(choice, PatchingConfig(size=patch_size)).encode())
+        page = render(choice, PatchingConfig(size=patch_size), find_rules(artifacts, rules or []))
+        write_bytes_atomic(html, page.encode())
         say(f"wrote {html}")
         return
     tables = {row.id: list(zip(row.words, row.starts_W, row.ends_W, row.scores_W, strict=True)) for row in choice.rows}

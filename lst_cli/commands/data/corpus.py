@@ -59,7 +59,7 @@ def synth(
     voice: Annotated[
         list[str],
         typer.Option(
-            help="[ENGINE:]VOICE[#SPEAKER][@PITCH[xTEMPO]] (docs/corpus.md); if repeated, one is drawn per line."
+            help="\\[ENGINE:]VOICE\\[#SPEAKER]\\[@PITCH\\[xTEMPO]] (docs/corpus.md). Repeated: one is drawn a line."
         ),
     ],
     lines: Annotated[Path | None, typer.Argument(help="A text file of lines TEXT or ID<TAB>TEXT.")] = None,

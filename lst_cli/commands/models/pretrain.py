@@ -66,6 +66,14 @@ SpeechBpe = Annotated[
         autocompletion=completing("speech_bpe"),
     ),
 ]
+PatchingRule = Annotated[
+    str | None,
+    typer.Option(
+        help="patching_rule/NAME, for patching.strategy hazard or entropy.",
+        rich_help_panel=_MODEL,
+        autocompletion=completing("patching_rule"),
+    ),
+]
 Init = Annotated[
     str | None,
     typer.Option(
@@ -117,6 +125,7 @@ def pretrain(
     tokenizer: Tokenizer = None,
     quantizer: Quantizer = None,
     speech_bpe: SpeechBpe = None,
+    patching_rule: PatchingRule = None,
     init: Init = None,
     valid_shards: ValidShards = None,
     stories: StoryFiles = None,
@@ -145,7 +154,7 @@ def pretrain(
         loaded = dataclasses.replace(loaded, model=source.section(loaded.model))
     resolved = resolve(loaded)
     inputs = dataclasses.replace(
-        _find_inputs(artifacts, shards, text_shards, valid_shards, tokenizer, quantizer, speech_bpe),
+        _find_inputs(artifacts, shards, text_shards, valid_shards, tokenizer, quantizer, speech_bpe, patching_rule),
         stories=_read_stories(artifacts, stories, stories_tokens),
         init=source,
     )
@@ -204,12 +213,14 @@ def _find_inputs(
     tokenizer: str | None,
     quantizer: str | None,
     speech_bpe: str | None,
+    patching_rule: str | None,
 ) -> PretrainInputs:
     """The artifacts that are named, and those inherited from the shards."""
+    from lst_cli.patching_rules.rule_artifact import PATCHING_RULE
     from lst_cli.shards.schema import SHARDS
     from lst_cli.text.speech_bpe import SPEECH_BPE
     from lst_cli.text.tokenizer import TEXT_TOKENIZER
-    from lst_cli.training.inherited import check_speech_bpe, named_or_inherited
+    from lst_cli.training.inherited import check_same_units, named_or_inherited
     from lst_cli.training.pretrain_inputs import PretrainInputs
     from lst_cli.units.quantizer.codebook import QUANTIZER
 
@@ -221,9 +232,12 @@ def _find_inputs(
         tokenizer=named_or_inherited(artifacts, tokenizer, TEXT_TOKENIZER, speech, "--tokenizer"),
         quantizer=named_or_inherited(artifacts, quantizer, QUANTIZER, speech, "--quantizer"),
         speech_bpe=artifacts.find(speech_bpe, SPEECH_BPE) if speech_bpe is not None else None,
+        patching_rule=artifacts.find(patching_rule, PATCHING_RULE) if patching_rule is not None else None,
     )
     if inputs.speech_bpe is not None:
-        check_speech_bpe(artifacts, inputs.speech_bpe, inputs.quantizer)
+        check_same_units(artifacts, inputs.speech_bpe, inputs.quantizer, "--speech-bpe", "lst shards bpe")
+    if inputs.patching_rule is not None:
+        check_same_units(artifacts, inputs.patching_rule, inputs.quantizer, "--patching-rule", "lst patching fit")
     return inputs
 
 
@@ -245,7 +259,7 @@ def _print_plan(config: PretrainConfig, inputs: PretrainInputs, machine: Machine
     from lst_cli.training.pretrain_inputs import open_sources
 
     sources, speech = open_sources(config, inputs)
-    plan = make_plan(config, sources, speech, machine, initial=inputs.init is not None)
+    plan = make_plan(config, sources, speech, inputs.fitted_rule, machine, initial=inputs.init is not None)
     if json:
         print_json({**dataclasses.asdict(plan), "machine": dataclasses.asdict(machine)})
     else:

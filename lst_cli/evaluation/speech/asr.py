@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
 from lst_cli.evaluation.scores import context_ratio
 from lst_cli.inference.transcription import Transcript, asr_prompt, transcribe_units
+from lst_cli.patching.packed import Document, pack_documents
 from lst_cli.units.frames import RATE_HZ
 
 if TYPE_CHECKING:
@@ -67,14 +68,14 @@ def _compare(
 ) -> Recognised:
     said, recognised = normalise(reference), normalise(transcript.text)
     prompt = asr_prompt(loaded.speech, units)
-    ids = len(loaded.speech.encode(units))
-    size = loaded.card.patching.size if loaded.card.cut == "static" else 1
+    card = loaded.card
+    packed = pack_documents([Document(tokens=prompt.tokens)], card.vocabulary, card.patcher, card.cut)
     return Recognised(
         id=name,
         reference=reference,
         transcript=transcript,
         units=len(units),
-        context=len(prompt.tokens) - ids + -(-ids // size),
+        context=len(packed.document_P),
         words=count_errors(said, recognised, "words"),
         characters=count_errors(said, recognised, "characters"),
     )

@@ -1,8 +1,8 @@
 """Incremental decoding: feed tokens, get what comes next; the global transformer runs once per closed patch.
 
 Many sequences are decoded side by side, each at its own place in its own patch. Feeding a prompt, one sampled token
-or a whole continuation is the same operation. Patches are static, and closed as under causal boundaries: a token that
-is not yet known can't close a patch.
+or a whole continuation is the same operation. Patches are cut by a rule that looks at the past alone, and closed as
+under causal boundaries: a token that is not yet known can't close a patch.
 
 The host works out what goes where and sends it in one copy. On a GPU a step of one token a row is replayed as a CUDA
 graph (:mod:`lst_cli.model.decode.step_graph`).
@@ -27,6 +27,8 @@ from lst_cli.model.decode.step_graph import Outputs, Recorder, StepGraphs, cuda_
 from lst_cli.model.loss import log_probabilities
 from lst_cli.model.model import Baseline, Latent, SpeechTextModel
 from lst_cli.model.upload import Sent, Upload
+from lst_cli.patching.static import Static
+from lst_cli.patching.stream import Rule
 from lst_cli.text.vocabulary import Vocabulary
 
 Ints = NDArray[np.integer]
@@ -39,17 +41,18 @@ class DecodingState:
         self,
         model: SpeechTextModel,
         vocabulary: Vocabulary,
-        patch_size: int,
+        rule: Rule,
         rows: int,
         recorder: Recorder | None = None,
     ) -> None:
         """Start with rows that were fed nothing.
 
+        :param rule: cuts speech into patches; a baseline has none of more than one token.
         :param recorder: records steps, to replay them; by default CUDA graphs on a GPU, and nothing on a CPU.
         """
         self.model = model
         self.vocabulary = vocabulary
-        self.patch_size = 1 if isinstance(model, Baseline) else patch_size
+        self.rule: Rule = Static(1) if isinstance(model, Baseline) else rule
         self.rows = rows
         self.global_positions = 0
         """Positions that the global transformer has computed so far, over all rows."""
@@ -57,7 +60,7 @@ class DecodingState:
         local = model.config.local
         self._progress = RowProgress(
             vocabulary,
-            self.patch_size,
+            self.rule,
             local.pooled_patches if local else 1,
             rows,
             bypass=local is not None and local.text == "bypass",
@@ -65,7 +68,7 @@ class DecodingState:
         if recorder is None and self._device.type == "cuda":
             recorder = cuda_recorder()
         self.graphs = StepGraphs(recorder) if recorder is not None else None
-        self._caches = ModelCaches(model, self.patch_size, rows)
+        self._caches = ModelCaches(model, self.rule.longest, rows)
         self._final_BL: Tensor | None = None
         """State of each row's last token."""
 
@@ -109,7 +112,7 @@ class DecodingState:
     def select(self, rows: Ints) -> DecodingState:
         """A new state with copies of the given rows, in this order; for beams and for prompts that are shared."""
         recorder = self.graphs.recorder if self.graphs is not None else None
-        chosen = DecodingState(self.model, self.vocabulary, self.patch_size, len(rows), recorder)
+        chosen = DecodingState(self.model, self.vocabulary, self.rule, len(rows), recorder)
         chosen._progress = self._progress.select(rows)
         upload = Upload()
         number = upload.add(rows)

@@ -26,10 +26,10 @@ Step: TypeAlias = Callable[[Sent, Tensor], Tensor]
 class ModelCaches:
     """Everything that a model keeps of its rows."""
 
-    def __init__(self, model: SpeechTextModel, patch_size: int, rows: int) -> None:
+    def __init__(self, model: SpeechTextModel, longest_patch: int, rows: int) -> None:
         """Start empty."""
         self._model = model
-        self._patch_size = patch_size
+        self._longest_patch = longest_patch
         self._rows = rows
         self.token_room = self.patch_room = 0
         """Places for tokens in the local layers and for patches, in each row."""
@@ -45,7 +45,7 @@ class ModelCaches:
 
     def select(self, row_R: Tensor) -> ModelCaches:
         """A copy of the given rows, in this order."""
-        chosen = ModelCaches(self._model, self._patch_size, len(row_R))
+        chosen = ModelCaches(self._model, self._longest_patch, len(row_R))
         chosen.token_room, chosen.patch_room = self.token_room, self.patch_room
         chosen._pooled, chosen._outputs = self._pooled.select(row_R), self._outputs.select(row_R)
         for name in ("_global", "_encoder", "_gather", "_decoder", "_spread"):
@@ -134,7 +134,7 @@ class ModelCaches:
         """Vectors of the newly closed patches, from the states of their tokens."""
         local, text = np.flatnonzero(feed.local_M), np.flatnonzero(~feed.local_M)
         row_M, first_M, last_M = feed.row_M[local], feed.first_M[local], feed.last_M[local]
-        longest = self._patch_size if static else int((last_M - first_M).max(initial=0)) + 1
+        longest = self._longest_patch if static else int((last_M - first_M).max(initial=0)) + 1
         inside_MS = np.arange(longest) <= (last_M - first_M)[:, None]
         k = model.encoder.queries
         queries = Queries.stage(

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.patching.static import static
-from lst_cli.patching.stream import TokenStream
+from lst_cli.patching.stream import Patches, Rule, TokenStream
 from lst_cli.text.vocabulary import Vocabulary
 
 Ints = NDArray[np.integer]
@@ -97,14 +96,14 @@ class DecodingFeed:
 class RowProgress:
     """How far each row has come."""
 
-    def __init__(self, vocabulary: Vocabulary, patch_size: int, cross_window: int, rows: int, *, bypass: bool) -> None:
+    def __init__(self, vocabulary: Vocabulary, rule: Rule, cross_window: int, rows: int, *, bypass: bool) -> None:
         """Start with rows that were fed nothing.
 
         :param cross_window: patches that the queries of a patch reach.
         :param bypass: whether text goes round the local layers.
         """
         self._vocabulary = vocabulary
-        self._patch_size = patch_size
+        self._rule = rule
         self._cross_window = cross_window
         self._bypass = bypass
         self.tokens_B = np.zeros(rows, dtype=np.int64)
@@ -114,15 +113,17 @@ class RowProgress:
         """Closed patches."""
         self._open_B = np.zeros(rows, dtype=np.int64)
         """Tokens since the last closed patch."""
+        self._recent_BK = np.full((rows, rule.context + rule.longest), -1, dtype=np.int32)
+        """Units of each row's last tokens, -1 for text: the open patch, and what the rule looks at before it."""
         self._first_BM = np.zeros((rows, 64), dtype=np.int64)
         """First token of each patch, as a place."""
 
     def select(self, rows: Ints) -> RowProgress:
         """A copy of the given rows."""
         chosen = RowProgress(
-            self._vocabulary, self._patch_size, self._cross_window, len(rows), bypass=self._bypass
+            self._vocabulary, self._rule, self._cross_window, len(rows), bypass=self._bypass
         )
-        for name in ("tokens_B", "locals_B", "patches_B", "_open_B", "_first_BM"):
+        for name in ("tokens_B", "locals_B", "patches_B", "_open_B", "_recent_BK", "_first_BM"):
             setattr(chosen, name, getattr(self, name)[rows])
         return chosen
 
@@ -133,13 +134,7 @@ class RowProgress:
         open_R = self._open_B[rows]
         length_R = open_R + count_R
         begin_R = np.cumsum(length_R) - length_R
-        row_T = np.repeat(np.arange(len(rows)), length_R)
-        place_T = np.arange(len(row_T)) - begin_R[row_T]
-        new_T = place_T >= open_R[row_T]
-        # Only speech leaves a patch open, so the tokens of an open patch are speech tokens.
-        speech_T = np.ones(len(row_T), dtype=np.bool_)
-        speech_T[new_T] = self._vocabulary.is_speech(ids_N)
-        patches = static(TokenStream(speech_T=speech_T, document_T=row_T), self._patch_size)
+        patches, speech_T, row_T, new_T = self._cut(rows, ids_N, count_R)
         opened_T = np.cumsum(patches.opens_T)
         patch_T = self.patches_B[rows][row_T] + opened_T - opened_T[begin_R][row_T]
         local_T = speech_T if self._bypass else np.ones(len(row_T), dtype=np.bool_)
@@ -175,6 +170,30 @@ class RowProgress:
             token_M=(np.cumsum(new_T) - 1)[last],
             final_R=np.cumsum(count_R) - 1,
         )
+
+    def _cut(
+        self, rows: Ints, ids_N: Ints, count_R: Ints
+    ) -> tuple[Patches, NDArray[np.bool_], Ints, NDArray[np.bool_]]:
+        """Cut the open patches and the new tokens, and note the units of these.
+
+        :returns: the patches; which tokens are speech tokens; the row of each; which are new.
+        """
+        recent = self._recent_BK.shape[1]
+        row_T = np.repeat(np.arange(len(rows)), recent + count_R)
+        begin_R = np.cumsum(recent + count_R) - recent - count_R
+        place_T = np.arange(len(row_T)) - begin_R[row_T]
+        new_T = place_T >= recent
+        unit_T = np.empty(len(row_T), np.int32)
+        unit_T[~new_T] = self._recent_BK[rows].ravel()
+        unit_T[new_T] = self._vocabulary.speech_units(ids_N)
+        self._recent_BK[rows] = unit_T[(begin_R + count_R)[:, None] + np.arange(recent)]
+        past_T = place_T - (recent - self._open_B[rows])[row_T]
+        patches = self._rule.patch(
+            TokenStream(unit_T=unit_T, document_T=row_T, resumes_T=past_T == 0, new_T=new_T)
+        )
+        kept_T = past_T >= 0
+        kept = Patches(opens_T=patches.opens_T[kept_T], closes_T=patches.closes_T[kept_T])
+        return kept, unit_T[kept_T] >= 0, row_T[kept_T], new_T[kept_T]
 
     def _note_first(self, row_M: Ints, patch_M: Ints, first_M: Ints) -> None:
         need = int(patch_M.max(initial=0)) + 1

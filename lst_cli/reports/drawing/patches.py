@@ -5,46 +5,19 @@ Legend: T speech tokens, P patches, W words, L lengths in tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.alignment.kinds import ALIGNMENT_FILE, alignment_schema
-from lst_cli.artifacts import Artifact
-from lst_cli.artifacts.parquet import open_parquet
-from lst_cli.errors import UserError
-from lst_cli.patching.strategies import Cut, PatchingConfig, patch
-from lst_cli.patching.stream import Patches, TokenStream
-from lst_cli.units.tokens import Tokens
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from lst_cli.alignment.read_alignment import Aligned
+from lst_cli.patching.strategies import Patcher, PatchingConfig
+from lst_cli.patching.stream import Patches, Rule
+from lst_cli.patching_rules.aligned_stream import utterance_stream
 
 MOST_UTTERANCES = 20_000
 """Lengths are counted over at most the first utterances, this many; the page says so."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Aligned:
-    """One utterance of an alignment."""
-
-    id: str
-    tokens: int
-    words: list[str]
-    starts_W: list[int]
-    ends_W: list[int]
-    scores_W: list[float]
-
-    def word_T(self) -> NDArray[np.int64]:
-        """The word of each token, -1 for silence."""
-        word_T = np.full(self.tokens, -1, dtype=np.int64)
-        for word, (start, end) in enumerate(zip(self.starts_W, self.ends_W, strict=True)):
-            word_T[start:end] = word
-        return word_T
 
 
 @dataclass(frozen=True)
@@ -76,78 +49,18 @@ class Lengths:
         return float((self.counts_L * np.arange(len(self.counts_L))).sum() / self.counts_L.sum())
 
 
-def read_aligned(alignment: Artifact, tokens: Artifact, most: int | None = None) -> list[Aligned]:
-    """The utterances of an alignment, in its order.
-
-    :param tokens: the speech tokens that it was made for.
-    :param most: read at most this many.
-    :raises UserError: a file is damaged, or the two do not belong together.
-    """
-    table = _first_rows(alignment.file(ALIGNMENT_FILE), most)
-    lengths = _token_counts(tokens, table["id"].to_pylist())
-    rows = []
-    for row in table.to_pylist():
-        length = lengths.get(row["id"], 0)
-        if not length or (row["ends"] and row["ends"][-1] > length):
-            raise UserError(
-                f"{alignment.reference}: not an alignment of {tokens.reference}",
-                found=f"utterance {row['id']!r} with {length} tokens and words up to token {max(row['ends'] or [0])}",
-                fix="align the tokens again; see 'lst artifact lineage' for what belongs together",
-            )
-        rows.append(
-            Aligned(
-                id=row["id"],
-                tokens=length,
-                words=row["words"],
-                starts_W=row["starts"],
-                ends_W=row["ends"],
-                scores_W=row["scores"],
-            )
-        )
-    return rows
+def lanes(utterance: Aligned, config: PatchingConfig, rules: Mapping[str, Rule]) -> dict[str, list[Span]]:
+    """The patches of one utterance, by name: aligned, static, and those of the rules."""
+    stream, patcher = utterance_stream([utterance]), Patcher(config)
+    cuts = {"aligned": patcher.patch(stream, "aligned"), "static": patcher.patch(stream, "static")}
+    return {
+        name: _spans(utterance, patches)
+        for name, patches in {**cuts, **{name: rule.patch(stream) for name, rule in rules.items()}}.items()
+    }
 
 
-def _first_rows(path: Path, most: int | None) -> pa.Table:
-    """The first rows of a Parquet file, without reading the others."""
-    import pyarrow as pa
-
-    with open_parquet(path) as file:
-        batches, rows = [], 0
-        for batch in file.iter_batches(columns=alignment_schema().names):
-            batches.append(batch)
-            rows += batch.num_rows
-            if most is not None and rows >= most:
-                break
-        return pa.Table.from_batches(batches, schema=alignment_schema()).slice(0, most)
-
-
-def _token_counts(tokens: Artifact, ids: Sequence[str]) -> dict[str, int]:
-    """The number of tokens of each utterance; later files are not read."""
-    import pyarrow.compute as pc
-
-    wanted, found = set(ids), dict[str, int]()
-    for table in Tokens(tokens).tables():
-        counts = pc.list_value_length(table["units"]).to_pylist()
-        names = table["id"].to_pylist()
-        found.update((name, count) for name, count in zip(names, counts, strict=True) if name in wanted)
-        if len(found) == len(wanted):
-            break
-    return found
-
-
-def _stream(utterances: Sequence[Aligned]) -> TokenStream:
-    lengths = [utterance.tokens for utterance in utterances]
-    return TokenStream(
-        speech_T=np.ones(sum(lengths), dtype=bool),
-        document_T=np.repeat(np.arange(len(utterances)), lengths),
-        word_T=np.concatenate([utterance.word_T() for utterance in utterances]),
-    )
-
-
-def spans(utterance: Aligned, config: PatchingConfig, cut: Cut) -> list[Span]:
-    """The patches of one utterance."""
-    stream = _stream([utterance])
-    starts_P, ends_P = _borders(patch(stream, config, cut))
+def _spans(utterance: Aligned, patches: Patches) -> list[Span]:
+    starts_P, ends_P = _borders(patches)
     word_T = utterance.word_T()
     return [Span(int(start), int(end), int(word_T[start])) for start, end in zip(starts_P, ends_P, strict=True)]
 
@@ -159,17 +72,17 @@ def _borders(patches: Patches) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def count_lengths(utterances: Sequence[Aligned], config: PatchingConfig) -> list[Lengths]:
     """Lengths of aligned patches (words, silences; silence merged into words) and of static patches."""
-    stream = _stream(utterances)
+    stream = utterance_stream(utterances)
     assert stream.word_T is not None
-    separate = PatchingConfig(strategy="aligned", size=config.size, silence="separate")
-    merged = PatchingConfig(strategy="aligned", size=config.size, silence="merged")
-    starts_P, ends_P = _borders(patch(stream, separate, "aligned"))
+    separate = Patcher(PatchingConfig(size=config.size, silence="separate"))
+    merged = Patcher(PatchingConfig(size=config.size, silence="merged"))
+    starts_P, ends_P = _borders(separate.patch(stream, "aligned"))
     spoken_P = stream.word_T[starts_P] >= 0
     length_P = ends_P - starts_P
     all_lengths = {
         "words": length_P[spoken_P],
         "silences": length_P[~spoken_P],
-        "words with silence": np.subtract(*reversed(_borders(patch(stream, merged, "aligned")))),
-        f"static {config.size}": np.subtract(*reversed(_borders(patch(stream, config, "static")))),
+        "words with silence": np.subtract(*reversed(_borders(merged.patch(stream, "aligned")))),
+        f"static {config.size}": np.subtract(*reversed(_borders(separate.patch(stream, "static")))),
     }
     return [Lengths(name=name, counts_L=np.bincount(found)) for name, found in all_lengths.items() if len(found)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lst_cli.reports.drawing.patches import Aligned, Span
+    from lst_cli.alignment.read_alignment import Aligned
+    from lst_cli.reports.drawing.patches import Span
 
 TOKEN_PX = 6.4
 """Smallest width of one token, 40 ms: a second is 160 px."""
@@ -88,10 +89,11 @@ class WaveformDrawing:
 
 
 def draw_waveform(
-    utterance: Aligned, samples_T: NDArray[np.float32], aligned: Sequence[Span], static: Sequence[Span]
+    utterance: Aligned, samples_T: NDArray[np.float32], patches: Mapping[str, Sequence[Span]]
 ) -> WaveformDrawing:
     """Lay out one utterance.
 
+    :param patches: by the name of what cut them.
     :param samples_T: at 16 kHz.
     """
     seconds = len(samples_T) / (FRAME_SAMPLES * RATE_HZ)
@@ -102,7 +104,7 @@ def draw_waveform(
     top = _LABEL_ROW_PX * (1 + max((label.row for label in labels), default=0)) + 4
     lanes = []
     y = top + _WAVE_PX + _LANE_CAPTION_PX
-    for name, cut in (("aligned", aligned), ("static", static)):
+    for name, cut in patches.items():
         mean = utterance.tokens / len(cut)
         caption = f"{name}: {len(cut)} patches, mean {mean:.1f} tokens"
         lanes.append(Lane(caption=caption, y=y, boxes=list(_boxes(utterance, cut, name, token_px))))
@@ -160,7 +162,7 @@ def _word_box(utterance: Aligned, word: int, token_px: float) -> Box:
 def _boxes(utterance: Aligned, spans: Sequence[Span], name: str, token_px: float) -> Iterator[Box]:
     for span in spans:
         size = span.end - span.start
-        what = f"static patch of {size}" if name == "static" else f"aligned patch of {size}"
+        what = f"{name} patch of {size}"
         silent = name == "aligned" and span.word < 0
         if name == "aligned":
             what += ": silence" if silent else f": {utterance.words[span.word]}"

@@ -44,8 +44,9 @@ class ModelFacts:
             return "none"
         if self.merged:
             return "speech BPE"
-        parts = [f"{self.strategy} {self.patching.get('size', '?')}"]
-        if self.strategy != "static" and self.patching.get("silence") == "merged":
+        learnt = self.strategy in ("hazard", "entropy")  # the rule has its mean length, not the config
+        parts = [self.strategy if learnt else f"{self.strategy} {self.patching.get('size', '?')}"]
+        if self.strategy in ("aligned", "mixed", "curriculum") and self.patching.get("silence") == "merged":
             parts.append("sil merged")
         if self.patching.get("boundaries") == "given":
             parts.append("boundaries given")

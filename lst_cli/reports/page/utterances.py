@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,11 @@ from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.ancestors import parent_of_kind
 
 if TYPE_CHECKING:
+    from lst_cli.alignment.read_alignment import Aligned
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.patching.strategies import PatchingConfig
-    from lst_cli.reports.drawing.patches import Aligned, Lengths
+    from lst_cli.patching.stream import Rule
+    from lst_cli.reports.drawing.patches import Lengths
     from lst_cli.reports.drawing.recording import WaveformDrawing
 
 LONGEST_S = 20.0
@@ -63,7 +65,8 @@ def read_lengths(
     found: Sequence[AlignedSource], config: PatchingConfig
 ) -> list[tuple[AlignedSource, list[Lengths], int]]:
     """Patch lengths of each alignment whose tokens are on disk, and over how many utterances they were counted."""
-    from lst_cli.reports.drawing.patches import MOST_UTTERANCES, count_lengths, read_aligned
+    from lst_cli.alignment.read_alignment import read_aligned
+    from lst_cli.reports.drawing.patches import MOST_UTTERANCES, count_lengths
 
     counted = []
     for source in found:
@@ -90,8 +93,8 @@ def read_utterances(found: Sequence[AlignedSource], total: int, config: Patching
 
     :raises UserError: a file is damaged, gone, or changed since the corpus was made.
     """
+    from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.audio.corpus_artifact import Corpus
-    from lst_cli.reports.drawing.patches import read_aligned
 
     whole: list[tuple[AlignedSource, Corpus, list[Aligned]]] = []
     for source in found:
@@ -107,14 +110,17 @@ def read_utterances(found: Sequence[AlignedSource], total: int, config: Patching
     return shown
 
 
-def show(source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingConfig) -> ShownUtterance:
+def show(
+    source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingConfig, rules: Mapping[str, Rule] | None = None
+) -> ShownUtterance:
     """Draw one utterance.
 
+    :param rules: whose patches are shown below the aligned and the static ones, by name.
     :raises UserError: its audio is gone, or changed since the corpus was made.
     """
     from lst_cli.audio.decode import read_utterance
     from lst_cli.reports.drawing.embedded_audio import data_uri
-    from lst_cli.reports.drawing.patches import spans
+    from lst_cli.reports.drawing.patches import lanes
     from lst_cli.reports.drawing.recording import draw_waveform
 
     utterance = corpus.find(row.id)
@@ -124,6 +130,6 @@ def show(source: AlignedSource, corpus: Corpus, row: Aligned, config: PatchingCo
         source=source,
         text=utterance.text or " ".join(row.words),
         seconds=utterance.seconds,
-        waveform=draw_waveform(row, samples_T, spans(row, config, "aligned"), spans(row, config, "static")),
+        waveform=draw_waveform(row, samples_T, lanes(row, config, rules or {})),
         audio=data_uri(samples_T),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from lst_cli.errors import UserError
 from lst_cli.reports.drawing.templates import asset, templates
 
 if TYPE_CHECKING:
+    from lst_cli.alignment.read_alignment import Aligned
     from lst_cli.patching.strategies import PatchingConfig
-    from lst_cli.reports.drawing.patches import Aligned
+    from lst_cli.patching.stream import Rule
     from lst_cli.reports.page.utterances import AlignedSource
 
 
@@ -31,7 +32,7 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
     :param corpus: where the audio is, if the alignment's lineage does not tell.
     :raises UserError: an id is not in the alignment, or what it was made from is gone.
     """
-    from lst_cli.reports.drawing.patches import read_aligned
+    from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.reports.page.utterances import AlignedSource
 
     tokens = parent_of_kind(store, alignment, "tokens")
@@ -50,9 +51,10 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
     return Choice(AlignedSource(alignment=alignment, tokens=tokens, corpus=corpus), rows)
 
 
-def render(choice: Choice, config: PatchingConfig) -> str:
+def render(choice: Choice, config: PatchingConfig, rules: Mapping[str, Rule]) -> str:
     """One HTML file with everything inside.
 
+    :param rules: whose patches are shown, by name; aligned and static ones always are.
     :raises UserError: the audio is gone.
     """
     from lst_cli.audio.corpus_artifact import Corpus
@@ -71,7 +73,8 @@ def render(choice: Choice, config: PatchingConfig) -> str:
             reference=reference,
             version=__version__,
             utterances=[
-                (show(choice.source, corpus, row, config), table) for row, table in zip(choice.rows, words, strict=True)
+                (show(choice.source, corpus, row, config, rules), table)
+                for row, table in zip(choice.rows, words, strict=True)
             ],
             style=asset("page.css"),
             script=asset("page.js"),

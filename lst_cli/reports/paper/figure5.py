@@ -142,10 +142,11 @@ def embed(loaded: LoadedModel, chosen: Sequence[Occurrence]) -> NDArray[np.float
     from lst_cli.model.batch import make_batch
     from lst_cli.model.model import Latent
     from lst_cli.patching.packed import Document, pack_documents
+    from lst_cli.patching.strategies import Patcher
 
     model, vocabulary = loaded.model, loaded.card.vocabulary
     assert isinstance(model, Latent)
-    patching = dataclasses.replace(loaded.card.patching, strategy="aligned", silence="separate")
+    patcher = Patcher(dataclasses.replace(loaded.card.patching, silence="separate"))
     vectors = []
     for first in range(0, len(chosen), _UTTERANCES_AT_ONCE):
         group = chosen[first : first + _UTTERANCES_AT_ONCE]
@@ -159,7 +160,7 @@ def embed(loaded: LoadedModel, chosen: Sequence[Occurrence]) -> NDArray[np.float
             places.append(sum(len(d.tokens) for d in documents) + 1 + each.starts[each.index])
             tokens = np.concatenate([[vocabulary.s_marker], ids, [vocabulary.eos]])
             documents.append(Document(tokens=tokens, words=words))
-        packed = pack_documents(documents, vocabulary, patching, "aligned")
+        packed = pack_documents(documents, vocabulary, patcher, "aligned")
         with torch.inference_mode():
             _, patch_PD = model.encoded(make_batch(packed, loaded.card.architecture, vocabulary, loaded.device))
         vectors.append(patch_PD[packed.patch_T[places]].double().cpu().numpy())

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lst_cli.patching.strategies import Cut, PatchingConfig
+from lst_cli.patching.strategies import Cut, Patcher
 from lst_cli.shards.read.feed import Cursor, Feed
 from lst_cli.shards.read.mixture import Mixture
 from lst_cli.shards.read.packing import PackingWindow, Sequence
@@ -57,11 +57,11 @@ class LogicalStream:
         positions: int,
         whole: bool,
         vocabulary: Vocabulary,
-        patching: PatchingConfig,
+        patcher: Patcher,
     ) -> None:
         self._names = [feed.source.name for feed in feeds]
         self._mixture = Mixture(feeds)
-        self._window = PackingWindow(vocabulary, patching)
+        self._window = PackingWindow(vocabulary, patcher)
         self._positions = positions
         self._whole = whole
         self._vocabulary = vocabulary

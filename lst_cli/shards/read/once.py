@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lst_cli.hashing import text_id
 from lst_cli.patching.packed import Packed
-from lst_cli.patching.strategies import Cut, PatchingConfig, inference_cut
+from lst_cli.patching.strategies import Cut, Patcher, inference_cut
 from lst_cli.shards.documents.forms import Maker, Source
 from lst_cli.shards.read.blocks import BlockLine, first_edition
 from lst_cli.shards.read.feed import Cursor, Feed, RowCache
@@ -22,7 +22,7 @@ def read_once(
     source: Source,
     config: ReaderConfig,
     vocabulary: Vocabulary,
-    patching: PatchingConfig,
+    patcher: Patcher,
     *,
     micro_batch_size: int = 1,
     cut: Cut | None = None,
@@ -37,8 +37,8 @@ def read_once(
     :param rank: this rank gets batches ``rank``, ``rank + world_size``, ... of all batches.
     :raises UserError: the source does not fit the vocabulary, or a row group is damaged.
     """
-    chosen = inference_cut(patching) if cut is None else cut
-    stream = _one_epoch(source, config, vocabulary, patching, speech_bpe)
+    chosen = inference_cut(patcher.config) if cut is None else cut
+    stream = _one_epoch(source, config, vocabulary, patcher, speech_bpe)
     held: list[Sequence] = []
     batch = 0
     while True:
@@ -58,7 +58,7 @@ def _one_epoch(
     source: Source,
     config: ReaderConfig,
     vocabulary: Vocabulary,
-    patching: PatchingConfig,
+    patcher: Patcher,
     speech_bpe: SpeechBpe | None,
 ) -> LogicalStream:
     maker = Maker(vocabulary=vocabulary, interleave=config.interleave, seed=config.seed, speech_bpe=speech_bpe)
@@ -82,5 +82,5 @@ def _one_epoch(
         positions=config.positions,
         whole=config.whole_documents,
         vocabulary=vocabulary,
-        patching=patching,
+        patcher=patcher,
     )

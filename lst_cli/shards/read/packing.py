@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lst_cli.errors import UserError
 from lst_cli.patching.packed import IGNORE
-from lst_cli.patching.strategies import Cut, PatchingConfig, patch
+from lst_cli.patching.strategies import Cut, Patcher
 from lst_cli.patching.stream import Patches, TokenStream
 from lst_cli.shards.documents.document import Documents
 from lst_cli.shards.documents.ragged import indices
@@ -42,9 +42,9 @@ class Sequence:
 class PackingWindow:
     """Documents in memory. Tokens before :attr:`at` have been given away in sequences."""
 
-    def __init__(self, vocabulary: Vocabulary, patching: PatchingConfig) -> None:
+    def __init__(self, vocabulary: Vocabulary, patcher: Patcher) -> None:
         self._vocabulary = vocabulary
-        self._patching = patching
+        self._patcher = patcher
         self._documents = Documents(
             tokens_T=np.zeros(0, np.int32),
             words_T=np.zeros(0, np.int32),
@@ -95,7 +95,7 @@ class PackingWindow:
         """Derived from the documents."""
         self._patched = {}
         tokens_T = self._documents.tokens_T
-        self._speech_T = self._vocabulary.is_speech(tokens_T)
+        self._unit_T = self._vocabulary.speech_units(tokens_T)
         starts = self._documents.start_D[:-1]
         opens_T = np.zeros(len(tokens_T), np.int32)
         opens_T[starts[starts < len(tokens_T)]] = 1
@@ -104,8 +104,8 @@ class PackingWindow:
     def _patches(self, cut: Cut) -> tuple[Patches, NDArray[np.int64]]:
         """All patches under a cut, and where they open."""
         if cut not in self._patched:
-            stream = TokenStream(speech_T=self._speech_T, document_T=self._document_T, word_T=self._documents.words_T)
-            patches = patch(stream, self._patching, cut)
+            stream = TokenStream(unit_T=self._unit_T, document_T=self._document_T, word_T=self._documents.words_T)
+            patches = self._patcher.patch(stream, cut)
             self._patched[cut] = (patches, np.flatnonzero(patches.opens_T))
         return self._patched[cut]
 
@@ -145,16 +145,16 @@ class PackingWindow:
 
         The rest is a run of its own, however the previous sequence was cut; all later runs stay as they are.
         """
-        speech_T, document_T = self._speech_T, self._document_T
-        if at == 0 or not (speech_T[at] and speech_T[at - 1] and document_T[at] == document_T[at - 1]):
+        unit_T, document_T = self._unit_T, self._document_T
+        if at == 0 or not (unit_T[at] >= 0 and unit_T[at - 1] >= 0 and document_T[at] == document_T[at - 1]):
             return Patches(opens_T=np.zeros(0, np.bool_), closes_T=np.zeros(0, np.bool_)), at
         document_end = int(self._documents.start_D[self.first + 1])
-        text_T = ~speech_T[at:document_end]
+        text_T = unit_T[at:document_end] < 0
         end = at + int(np.argmax(text_T)) if text_T.any() else document_end
         run = TokenStream(
-            speech_T=speech_T[at:end], document_T=document_T[at:end], word_T=self._documents.words_T[at:end]
+            unit_T=unit_T[at:end], document_T=document_T[at:end], word_T=self._documents.words_T[at:end]
         )
-        return patch(run, self._patching, cut), end
+        return self._patcher.patch(run, cut), end
 
     def whole(self, positions: int, cut: Cut, *, last: bool) -> Sequence | None:
         """Return whole documents, as many as fit. Those that fit into no sequence are skipped and counted.

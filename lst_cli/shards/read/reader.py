@@ -16,7 +16,7 @@ from pydantic import Field
 from lst_cli.config import config_dataclass, to_dict
 from lst_cli.errors import UserError
 from lst_cli.hashing import text_id, uniform
-from lst_cli.patching.strategies import PatchingConfig, drawn_cut
+from lst_cli.patching.strategies import Patcher, PatchingConfig, drawn_cut
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.forms import Maker, Source
 from lst_cli.shards.documents.interleave import InterleaveConfig
@@ -74,7 +74,7 @@ class Reader:
         config: ReaderConfig,
         sources: Sequence[Source],
         vocabulary: Vocabulary,
-        patching: PatchingConfig,
+        patcher: Patcher,
         *,
         total_steps: int,
         speech_bpe: SpeechBpe | None = None,
@@ -86,8 +86,8 @@ class Reader:
         self._maker = Maker(
             vocabulary=vocabulary, interleave=config.interleave, seed=config.seed, speech_bpe=speech_bpe
         )
-        _check(config, sources, self._maker, patching, world_size)
-        self._patching = patching
+        _check(config, sources, self._maker, patcher.config, world_size)
+        self._patcher = patcher
         self._total_steps = total_steps
         self._rank = rank
         self._world_size = world_size
@@ -148,13 +148,13 @@ class Reader:
 
     def _produce(self) -> Iterator[tuple[StepData, dict[int, Place]]]:
         """Steps from the current place on, each with the positions of its streams after it."""
-        config, step = self._config, self._step
+        config, patching, step = self._config, self._patcher.config, self._step
         streams = self._open_streams()
         while True:
             first = step * config.global_batch_size
             numbers = range(first + self._rank, first + config.global_batch_size, self._world_size)
             cuts = tuple(
-                drawn_cut(self._patching, step, self._total_steps, float(uniform(config.seed, Draw.CUT, step, number)))
+                drawn_cut(patching, step, self._total_steps, float(uniform(config.seed, Draw.CUT, step, number)))
                 for number in numbers
             )
             made = [streams[number % config.streams].next(cut) for number, cut in zip(numbers, cuts, strict=True)]
@@ -201,7 +201,7 @@ class Reader:
             positions=config.positions,
             whole=config.whole_documents,
             vocabulary=self._maker.vocabulary,
-            patching=self._patching,
+            patcher=self._patcher,
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lst_cli.patching.packed import PADDING
-from lst_cli.patching.strategies import PatchingConfig, aligned_probability
+from lst_cli.patching.strategies import Patcher, PatchingConfig, aligned_probability
 from lst_cli.training.config.pretrain_config import PretrainConfig
 from lst_cli.training.config.train_config import check, refuse
 
 if TYPE_CHECKING:
+    from lst_cli.patching.stream import Rule
     from lst_cli.shards.documents.forms import Source
     from lst_cli.text.speech_codec import SpeechCodec
 
@@ -58,19 +59,21 @@ def aligned_share(config: PretrainConfig) -> float:
     return float(np.mean([aligned_probability(config.patching, int(step), config.budget.steps) for step in probed]))
 
 
-def take_sample(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, share: float) -> SequenceSample:
+def take_sample(
+    config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, fitted: Rule | None, share: float
+) -> SequenceSample:
     """Sample some sequences, with both kinds of patching if the run mixes them."""
-    if config.patching.strategy in ("none", "static", "aligned"):
-        return _sample_of(config, sources, speech, config.patching)
+    if config.patching.strategy not in ("mixed", "curriculum"):
+        return _sample_of(config, sources, speech, Patcher(config.patching, fitted))
     static, aligned = (
-        _sample_of(config, sources, speech, dataclasses.replace(config.patching, strategy=cut))
+        _sample_of(config, sources, speech, Patcher(dataclasses.replace(config.patching, strategy=cut)))
         for cut in ("static", "aligned")
     )
     return static.mixed(aligned, share)
 
 
 def _sample_of(
-    config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, patching: PatchingConfig
+    config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, patcher: Patcher
 ) -> SequenceSample:
     from lst_cli.shards.read.reader import Reader
     from lst_cli.training.budget.flops import workload
@@ -80,7 +83,7 @@ def _sample_of(
     sequences = max(1, min(_SEQUENCES, _POSITIONS // config.data.positions))
     streams = min(_STREAMS, sequences)
     settings = dataclasses.replace(reader_config(config), global_batch_size=sequences, streams=streams, prefetch=0)
-    reader = Reader(settings, sources, vocabulary, patching, total_steps=config.budget.steps, speech_bpe=speech.bpe)
+    reader = Reader(settings, sources, vocabulary, patcher, total_steps=config.budget.steps, speech_bpe=speech.bpe)
     (data,) = islice(reader, 1)
     packed = data.packed()
     real_T = packed.document_T != PADDING
@@ -104,7 +107,9 @@ def _sample_of(
     )
 
 
-def with_budget(config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec) -> PretrainConfig:
+def with_budget(
+    config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, fitted: Rule | None
+) -> PretrainConfig:
     """The config with the number of steps that its budget amounts to.
 
     With ``budget.mode: data-controlled`` every model reads as many tokens as an LST with static patches of four speech
@@ -115,8 +120,8 @@ def with_budget(config: PretrainConfig, sources: Sequence[Source], speech: Speec
     reference = PatchingConfig(strategy="static")
     if config.patching.strategy == reference.strategy and config.patching.size == reference.size:
         return config
-    of_reference = _sample_of(config, sources, _unmerged(speech), reference)
-    own = take_sample(config, sources, speech, aligned_share(config))
+    of_reference = _sample_of(config, sources, _unmerged(speech), Patcher(reference))
+    own = take_sample(config, sources, speech, fitted, aligned_share(config))
     steps = round(config.budget.steps * of_reference.tokens / own.tokens)
     planned = dataclasses.replace(config, budget=dataclasses.replace(config.budget, steps=steps))
     refuse(check(planned))  # fewer steps may be too few for the warm-up

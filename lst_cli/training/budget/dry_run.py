@@ -14,6 +14,7 @@ from lst_cli.training.config.pretrain_config import PretrainConfig
 from lst_cli.training.config.train_config import RunSection, check_shares, resolve_model
 
 if TYPE_CHECKING:
+    from lst_cli.patching.stream import Rule
     from lst_cli.shards.documents.forms import Source
     from lst_cli.text.speech_codec import SpeechCodec
 
@@ -57,18 +58,25 @@ class Plan:
 
 
 def make_plan(
-    config: PretrainConfig, sources: Sequence[Source], speech: SpeechCodec, machine: Machine, *, initial: bool = False
+    config: PretrainConfig,
+    sources: Sequence[Source],
+    speech: SpeechCodec,
+    fitted: Rule | None,
+    machine: Machine,
+    *,
+    initial: bool = False,
 ) -> Plan:
     """Plan a run.
 
+    :param fitted: the rule of a strategy that has one.
     :param initial: it starts from a text model.
     :raises UserError: shards are damaged or don't fit, or the data can't be divided among the GPUs.
     """
     check_shares(config.data.global_batch_size, config.data.streams, machine.gpus)
-    config, vocabulary = with_budget(config, sources, speech), speech.vocabulary
+    config, vocabulary = with_budget(config, sources, speech, fitted), speech.vocabulary
     model = resolve_model(config.model)
     share = aligned_share(config)
-    sample = take_sample(config, sources, speech, share)
+    sample = take_sample(config, sources, speech, fitted, share)
     sequences, steps = config.data.global_batch_size, config.budget.steps
     counts = parameters(model, vocabulary.size)
     total = sum(counts.values())

@@ -12,7 +12,7 @@ from fairseq2.gang import Gang
 from typing_extensions import Self
 
 from lst_cli.model.model_config import ModelConfig
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher
 from lst_cli.shards.documents.forms import Source
 from lst_cli.shards.read.reader import Reader, ReaderConfig
 from lst_cli.shards.read.resume import merge_states
@@ -27,7 +27,7 @@ def read_steps(
     config: TrainConfig,
     reading: ReaderConfig,
     sources: Sequence[Source],
-    patching: PatchingConfig,
+    patcher: Patcher,
     model: ModelConfig,
     speech: SpeechCodec,
     *,
@@ -44,7 +44,7 @@ def read_steps(
         reading,
         sources,
         speech.vocabulary,
-        patching,
+        patcher,
         total_steps=config.budget.steps,
         speech_bpe=speech.bpe,
         rank=gang.rank,

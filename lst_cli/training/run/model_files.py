@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Draft
 from lst_cli.distributed.launcher import world_size
-from lst_cli.model_artifact.card import ModelCard, save_model
+from lst_cli.model_artifact.card import ModelCard
+from lst_cli.model_artifact.save import save_model
 from lst_cli.training.metrics.metrics_log import METRICS_FILE, Record, write_metrics_log
 
 if TYPE_CHECKING:

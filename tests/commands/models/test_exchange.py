@@ -18,7 +18,7 @@ from tests.inference.models import baseline_config, latent_config, model_artifac
 def logits(loaded) -> torch.Tensor:
     card = loaded.card
     tokens = np.array([card.vocabulary.s_marker, *card.vocabulary.units_to_ids(np.arange(7) % card.vocabulary.units)])
-    packed = pack_documents([Document(tokens=tokens)], card.vocabulary, card.patching, card.cut)
+    packed = pack_documents([Document(tokens=tokens)], card.vocabulary, card.patcher, card.cut)
     with torch.no_grad():
         return loaded.model.logits(make_batch(packed, card.architecture, card.vocabulary, torch.device("cpu")))
 

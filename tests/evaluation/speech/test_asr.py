@@ -90,7 +90,7 @@ def test_context_positions_are_those_that_decoding_computes(tmp_path: Path, unit
     loaded = load_model(model_artifact(Store(tmp_path), "lst", config, random_model(config)))
     spoken = np.arange(units) % 12
     (recognised,) = recognise(loaded, {"u": spoken}, {"u": "the cat"}, rows=1, beams=1)
-    state = DecodingState(loaded.model, loaded.card.vocabulary, loaded.card.patching.size, 1)
+    state = DecodingState(loaded.model, loaded.card.vocabulary, loaded.card.rule, 1)
     state.feed(np.arange(1), [asr_prompt(loaded.speech, spoken).tokens])
     assert recognised.context == state.global_positions == 2 + -(-units // 4)
     assert summarise([recognised])["context_ratio"] == pytest.approx(recognised.context / (units + 2))

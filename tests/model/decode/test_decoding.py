@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from lst_cli.model.decode.decoding import DecodingState
 from lst_cli.model.decode.step_graph import Outputs
-from lst_cli.patching.strategies import PatchingConfig
 from tests.model.helpers import (
     BASELINE,
     BYPASS,
+    FITTED_RULES,
     LST,
     NO_LAYERS,
     OWN_PATCH,
@@ -26,6 +26,7 @@ from tests.model.helpers import (
     logits,
     model,
     packed,
+    patcher_for,
     torn,
 )
 
@@ -36,14 +37,30 @@ CONFIGS = {
     "no local layers": NO_LAYERS,
     "bypass": BYPASS,
     "baseline": BASELINE,
+    "random": LST,
+    **dict.fromkeys(FITTED_RULES, LST),
+    **{f"{name} bypass": BYPASS for name in FITTED_RULES},
 }
+CUTS = {"baseline": "none", "random": "random"} | {
+    f"{cut}{suffix}": cut for cut in FITTED_RULES for suffix in ("", " bypass")
+}
+"""Those that are not named cut static patches."""
 MODELS = {name: model(config) for name, config in CONFIGS.items()}
 SIZE = 3
 
 
+def cut_documents(name: str, documents):
+    cut = CUTS.get(name, "static")
+    return packed(documents, patcher_for(cut, size=SIZE), cut, pad=False)
+
+
+def begun(name: str, rows: int, recorder=None) -> DecodingState:
+    cut = CUTS.get(name, "static")
+    return DecodingState(MODELS[name], VOCABULARY, patcher_for(cut, size=SIZE).rule(cut), rows, recorder)
+
+
 def full_logits(name: str, documents):
-    cut = "none" if name == "baseline" else "static"
-    all_TV = logits(MODELS[name], packed(documents, PatchingConfig(size=SIZE), cut, pad=False))
+    all_TV = logits(MODELS[name], cut_documents(name, documents))
     return all_TV.split([len(item.tokens) for item in documents])
 
 
@@ -57,7 +74,7 @@ def test_incremental_equals_one_pass(name, segments, seed):
     rng = np.random.default_rng(seed)
     documents = [torn(rng, document(rng, item)) for item in segments]
     expected = full_logits(name, documents)
-    state = DecodingState(MODELS[name], VOCABULARY, SIZE, len(documents))
+    state = begun(name, len(documents))
     while (left := [len(d.tokens) - n for d, n in zip(documents, state.lengths, strict=True)]) and any(left):
         rows = np.array([row for row, n in enumerate(left) if n and (rng.random() < 0.7 or sum(map(bool, left)) == 1)])
         if not len(rows):
@@ -68,7 +85,7 @@ def test_incremental_equals_one_pass(name, segments, seed):
         out = state.feed(rows, fed)
         for row, s, got in zip(rows, stop, out, strict=True):
             torch.testing.assert_close(got, expected[row][s - 1], rtol=1e-4, atol=1e-4)
-    used = packed(documents, PatchingConfig(size=1 if name == "baseline" else SIZE), "static", pad=False)
+    used = cut_documents(name, documents)
     # A patch that is still open at the end of a document has not been computed.
     last_T = np.cumsum([len(item.tokens) for item in documents]) - 1
     assert state.global_positions == len(used.document_P) - (~used.closes_T[last_T]).sum()
@@ -86,7 +103,7 @@ def test_chosen_rows_go_on_from_where_they_were(name, segments, seed):
     rng = np.random.default_rng(seed)
     documents = [torn(rng, document(rng, item)) for item in segments]
     expected = full_logits(name, documents)
-    state = DecodingState(MODELS[name], VOCABULARY, SIZE, len(documents))
+    state = begun(name, len(documents))
     of_row = np.arange(len(documents))
     while True:
         lengths = np.array([len(documents[d].tokens) for d in of_row])
@@ -110,7 +127,7 @@ def test_caches_grow_without_losing_anything(name):
     rng = np.random.default_rng(4)
     documents = [document(rng, [(True, 100), (False, 40), (True, 60)]), document(rng, [(True, 5)])]
     expected = full_logits(name, documents)
-    state = DecodingState(MODELS[name], VOCABULARY, SIZE, 2)
+    state = begun(name, 2)
     state.feed(np.arange(2), [documents[0].tokens[:50], documents[1].tokens[:3]])
     for start, stop in [(50, 70), *((t, t + 1) for t in range(70, 140)), (140, 200)]:
         (got,) = state.feed(np.array([0]), [documents[0].tokens[start:stop]])
@@ -124,7 +141,7 @@ def test_endings_share_a_prompt(name):
     rng = np.random.default_rng(1)
     prompt = document(rng, [(True, 13)], whole=False)
     endings = [VOCABULARY.units_to_ids(rng.integers(0, VOCABULARY.units, n)) for n in (7, 1, 4)]
-    state = DecodingState(MODELS[name], VOCABULARY, SIZE, 1)
+    state = begun(name, 1)
     state.feed(np.array([0]), [prompt.tokens])
     scores = state.select(np.zeros(3, dtype=np.int64)).score(np.arange(3), endings)
     for ending, score in zip(endings, scores, strict=True):
@@ -139,7 +156,7 @@ def test_endings_share_a_prompt(name):
 
 
 def test_nothing_can_be_scored_before_a_first_token():
-    state = DecodingState(MODELS["lst"], VOCABULARY, SIZE, 1)
+    state = begun("lst", 1)
     with pytest.raises(ValueError, match="fed nothing"):
         state.score(np.array([0]), [np.array([3])])
 
@@ -161,7 +178,7 @@ def test_replayed_steps_equal_one_pass(name):
     rng = np.random.default_rng(2)
     documents = [document(rng, [(True, n), (False, 3), (True, 30)]) for n in (70, 40, 25)]
     expected = full_logits(name, documents)
-    state = DecodingState(MODELS[name], VOCABULARY, SIZE, 3, emulated)
+    state = begun(name, 3, emulated)
     state.feed(np.arange(3), [item.tokens[:n] for item, n in zip(documents, (5, 9, 4), strict=True)])
     assert state.graphs is not None
     while len(rows := np.flatnonzero(state.lengths < [len(item.tokens) for item in documents])):
@@ -182,7 +199,7 @@ def test_replayed_steps_equal_one_pass(name):
 def test_a_step_is_one_copy_to_the_device_and_never_waits_for_it(name):
     """On the meta device whatever needs a value of a tensor is an error."""
     net = model(CONFIGS[name]).to("meta")
-    state = DecodingState(net, VOCABULARY, SIZE, 2)
+    state = DecodingState(net, VOCABULARY, begun(name, 2).rule, 2)
     speech = VOCABULARY.units_to_ids(np.arange(5))
     state.feed(np.arange(2), [np.append(VOCABULARY.s_marker, speech), np.array([VOCABULARY.t_marker, 4])])
     for rows in (np.arange(2), np.array([1])):

@@ -9,7 +9,7 @@ import torch
 
 from lst_cli.model.decode.inference_weights import pack
 from lst_cli.patching.packed import Document
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from tests.model.helpers import BASELINE, LST, VOCABULARY, batch_for, model, packed
 
 
@@ -21,7 +21,7 @@ def test_equal_logits(config, dtype):
     pack(small)
     tokens = VOCABULARY.units_to_ids(torch.arange(60).numpy() % VOCABULARY.units)
     cut = "none" if config.local is None else "static"
-    batch = batch_for(config, packed([Document(tokens=tokens)], PatchingConfig(size=4), cut))
+    batch = batch_for(config, packed([Document(tokens=tokens)], Patcher(PatchingConfig(size=4)), cut))
     with torch.no_grad():
         expected, found = plain.logits(batch), small.logits(batch)
     assert found.dtype == dtype

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lst_cli.errors import UserError
+from lst_cli.alignment.read_alignment import Aligned
+from lst_cli.patching.static import Static
 from lst_cli.patching.strategies import PatchingConfig
 from lst_cli.reports.drawing.embedded_audio import data_uri, envelope
-from lst_cli.reports.drawing.patches import Aligned, count_lengths, read_aligned, spans
+from lst_cli.reports.drawing.patches import count_lengths, lanes
 from lst_cli.reports.drawing.recording import _CHARACTER_PX, TOKEN_PX, draw_waveform, place_labels
 from lst_cli.reports.drawing.svg import (
     DASHES,
@@ -28,7 +29,6 @@ from lst_cli.reports.drawing.svg import (
 )
 from lst_cli.reports.drawing.templates import FOLDER
 from lst_cli.reports.page.utterances import shares
-from tests.reports.making import make_spoken
 
 
 def utterance(lengths: list[int], gaps: list[int], words: list[str] | None = None) -> Aligned:
@@ -39,15 +39,22 @@ def utterance(lengths: list[int], gaps: list[int], words: list[str] | None = Non
         at += gap + length
         ends.append(at)
     texts = words or [f"word{n}" for n in range(len(lengths))]
-    return Aligned(id="u", tokens=at, words=texts, starts_W=starts, ends_W=ends, scores_W=[1.0] * len(lengths))
+    return Aligned(
+        id="u",
+        units_T=np.zeros(at, np.uint16),
+        words=texts,
+        starts_W=starts,
+        ends_W=ends,
+        scores_W=[1.0] * len(lengths),
+    )
 
 
-def test_spans_of_both_cuts() -> None:
+def test_spans_of_every_cut() -> None:
     one = utterance([5, 2], [3, 0])
-    config = PatchingConfig(strategy="curriculum", size=4)
-    found = [(span.start, span.end, span.word) for span in spans(one, config, "aligned")]
-    assert found == [(0, 3, -1), (3, 8, 0), (8, 10, 1)]
-    assert [(span.start, span.end) for span in spans(one, config, "static")] == [(0, 4), (4, 8), (8, 10)]
+    found = lanes(one, PatchingConfig(strategy="curriculum", size=4), {"rule": Static(5)})
+    assert [(span.start, span.end, span.word) for span in found["aligned"]] == [(0, 3, -1), (3, 8, 0), (8, 10, 1)]
+    assert [(span.start, span.end) for span in found["static"]] == [(0, 4), (4, 8), (8, 10)]
+    assert [(span.start, span.end) for span in found["rule"]] == [(0, 5), (5, 10)]
 
 
 def test_lengths_are_counted_by_kind() -> None:
@@ -59,16 +66,6 @@ def test_lengths_are_counted_by_kind() -> None:
         "words with silence": (3, pytest.approx(14 / 3)),
         "static 4": (4, 3.5),
     }
-
-
-def test_tokens_of_another_corpus_are_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from lst_cli.artifacts import Store
-
-    store = Store(tmp_path_factory.mktemp("root"))
-    _, alignment = make_spoken(store, "a", {"one": "some words here"})
-    tokens, _ = make_spoken(store, "b", {"two": "some words here"})
-    with pytest.raises(UserError, match="not an alignment of"):
-        read_aligned(alignment, tokens)
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 5), st.integers(1, 12)), min_size=1, max_size=40))
@@ -83,14 +80,12 @@ def test_words_never_run_into_each_other(parts: list[tuple[int, int, int]]) -> N
 
 def test_waveform_is_on_the_grid_of_tokens() -> None:
     one = utterance([5, 2], [3, 0])
-    config = PatchingConfig()
-    wave = draw_waveform(
-        one, np.ones(10 * 640, np.float32), spans(one, config, "aligned"), spans(one, config, "static")
-    )
+    wave = draw_waveform(one, np.ones(10 * 640, np.float32), lanes(one, PatchingConfig(), {"rule": Static(2)}))
     # A short clip is stretched, by four at most.
     assert (wave.seconds, wave.width, wave.pixels_per_second) == (0.4, 256.0, 640.0)
     assert [(box.x, box.width) for box in wave.words] == [(76.8, 128.0), (204.8, 51.2)]
-    assert [len(lane.boxes) for lane in wave.lanes] == [3, 3]
+    assert [len(lane.boxes) for lane in wave.lanes] == [3, 3, 5]
+    assert wave.lanes[2].boxes[0].tip == "rule patch of 2" and wave.lanes[2].caption.startswith("rule: 5 patches")
     assert wave.lanes[0].boxes[0].silent and not wave.lanes[0].boxes[1].silent
 
 
@@ -145,8 +140,7 @@ def test_every_source_is_shown(total: int, available: list[int], expected: list[
 @pytest.mark.parametrize("tokens", [20, 60, 100, 168, 169, 400])
 def test_recordings_fill_the_page_and_long_ones_keep_their_scale(tokens: int) -> None:
     one = utterance([tokens], [0])
-    patches = spans(one, PatchingConfig(), "static")
-    wave = draw_waveform(one, np.ones(tokens * 640, np.float32), patches, patches)
+    wave = draw_waveform(one, np.ones(tokens * 640, np.float32), lanes(one, PatchingConfig(), {}))
     assert wave.width == pytest.approx(min(max(1080, 6.4 * tokens), 25.6 * tokens), abs=0.005 * tokens + 0.1)
     assert wave.pixels_per_second * wave.seconds == pytest.approx(wave.width, abs=0.1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from lst_cli.shards.documents.forms import Form, Maker, Source
 from lst_cli.shards.documents.interleave import InterleaveConfig
 from lst_cli.shards.read.reader import Reader, ReaderConfig
@@ -59,12 +59,12 @@ def test_reading(bpe: SpeechBpe, tmp_path: Path) -> None:
     source = Source("s", speech_set(tmp_path, utterances(30)))
     vocabulary = Vocabulary(pieces=VOCABULARY.pieces, units=bpe.pieces)
     config = ReaderConfig(positions=64, prefetch=0)
-    patching = PatchingConfig(strategy="none")
+    patching = Patcher(PatchingConfig(strategy="none"))
     packed = next(Reader(config, [source], vocabulary, patching, total_steps=1, speech_bpe=bpe)).packed()
     assert packed.tokens_T.max() < vocabulary.size
     assert len(packed.tokens_T) == len(packed.document_P) == 8 * 64
     with pytest.raises(UserError, match="static with a speech BPE"):
-        Reader(config, [source], vocabulary, PatchingConfig(), total_steps=1, speech_bpe=bpe)
+        Reader(config, [source], vocabulary, Patcher(PatchingConfig()), total_steps=1, speech_bpe=bpe)
     with pytest.raises(UserError, match="does not fit the model's vocabulary"):
         Reader(config, [source], VOCABULARY, patching, total_steps=1, speech_bpe=bpe)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +13,17 @@ from hypothesis import strategies as st
 from lst_cli.errors import UserError
 from lst_cli.hashing import integers
 from lst_cli.patching.packed import IGNORE
-from lst_cli.patching.strategies import Cut, PatchingConfig, patch
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from lst_cli.patching.stream import TokenStream
 from lst_cli.shards.documents.forms import Form, Maker
 from lst_cli.shards.documents.interleave import InterleaveConfig
 from lst_cli.shards.read.mixture import Merged
 from lst_cli.shards.read.packing import PackingWindow, Sequence
+from tests.model.rules import fitted_rules
 from tests.shards.making import VOCABULARY, Utterance, rows, utterance_lists, utterances
 
-CUTS: tuple[Cut, ...] = ("none", "static", "aligned")
+FITTED_RULES = fitted_rules(VOCABULARY.units)
+CUTS: tuple[Cut, ...] = ("none", "static", "aligned", "random")
 
 
 def merged(made: list[Utterance], form: Form = "interleaved", epoch: int = 0) -> Merged:
@@ -34,16 +37,14 @@ def merged(made: list[Utterance], form: Form = "interleaved", epoch: int = 0) ->
     )
 
 
-def drawn(seed: int, n: int) -> Cut:
-    return CUTS[int(integers(0, 2, seed, n))]
-
-
-def cut_all(window: PackingWindow, parts: list[Merged], positions: int, seed: int) -> list[tuple[Sequence, Cut]]:
+def cut_all(
+    window: PackingWindow, parts: list[Merged], positions: int, cuts: list[Cut], seed: int
+) -> list[tuple[Sequence, Cut]]:
     """Sequences under random cuts, from a window that is filled bit by bit."""
     found: list[tuple[Sequence, Cut]] = []
     waiting = list(parts)
     while True:
-        cut = drawn(seed, len(found))
+        cut = cuts[int(integers(0, len(cuts) - 1, seed, len(found)))]
         sequence = window.cut(positions, cut, last=not waiting)
         if sequence is not None:
             found.append((sequence, cut))
@@ -53,6 +54,7 @@ def cut_all(window: PackingWindow, parts: list[Merged], positions: int, seed: in
             return found
 
 
+@pytest.mark.parametrize("strategy", list(FITTED_RULES))
 @given(
     st.lists(utterance_lists(), min_size=1, max_size=3),
     st.integers(1, 60),
@@ -62,11 +64,12 @@ def cut_all(window: PackingWindow, parts: list[Merged], positions: int, seed: in
     st.sampled_from(["interleaved", "speech"]),
 )
 def test_sequences_hold_all_tokens_once(
-    lists: list[list[Utterance]], positions: int, seed: int, silence: str, boundaries: str, form: Form
+    strategy: Any, lists: list[list[Utterance]], positions: int, seed: int, silence: str, boundaries: str, form: Form
 ) -> None:
-    patching = PatchingConfig(strategy="mixed", silence=silence, boundaries=boundaries)  # type: ignore[arg-type]
+    config = PatchingConfig(strategy="mixed", silence=silence, boundaries=boundaries)  # type: ignore[arg-type]
+    patching = Patcher(config, FITTED_RULES[strategy])
     parts = [merged(made, form, epoch) for epoch, made in enumerate(lists)]
-    found = cut_all(PackingWindow(VOCABULARY, patching), parts, positions, seed)
+    found = cut_all(PackingWindow(VOCABULARY, patching), parts, positions, [*CUTS, strategy], seed)
 
     tokens_T = np.concatenate([part.documents.tokens_T for part in parts])
     words_T = np.concatenate([part.documents.words_T for part in parts])
@@ -90,12 +93,12 @@ def check_targets(parts: list[Merged], targets_T: np.ndarray) -> None:
     assert targets_T.tolist() == expected
 
 
-def check_patches(sequence: Sequence, cut: Cut, words_T: np.ndarray, patching: PatchingConfig) -> None:
+def check_patches(sequence: Sequence, cut: Cut, words_T: np.ndarray, patching: Patcher) -> None:
     """The patches are those of the sequence alone: nothing of what was cut off shows in them."""
     stream = TokenStream(
-        speech_T=VOCABULARY.is_speech(sequence.tokens_T), document_T=sequence.document_T, word_T=words_T
+        unit_T=VOCABULARY.speech_units(sequence.tokens_T), document_T=sequence.document_T, word_T=words_T
     )
-    alone = patch(stream, patching, cut)
+    alone = patching.patch(stream, cut)
     assert np.array_equal(sequence.patches.opens_T, alone.opens_T)
     assert np.array_equal(sequence.patches.closes_T, alone.closes_T)
     assert sequence.positions == alone.opens_T.sum()
@@ -106,7 +109,7 @@ def check_patches(sequence: Sequence, cut: Cut, words_T: np.ndarray, patching: P
 
 @given(utterance_lists(), st.integers(2, 80), st.sampled_from(["asr", "tts", "interleaved"]))
 def test_whole_documents(made: list[Utterance], positions: int, form: Form) -> None:
-    patching = PatchingConfig(strategy="static")
+    patching = Patcher(PatchingConfig(strategy="static"))
     part = merged(made, form)
     window = PackingWindow(VOCABULARY, patching)
     window.extend(part)
@@ -118,8 +121,8 @@ def test_whole_documents(made: list[Utterance], positions: int, form: Form) -> N
     too_long = 0
     for d in range(len(documents)):
         tokens = documents.tokens_T[documents.start_D[d] : documents.start_D[d + 1]]
-        alone = TokenStream(speech_T=VOCABULARY.is_speech(tokens), document_T=np.zeros(len(tokens), int))
-        length = int(patch(alone, patching, "static").opens_T.sum())
+        alone = TokenStream(unit_T=VOCABULARY.speech_units(tokens), document_T=np.zeros(len(tokens), int))
+        length = int(patching.patch(alone, "static").opens_T.sum())
         too_long += length > positions
         if 0 < length <= positions:
             kept.append(tokens.tolist())
@@ -137,7 +140,7 @@ def test_whole_documents(made: list[Utterance], positions: int, form: Form) -> N
 
 
 def test_no_document_fits() -> None:
-    window = PackingWindow(VOCABULARY, PatchingConfig())
+    window = PackingWindow(VOCABULARY, Patcher(PatchingConfig()))
     window.extend(merged(utterances(1001, words=10)))
     with pytest.raises(UserError, match="none of 1001 documents fits"):
         window.whole(2, "static", last=False)

@@ -13,7 +13,7 @@ import pytest
 
 from lst_cli.errors import UserError
 from lst_cli.patching.packed import IGNORE, PADDING
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from lst_cli.shards.documents.forms import Source, Split
 from lst_cli.shards.read.once import read_once
 from lst_cli.shards.read.reader import Reader, ReaderConfig
@@ -22,7 +22,7 @@ from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.vocabulary import Vocabulary
 from tests.shards.making import VOCABULARY, speech_files, speech_set, text_set, utterances
 
-PATCHING = PatchingConfig(strategy="curriculum")
+PATCHING = Patcher(PatchingConfig(strategy="curriculum"))
 STEPS = 12
 TOTAL = 16
 
@@ -138,7 +138,7 @@ def test_every_row_once_an_epoch(tmp_path: Path, streams: int) -> None:
     files = speech_files(tmp_path, utterances(n), files=2, group=8)
     config = ReaderConfig(positions=30, streams=streams, global_batch_size=streams, prefetch=0, whole_documents=True)
     source = Source("s", ShardSet.open(files), form="speech")
-    one = Reader(config, [source], VOCABULARY, PatchingConfig(size=40), total_steps=1)
+    one = Reader(config, [source], VOCABULARY, Patcher(PatchingConfig(size=40)), total_steps=1)
     lengths: Counter[int] = Counter()
     for data in one:
         for sequence in data.sequences:
@@ -235,7 +235,7 @@ def test_grown_shards_are_read_from_the_next_epoch(tmp_path: Path) -> None:
 
     def open_reader(paths: list[Path]) -> Reader:
         source = Source("s", ShardSet.open(paths), form="speech")
-        return Reader(config, [source], VOCABULARY, PatchingConfig(), total_steps=1)
+        return Reader(config, [source], VOCABULARY, Patcher(PatchingConfig()), total_steps=1)
 
     plain = open_reader(files[:1])
     state = take([plain], 3) and plain.state_dict()
@@ -264,7 +264,7 @@ def test_damaged_row_group(tmp_path: Path) -> None:
 
     def open_reader(**more: Any) -> Reader:
         source = Source("s", good, form="speech")
-        return Reader(ReaderConfig(**config, **more), [source], VOCABULARY, PatchingConfig(), total_steps=1)
+        return Reader(ReaderConfig(**config, **more), [source], VOCABULARY, Patcher(PatchingConfig()), total_steps=1)
 
     one = open_reader()
     with pytest.raises(UserError, match=r"shard-00001.parquet, row group \d+: damaged"):
@@ -317,7 +317,7 @@ def test_asr_from_pure_speech(tmp_path: Path) -> None:
 
     made = [utterance(f"u{i}", 0, i) for i in range(20)]
     source = Source("s", speech_set(tmp_path, made), form="asr")
-    one = Reader(ReaderConfig(prefetch=0), [source], VOCABULARY, PatchingConfig(), total_steps=1)
+    one = Reader(ReaderConfig(prefetch=0), [source], VOCABULARY, Patcher(PatchingConfig()), total_steps=1)
     with pytest.raises(UserError, match="no row can be read in the form asr"):
         next(one)
 
@@ -332,7 +332,7 @@ def test_held_out_rows_and_training_rows_are_all_rows_once(tmp_path: Path) -> No
     wanted = Source("s", shards, form="speech", held_out=0.3, split="held_out")
     n = sum(
         int((packed.tokens_T == VOCABULARY.eos).sum())
-        for packed in read_once(wanted, ReaderConfig(positions=256), VOCABULARY, PatchingConfig())
+        for packed in read_once(wanted, ReaderConfig(positions=256), VOCABULARY, Patcher(PatchingConfig()))
     )
     every = [shards.read(group, VOCABULARY) for group in shards.groups]
     assert n == sum(len(wanted.chosen(rows, np.arange(len(rows)))) for rows in every)

@@ -14,7 +14,7 @@ from lst_cli.model.batch import make_batch
 from lst_cli.model.cost import train_flops
 from lst_cli.model.model import build_model
 from lst_cli.patching.packed import Document, pack_documents
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 from lst_cli.training.budget import flops
 
@@ -28,7 +28,7 @@ def test_products_of_a_forward_pass(name: str) -> None:
         Document(tokens=np.array([VOCABULARY.s_marker, *range(VOCABULARY.speech_start, VOCABULARY.speech_start + n)]))
         for n in (9, 30, 14)
     ]
-    patching = PatchingConfig(strategy="none" if config.local is None else "static")
+    patching = Patcher(PatchingConfig(strategy="none" if config.local is None else "static"))
     packed = pack_documents(documents, VOCABULARY, patching, "none" if config.local is None else "static")
     batch = make_batch(packed, config, VOCABULARY, torch.device("cpu"))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -22,7 +22,7 @@ TINY = ("model.architecture=lst_tiny", "budget.steps=5000")
         ("optimiser.lr=3", "unknown key optimiser (did you mean optimizer?)"),
         ("data.interleave.max_share=2", "max_share"),
         ("optimizer.lr=fast", "optimizer.lr: Input should be a valid number"),
-        ("patching.strategy=dynamic", "Input should be 'none', 'static', 'aligned', 'mixed' or 'curriculum'"),
+        ("patching.strategy=dynamic", "'random', 'hazard' or 'entropy'"),
         ("model.architecture=lst_3b", "'lst_3b' is not an architecture"),
         ("model.overrides.layer=3", "unknown key layer (did you mean layers?)"),
         ("model.overrides.local.dim=100", "must be a multiple of local.dim 100"),

@@ -12,7 +12,7 @@ from torch import Tensor
 from lst_cli.model.batch import make_batch
 from lst_cli.model.model import SpeechTextModel
 from lst_cli.patching.packed import Document, pack_documents
-from lst_cli.patching.strategies import PatchingConfig
+from lst_cli.patching.strategies import Patcher, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 from tests.training.world import UNITS, _tokenizer_bytes
 
@@ -65,7 +65,7 @@ def our_logits(model: SpeechTextModel, tokens: list[int]) -> Tensor:
     """Logits (T, V) after ``<t>`` and each of the tokens."""
     document = Document(tokens=np.array([VOCABULARY.t_marker, *tokens], dtype=np.int32))
     size = "none" if model.config.local is None else "static"
-    patching = PatchingConfig(strategy=size, size=4 if size == "static" else 1)
+    patching = Patcher(PatchingConfig(strategy=size, size=4 if size == "static" else 1))
     packed = pack_documents([document], VOCABULARY, patching, size)
     with torch.no_grad():
         return model.logits(make_batch(packed, model.config, VOCABULARY, torch.device("cpu")))
