@@ -167,10 +167,14 @@ def parity(folder: Path, name: str, items_file: Path, texts: Path, root: Path) -
         wanted_text = log_p(ids, 0)
         per_token.append(abs(found_text - wanted_text) / len(ids))
         total_ours, total_theirs, tokens = total_ours - found_text, total_theirs - wanted_text, tokens + len(ids)
-    print(f"texts: {PARITY_TEXTS}, {tokens:.0f} tokens; nats a token {total_ours / tokens:.5f}, transformers "
-          f"{total_theirs / tokens:.5f}; largest difference of a text {max(per_token):.6f}")
-    print(f"items: {len(items)}; largest difference of an ending's sum {max(endings):.5f} nats, mean "
-          f"{np.mean(endings):.6f}; same choice in {agree}; transformers right in {right}")
+    print(
+        f"texts: {PARITY_TEXTS}, {tokens:.0f} tokens; nats a token {total_ours / tokens:.5f}, transformers "
+        f"{total_theirs / tokens:.5f}; largest difference of a text {max(per_token):.6f}"
+    )
+    print(
+        f"items: {len(items)}; largest difference of an ending's sum {max(endings):.5f} nats, mean "
+        f"{np.mean(endings):.6f}; same choice in {agree}; transformers right in {right}"
+    )
 
 
 def main() -> None:

@@ -15,11 +15,7 @@ from typer.core import TyperGroup
 from lst_cli.commands import artifact, config_show, doctor
 from lst_cli.commands.common import Settings
 from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
-<<<<<<< HEAD
-from lst_cli.commands.models import arch, exchange, finetune, hub_exchange, pretrain, runs
-=======
-from lst_cli.commands.models import arch, exchange, finetune, patching, pretrain, runs
->>>>>>> patch
+from lst_cli.commands.models import arch, exchange, finetune, hub_exchange, patching, pretrain, runs
 from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import print_error, set_quiet
@@ -29,11 +25,7 @@ from lst_cli.version import __version__
 
 PIPELINE = (
     *("corpus", "units", "tokenize", "align", "text", "shards"),
-<<<<<<< HEAD
-    *("arch", "pretrain", "finetune", "runs", "export", "import", "push", "pull"),
-=======
-    *("arch", "patching", "pretrain", "finetune", "runs", "export", "import"),
->>>>>>> patch
+    *("arch", "patching", "pretrain", "finetune", "runs", "export", "import", "push", "pull"),
     *("transcribe", "vocoder", "speak", "continue"),
     *("eval", "report", "config", "artifact", "doctor"),
 )

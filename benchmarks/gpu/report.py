@@ -30,9 +30,7 @@ CUDA = DEVICE.type == "cuda"
 CPU = torch.device("cpu")
 VOCABULARY = Vocabulary(pieces=1090, units=501)
 _LOCAL = LocalConfig(dim=128, heads=4, encoder_layers=1, decoder_layers=3, window=200, cross_window=100)
-_BYPASS = LocalConfig(
-    dim=128, heads=4, encoder_layers=1, decoder_layers=3, window=200, cross_window=100, text="bypass"
-)
+_BYPASS = LocalConfig(dim=128, heads=4, encoder_layers=1, decoder_layers=3, window=200, cross_window=100, text="bypass")
 MODELS = {
     "lst": ModelConfig(family="lst", layers=4, dim=256, heads=4, local=_LOCAL),
     "bypass": ModelConfig(family="lst", layers=4, dim=256, heads=4, local=_BYPASS),

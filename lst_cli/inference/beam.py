@@ -148,8 +148,9 @@ def _candidates(batch: Sequence[_Search], log_p_RV: Tensor) -> list[list[_Hypoth
     """For each prompt the likeliest ways to extend its hypotheses by one token: twice as many as beams, best first."""
     size, upload = log_p_RV.shape[1], Upload()
     live = [each for search in batch for each in search.live]
-    rows, sums = upload.add(np.array([each.row for each in live])), upload.add(
-        np.array([each.log_prob for each in live]), np.float32
+    rows, sums = (
+        upload.add(np.array([each.row for each in live])),
+        upload.add(np.array([each.log_prob for each in live]), np.float32),
     )
     sent = upload.to(log_p_RV.device)
     totals = torch.split(log_p_RV[sent(rows)] + sent(sums)[:, None], [len(search.live) for search in batch])

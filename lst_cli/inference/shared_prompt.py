@@ -126,9 +126,7 @@ class _LayerAttend:
             self.kept = k_SHE, v_SHE
         else:
             if self._earlier is not None:
-                k_SHE, v_SHE = (
-                    torch.cat((kept, new)) for kept, new in zip(self._earlier, (k_SHE, v_SHE), strict=True)
-                )
+                k_SHE, v_SHE = (torch.cat((kept, new)) for kept, new in zip(self._earlier, (k_SHE, v_SHE), strict=True))
             k_SHE, v_SHE = k_SHE[self._source_S], v_SHE[self._source_S]
         return attend(q_THE, k_SHE, v_SHE, self._spans)
 

@@ -21,9 +21,7 @@ from lst_cli.errors import UserError
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 
 
-def _lst(
-    layers: int, dim: int, heads: int, decoder_layers: int, local_heads: int, window: int = 512
-) -> ModelConfig:
+def _lst(layers: int, dim: int, heads: int, decoder_layers: int, local_heads: int, window: int = 512) -> ModelConfig:
     local = LocalConfig(
         dim=dim // 2,
         heads=local_heads,
@@ -44,7 +42,6 @@ _LST = {
     "1_8b": _lst(layers=28, dim=2304, heads=18, decoder_layers=9, local_heads=18),
     "7b": _lst(layers=32, dim=4096, heads=32, decoder_layers=11, local_heads=16),
 }
-
 
 
 def _changed(base: ModelConfig, **local: Any) -> ModelConfig:

@@ -73,7 +73,7 @@ def save_model(
     if speech_bpe is not None:
         write_bytes_atomic(folder / SPEECH_BPE_FILE, speech_bpe.read_bytes())
     with atomic_path(folder / WEIGHTS_FILE) as path:
-        save_file(weights, path)
+        save_file(weights, path, metadata={"format": "pt"})  # older transformers want it
     write_bytes_atomic(folder / CARD_FILE, (text + "\n").encode())
 
 

@@ -25,7 +25,7 @@ _THRESHOLD_TOKENS = 200_000
 _LM_TOKENS = 4_000_000
 """Tokens of the unit language model's training, at most: 44 hours."""
 
-Plan = tuple[Request, Callable[[Draft], None]]
+FittingPlan = tuple[Request, Callable[[Draft], None]]
 """A request, and the function that fills its draft."""
 
 
@@ -43,7 +43,7 @@ class RuleOptions:
 
 def plan_hazard(
     store: Store, alignment: Artifact, tokens: Artifact | None, options: RuleOptions, minutes: float | None
-) -> Plan:
+) -> FittingPlan:
     """Learn the hazard from aligned speech.
 
     :param tokens: the threshold is set on them; by default those that were aligned.
@@ -81,7 +81,7 @@ def plan_hazard(
     return _request("hazard", options, parents, minutes=minutes), make
 
 
-def plan_entropy(store: Store, tokens: Artifact, options: RuleOptions, *, rises: bool) -> Plan:
+def plan_entropy(store: Store, tokens: Artifact, options: RuleOptions, *, rises: bool) -> FittingPlan:
     """Train the unit language model on speech tokens.
 
     :param rises: the rise of the entropy counts, and not the entropy.

@@ -18,7 +18,7 @@ def hf_config(card: ModelCard, dtype: str, name: str) -> dict[str, Any]:
 
     :param dtype: of the weights, as torch names it.
     :param name: what errors call the model.
-    :raises UserError: the model is no causal language model: its patches close when the next token is known.
+    :raises UserError: its patches close when the next token is known, or are cut by another rule than static ones.
     """
     shape, vocabulary = card.architecture, card.vocabulary
     if shape.local is not None and card.patching.boundaries == "given":
@@ -28,6 +28,13 @@ def hf_config(card: ModelCard, dtype: str, name: str) -> dict[str, Any]:
             expected="a model with causal boundaries: transformers' generate knows no next token",
             fix="train one with patching.boundaries: causal; to move this model, copy its folder "
             "(the folder of an artifact is a reference)",
+        )
+    if card.cut not in ("static", "none"):
+        raise UserError(
+            f"{name}: the modelling file for transformers cuts speech into static patches only",
+            found=f"patching.strategy: {card.patching.strategy}, whose rule cuts speech in decoding too",
+            expected="static patches in decoding: strategies static, aligned, mixed and curriculum",
+            fix="to move this model, copy its folder (the folder of an artifact is a reference), or push it",
         )
     module = MODELING_FILE.removesuffix(".py")
     return {

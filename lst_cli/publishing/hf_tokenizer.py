@@ -113,8 +113,11 @@ def from_sentencepiece(model: bytes) -> Tokenizer:
         ids = {piece: id for id, piece in enumerate(pieces)}
         merges = _merges(pieces, kinds, [each.score for each in proto.pieces])
         fast = Tokenizer(BPE(ids, merges, unk_token=pieces[unknown], fuse_unk=True, byte_fallback=in_bytes))
-    special = [AddedToken(piece, normalized=False, special=True) for piece, kind in zip(pieces, kinds, strict=True)
-               if kind in (_UNKNOWN, _CONTROL)]
+    special = [
+        AddedToken(piece, normalized=False, special=True)
+        for piece, kind in zip(pieces, kinds, strict=True)
+        if kind in (_UNKNOWN, _CONTROL)
+    ]
     fast.add_special_tokens(special)
     charsmap = proto.normalizer_spec.precompiled_charsmap
     fast.normalizer = normalizers.Sequence(

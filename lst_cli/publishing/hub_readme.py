@@ -21,9 +21,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _SHOWN = 12
 
 
-def model_readme(
-    store: Store, model: Artifact, card: ModelCard, *, repository: str | None, license: str | None
-) -> str:
+def model_readme(store: Store, model: Artifact, card: ModelCard, *, repository: str | None, license: str | None) -> str:
     """README.md of a model.
 
     :param repository: where it will be on the Hub; None for a folder.

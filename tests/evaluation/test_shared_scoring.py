@@ -135,9 +135,7 @@ def test_a_rank_whose_folder_is_taken_away_as_it_writes_ends_well(
     assert not list((shared / "scores" / "lst-storycloze").glob(".*.partial"))
 
 
-def test_a_kill_costs_no_finished_chunk(
-    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_costs_no_finished_chunk(tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_scoring, "CHUNK_TOKENS", 120)
     root = make_root(tmp_path / "root")
     scored = count_scored(monkeypatch)

@@ -97,14 +97,10 @@ def torn(rng: np.random.Generator, doc: Document) -> Document:
     return Document(tokens=doc.tokens[first:last], words=doc.words[first:last])
 
 
-def packed(
-    documents: Sequence[Document], patcher: Patcher, cut: Cut | Sequence[Cut], pad: bool = True
-) -> Packed:
+def packed(documents: Sequence[Document], patcher: Patcher, cut: Cut | Sequence[Cut], pad: bool = True) -> Packed:
     """Documents end to end, all cut in one way or each in its own."""
     cuts = [cut] * len(documents) if isinstance(cut, str) else cut
-    each = [
-        pack_documents([item], VOCABULARY, patcher, of_item) for item, of_item in zip(documents, cuts, strict=True)
-    ]
+    each = [pack_documents([item], VOCABULARY, patcher, of_item) for item, of_item in zip(documents, cuts, strict=True)]
     batch = end_to_end(each) if len(set(cuts)) > 1 else pack_documents(documents, VOCABULARY, patcher, cuts[0])
     return batch.padded(**SIZES) if pad else batch
 

@@ -30,9 +30,7 @@ def test_a_buffer_holds_every_array_and_can_be_filled_again():
             np.testing.assert_array_equal(sent(number).numpy(), array * factor)
 
 
-@pytest.mark.parametrize(
-    ("config", "cut"), [(LST, "static"), (LST, "aligned"), (BYPASS, "static"), (BASELINE, "none")]
-)
+@pytest.mark.parametrize(("config", "cut"), [(LST, "static"), (LST, "aligned"), (BYPASS, "static"), (BASELINE, "none")])
 def test_a_training_step_is_one_copy_and_reads_nothing_back(monkeypatch, config, cut):
     """The meta device stands for a GPU, with its block masks: whatever needs a value of a tensor is an error there."""
     made = packed(random_documents(3), Patcher(PatchingConfig()), cut)

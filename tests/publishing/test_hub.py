@@ -183,7 +183,9 @@ def test_no_server(hub: HubStub, tmp_path: Path) -> None:
         assert failed.returncode == 2 and "when the Hub can be reached" in failed.stderr, failed.stderr
 
 
-@pytest.mark.parametrize("address", ["me/m", "hf://m", "hf://me/m/x", f"hf://{TOKEN}@me/m", "hf://../m", "hf://me/m@-x"])
+@pytest.mark.parametrize(
+    "address", ["me/m", "hf://m", "hf://me/m/x", f"hf://{TOKEN}@me/m", "hf://../m", "hf://me/m@-x"]
+)
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(UserError, match="no address") as error:
         HubAddress.parse(address)

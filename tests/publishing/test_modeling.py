@@ -194,3 +194,8 @@ def test_a_model_that_sees_the_next_token_is_refused() -> None:
     with pytest.raises(UserError, match="depend on the next token"):
         hf_config(card(LST, boundaries="given"), "float32", "model/m")
     hf_config(card(BASELINE, boundaries="given"), "float32", "model/m")  # no patch, no boundary
+
+
+def test_a_model_that_decodes_with_a_fitted_rule_is_refused() -> None:
+    with pytest.raises(UserError, match="static patches only"):
+        hf_config(card(LST, strategy="hazard"), "float32", "model/m")

@@ -68,9 +68,7 @@ def make_quantizer(store: Store, corpus: Artifact, name: str = "q", units: int =
     extractor = load_features(blank.features, "cpu", "float32")
     frames_TD = extractor.extract([read_utterance(u) for u in Corpus(corpus)]).numpy()
     chosen = np.linspace(0, len(frames_TD) - 1, units).astype(int)
-    codebook = Codebook(
-        centroids_KD=frames_TD[chosen], mean_D=blank.mean_D, scale_D=blank.scale_D, features=features
-    )
+    codebook = Codebook(centroids_KD=frames_TD[chosen], mean_D=blank.mean_D, scale_D=blank.scale_D, features=features)
     request = Request(kind=QUANTIZER, name=name, config={"features": features, "units": units})
     return store.build(request, lambda draft: codebook.save(draft.path)).artifact
 

@@ -82,9 +82,7 @@ def score(
     ],
     rules: Annotated[
         list[str] | None,
-        typer.Option(
-            "--rule", help="patching_rule/NAME; repeatable.", autocompletion=completing("patching_rule")
-        ),
+        typer.Option("--rule", help="patching_rule/NAME; repeatable.", autocompletion=completing("patching_rule")),
     ] = None,
     size: Annotated[int, typer.Option(min=1, help="Tokens of static and of random patches.")] = 4,
     tolerance: Annotated[int, typer.Option(min=0, help="Tokens by which a border may be off.")] = 1,

@@ -171,7 +171,7 @@ def asr(
         bool,
         typer.Option(
             "--count-empty",
-            help="Score utterances without words in the transcript, such as \\[silence]: any text on them is an insertion.",
+            help="Score utterances without words, such as \\[silence], too: any text on them is an insertion.",
         ),
     ] = False,
     max_reject_rate: MaxRejectRate = 0.01,

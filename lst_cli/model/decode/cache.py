@@ -67,9 +67,7 @@ class Places:
     place_N: Tensor
 
     @staticmethod
-    def stage(
-        row_N: NDArray[np.integer], place_N: NDArray[np.integer], upload: Upload
-    ) -> Callable[[Sent], Places]:
+    def stage(row_N: NDArray[np.integer], place_N: NDArray[np.integer], upload: Upload) -> Callable[[Sent], Places]:
         """Add them to an upload; the result makes them of it."""
         row, place = upload.add(row_N), upload.add(place_N)
         return lambda sent: Places(sent(row), sent(place))

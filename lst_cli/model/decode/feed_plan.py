@@ -120,9 +120,7 @@ class RowProgress:
 
     def select(self, rows: Ints) -> RowProgress:
         """A copy of the given rows."""
-        chosen = RowProgress(
-            self._vocabulary, self._rule, self._cross_window, len(rows), bypass=self._bypass
-        )
+        chosen = RowProgress(self._vocabulary, self._rule, self._cross_window, len(rows), bypass=self._bypass)
         for name in ("tokens_B", "locals_B", "patches_B", "_open_B", "_recent_BK", "_first_BM"):
             setattr(chosen, name, getattr(self, name)[rows])
         return chosen
@@ -188,9 +186,7 @@ class RowProgress:
         unit_T[new_T] = self._vocabulary.speech_units(ids_N)
         self._recent_BK[rows] = unit_T[(begin_R + count_R)[:, None] + np.arange(recent)]
         past_T = place_T - (recent - self._open_B[rows])[row_T]
-        patches = self._rule.patch(
-            TokenStream(unit_T=unit_T, document_T=row_T, resumes_T=past_T == 0, new_T=new_T)
-        )
+        patches = self._rule.patch(TokenStream(unit_T=unit_T, document_T=row_T, resumes_T=past_T == 0, new_T=new_T))
         kept_T = past_T >= 0
         kept = Patches(opens_T=patches.opens_T[kept_T], closes_T=patches.closes_T[kept_T])
         return kept, unit_T[kept_T] >= 0, row_T[kept_T], new_T[kept_T]

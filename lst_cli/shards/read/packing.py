@@ -151,9 +151,7 @@ class PackingWindow:
         document_end = int(self._documents.start_D[self.first + 1])
         text_T = unit_T[at:document_end] < 0
         end = at + int(np.argmax(text_T)) if text_T.any() else document_end
-        run = TokenStream(
-            unit_T=unit_T[at:end], document_T=document_T[at:end], word_T=self._documents.words_T[at:end]
-        )
+        run = TokenStream(unit_T=unit_T[at:end], document_T=document_T[at:end], word_T=self._documents.words_T[at:end])
         return self._patcher.patch(run, cut), end
 
     def whole(self, positions: int, cut: Cut, *, last: bool) -> Sequence | None:
