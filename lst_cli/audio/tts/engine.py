@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -69,7 +69,7 @@ class Voice:
     tempo: float
     """Everything is said faster by this factor."""
     label: str
-    identity: Mapping[str, Any]
+    identity: Mapping[str, Any] = field(hash=False)
     """What decides how it sounds, for the fingerprint: sums of its files, versions, speaker, pitch."""
 
 

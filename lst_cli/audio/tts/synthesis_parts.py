@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from lst_cli.audio.tts.engine import Voice, load_voice
+from lst_cli.audio.tts.engine import Engine, Voice, load_voice
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Part:
         return PartResult(self.audio.name, data["sample_rate"], tuple(data["samples"]))
 
 
+@lru_cache(maxsize=1)
+def _without_noise(voice: Voice) -> Engine:
+    """A voice that always says a sentence the same way is kept for the next part, with the sentences it has spoken."""
+    return load_voice(voice, noise=0, seed=0)
+
+
 def speak_part(part: Part) -> PartResult:
     """Speak a part into its FLAC file (16 bit, the voice's rate). A crash leaves no finished part behind."""
     import numpy as np
@@ -60,7 +67,8 @@ def speak_part(part: Part) -> PartResult:
     from lst_cli.artifacts.parquet import atomic_path, write_bytes_atomic
     from lst_cli.audio.level import join_sentences
 
-    engine = load_voice(part.voice, noise=part.noise, seed=part.seed)
+    noisy = part.noise != 0
+    engine = load_voice(part.voice, noise=part.noise, seed=part.seed) if noisy else _without_noise(part.voice)
     rate = engine.sample_rate
     pieces = [join_sentences(engine.speak(spoken.text, spoken.rate), rate) for spoken in part.spoken]
     with atomic_path(part.audio) as temporary:
