@@ -68,6 +68,12 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
         return [paired_rates(_errors(first), _errors(second))]
     if result_a["task"] == "tts":
         return [paired_rates(_character_errors(first), _character_errors(second), direction="tts", metric="cer")]
+    if "results" not in result_a:
+        raise UserError(
+            f"{first.reference} and {second.reference} can't be compared item by item",
+            found=f"task {result_a['task']}",
+            expected="multiple choice, asr or tts",
+        )
     rows_a, rows_b = ({row["direction"]: row for row in result["results"]} for result in (result_a, result_b))
     shared = [direction for direction in rows_a if direction in rows_b]
     if not shared:

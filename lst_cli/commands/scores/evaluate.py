@@ -10,7 +10,7 @@ import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
-from lst_cli.commands.scores import evaluate_speech
+from lst_cli.commands.scores import evaluate_continuation, evaluate_speech
 from lst_cli.console import print_json, print_line, print_table, say
 from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
@@ -254,6 +254,7 @@ def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
 
 app.command("tts")(evaluate_speech.tts)
 app.command("vocoder")(evaluate_speech.vocoder)
+app.command("continuation")(evaluate_continuation.continuation)
 
 
 @app.command()
