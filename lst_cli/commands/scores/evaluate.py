@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -143,17 +143,22 @@ def _show(scores: Artifact, json: bool) -> None:
         f"{result['task']} · {result['model']['reference']}{without}",
         ("direction", "accuracy", "95% interval", "n", "chance", "by"),
         [
-            (
-                row["direction"],
-                f"{row['accuracy']:.1%}",
-                f"{row['low']:.1%} to {row['high']:.1%}",
-                row["n"],
-                f"{row['chance']:.0%}",
-                row["metric"],
-            )
+            shown
             for row in result["results"]
+            for shown in (
+                _row(row["direction"], row, f"{row['accuracy']:.1%}", f"{row['chance']:.0%}", row["metric"]),
+                *(
+                    _row(f"  {part}", figures, f"{figures['value']:.1%}", "", "")
+                    for part, figures in row.get("categories", {}).items()
+                ),
+            )
         ],
     )
+
+
+def _row(label: str, figures: Mapping[str, Any], accuracy: str, chance: str, metric: str) -> tuple[Any, ...]:
+    """A direction, or a part of the benchmark in it."""
+    return label, accuracy, f"{figures['low']:.1%} to {figures['high']:.1%}", figures["n"], chance, metric
 
 
 @app.command()
