@@ -16,7 +16,7 @@ from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import ITEMS_FILE, differently_spoken, read_scores
 
-SAME = ("task", "task_version", "scorer_version", "items_sha256", "normaliser", "corpus")
+SAME = ("task", "task_version", "scorer_version", "items_sha256", "with_end", "normaliser", "corpus")
 """What two results must share to be compared (those that the task has)."""
 
 _SAME_EAR = ("judge", "vocoder")

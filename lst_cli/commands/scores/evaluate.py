@@ -36,6 +36,9 @@ Ablate = Annotated[
         "tokens of the prompt) or window:N (the patch encoder and decoder see N tokens). Kept out of paper tables."
     ),
 ]
+WithEnd = Annotated[
+    bool, typer.Option("--with-end", help="Score the end of the document as a token of each ending, as slamkit does.")
+]
 Name = Annotated[str | None, typer.Option(help="Name of the scores; MODEL's name and the task by default.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Of the model's arithmetic; it is part of the result.")]
 
@@ -50,6 +53,7 @@ def _choice_command(task: Task) -> Callable[..., None]:
         tokens: Tokens = None,
         directions: Directions = "t-t",
         ablate: Ablate = None,
+        with_end: WithEnd = False,
         name: Name = None,
         precision: PrecisionOption = "float32",
         device: Device = "auto",
@@ -60,7 +64,7 @@ def _choice_command(task: Task) -> Callable[..., None]:
 
         chosen = parse_directions(directions, spoken=tokens is not None)
         ablation = Ablation.parse(ablate) if ablate is not None else None
-        scores = _score_choice(ctx, task, model, items, tokens, chosen, ablation, name, precision, device)
+        scores = _score_choice(ctx, task, model, items, tokens, chosen, ablation, with_end, name, precision, device)
         if scores is not None:
             _show(scores, json)
 
@@ -83,6 +87,7 @@ def _score_choice(
     tokens: str | None,
     directions: list[str],
     ablation: Ablation | None,
+    with_end: bool,
     name: str | None,
     precision: Precision,
     device: str,
@@ -112,7 +117,8 @@ def _score_choice(
     }
     if ablation is not None:
         config["ablation"] = str(ablation)
-
+    if with_end:
+        config["with_end"] = True
     own = name or "-".join([parents["model"].name, task.name, *([ablation.slug] if ablation is not None else [])])
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
     rank = this_rank()
