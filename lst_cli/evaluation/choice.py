@@ -98,8 +98,9 @@ def item_scores(
 
 
 def _tokens(speech: SpeechCodec, ending_T: NDArray[np.integer]) -> int:
-    """Tokens of an ending; it is of one modality."""
-    return speech.count(ending_T) or len(ending_T)
+    """Tokens of an ending; it is of one modality, but for its end where that is scored."""
+    spoken = speech.count(ending_T)
+    return spoken + int(ending_T[-1] == speech.vocabulary.eos) if spoken else len(ending_T)
 
 
 def summarise(task: Task, scores: Sequence[ItemScore]) -> dict[str, Any]:

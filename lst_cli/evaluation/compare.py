@@ -16,7 +16,7 @@ from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import ITEMS_FILE, differently_spoken, read_scores
 
-SAME = ("task", "task_version", "scorer_version", "items_sha256", "normaliser", "corpus")
+SAME = ("task", "task_version", "scorer_version", "items_sha256", "with_end", "normaliser", "corpus")
 """What two results must share to be compared (those that the task has)."""
 
 _SAME_EAR = ("judge", "vocoder")
@@ -68,6 +68,12 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
         return [paired_rates(_errors(first), _errors(second))]
     if result_a["task"] == "tts":
         return [paired_rates(_character_errors(first), _character_errors(second), direction="tts", metric="cer")]
+    if "results" not in result_a:
+        raise UserError(
+            f"{first.reference} and {second.reference} can't be compared item by item",
+            found=f"task {result_a['task']}",
+            expected="multiple choice, asr or tts",
+        )
     rows_a, rows_b = ({row["direction"]: row for row in result["results"]} for result in (result_a, result_b))
     shared = [direction for direction in rows_a if direction in rows_b]
     if not shared:

@@ -109,6 +109,8 @@ def build_questions(
     tokenizer: TextTokenizer,
     codec: SpeechCodec,
     units: Mapping[str, NDArray[np.integer]],
+    *,
+    with_end: bool = False,
 ) -> list[Question]:
     """Token sequences of the items in one direction.
 
@@ -116,6 +118,8 @@ def build_questions(
     in the same run, on one patch grid); one of the other modality is opened by its own marker, which is part of the
     prompt and not scored. A speech BPE merges prompt and ending apart, so that all endings follow the same prompt. The
     end of the document is not scored, as in the harness.
+
+    :param with_end: score the end of the document as one more token of each ending, as slamkit does.
     """
     import numpy as np
 
@@ -129,6 +133,7 @@ def build_questions(
 
     before, after = direction.split("-")
     markers = {"s": codec.vocabulary.s_marker, "t": codec.vocabulary.t_marker}
+    end = np.array([codec.vocabulary.eos] if with_end else [], dtype=np.int32)
     questions = []
     for item in items:
         prompt = [np.asarray([markers[before]], dtype=np.int32)]
@@ -138,7 +143,7 @@ def build_questions(
         if after != before:
             prompt.append(np.asarray([markers[after]], dtype=np.int32))
         endings = tuple(
-            speech(name) if after == "s" else text(ending, continues=bool(item.prompt))
+            np.append(speech(name) if after == "s" else text(ending, continues=bool(item.prompt)), end)
             for name, ending in zip(spoken_endings, item.endings, strict=True)
         )
         questions.append(Question(prompt_T=np.concatenate(prompt), endings=endings))

@@ -90,7 +90,8 @@ def _choice_work(
         loaded = ablation.of_model(loaded, parents["model"].reference)
     tokens = parents.get("tokens")
     units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
-    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished, ablation)
+    with_end = config.get("with_end", False)
+    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished, ablation, with_end=with_end)
 
 
 def _spoken(

@@ -68,15 +68,18 @@ class SharedScoring:
         parts: Path,
         finished: Callable[[], bool] = lambda: False,
         ablation: Ablation | None = None,
+        *,
+        with_end: bool = False,
     ) -> None:
         """Divide the work.
 
         :param parts: folder of the finished chunks, common to all ranks.
         :param finished: whether the result has been made of them; then there is nothing left to do.
+        :param with_end: see :func:`~lst_cli.evaluation.directions.build_questions`.
         """
         self._loaded, self._items = loaded, items
         self._questions = {
-            direction: build_questions(items, direction, loaded.tokenizer, loaded.speech, units)
+            direction: build_questions(items, direction, loaded.tokenizer, loaded.speech, units, with_end=with_end)
             for direction in directions
         }
         if ablation is not None:

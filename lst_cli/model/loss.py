@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from lst_cli.patching.packed import IGNORE
 
@@ -25,7 +26,7 @@ class TokenLoss:
     total: Tensor
     """Sum of negative log-likelihood over all targets, in nats; this is what is differentiated."""
     nll_T: Tensor
-    """Negative log-likelihood of each target, 0 where ignored; without gradient."""
+    """Negative log-likelihood of each target, 0 where ignored; with a gradient of its own only on request."""
     correct_T: Tensor
     """Whether the likeliest token is the target; False where ignored."""
 
@@ -97,6 +98,30 @@ def token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
         return TokenLoss(*apply(x_TL, weight_VL, targets_T, needs_grad))
     with torch.autocast(device, enabled=False):
         return TokenLoss(*apply(x_TL.to(torch.get_autocast_dtype(device)), weight_VL, targets_T, needs_grad))
+
+
+def differentiable_token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
+    """As :func:`token_loss`, for objectives that weigh each target by itself: ``nll_T`` carries the gradient.
+
+    The logits of a chunk are computed again in the backward pass.
+    """
+    parts = [
+        checkpoint(_chunk_nll, x_TL[start : start + CHUNK], weight_VL, targets_T[start : start + CHUNK], **_RECOMPUTE)
+        for start in range(0, x_TL.shape[0], CHUNK)
+    ]
+    nll_T, correct_T = (torch.cat(part) for part in zip(*parts, strict=True))
+    return TokenLoss(nll_T.sum(), nll_T, correct_T)
+
+
+_RECOMPUTE: dict[str, Any] = {"use_reentrant": False, "preserve_rng_state": False}
+
+
+def _chunk_nll(x_CL: Tensor, weight_VL: Tensor, target_C: Tensor) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each target of a chunk, and whether it is the likeliest."""
+    log_p_CV = log_probabilities(torch.nn.functional.linear(x_CL, weight_VL))
+    counts_C = target_C != IGNORE
+    nll_C = -log_p_CV.gather(1, target_C.clamp(min=0)[:, None])[:, 0] * counts_C
+    return nll_C, (log_p_CV.argmax(1) == target_C) & counts_C
 
 
 def log_probabilities(logits_TV: Tensor) -> Tensor:

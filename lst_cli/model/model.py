@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lst_cli.model.batch import Batch
 from lst_cli.model.global_transformer import GlobalTransformer
 from lst_cli.model.layers import linear, norm, over
-from lst_cli.model.loss import TokenLoss, log_probabilities, token_loss
+from lst_cli.model.loss import TokenLoss, differentiable_token_loss, log_probabilities, token_loss
 from lst_cli.model.model_config import LocalConfig, ModelConfig
 from lst_cli.model.patch_decoder import PatchDecoder
 from lst_cli.model.patch_encoder import PatchEncoder
@@ -41,8 +41,13 @@ class SpeechTextModel(nn.Module):
         """Normalised token states (T, L) from which the next token is predicted."""
         raise NotImplementedError
 
-    def forward(self, batch: Batch) -> TokenLoss:
-        """Next-token loss of a batch. Data-parallel wrappers see this call."""
+    def forward(self, batch: Batch, *, differentiable: bool = False) -> TokenLoss:
+        """Next-token loss of a batch. Data-parallel wrappers see this call.
+
+        :param differentiable: whether the loss of each target carries a gradient, not only their sum.
+        """
+        if differentiable:
+            return differentiable_token_loss(self.states(batch), self.head.weight, batch.targets_T)
         return token_loss(self.states(batch), self.head.weight, batch.targets_T)
 
     def logits(self, batch: Batch) -> Tensor:

@@ -59,6 +59,8 @@ class ModelCard:
     """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
     tokenizer_file: str = "tokenizer.model"
     """Name of the text tokenizer's file."""
+    merges_repeats: bool = False
+    """Whether a run of one speech token is one token of the model (imported models)."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -142,6 +144,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
             fitted=read_rule(path.with_name(RULE_FILE)) if "patching_rule" in data else None,
             speech_bpe=data.get("speech_bpe"),
             tokenizer_file=_known_tokenizer(data.get("tokenizer_file", MODEL_FILE)),
+            merges_repeats=data.get("merges_repeats", False),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(name, path, error) from None
@@ -222,7 +225,7 @@ def load_speech(folder: Path, card: ModelCard, name: str) -> SpeechCodec:
     from lst_cli.text.speech_codec import SpeechCodec
 
     if card.speech_bpe is None:
-        return SpeechCodec(card.vocabulary)
+        return SpeechCodec(card.vocabulary, merges_repeats=card.merges_repeats)
     bpe = SpeechBpe.from_file(folder / SPEECH_BPE_FILE)
     if bpe.pieces != card.vocabulary.units:
         raise UserError(

@@ -61,6 +61,7 @@ def save_model(
             **({"patching_rule": dict(card.patching_rule)} if card.patching_rule is not None else {}),
             **({"speech_bpe": dict(card.speech_bpe)} if card.speech_bpe is not None else {}),
             "tokenizer_file": card.tokenizer_file,
+            **({"merges_repeats": True} if card.merges_repeats else {}),
         },
         indent=2,
         ensure_ascii=False,

@@ -50,12 +50,22 @@ class JsonTokenizer:
         self.specials: tuple[int, ...] = tuple(sorted(id for id, token in added.items() if token.special))
         """Tokens that no text is encoded to."""
         self._unknown = getattr(self._tokenizer.model, "unk_token", None)
-        self._check_tokens()
-        self._spaced = self._word_rule()
-        self._check_decoding()
+        self._spaced = False
+        if self.pieces:
+            self._check_tokens()
+            self._spaced = self._word_rule()
+            self._check_decoding()
 
     def encode_batch(self, texts: Sequence[str], *, continues: bool = False) -> list[list[int]]:
-        """Ids of texts; ``continues`` encodes each as following a space."""
+        """Ids of texts; ``continues`` encodes each as following a space.
+
+        :raises UserError: the tokenizer has no tokens, since its model knows speech alone.
+        """
+        if not self.pieces:
+            raise UserError(
+                f"{self.source}: the model has no text tokens",
+                expected="speech alone, such as --directions s-s of 'lst eval'",
+            )
         before = " " if continues and self._spaced else ""
         encoded = self._tokenizer.encode_batch_fast(
             [before + text if text else "" for text in texts], add_special_tokens=False
@@ -124,6 +134,14 @@ class JsonTokenizer:
             expected="tokens within words, each word with the space before it or with none, as in Llama 3 and Qwen",
             fix="import another text model's tokenizer, or train one with 'lst text fit'",
         )
+
+
+def no_text() -> bytes:
+    """The ``tokenizer.json`` of a model without text tokens."""
+    from tokenizers import Tokenizer, models
+
+    text: str = Tokenizer(models.BPE({}, [])).to_str()
+    return text.encode()
 
 
 def _chained(rows: Sequence[Sequence[int]]) -> list[int]:

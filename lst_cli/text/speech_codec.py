@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lst_cli.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from lst_cli.text.speech_bpe import SpeechBpe
@@ -24,6 +25,8 @@ class SpeechCodec:
     vocabulary: Vocabulary
     """The model's; its units are the pieces of the BPE, where there is one."""
     bpe: SpeechBpe | None = None
+    merges_repeats: bool = False
+    """Whether a run of one unit is one token, as in TWIST and slamkit: durations are lost."""
 
     @property
     def units(self) -> int:
@@ -32,6 +35,8 @@ class SpeechCodec:
 
     def encode(self, units_N: NDArray[np.integer]) -> NDArray[np.int32]:
         """Ids of one run of speech tokens, merged alone: a prompt and its ending are two runs."""
+        if self.merges_repeats:
+            units_N = units_N[np.append(True, units_N[1:] != units_N[:-1])[: len(units_N)]]
         return self.vocabulary.units_to_ids(units_N if self.bpe is None else self.bpe.encode(units_N))
 
     def decode(self, ids_T: NDArray[np.integer]) -> NDArray[np.uint16]:

@@ -89,25 +89,41 @@ def make(config: FinetuneConfig, inputs: FinetuneInputs, folders: Folders) -> Ca
     """Return the function that trains, and writes the model to a draft."""
 
     def fill(draft: Draft) -> None:
-        from lst_cli.training.metrics.progress_panel import ProgressDisplay
-        from lst_cli.training.run.session import train_to_the_end, write_model
-        from lst_cli.training.run.unfinished import noted
-
-        with ProgressDisplay(f"finetune {inputs.task}", config.budget.steps, folders.last_step) as show:
-            job, card = _job(config, inputs, folders, show)
-            with noted(folders.request, folders.work, job.steps):
-                train_to_the_end(job)
-        base = inputs.model
-        write_model(
-            draft,
-            job,
-            card,
-            tokenizer=base.file(card.tokenizer_file),
-            quantizer=base.file(QUANTIZER_FILE),
-            speech_bpe=base.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
+        write_tuned(
+            draft, inputs.model, folders, inputs.task, config.budget.steps, partial(_job, config, inputs, folders)
         )
 
     return fill
+
+
+def write_tuned(
+    draft: Draft,
+    base: Artifact,
+    folders: Folders,
+    task: str,
+    steps: int,
+    make_job: Callable[[Callable[[Record], None]], tuple[Job, ModelCard]],
+) -> None:
+    """Train in the first process, and write a model with tokenizer and quantizer of the one it began from.
+
+    :param make_job: the run and the model's card, given what shows the records of the metrics log.
+    """
+    from lst_cli.training.metrics.progress_panel import ProgressDisplay
+    from lst_cli.training.run.session import train_to_the_end, write_model
+    from lst_cli.training.run.unfinished import noted
+
+    with ProgressDisplay(f"finetune {task}", steps, folders.last_step) as show:
+        job, card = make_job(show)
+        with noted(folders.request, folders.work, job.steps):
+            train_to_the_end(job)
+    write_model(
+        draft,
+        job,
+        card,
+        tokenizer=base.file(card.tokenizer_file),
+        quantizer=base.file(QUANTIZER_FILE),
+        speech_bpe=base.file(SPEECH_BPE_FILE) if card.speech_bpe is not None else None,
+    )
 
 
 def follow(config: FinetuneConfig, inputs: FinetuneInputs, folders: Folders) -> None:

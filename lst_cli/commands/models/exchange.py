@@ -39,11 +39,62 @@ def export(
 
 def import_(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A folder that 'lst export' wrote.")],
+    folder: Annotated[
+        str, typer.Argument(help="A folder that 'lst export' wrote, or a model of slamkit: its folder or Hub name.")
+    ],
     name: Annotated[str, typer.Option(help="Name of the model.")],
+    quantizer: Annotated[
+        str | None,
+        typer.Option(
+            help="For slamkit: quantizer/NAME whose units the model was trained on.",
+            autocompletion=completing("quantizer"),
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Make a model artifact from an exported folder."""
+    """Make a model artifact from an exported folder, or from a speech language model of slamkit."""
+    from lst_cli.errors import UserError
+    from lst_cli.hub import hub_folder
+    from lst_cli.training.init.unit_lm import is_unit_lm
+
+    expected = "a folder that 'lst export' wrote, or a model of slamkit: its folder or Hub name, such as slprl/slam"
+    found = hub_folder(folder, folder, ("*.json", "*.safetensors"), expected)
+    if is_unit_lm(found):
+        if quantizer is None:
+            raise UserError(f"{folder}: which units is this model for?", fix="name their quantizer with --quantizer")
+        _import_unit_lm(ctx, found, name, quantizer, json=json)
+        return
+    if quantizer is not None:
+        raise UserError(f"{folder}: an exported folder has its own quantizer", fix="leave --quantizer out")
+    _import_export(ctx, found, name, json=json)
+
+
+def _import_unit_lm(ctx: typer.Context, folder: Path, name: str, quantizer: str, *, json: bool) -> None:
+    """A model of slamkit."""
+    from lst_cli.artifacts import Draft, Request
+    from lst_cli.model_artifact.card import MODEL
+    from lst_cli.model_artifact.save import save_model
+    from lst_cli.text.json_tokenizer import no_text
+    from lst_cli.training.init.unit_lm import read_unit_lm, unit_lm_weights
+    from lst_cli.units.quantizer.codebook import CENTROIDS_FILE, QUANTIZER
+
+    units = store(ctx).find(quantizer, QUANTIZER)
+    text, card = read_unit_lm(folder, units)
+
+    def make(draft: Draft) -> None:
+        model = unit_lm_weights(text, card)
+        tokenizer = draft.parts / card.tokenizer_file
+        tokenizer.parent.mkdir(parents=True, exist_ok=True)
+        tokenizer.write_bytes(no_text())
+        save_model(draft.path, model, card, tokenizer=tokenizer, quantizer=units.file(CENTROIDS_FILE))
+        draft.statistics["parameters"] = sum(parameter.numel() for parameter in model.parameters())
+
+    config = {"imported": {"sha256": text.source.sha256}, "merges_repeats": card.merges_repeats}
+    build(ctx, Request(kind=MODEL, name=name, config=config, parents={"quantizer": units}), make, json=json)
+
+
+def _import_export(ctx: typer.Context, folder: Path, name: str, *, json: bool) -> None:
+    """A folder of ``lst export``."""
     import shutil
 
     from lst_cli.artifacts import Draft, Request
@@ -53,6 +104,13 @@ def import_(
     from lst_cli.model_artifact.card import CARD_FILE, MODEL, read_card_file
 
     has_card = (folder / CARD_FILE).is_file()
+    if not has_card and (folder / "config.json").is_file():
+        raise UserError(
+            f"{folder}: neither an exported model nor one of slamkit",
+            found="a model of transformers, such as a text model or a checkpoint of TWIST",
+            expected="model_type speech_language_model in config.json",
+            fix="start from a text model with 'lst pretrain --init'; score TWIST's own checkpoints with slamkit",
+        )
     files = read_card_file(folder / CARD_FILE, str(folder)).files if has_card else (CARD_FILE,)
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
-from lst_cli.commands.scores import evaluate_speech
+from lst_cli.commands.scores import evaluate_continuation, evaluate_speech
 from lst_cli.console import print_json, print_line, print_table, say
 from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
@@ -36,6 +36,9 @@ Ablate = Annotated[
         "tokens of the prompt) or window:N (the patch encoder and decoder see N tokens). Kept out of paper tables."
     ),
 ]
+WithEnd = Annotated[
+    bool, typer.Option("--with-end", help="Score the end of the document as a token of each ending, as slamkit does.")
+]
 Name = Annotated[str | None, typer.Option(help="Name of the scores; MODEL's name and the task by default.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Of the model's arithmetic; it is part of the result.")]
 
@@ -50,6 +53,7 @@ def _choice_command(task: Task) -> Callable[..., None]:
         tokens: Tokens = None,
         directions: Directions = "t-t",
         ablate: Ablate = None,
+        with_end: WithEnd = False,
         name: Name = None,
         precision: PrecisionOption = "float32",
         device: Device = "auto",
@@ -60,7 +64,7 @@ def _choice_command(task: Task) -> Callable[..., None]:
 
         chosen = parse_directions(directions, spoken=tokens is not None)
         ablation = Ablation.parse(ablate) if ablate is not None else None
-        scores = _score_choice(ctx, task, model, items, tokens, chosen, ablation, name, precision, device)
+        scores = _score_choice(ctx, task, model, items, tokens, chosen, ablation, with_end, name, precision, device)
         if scores is not None:
             _show(scores, json)
 
@@ -83,6 +87,7 @@ def _score_choice(
     tokens: str | None,
     directions: list[str],
     ablation: Ablation | None,
+    with_end: bool,
     name: str | None,
     precision: Precision,
     device: str,
@@ -112,7 +117,8 @@ def _score_choice(
     }
     if ablation is not None:
         config["ablation"] = str(ablation)
-
+    if with_end:
+        config["with_end"] = True
     own = name or "-".join([parents["model"].name, task.name, *([ablation.slug] if ablation is not None else [])])
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
     rank = this_rank()
@@ -143,17 +149,22 @@ def _show(scores: Artifact, json: bool) -> None:
         f"{result['task']} · {result['model']['reference']}{without}",
         ("direction", "accuracy", "95% interval", "n", "chance", "by"),
         [
-            (
-                row["direction"],
-                f"{row['accuracy']:.1%}",
-                f"{row['low']:.1%} to {row['high']:.1%}",
-                row["n"],
-                f"{row['chance']:.0%}",
-                row["metric"],
-            )
+            shown
             for row in result["results"]
+            for shown in (
+                _row(row["direction"], row, f"{row['accuracy']:.1%}", f"{row['chance']:.0%}", row["metric"]),
+                *(
+                    _row(f"  {part}", figures, f"{figures['value']:.1%}", "", "")
+                    for part, figures in row.get("categories", {}).items()
+                ),
+            )
         ],
     )
+
+
+def _row(label: str, figures: Mapping[str, Any], accuracy: str, chance: str, metric: str) -> tuple[Any, ...]:
+    """A direction, or a part of the benchmark in it."""
+    return label, accuracy, f"{figures['low']:.1%} to {figures['high']:.1%}", figures["n"], chance, metric
 
 
 @app.command()
@@ -254,6 +265,7 @@ def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
 
 app.command("tts")(evaluate_speech.tts)
 app.command("vocoder")(evaluate_speech.vocoder)
+app.command("continuation")(evaluate_continuation.continuation)
 
 
 @app.command()

@@ -13,13 +13,14 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks.choices import BIGBENCH, CHOICES
 from lst_cli.evaluation.tasks.hellaswag import HELLASWAG
 from lst_cli.evaluation.tasks.items import Item, Task, check_items
+from lst_cli.evaluation.tasks.salmon import SALMON
 from lst_cli.evaluation.tasks.story_cloze import STORYCLOZE, TOPICSTORYCLOZE
 from lst_cli.evaluation.tasks.zerospeech import SBLIMP, SWUGGY
 
 __all__ = ["TASKS", "Item", "Task", "get_task", "read_items"]
 
 TASKS: dict[str, Task] = {
-    task.name: task for task in (STORYCLOZE, TOPICSTORYCLOZE, HELLASWAG, SWUGGY, SBLIMP, BIGBENCH, CHOICES)
+    task.name: task for task in (STORYCLOZE, TOPICSTORYCLOZE, HELLASWAG, SWUGGY, SBLIMP, SALMON, BIGBENCH, CHOICES)
 }
 
 

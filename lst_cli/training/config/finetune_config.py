@@ -64,6 +64,18 @@ class FinetuneConfig(TrainConfig):
     """Validation during training."""
 
 
+def validation_problems(config: TrainConfig, validation: FinetuneValidationSection, held_out: float) -> list[str]:
+    """What contradicts itself in how a run is validated."""
+    problems = check_every("validation.every", validation.every, config.log_every)
+    if not held_out and validation.keep == "best":
+        problems.append("validation.keep: best needs held-out data: raise data.held_out, or set it to last")
+    if validation.patience is not None and validation.keep != "best":
+        problems.append("validation.patience is for validation.keep: best")
+    if validation.keep == "best" and config.run.keep_every:
+        problems.append("run.keep_every is for validation.keep: last; the best checkpoint is kept as it is")
+    return problems
+
+
 def resolve(config: FinetuneConfig, tasks: Sequence[str]) -> FinetuneConfig:
     """Check a config.
 
@@ -71,13 +83,7 @@ def resolve(config: FinetuneConfig, tasks: Sequence[str]) -> FinetuneConfig:
     :raises UserError: values contradict each other; all problems are listed.
     """
     validation = config.validation
-    problems = [*check(config), *check_every("validation.every", validation.every, config.log_every)]
-    if not config.data.held_out and validation.keep == "best":
-        problems.append("validation.keep: best needs held-out utterances: raise data.held_out, or set it to last")
-    if validation.patience is not None and validation.keep != "best":
-        problems.append("validation.patience is for validation.keep: best")
-    if validation.keep == "best" and config.run.keep_every:
-        problems.append("run.keep_every is for validation.keep: last; the best checkpoint is kept as it is")
+    problems = [*check(config), *validation_problems(config, validation, config.data.held_out)]
     if validation.metric != "loss" and "asr" not in tasks:
         problems.append(f"validation.metric: {validation.metric} is for ASR: set it to loss")
     if validation.metric != "loss" and config.run.parallel == "fsdp":

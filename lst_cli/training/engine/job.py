@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.training.engine.early_stopping import Patience, has_stopped_early
 from lst_cli.training.engine.families import FamilyConfig
 from lst_cli.training.engine.story_unit import StoryReader, StoryUnit
+from lst_cli.training.engine.train_unit import SpeechTextUnit
 from lst_cli.training.engine.validation_unit import ValidationUnit
 from lst_cli.training.metrics.metrics_log import WORKING_FILE, Record
 from lst_cli.training.run import checkpoints
@@ -44,12 +45,14 @@ class Validation:
     """Adds error rates to the loss of the readers with these names."""
     stories: Mapping[str, StoryScorer] = field(default_factory=dict)
     """Story completion, by the source that its records in the metrics log name."""
+    make_unit: Callable[[nn.Module, str | None, TranscriptScorer | None], EvalUnit[Any]] = ValidationUnit
+    """What is measured on the batches of the readers."""
 
     def units(self, model: nn.Module, gangs: Gangs, stop: StopRequest) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
         """What fairseq2's validator runs: loss on held-out data, then stories."""
         readers = self.make_readers(gangs, stop)
         losses = [
-            (ValidationUnit(model, name or None, self.transcripts.get(name)), read) for name, read in readers.items()
+            (self.make_unit(model, name or None, self.transcripts.get(name)), read) for name, read in readers.items()
         ]
         stories = [
             (StoryUnit(model, source, scorer), StoryReader(scorer.items, gang=gangs.dp, stop=stop))
@@ -68,6 +71,8 @@ class Job:
     folders: Folders
     make_reader: Callable[[Gangs, NonfiniteGuard], DataReader[TrainBatch]]
     """Makes the reader of one process."""
+    make_unit: Callable[..., SpeechTextUnit] = SpeechTextUnit
+    """What a step does with a batch; takes the arguments of :class:`SpeechTextUnit`."""
     accumulate: int = 1
     """Micro-batches of a step in each process."""
     show: Callable[[Record], None]

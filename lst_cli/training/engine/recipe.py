@@ -32,7 +32,6 @@ from lst_cli.training.engine.recipe_config import RecipeConfig, recipe_config
 from lst_cli.training.engine.revalidate import lacks_validation
 from lst_cli.training.engine.stopping import NothingLeft, StoppableTask, StopRequest
 from lst_cli.training.engine.story_unit import STORY_ACCURACY
-from lst_cli.training.engine.train_unit import SpeechTextUnit
 from lst_cli.training.engine.trainer_patches import stop_early, stop_in_validations, validate_first
 from lst_cli.training.engine.validation_unit import CER
 from lst_cli.training.metrics.batch_log import BatchLog, forget_after
@@ -129,7 +128,7 @@ class _TrainingRecipe(Recipe):
         batch_log = BatchLog(job.batch_log, gangs.root.rank) if job.config.run.log_batches else None
         guard = NonfiniteGuard(job.checkpoints, job.folders.logs / "not_finite", gangs.root.rank, batch_log)
         model = context.get_data_parallel_model()
-        unit = SpeechTextUnit(model, gangs, job.steps, stop, guard, job.scheduled)
+        unit = job.make_unit(model, gangs, job.steps, stop, guard, job.scheduled)
         held_out = job.validation.units(model, gangs, stop) if job.validation else []
         trainer = context.create_trainer(
             unit, job.make_reader(gangs, guard), [each for each, _ in held_out], [read for _, read in held_out]

@@ -76,10 +76,15 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
 
 def add_loss(model: nn.Module, batch: TrainBatch, *tallies: Tally) -> Tensor:
     """Sum of the loss over all targets; what is counted of it goes to the tallies."""
+    loss: TokenLoss = model(batch.tensors)
+    add_sums(loss, batch, *tallies)
+    return loss.total
+
+
+def add_sums(loss: TokenLoss, batch: TrainBatch, *tallies: Tally) -> None:
+    """Add the loss of each target by modality, and the counts of the batch."""
     tensors = batch.tensors
-    loss: TokenLoss = model(tensors)
     sums = sums_by_modality(loss.nll_T, loss.correct_T, tensors.targets_T != IGNORE, tensors.modality_T)
     sums = torch.cat((sums, batch.counts.to(sums.device, non_blocking=True)))
     for tally in tallies:
         tally.update(sums)
-    return loss.total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
 from itertools import islice
+from typing import Any
 
 import fairseq2.recipe  # noqa: F401 -- fairseq2.evaluator can't be imported before it
 from fairseq2.datasets import DataReader
@@ -72,7 +73,7 @@ class OnceReader(DataReader[TrainBatch]):
 
     def __init__(
         self,
-        read: Callable[[], Iterator[Packed]],
+        read: Callable[[], Iterator[Any]],
         config: ModelConfig,
         speech: SpeechCodec,
         *,
@@ -82,7 +83,7 @@ class OnceReader(DataReader[TrainBatch]):
     ) -> None:
         """Read for one process.
 
-        :param read: yields all batches, from the first.
+        :param read: yields what :meth:`make` takes, for all batches from the first.
         :param most: batches to read at most, over all processes.
         :param stop: cuts off the validation when a stop is requested.
         """
@@ -106,13 +107,13 @@ class OnceReader(DataReader[TrainBatch]):
         group = list(islice(self._batches, self._gang.size))
         if not group:
             raise StopIteration
-        return [
-            TrainBatch(packed, self._config, self._speech, device_type=self._gang.device.type)
-            for rank, packed in enumerate(group)
-            if rank == self._gang.rank
-        ]
+        return [self.make(each) for rank, each in enumerate(group) if rank == self._gang.rank]
 
-    def _start(self) -> Iterator[Packed]:
+    def make(self, packed: Packed) -> TrainBatch:
+        """The batch of some packed documents."""
+        return TrainBatch(packed, self._config, self._speech, device_type=self._gang.device.type)
+
+    def _start(self) -> Iterator[Any]:
         return islice(self._read(), self._most)
 
     def reset(self) -> None:

@@ -33,6 +33,8 @@ class HfFolder:
     """Those with weights."""
     sha256: str
     """Of all weights, file by file."""
+    prefix: str = ""
+    """Of the tensors' names, where the text model is a part of another one."""
 
     @staticmethod
     def read_config(folder: Path) -> dict[str, Any]:
@@ -43,14 +45,14 @@ class HfFolder:
         path = folder / CONFIG_FILE
         if (folder / _ADAPTER_FILE).is_file():
             raise UserError(
-                f"--init {folder}: an adapter, not a whole model",
+                f"{folder}: an adapter, not a whole model",
                 found=_ADAPTER_FILE,
                 expected="a whole model",
                 fix="merge it into its base (peft: merge_and_unload()), save that with save_pretrained, and give it",
             )
         if not path.is_file():
             raise UserError(
-                f"--init {folder}: no text model",
+                f"{folder}: no text model",
                 found=f"no {CONFIG_FILE}",
                 expected=f"{CONFIG_FILE}, {_WEIGHTS_FILE} and a tokenizer, as save_pretrained writes them",
             )
@@ -62,7 +64,7 @@ class HfFolder:
         if quantised is not None:
             method = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
             raise UserError(
-                f"--init {folder}: quantised weights",
+                f"{folder}: quantised weights",
                 found=f"quantization_config with quant_method {method}",
                 expected="weights in float32, bfloat16 or float16",
                 fix="take the model's release in bfloat16, or dequantise it (model.dequantize()) and save it",
@@ -70,7 +72,7 @@ class HfFolder:
         return config
 
     @classmethod
-    def open(cls, folder: Path) -> HfFolder:
+    def open(cls, folder: Path, prefix: str = "") -> HfFolder:
         """Find and hash the weights.
 
         :raises UserError: there are none in safetensors, or a file is missing or can't be read.
@@ -80,7 +82,7 @@ class HfFolder:
             sha256 = sha256_of(*files)
         except OSError as error:
             raise UserError(f"{error.filename}: the file can't be read", found=error.strerror) from None
-        return cls(folder=folder, files=files, sha256=sha256)
+        return cls(folder=folder, files=files, sha256=sha256, prefix=prefix)
 
 
 def _weight_files(folder: Path) -> tuple[Path, ...]:
@@ -89,7 +91,7 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
         return (folder / _WEIGHTS_FILE,)
     if not index.is_file():
         raise UserError(
-            f"--init {folder}: no weights in safetensors",
+            f"{folder}: no weights in safetensors",
             found=f"no {_WEIGHTS_FILE} and no {_INDEX_FILE}",
             expected="one of them, as save_pretrained of transformers writes them",
             fix="load other formats with AutoModelForCausalLM.from_pretrained and save them with save_pretrained",
@@ -104,7 +106,7 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
     missing = [name for name in chosen if not (folder / name).is_file()]
     if missing:
         raise UserError(
-            f"--init {folder}: {len(missing)} of {len(chosen)} files of the index are missing",
+            f"{folder}: {len(missing)} of {len(chosen)} files of the index are missing",
             found=f"no {', '.join(missing[:5])}",
             fix="download the model again",
         )
@@ -133,7 +135,7 @@ class HfTensors:
 
         self._source = source
         self._used: set[str] = set()
-        self._file_of: dict[str, Any] = {}
+        self._file_of: dict[str, tuple[Any, str]] = {}
         for path in source.files:
             try:
                 file = safe_open(path, framework="pt")
@@ -150,7 +152,7 @@ class HfTensors:
                         expected=f"one of {', '.join(_DTYPES)}: weights that are not quantised",
                         fix="take the model's release in bfloat16, or dequantise it and save it",
                     )
-                self._file_of[name] = file
+                self._file_of[name.removeprefix(source.prefix)] = file, name
 
     def __contains__(self, name: str) -> bool:
         return name in self._file_of
@@ -163,16 +165,17 @@ class HfTensors:
         folder = self._source.folder
         if name not in self._file_of:
             raise UserError(
-                f"--init {folder}: a tensor is missing",
+                f"{folder}: a tensor is missing",
                 found=f"{len(self._file_of)} tensors in {len(self._source.files)} files, no {name}",
                 fix="give the folder that save_pretrained of transformers wrote, with all its parts",
             )
         self._used.add(name)
-        value: Tensor = self._file_of[name].get_tensor(name)
+        file, stored = self._file_of[name]
+        value: Tensor = file.get_tensor(stored)
         bad = int((~value.isfinite()).sum())
         if bad:
             raise UserError(
-                f"--init {folder}: {name}",
+                f"{folder}: {name}",
                 found=f"{bad:,} of {value.numel():,} numbers are not finite",
                 expected="finite weights",
                 fix="the checkpoint is damaged: download it again, or take another one",
@@ -181,5 +184,5 @@ class HfTensors:
 
     def unused(self) -> dict[str, int]:
         """Names of the tensors that nothing was taken from, and how many numbers they hold."""
-        left = {name: file for name, file in self._file_of.items() if name not in self._used}
-        return {name: prod(file.get_slice(name).get_shape()) for name, file in left.items()}
+        left = {name: entry for name, entry in self._file_of.items() if name not in self._used}
+        return {name: prod(file.get_slice(stored).get_shape()) for name, (file, stored) in left.items()}

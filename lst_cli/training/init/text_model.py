@@ -112,11 +112,19 @@ def read_text_model(folder: Path) -> TextModel:
 
     :raises UserError: the folder holds no such model, one that is quantised or an adapter, or one of another family.
     """
-    raw = HfFolder.read_config(folder)
+    return text_model_of(HfFolder.read_config(folder), folder)
+
+
+def text_model_of(raw: Mapping[str, Any], folder: Path, prefix: str = "") -> TextModel:
+    """A text model from its config, and the weights in a folder.
+
+    :param prefix: of its tensors' names, where it is a part of another model.
+    :raises UserError: it is of another family, or has no weights.
+    """
     family = raw.get("model_type")
     if family not in _QKV_BIAS:
         raise UserError(
-            f"--init {folder}: text models of this family are not supported",
+            f"{folder}: text models of this family are not supported",
             found=f"model_type {family}",
             expected=f"one of {', '.join(_QKV_BIAS)} (SmolLM2 is a llama)",
             fix=_CAN_NOT,
@@ -126,7 +134,7 @@ def read_text_model(folder: Path) -> TextModel:
     scaling, theta = _rope(config, problems)
     if problems:
         raise UserError(
-            f"--init {folder}: the global transformer can't compute this text model",
+            f"{folder}: the global transformer can't compute this text model",
             found="; ".join(problems),
             expected="full causal attention, SwiGLU without biases, RoPE of type default, linear, llama3 or yarn",
             fix=_advice(config, problems),
@@ -148,7 +156,7 @@ def read_text_model(folder: Path) -> TextModel:
         },
         "tied": bool(config.get("tie_word_embeddings")),
     }
-    return TextModel(source=HfFolder.open(folder), config=config, shape=shape)
+    return TextModel(source=HfFolder.open(folder, prefix), config=config, shape=shape)
 
 
 def _with_defaults(folder: Path, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def initial_weights(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         state = dict(build_model(config, vocabulary.size).state_dict())
-    filling = _Filling(text, state)
+    filling = Filling(text, state)
     for layer in range(config.layers):
         filling.layer(f"model.layers.{layer}.", f"global_transformer.layers.{layer}.", config)
     maps = [name for name in ("text_in.weight", "text_out.weight") if name in state]
@@ -59,7 +59,7 @@ def initial_weights(
     return state, filling.table + fresh + left
 
 
-class _Filling:
+class Filling:
     """Copies tensors to their places, and notes which went where."""
 
     def __init__(self, text: TextModel, state: dict[str, Tensor]) -> None:
@@ -76,7 +76,7 @@ class _Filling:
         rows = sum(len(value) if value.dim() else 0 for value in values)
         if any(value.shape[1:] != place.shape[1:] for value in values) or rows != len(place):
             raise UserError(
-                f"--init {self.text.name}: {shown or names[0]}",
+                f"{self.text.name}: {shown or names[0]}",
                 found=" and ".join(f"shape {tuple(value.shape)}" for value in values),
                 expected=f"shape {tuple(place.shape)} for {ours}, as {CONFIG_FILE} tells",
                 fix="the weights are not those of the config: download both again",
@@ -110,7 +110,7 @@ class _Filling:
         self.put(f"{to}ffn_norm.weight", [f"{at}post_attention_layernorm.weight"])
 
 
-def _put_tokens(filling: _Filling, config: ModelConfig, vocabulary: Vocabulary, seed: int) -> None:
+def _put_tokens(filling: Filling, config: ModelConfig, vocabulary: Vocabulary, seed: int) -> None:
     """Rows of text tokens; ``<t>`` is what opens a text there, other rows are drawn like those."""
     embedding, head = "model.embed_tokens.weight", "lm_head.weight"
     begin = filling.text.begin
@@ -121,7 +121,7 @@ def _put_tokens(filling: _Filling, config: ModelConfig, vocabulary: Vocabulary, 
         rows_VD, place_VD = filling.theirs[name], filling.state[ours]
         if rows_VD.dim() != 2 or len(rows_VD) < vocabulary.pieces or rows_VD.shape[1] != place_VD.shape[1]:
             raise UserError(
-                f"--init {filling.text.name}: {name}",
+                f"{filling.text.name}: {name}",
                 found=f"shape {tuple(rows_VD.shape)}",
                 expected=f"at least {vocabulary.pieces:,} rows of {place_VD.shape[1]} numbers",
                 fix="make the shards with the text model's own tokenizer ('lst text import')",

@@ -40,6 +40,14 @@ FIGURES = (
 ERROR_RATES = ("wer", "cer")
 """Names of the error rates that a validation may add."""
 
+PREFERENCES = (
+    *("preference_loss", "preference_accuracy", "preference_margin", "chosen_reward", "rejected_reward"),
+    "reference_drift",
+)
+"""Means over preference pairs: the loss; the share of pairs whose chosen continuation has the higher reward; the
+difference of the rewards, and both of them (``beta`` times the log-ratio to the reference); and how far a token's
+log-probability is from the reference's, in nats."""
+
 WINDOW = "window"
 """Metric over the steps since the last log record."""
 

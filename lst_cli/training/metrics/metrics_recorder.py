@@ -10,7 +10,7 @@ from fairseq2.metrics.recorders import MetricRecorder
 from torch import Tensor
 
 from lst_cli.evaluation.stories_in_training import ACCURACY as STORY_ACCURACY
-from lst_cli.training.metrics.metric_sums import ERROR_RATES, FIGURES
+from lst_cli.training.metrics.metric_sums import ERROR_RATES, FIGURES, PREFERENCES
 from lst_cli.training.metrics.metrics_log import Record, read_metrics_log, write_metrics_log
 
 REPRODUCIBLE = frozenset(
@@ -18,6 +18,7 @@ REPRODUCIBLE = frozenset(
         *("step", "split", "source", "lr", "grad_norm", "tokens", "positions", "speech_tokens", "flops"),
         *FIGURES,
         *ERROR_RATES,
+        *PREFERENCES,
         *(STORY_ACCURACY, "stories", "aligned_probability"),
     }
 )

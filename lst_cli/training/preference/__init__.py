@@ -1,0 +1,1 @@
+"""Preference tuning: direct preference optimisation (DPO) on pairs of continuations."""
