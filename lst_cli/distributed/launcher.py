@@ -18,6 +18,10 @@ class Rank:
     """Its number on its machine, which selects its GPU."""
 
 
+ALONE = Rank(0, 1, 0)
+"""The rank of a process that works alone."""
+
+
 def this_rank() -> Rank:
     """Who this process is, under ``torchrun``, Slurm's ``srun``, or alone.
 
@@ -39,7 +43,7 @@ def this_rank() -> Rank:
                     fix="start it with torchrun or srun, or unset these variables",
                 )
             return Rank(number, world, local)
-    return Rank(0, 1, 0)
+    return ALONE
 
 
 def rank() -> int:

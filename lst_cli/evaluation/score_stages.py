@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.artifacts import Artifact, Draft
 from lst_cli.audio.corpus_artifact import Corpus
-from lst_cli.console import say
 from lst_cli.distributed.device import pick_device
 from lst_cli.distributed.launcher import Rank
-from lst_cli.distributed.shared_work import help_with
+from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.evaluation import choice
 from lst_cli.evaluation.ablation import Ablation
 from lst_cli.evaluation.directions import check_spoken
@@ -38,12 +36,12 @@ def make_choice(
     device: str,
     rank: Rank,
 ) -> None:
-    """Score a multiple-choice task; other ranks may share the work by :func:`help_choice`.
+    """Score a multiple-choice task; other ranks may share the work by :func:`share_choice`.
 
     :param config: of the request; names the directions and the precision.
     :param parents: ``model``, and ``tokens`` where a direction has speech.
     """
-    work = _choice_work(items, config, parents, device, rank, draft.parts)
+    work = _choice_work(items, config, parents, device, SharedParts(rank, draft.parts))
     start = time.monotonic()
     work.run()
     seconds = time.monotonic() - start
@@ -63,16 +61,15 @@ def make_choice(
     draft.statistics.update(items=len(items), ranks=rank.world, seconds=seconds, items_per_s=work.scored / seconds)
 
 
-def help_choice(
-    store: Store, request: Request, items: Sequence[Item], parents: Mapping[str, Artifact], device: str, rank: Rank
+def share_choice(
+    items: Sequence[Item],
+    config: Mapping[str, Any],
+    parents: Mapping[str, Artifact],
+    device: str,
+    parts: SharedParts,
 ) -> None:
     """What a rank other than 0 does: score until nothing is missing."""
-    help_with(
-        store,
-        request,
-        lambda parts, finished: _choice_work(items, request.config, parents, device, rank, parts, finished).run(),
-    )
-    say(f"rank {rank.number}: nothing is left to score")
+    _choice_work(items, config, parents, device, parts).run()
 
 
 def _choice_work(
@@ -80,18 +77,16 @@ def _choice_work(
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
     device: str,
-    rank: Rank,
-    parts: Path,
-    finished: Callable[[], bool] = lambda: False,
+    parts: SharedParts,
 ) -> SharedScoring:
-    loaded = load_model(parents["model"], pick_device(device, rank.local), config["precision"])
+    loaded = load_model(parents["model"], pick_device(device, parts.rank.local), config["precision"])
     ablation = Ablation.parse(config["ablation"]) if "ablation" in config else None
     if ablation is not None:
         loaded = ablation.of_model(loaded, parents["model"].reference)
     tokens = parents.get("tokens")
     units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
     with_end = config.get("with_end", False)
-    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished, ablation, with_end=with_end)
+    return SharedScoring(loaded, items, config["directions"], units, parts, ablation, with_end=with_end)
 
 
 def _spoken(

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
-from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, build_shared, completing, store
 from lst_cli.commands.scores import evaluate_continuation, evaluate_speech
 from lst_cli.console import print_json, print_line, print_table, say
 from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
 
 if TYPE_CHECKING:
+    from lst_cli.distributed.launcher import Rank
+    from lst_cli.distributed.shared_work import SharedParts
     from lst_cli.evaluation.ablation import Ablation
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
@@ -93,7 +95,6 @@ def _score_choice(
     device: str,
 ) -> Artifact | None:
     """Build the scores of a multiple-choice task; None on a rank that has only helped."""
-    from lst_cli.distributed.launcher import this_rank
     from lst_cli.evaluation.choice import SCORER_VERSION
     from lst_cli.evaluation.directions import check_prompts
     from lst_cli.evaluation.scores import SCORES, file_sum
@@ -121,19 +122,18 @@ def _score_choice(
         config["with_end"] = True
     own = name or "-".join([parents["model"].name, task.name, *([ablation.slug] if ablation is not None else [])])
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
-    rank = this_rank()
-    if rank.number:
-        from lst_cli.evaluation.score_stages import help_choice
 
-        help_choice(store(ctx), request, items, parents, device, rank)
-        return None
-
-    def make(draft: Draft) -> None:
+    def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
         from lst_cli.evaluation.score_stages import make_choice
 
-        make_choice(draft, task, items, config, parents, device, rank)
+        return request, lambda draft: make_choice(draft, task, items, config, parents, device, rank)
 
-    return build(ctx, request, make)
+    def work(parts: SharedParts) -> None:
+        from lst_cli.evaluation.score_stages import share_choice
+
+        share_choice(items, config, parents, device, parts)
+
+    return build_shared(ctx, plan, work)
 
 
 def _show(scores: Artifact, json: bool) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_utterance
 from lst_cli.distributed.launcher import Rank
+from lst_cli.distributed.shared_work import help_with
 from lst_cli.errors import UserError
 from lst_cli.hashing import uniform
 from lst_cli.units.features.mfcc_config import MFCC
 from lst_cli.units.frames import n_frames
 from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer
 from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
-from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, help_tokenize, plan_tokens
+from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, plan_tokens, share_tokens
 from lst_cli.units.tokens import Tokens
 from tests.distributed.children import Child
 from tests.units.speech import make_corpus, sound
@@ -52,7 +54,7 @@ def _run(root: Path, options: TokenizeOptions, rank: Rank = ALONE) -> None:
     if rank.number == 0:
         Store(root).build(*plan_tokens(options, rank))
     else:
-        help_tokenize(options, rank, Store(root))
+        help_with(Store(root), options.request, rank, partial(share_tokens, options))
 
 
 def _data(root: Path) -> dict[str, bytes]:
