@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 class Child:
@@ -28,3 +30,45 @@ class Child:
 
     def wait(self) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def rank_child(number: int, world: int, work: Callable[[], None]) -> Child:
+    """A process that torchrun would have started as this rank."""
+
+    def as_rank() -> None:
+        os.environ.update(RANK=str(number), WORLD_SIZE=str(world), LOCAL_RANK=str(number))
+        work()
+
+    return Child(as_rank)
+
+
+def run_ranks(world: int, work: Callable[[], None]) -> None:
+    """Have some ranks do the same work together; all must succeed."""
+    children = [rank_child(number, world, work) for number in range(world)]
+    assert [child.wait() for child in children] == [0] * world
+
+
+def kill_ranks(root: Path, work: Callable[[], None], moments: Sequence[int]) -> int:
+    """Have two ranks do the work, kill one each time that so many parts are finished, and start it again.
+
+    :return: how many were killed; the others had finished by then.
+    """
+    ranks = [rank_child(number, 2, work) for number in range(2)]
+    kills = 0
+    for turn, parts in enumerate(moments):
+        deadline = time.monotonic() + 120
+        while ranks[turn % 2].running() and _parts(root) < parts:
+            assert time.monotonic() < deadline, f"{_parts(root)} of {parts} parts"
+            time.sleep(0.0005)
+        if ranks[turn % 2].running():
+            ranks[turn % 2].kill()
+            kills += 1
+        else:
+            assert ranks[turn % 2].wait() == 0
+        ranks[turn % 2] = rank_child(turn % 2, 2, work)
+    assert [rank.wait() for rank in ranks] == [0, 0]
+    return kills
+
+
+def _parts(root: Path) -> int:
+    return sum(not path.name.startswith(".") for path in root.glob("*/*/.*.partial/parts/*"))
