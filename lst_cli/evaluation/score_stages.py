@@ -20,7 +20,7 @@ from lst_cli.evaluation.directions import check_spoken
 from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
 from lst_cli.evaluation.shared_scoring import SharedScoring
 from lst_cli.evaluation.speech import asr
-from lst_cli.evaluation.speech.references import with_words
+from lst_cli.evaluation.speech.references import ScorableUtterances
 from lst_cli.evaluation.tasks import Item, Task
 from lst_cli.inference.speech_tokens import check_quantizer, read_units
 from lst_cli.model_artifact.card import LoadedModel, load_model
@@ -99,43 +99,50 @@ def _spoken(
     return units
 
 
-def make_asr(
-    draft: Draft,
-    config: Mapping[str, Any],
-    parents: Mapping[str, Artifact],
-    rows: int,
-    max_reject_rate: float,
-    device: str,
-) -> None:
-    """Transcribe a corpus and count the errors.
+class AsrScores:
+    """Transcripts of a corpus and their errors, made by any number of ranks."""
 
-    :param config: of the request: the beams, the precision, and whether empty references count.
-    :param parents: ``model``, ``tokens`` and ``corpus``.
-    :param rows: utterances decoded side by side.
-    :raises UserError: too many utterances have no tokens or no words in their transcript.
-    """
-    loaded = load_model(parents["model"], pick_device(device), config["precision"])
-    check_quantizer(parents["tokens"], loaded.card.quantizer["fingerprint"], parents["model"].reference)
-    units = read_units(parents["tokens"], [utterance.id for utterance in Corpus(parents["corpus"])])
-    missing = f"no speech tokens in {parents['tokens'].reference}"
-    utterances = with_words(
-        draft,
-        parents["corpus"],
-        max_reject_rate,
-        lambda each: None if each.id in units else missing,
-        count_empty=config["count_empty"],
-    )
-    references = {utterance.id: utterance.text or "" for utterance in utterances}
-    start = time.monotonic()
-    recognised = asr.recognise(loaded, units, references, rows=rows, beams=config["beams"])
-    seconds = time.monotonic() - start
-    result = {
-        **config,
-        "model": model_entry(parents["model"]),
-        "tokens": parents["tokens"].reference,
-        "corpus": parents["corpus"].reference,
-        **asr.summarise(recognised),
-    }
-    write_scores(draft, result, asr.items_table(recognised))
-    draft.statistics.update({key: result[key] for key in ("wer", "low", "high", "n", "n_words")})
-    draft.statistics.update(seconds=seconds, real_time_factor=seconds * RATE_HZ / result["speech_tokens"])
+    def __init__(
+        self, config: Mapping[str, Any], parents: Mapping[str, Artifact], rows: int, device: str, parts: SharedParts
+    ) -> None:
+        """Load the model and divide the work.
+
+        :param config: of the request: the beams, the precision, and whether empty references count.
+        :param parents: ``model``, ``tokens`` and ``corpus``.
+        :param rows: utterances decoded side by side.
+        """
+        self._config, self._parents = config, parents
+        loaded = load_model(parents["model"], pick_device(device, parts.rank.local), config["precision"])
+        check_quantizer(parents["tokens"], loaded.card.quantizer["fingerprint"], parents["model"].reference)
+        units = read_units(parents["tokens"], [utterance.id for utterance in Corpus(parents["corpus"])])
+        missing = f"no speech tokens in {parents['tokens'].reference}"
+        self._found = ScorableUtterances.of(
+            parents["corpus"],
+            lambda each: None if each.id in units else missing,
+            count_empty=config["count_empty"],
+        )
+        references = {utterance.id: utterance.text or "" for utterance in self._found.utterances}
+        self._work = asr.SharedTranscription(loaded, units, references, parts, rows=rows, beams=config["beams"])
+
+    def share(self) -> None:
+        """What a rank other than 0 does: transcribe until nothing is missing."""
+        self._work.run()
+
+    def make(self, draft: Draft, max_reject_rate: float) -> None:
+        """Transcribe, and count the errors.
+
+        :raises UserError: too many utterances have no tokens or no words in their transcript.
+        """
+        self._found.check(draft, max_reject_rate)
+        self._work.run()
+        recognised, seconds = self._work.recognised()
+        result = {
+            **self._config,
+            "model": model_entry(self._parents["model"]),
+            "tokens": self._parents["tokens"].reference,
+            "corpus": self._parents["corpus"].reference,
+            **asr.summarise(recognised),
+        }
+        write_scores(draft, result, asr.items_table(recognised))
+        draft.statistics.update({key: result[key] for key in ("wer", "low", "high", "n", "n_words")})
+        draft.statistics.update(seconds=seconds, real_time_factor=seconds * RATE_HZ / result["speech_tokens"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
-from lst_cli.commands.common import Device, Json, MaxRejectRate, build, build_shared, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build_shared, completing, store
 from lst_cli.commands.scores import evaluate_continuation, evaluate_speech
 from lst_cli.console import print_json, print_line, print_table, say
 from lst_cli.distributed.device import Precision
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lst_cli.distributed.launcher import Rank
     from lst_cli.distributed.shared_work import SharedParts
     from lst_cli.evaluation.ablation import Ablation
+    from lst_cli.evaluation.score_stages import AsrScores
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
 
@@ -189,7 +190,10 @@ def asr(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Word and character error rate on a corpus with transcripts."""
+    """Word and character error rate on a corpus with transcripts.
+
+    Under torchrun or srun the ranks share the work. A killed run resumes.
+    """
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.evaluation.error_rates import NORMALISER
     from lst_cli.evaluation.scores import SCORES
@@ -205,11 +209,6 @@ def asr(
     }
     check_task(parents["model"], "asr")
 
-    def make(draft: Draft) -> None:
-        from lst_cli.evaluation.score_stages import make_asr
-
-        make_asr(draft, config, parents, rows, max_reject_rate, device)
-
     config = {
         "task": "asr",
         "task_version": 1,
@@ -219,7 +218,20 @@ def asr(
         "count_empty": count_empty,
     }
     request = Request(kind=SCORES, name=name or f"{parents['model'].name}-asr", config=config, parents=parents)
-    _show_asr(build(ctx, request, make), worst, json)
+
+    def work(parts: SharedParts) -> AsrScores:
+        from lst_cli.evaluation.score_stages import AsrScores
+
+        return AsrScores(config, parents, rows, device, parts)
+
+    def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+        from lst_cli.distributed.shared_work import SharedParts
+
+        return request, lambda draft: work(SharedParts(rank, draft.parts)).make(draft, max_reject_rate)
+
+    made = build_shared(ctx, plan, lambda parts: work(parts).share())
+    if made is not None:
+        _show_asr(made, worst, json)
 
 
 def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
