@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lst_cli.artifacts import Draft, Request, Store
+from lst_cli.distributed.launcher import Rank, this_rank
+from lst_cli.distributed.shared_work import SharedParts, help_with
+
 
 class Child:
     """A forked process that runs one rank, with the modules it needs already loaded."""
@@ -72,3 +76,46 @@ def kill_ranks(root: Path, work: Callable[[], None], moments: Sequence[int]) -> 
 
 def _parts(root: Path) -> int:
     return sum(not path.name.startswith(".") for path in root.glob("*/*/.*.partial/parts/*"))
+
+
+def build_as_rank(
+    root: Path,
+    plan: Callable[[Rank], tuple[Request, Callable[[Draft], None]]],
+    share: Callable[[SharedParts], None],
+) -> None:
+    """Build an artifact as the rank that this process is, as a command does."""
+    rank = this_rank()
+    request, make = plan(rank)
+    if rank.number:
+        help_with(Store(root), request, rank, share)
+    else:
+        Store(root).build(request, make)
+
+
+def check_ranks(
+    folder: Path, work: Callable[[Path], None], reference: str, moments: Sequence[int], kills: int = 1
+) -> dict[str, str]:
+    """Check that 2 and 4 ranks, and 2 that are killed, make the bytes of one.
+
+    :param work: builds the artifact of this reference below a root, as the rank that this process is.
+    :param moments: finished parts at which a rank is killed.
+    :param kills: how many ranks must have been killed by then.
+    :return: the checksum of each file.
+    """
+
+    def sums(root: Path) -> dict[str, str]:
+        assert not [path for path in root.rglob("*") if path.name.endswith((".partial", ".tmp"))]
+        return {file.path: file.sha256 for file in Store(root).find_any(reference).files}
+
+    found = {}
+    for world in (1, 2, 4):
+        root = folder / f"ranks-{world}"
+        run_ranks(world, lambda root=root: work(root))  # type: ignore[misc]
+        found[root.name] = sums(root)
+    root = folder / "killed"
+    assert kill_ranks(root, lambda: work(root), moments) >= kills
+    work(root)
+    found[root.name] = sums(root)
+    expected = found["ranks-1"]
+    assert all(sums == expected for sums in found.values())
+    return expected

@@ -248,16 +248,13 @@ def test_a_window_is_the_same_audio_as_in_the_whole_file(tmp_path: Path, rate: i
         np.testing.assert_allclose(read_window(utterance, window), whole[window.start : window.stop], atol=5e-5)
 
 
-def test_fit_goes_on_after_a_kill(tmp_path: Path, corpus: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lst_cli.units.quantizer import fit_quantizer as fitting
-
-    monkeypatch.setattr(fitting, "_PART_SAMPLES", 10 * 16_000)
+def test_fit_goes_on_after_a_kill(tmp_path: Path, corpus: Artifact) -> None:
     options = QuantizerFitOptions(
-        name="q", corpus=corpus, features=MFCC, clusters=10, frames=1000, iterations=3, workers=1
+        name="q", corpus=corpus, features=MFCC, clusters=10, frames=1000, iterations=3, workers=1, unit_samples=160_000
     )
     roots = [tmp_path / name for name in ("whole", "killed")]
     child = Child(lambda: Store(roots[1]).build(*plan_quantizer(options)) and None)
-    while not list(roots[1].rglob("parts/frames-00002.npy")) and not list(roots[1].glob("quantizer/q/[!.]*")):
+    while len(list(roots[1].rglob("parts/rows-*.parquet"))) < 3 and not list(roots[1].glob("quantizer/q/[!.]*")):
         time.sleep(0.0005)
     child.kill()
     files = []
