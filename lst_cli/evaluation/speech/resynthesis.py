@@ -6,7 +6,7 @@ Legend: U units, T samples at 16 kHz.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact
@@ -56,7 +56,7 @@ def resynthesis_stage(
 
     def speak(unit: WorkUnit) -> SpokenClips:
         utterances = found.utterances[unit.start : unit.stop]
-        waves, seconds = voice.speak([units[utterance.id] for utterance in utterances])
+        waves, seconds = voice.all([units[utterance.id] for utterance in utterances])
         return SpokenClips(waves=waves, columns=listener.measure(utterances, waves), seconds={"vocoder_s": seconds})
 
     def figures(columns: Sequence[Mapping[str, Any]], seconds: Mapping[str, float], audio_s: float) -> dict[str, Any]:
@@ -67,20 +67,27 @@ def resynthesis_stage(
 
 
 class VocoderVoice:
-    """A vocoder's audio at the sample rate of the ASR evaluator."""
+    """A vocoder's audio at the sample rate of the ASR evaluator, and the time it took."""
 
     def __init__(self, vocoder: Vocoder, speaker: str | None) -> None:
         self._vocoder = vocoder
         self._speaker = speaker
+        self.seconds = 0.0
+        """Wall time of all that was spoken."""
 
-    def speak(self, clips: Iterable[NDArray[np.integer]]) -> tuple[list[NDArray[np.float32]], float]:
-        """Samples [T] at 16 kHz of each clip of units [U], and the wall time that took.
+    def speak(self, clips: Iterable[NDArray[np.integer]]) -> Iterator[NDArray[np.float32]]:
+        """Samples [T] at 16 kHz of each clip of units [U], one by one.
 
         :raises UserError: a speaker or a unit that the vocoder has not.
         """
-        start = time.monotonic()
-        waves = []
         for units_U in clips:
+            start = time.monotonic()
             wave_T = self._vocoder.speak(units_U, self._speaker)
-            waves.append(resample(wave_T, self._vocoder.sample_rate) if len(wave_T) else wave_T)
-        return waves, time.monotonic() - start
+            spoken_T = resample(wave_T, self._vocoder.sample_rate) if len(wave_T) else wave_T
+            self.seconds += time.monotonic() - start
+            yield spoken_T
+
+    def all(self, clips: Iterable[NDArray[np.integer]]) -> tuple[list[NDArray[np.float32]], float]:
+        """The samples of all clips, and the wall time they took."""
+        before = self.seconds
+        return list(self.speak(clips)), self.seconds - before

@@ -58,7 +58,7 @@ def tts_stage(
         start = time.monotonic()
         said = model.say(unit)
         generating = time.monotonic() - start
-        waves, vocoder_s = voice.speak([each.units for each in said])
+        waves, vocoder_s = voice.all([each.units for each in said])
         differing = model.unit_errors(said, waves)
         measured = listener.measure(found.utterances[unit.start : unit.stop], waves)
         columns = [
