@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,6 +104,12 @@ def root_options(
 ) -> None:
     """Options of every command."""
     set_quiet(quiet)
+    if re.match("[a-z][a-z0-9+.-]+:/", str(root)):
+        raise UserError(
+            f"--root {root}: a URL",
+            expected="a folder: locks and renames need a file system",
+            fix="mount the bucket, or copy the artifacts to a local folder",
+        )
     if ranks > 1 and this_rank().world == 1:
         from lst_cli.distributed.local_ranks import run_ranks
 
