@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from lst_cli.commands.models import arch, exchange, finetune, hub_exchange, patc
 from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import print_error, set_quiet
+from lst_cli.distributed.launcher import this_rank
 from lst_cli.errors import LstError, UserError, causes, is_disk_full
 from lst_cli.hub import without_tokens
 from lst_cli.version import __version__
@@ -93,12 +95,25 @@ def root_options(
     ),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only data, warnings and errors.")] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    ranks: Annotated[
+        int, typer.Option(min=1, help="Processes on this machine that share the command's work, such as one per GPU.")
+    ] = 1,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Options of every command."""
     set_quiet(quiet)
+    if re.match("[a-z][a-z0-9+.-]+:/", str(root)):
+        raise UserError(
+            f"--root {root}: a URL",
+            expected="a folder: locks and renames need a file system",
+            fix="mount the bucket, or copy the artifacts to a local folder",
+        )
+    if ranks > 1 and this_rank().world == 1:
+        from lst_cli.distributed.local_ranks import run_ranks
+
+        raise typer.Exit(run_ranks(ranks, sys.argv[1:]))
     ctx.obj = Settings(root=root, debug=debug, command=tuple(map(without_tokens, sys.argv[1:])))
 
 
@@ -136,6 +151,18 @@ def as_lst_error(error: Exception) -> LstError | None:
     return None
 
 
+def _before_report(error: Exception) -> str:
+    """Have an error of all ranks reported by rank 0 alone; for another rank the words that name it."""
+    from lst_cli.distributed.launcher import wait_for_rank_0
+
+    try:
+        wait_for_rank_0(error)
+        number = this_rank().number
+    except UserError:  # the launcher's variables are the error
+        return ""
+    return f"rank {number}: " if number else ""
+
+
 def main() -> None:
     """Run ``lst`` and exit: 0 done, 2 the user must change something, 1 something failed."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -146,11 +173,12 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         known = as_lst_error(error)
+        rank = _before_report(error)
         if known is None:
-            print_error(f"error: {type(error).__name__}: {error}")
+            print_error(f"{rank}error: {type(error).__name__}: {error}")
             print_error("  this is a bug in lst; run it again with 'lst --debug …' and report the traceback")
             sys.exit(1)
-        print_error(f"error: {known}")
+        print_error(f"{rank}error: {known}")
         sys.exit(known.exit_code)
 
 

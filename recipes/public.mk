@@ -7,7 +7,7 @@ BIN ?= $(abspath .venv)/bin
 DATA ?= data
 STAGE = $(BIN)/python $(RECIPES)/stage.py --root $(ROOT)
 LST = $(BIN)/lst --root $(ROOT)
-# Tokenizing, alignment and scoring are shared by as many processes as this starts, such as SHARED="torchrun --standalone --nproc-per-node 8 --no-python".
+# Clusters, tokenizing, alignment and scoring are shared by as many processes as this starts, such as SHARED="torchrun --standalone --nproc-per-node 8 --no-python".
 SHARED ?=
 LST_SHARED = $(SHARED) $(LST)
 # What runs in one process: on a GPU, and on CPUs alone.
@@ -74,7 +74,7 @@ $(addprefix corpus-,$(CORPORA)): corpus-%: fetch
 	@$(STAGE) $@ $(LST_CPU) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
 
 units: corpus-$(firstword $(CORPORA))
-	@$(STAGE) units $(LST_GPU) units fit corpus/$(firstword $(CORPORA)) --features $(UNITS_FROM) --layer $(UNITS_LAYER) \
+	@$(STAGE) units $(LST_SHARED) units fit corpus/$(firstword $(CORPORA)) --features $(UNITS_FROM) --layer $(UNITS_LAYER) \
 		--clusters 501 --name hubert
 
 text: fetch

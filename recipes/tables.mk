@@ -111,7 +111,7 @@ model-$(4): model-$(1) items-$(2)
 	@$$(STAGE) finetune-$(4) $$(LST_TUNE) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS.$(2)) --name $(4) \
 		$(if $(filter -%,$(3)),--set budget.steps=$$(STEPS.$(2)$(3)))
 scores-$(4): model-$(4) items-$(2)
-	@$(foreach set,$(JUDGED_ON),$$(STAGE) eval-$(call judged_name,$(4),$(set)) $$(LST_GPU) eval $(2) model/$(4) \
+	@$(foreach set,$(JUDGED_ON),$$(STAGE) eval-$(call judged_name,$(4),$(set)) $$(LST_SHARED) eval $(2) model/$(4) \
 		$$(call eval_inputs,$(2),$(set)) --name $(call judged_name,$(4),$(set)) &&) true
 
 endef

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
 from lst_cli.alignment.shared_alignment import AlignmentModel, SharedAlignment
-from lst_cli.artifacts import Artifact, Draft, Request, Store
-from lst_cli.console import say, warn
-from lst_cli.distributed.launcher import Rank
-from lst_cli.distributed.shared_work import help_with
+from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.console import warn
+from lst_cli.distributed.launcher import ALONE, Rank
+from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class RunOptions:
         return Request(kind=ALIGNMENT, name=self.name, config=config, parents=parents)
 
 
-def plan_run(options: RunOptions, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+def plan_run(options: RunOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
     """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone).
 
     :raises UserError: there is no such pretrained model, or num2words does not know the language.
@@ -82,21 +82,18 @@ def plan_run(options: RunOptions, rank: Rank) -> tuple[Request, Callable[[Draft]
     return options.request, lambda draft: make_alignment(draft, options, rank)
 
 
-def help_align(options: RunOptions, rank: Rank, store: Store) -> None:
+def share_alignment(options: RunOptions, parts: SharedParts) -> None:
     """What a rank other than 0 does: align work units until none is missing."""
-    help_with(store, options.request, lambda parts, finished: _work(options, rank, parts, finished)[0].run())
-    say(f"rank {rank.number}: no work unit is left")
+    _work(options, parts)[0].run()
 
 
-def _work(
-    options: RunOptions, rank: Rank, parts: Path, finished: Callable[[], bool] = lambda: False
-) -> tuple[SharedAlignment, dict[str, int]]:
+def _work(options: RunOptions, parts: SharedParts) -> tuple[SharedAlignment, dict[str, int]]:
     """The shared work, and the number of speech tokens of every utterance."""
     from lst_cli.audio.corpus_artifact import Corpus
 
     corpus = Corpus(options.corpus)
     lengths = token_lengths(options.tokens, corpus)
-    return SharedAlignment(corpus, lengths, options.model, rank, parts, finished, options.unit_samples), lengths
+    return SharedAlignment(corpus, lengths, options.model, parts, options.unit_samples), lengths
 
 
 def make_alignment(draft: Draft, options: RunOptions, rank: Rank) -> None:
@@ -104,7 +101,7 @@ def make_alignment(draft: Draft, options: RunOptions, rank: Rank) -> None:
 
     :raises UserError: the tokens are of another corpus, or too many utterances were rejected.
     """
-    work, lengths = _work(options, rank, draft.parts)
+    work, lengths = _work(options, SharedParts(rank, draft.parts))
     work.run()
     finish(draft, work.paths, lengths, options.max_reject_rate)
     if draft.statistics["score"] < DOUBTFUL_SCORE:

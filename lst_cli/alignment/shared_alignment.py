@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.alignment.kinds import alignment_schema
-from lst_cli.console import progress
-from lst_cli.distributed.shared_work import SharedWork
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from lst_cli.alignment.emissions.emitters import Emitter
     from lst_cli.artifacts import Artifact
     from lst_cli.audio.corpus_artifact import Corpus, Utterance
-    from lst_cli.distributed.launcher import Rank
-    from lst_cli.units.tokenize.work_units import WorkUnit
+    from lst_cli.distributed.row_units import WorkUnit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +44,12 @@ class SharedAlignment:
         corpus: Corpus,
         lengths: Mapping[str, int],
         model: AlignmentModel,
-        rank: Rank,
-        parts: Path,
-        finished: Callable[[], bool] = lambda: False,
+        parts: SharedParts,
         unit_samples: int | None = None,
     ) -> None:
         """Divide the work.
 
         :param lengths: speech tokens of every utterance, in the order of the alignment.
-        :param parts: folder of the finished units, common to all ranks.
-        :param finished: whether the alignment has been made of them.
         :param unit_samples: audio in a work unit, in samples at 16 kHz; None to choose by the size of the corpus.
         """
         import numpy as np
@@ -66,25 +60,18 @@ class SharedAlignment:
         self._corpus, self._lengths, self._model = corpus, lengths, model
         self._ids = list(lengths)
         samples_U = np.fromiter(lengths.values(), np.int64, len(lengths)) * FRAME_SAMPLES
-        self._shared = SharedWork(divide(samples_U, unit_samples), rank, parts, finished)
+        self._shared = SharedWork(divide(samples_U, unit_samples), parts)
 
     @property
     def paths(self) -> list[Path]:
         """The part files, in order."""
-        return [self._shared.parts / unit.file_name for unit in self._shared.units]
+        return self._shared.paths
 
     def run(self) -> None:
         """Align this rank's units, then help with those still missing."""
-        own = self._shared.own()
-        with progress("align", sum(unit.stop - unit.start for unit in own), "utterances") as bar:
-            for todo in self._shared.rounds(own):
-                for unit in todo:
-                    rows = self.rows(unit)
-                    if self._shared.finished():
-                        return
-                    with self._shared.writing():
-                        write_part(self._shared.parts / unit.file_name, rows)
-                    bar.advance(len(rows))
+        self._shared.run(
+            self.rows, write_part, what="align", size=lambda unit: unit.stop - unit.start, counted="utterances"
+        )
 
     def rows(self, unit: WorkUnit) -> list[dict[str, Any]]:
         """Rows of a unit's utterances in their order, with ``reason`` where one was rejected."""
@@ -108,7 +95,7 @@ class SharedAlignment:
     def _emitter(self) -> Emitter:
         from lst_cli.alignment.align_batch import load_emitter
 
-        return load_emitter(self._model.aligner, self._model.model, self._model.device, self._shared.rank.local)
+        return load_emitter(self._model.aligner, self._model.model, self._model.device, self._shared.parts.rank.local)
 
 
 def _batches(

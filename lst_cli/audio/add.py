@@ -12,11 +12,14 @@ from typing import Any
 
 from lst_cli.artifacts import Draft, Request
 from lst_cli.audio.corpus_artifact import CORPUS, AudioSegment, write_utterances
-from lst_cli.audio.facts import FactTable, inspect_in_parts
+from lst_cli.audio.facts import FactTable, SharedInspection
 from lst_cli.audio.inspect import in_threads, inspect_audio, sha256
 from lst_cli.audio.layouts import Entry, Listing, choose_layout
 from lst_cli.audio.scan import Scan, checked, scan_entries
+from lst_cli.audio.unpack import SharedUnpacking
 from lst_cli.console import warn
+from lst_cli.distributed.launcher import ALONE, Rank
+from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.errors import UserError
 
 _OVERRUN_S = 0.5
@@ -27,8 +30,6 @@ _WHOLE_S = 0.1
 
 _DECODER = 2
 """Raised when the same bytes are read as other samples, so that corpora are made anew."""
-
-_FILES_IN_A_PART = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,33 +47,90 @@ class AddOptions:
     """Threads that take checksums and decode."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SourceOfCorpus:
+    """A source that was listed, with the corpus that is to be made of it by any number of ranks."""
+
+    options: AddOptions
+    request: Request
+    listing: Listing
+    scan: Scan
+
+    @classmethod
+    def read(cls, options: AddOptions) -> SourceOfCorpus:
+        """List the source, and take the checksum of every file.
+
+        :raises UserError: the source is missing, empty, or in no known layout.
+        """
+        source = options.source.resolve()
+        layout = choose_layout(source, options.layout)
+        listing = layout.read(source, options.with_text)
+        scan = scan_entries(listing.entries)
+        if not scan.entries:
+            raise UserError(
+                f"{options.source}: no audio in it", found="nothing to add", expected=f"{layout.name}: {layout.about}"
+            )
+        for note in listing.notes:
+            warn(note)
+        files = list(dict.fromkeys([*map(Path, scan.files), *map(Path, scan.packed), *listing.documents]))
+        config = {
+            "made_by": "add",
+            "source": str(source),
+            "layout": layout.name,
+            "with_text": options.with_text,
+            "decoder": _DECODER,
+            "files": len(files),
+            "sha256": _digest(source, files, options.workers),
+        }
+        request = Request(kind=CORPUS, name=options.name, config=config)
+        return cls(options=options, request=request, listing=listing, scan=scan)
+
+    def plan(self, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+        """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
+        return self.request, lambda draft: self._make(draft, SharedParts(rank, draft.parts))
+
+    def share(self, parts: SharedParts) -> None:
+        """What a rank other than 0 does: decode until nothing is missing."""
+        self._inspection(parts).run()
+        if not parts.finished():
+            self._unpacking(parts).run()
+
+    def _inspection(self, parts: SharedParts) -> SharedInspection:
+        return SharedInspection(list(map(Path, self.scan.files)), inspect_audio, self.options.workers, parts)
+
+    def _unpacking(self, parts: SharedParts) -> SharedUnpacking:
+        return SharedUnpacking(list(map(Path, self.scan.packed)), self.options.workers, parts)
+
+    def _make(self, draft: Draft, parts: SharedParts) -> None:
+        """Decode every file once, reject what is unsound, write the rest."""
+        inspection, unpacking = self._inspection(parts), self._unpacking(parts)
+        inspection.run()
+        unpacking.run()
+        places = AudioPlaces(self.scan, inspection.facts(), *unpacking.taken(draft))
+        summary = Summary()
+
+        def rows() -> Iterator[dict[str, Any]]:
+            for entry in checked(self.listing.entries, self.scan):
+                place = entry.problem or places.of(entry)
+                if isinstance(place, str):
+                    draft.reject(entry.id, place)
+                    continue
+                about = {"id": entry.id, "speaker": entry.speaker, "source": entry.source or self.options.name}
+                yield summary.count({**about, "text": entry.text, **place._asdict()})
+
+        write_utterances(draft.path, rows())
+        draft.check_rejects(self.scan.entries, self.options.max_reject_rate)
+        for note in places.notes():
+            warn(note)
+        draft.statistics.update(summary.figures())
+
+
 def plan_corpus(options: AddOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """List the source, take the checksum of every file, and say what is to be built and how.
+    """What :meth:`lst_cli.artifacts.Store.build` needs, in a process that works alone.
 
     :raises UserError: the source is missing, empty, or in no known layout.
     """
-    source = options.source.resolve()
-    layout = choose_layout(source, options.layout)
-    listing = layout.read(source, options.with_text)
-    scan = scan_entries(listing.entries)
-    if not scan.entries:
-        raise UserError(
-            f"{options.source}: no audio in it", found="nothing to add", expected=f"{layout.name}: {layout.about}"
-        )
-    for note in listing.notes:
-        warn(note)
-    files = list(dict.fromkeys([*map(Path, scan.files), *map(Path, scan.packed), *listing.documents]))
-    config = {
-        "made_by": "add",
-        "source": str(source),
-        "layout": layout.name,
-        "with_text": options.with_text,
-        "decoder": _DECODER,
-        "files": len(files),
-        "sha256": _digest(source, files, options.workers),
-    }
-    request = Request(kind=CORPUS, name=options.name, config=config)
-    return request, lambda draft: make_corpus(draft, listing, scan, options)
+    return SourceOfCorpus.read(options).plan(ALONE)
 
 
 def _digest(source: Path, files: Sequence[Path], workers: int) -> str:
@@ -87,47 +145,6 @@ def _digest(source: Path, files: Sequence[Path], workers: int) -> str:
         line = f"{names[number]}\0{digests[number].hex() or 'absent'}\n"
         whole.update(line.encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
-
-
-def make_corpus(draft: Draft, listing: Listing, scan: Scan, options: AddOptions) -> None:
-    """Decode every file once, reject what is unsound, write the rest."""
-    files = list(map(Path, scan.files))
-    facts = inspect_in_parts(draft.parts, files, inspect_audio, options.workers, _FILES_IN_A_PART)
-    places = AudioPlaces(scan, facts, *_unpack(draft, list(map(Path, scan.packed)), options.workers))
-    summary = Summary()
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for entry in checked(listing.entries, scan):
-            place = entry.problem or places.of(entry)
-            if isinstance(place, str):
-                draft.reject(entry.id, place)
-                continue
-            about = {"id": entry.id, "speaker": entry.speaker, "source": entry.source or options.name}
-            yield summary.count({**about, "text": entry.text, **place._asdict()})
-
-    write_utterances(draft.path, rows())
-    draft.check_rejects(scan.entries, options.max_reject_rate)
-    for note in places.notes():
-        warn(note)
-    draft.statistics.update(summary.figures())
-
-
-def _unpack(draft: Draft, files: Sequence[Path], workers: int) -> tuple[list[list[AudioSegment | str]], list[str]]:
-    """Take the audio out of Parquet files and into the draft; files unpacked before a crash are kept."""
-    from lst_cli.audio.unpack import unpack_file
-
-    number = {path: n for n, path in enumerate(files)}
-
-    def unpack(path: Path) -> tuple[list[AudioSegment | str], list[str]]:
-        return unpack_file(path, draft.parts, f"audio-{number[path]:05d}")
-
-    rows, notes = [], []
-    for of_file, mended in in_threads("unpack audio", files, unpack, workers):
-        rows.append(of_file)
-        notes += mended
-        for file in sorted({row.path for row in of_file if not isinstance(row, str)}):
-            draft.take(draft.parts / file)
-    return rows, notes
 
 
 @dataclass

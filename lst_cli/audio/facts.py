@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lst_cli.artifacts.parquet import read_parquet, write_parquet
 from lst_cli.audio.inspect import AudioFacts, in_threads
+from lst_cli.distributed.row_units import WorkUnit, divide_rows
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LEAST_FILES, _MOST_FILES = 50, 2000
+"""Files in a work unit, by the number of all."""
 
 
 class FactTable:
@@ -40,19 +49,45 @@ class FactTable:
         return found
 
 
-def inspect_in_parts(
-    parts: Path, files: Sequence[Path], inspect: Callable[[Path], AudioFacts], workers: int, files_in_a_part: int
-) -> FactTable:
-    """Inspect the files; what was inspected before a crash is not decoded again."""
-    from lst_cli.artifacts.parquet import write_bytes_atomic
+class SharedInspection:
+    """The inspection of files, which ranks share; what was inspected before a crash is not decoded again."""
 
-    table = FactTable()
-    for start in range(0, len(files), files_in_a_part):
-        some = files[start : start + files_in_a_part]
-        part = parts / f"facts-{start:09d}.json"
-        if not part.is_file():
-            found = list(in_threads("check audio", some, inspect, workers))
-            write_bytes_atomic(part, json.dumps([asdict(facts) for facts in found]).encode())
-        for fact in json.loads(part.read_bytes()):
-            table.append(AudioFacts(**fact))
-    return table
+    def __init__(
+        self, files: Sequence[Path], inspect: Callable[[Path], AudioFacts], workers: int, parts: SharedParts
+    ) -> None:
+        """Divide the work.
+
+        :param workers: threads of this rank.
+        """
+        import numpy as np
+
+        self._files, self._inspect, self._workers = files, inspect, workers
+        ones = np.ones(len(files), np.int64)
+        self._shared = SharedWork(divide_rows(ones, _LEAST_FILES, _MOST_FILES), parts)
+
+    def run(self) -> None:
+        """Inspect this rank's files, then help with those still missing."""
+        self._shared.run(
+            self._inspect_unit,
+            write_parquet,
+            what="check audio",
+            size=lambda unit: unit.stop - unit.start,
+            counted="files",
+        )
+
+    def facts(self) -> FactTable:
+        """What all files have shown, by number."""
+        table = FactTable()
+        for path in self._shared.paths:
+            for row in read_parquet(path).to_pylist():
+                table.append(AudioFacts(**row))
+        return table
+
+    def _inspect_unit(self, unit: WorkUnit) -> pa.Table:
+        import pyarrow as pa
+
+        found = in_threads(None, self._files[unit.start : unit.stop], self._inspect, self._workers)
+        text, count = pa.string(), pa.int64()
+        kinds = {"samples": count, "sample_rate": count, "problem": text, "channel": count, "gain": pa.float64()}
+        schema = pa.schema([*kinds.items(), ("notes", pa.list_(text))])
+        return pa.Table.from_pylist([asdict(facts) for facts in found], schema=schema)

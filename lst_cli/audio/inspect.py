@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,7 @@ _INTEGER_PEAK = 64.0
 _ANTIPHASE = 1e-3
 """Two channels that cancel each other leave at most this share of their power in the mean."""
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
@@ -146,16 +148,22 @@ def for_each_file(
 
 
 def in_threads(
-    description: str, paths: Sequence[Path], work: Callable[[Path], _Result], workers: int
+    description: str | None, items: Sequence[_Item], work: Callable[[_Item], _Result], workers: int
 ) -> Iterator[_Result]:
-    """Results of ``work`` in the order of the paths, with progress; a bounded number of calls waits at a time."""
+    """Results of ``work`` in the order of the items; a bounded number of calls waits at a time.
+
+    :param description: for the progress that is shown; None to show none.
+    """
     waiting: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(workers) as pool, progress(description, len(paths), "files") as bar:
-        for path in paths:
-            waiting.append(pool.submit(work, path))
+    shown = progress(description, len(items), "files") if description is not None else nullcontext()
+    with ThreadPoolExecutor(workers) as pool, shown as bar:
+        for item in items:
+            waiting.append(pool.submit(work, item))
             if len(waiting) > 16 * workers:
-                bar.advance()
                 yield waiting.popleft().result()
+                if bar is not None:
+                    bar.advance()
         for future in waiting:
-            bar.advance()
             yield future.result()
+            if bar is not None:
+                bar.advance()

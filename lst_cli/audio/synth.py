@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from lst_cli.audio.tts.engine import Voice, check_distinct, find_voice
 from lst_cli.audio.tts.synthesis_parts import Part, PartResult, Spoken, speak_part
 from lst_cli.audio.workers import process_pool
 from lst_cli.console import progress
+from lst_cli.distributed.launcher import ALONE, Rank
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.errors import LstError, UserError
 
 _CHARACTERS_IN_A_PART = 16_000
@@ -87,8 +90,10 @@ def read_lines(path: Path) -> list[SpokenLine]:
     return lines
 
 
-def plan_synthesis(lines: Sequence[SpokenLine], options: SynthOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """Find the voices, and say what is to be built and how.
+def plan_synthesis(
+    lines: Sequence[SpokenLine], options: SynthOptions, rank: Rank = ALONE
+) -> tuple[Request, Callable[[Draft], None]]:
+    """Find the voices, and say what is to be built and how on rank 0 (or alone).
 
     :raises UserError: a voice is not there, or an option is out of its range.
     """
@@ -98,8 +103,7 @@ def plan_synthesis(lines: Sequence[SpokenLine], options: SynthOptions) -> tuple[
             f"--rate {low:g}:{high:g}: not a range of speaking rates",
             expected=f"LOW:HIGH with {_RATES[0]:g} <= LOW <= HIGH <= {_RATES[1]:g}, such as 0.9:1.15",
         )
-    voices = [find_voice(spec, options.noise) for spec in options.voices]
-    check_distinct(voices)
+    voices = _voices(options)
     config = {
         "made_by": "synth",
         "lines": _digest(lines),
@@ -111,7 +115,25 @@ def plan_synthesis(lines: Sequence[SpokenLine], options: SynthOptions) -> tuple[
         "characters_in_a_part": _CHARACTERS_IN_A_PART,
     }
     request = Request(kind=CORPUS, name=options.name, config=config)
-    return request, lambda draft: synthesise(draft, lines, voices, options)
+    return request, lambda draft: synthesise(draft, lines, voices, options, rank)
+
+
+def share_synthesis(lines: Sequence[SpokenLine], options: SynthOptions, parts: SharedParts) -> None:
+    """What a rank other than 0 does: speak parts until none is missing."""
+    voices = _voices(options)
+    _speak(cut_into_parts(_wanted(lines, voices, options), voices, options, parts.folder), parts, options.workers)
+
+
+def _voices(options: SynthOptions) -> list[Voice]:
+    voices = [find_voice(spec, options.noise) for spec in options.voices]
+    check_distinct(voices)
+    return voices
+
+
+def _wanted(lines: Sequence[SpokenLine], voices: Sequence[Voice], options: SynthOptions) -> list[Spoken]:
+    """What is to be said for each line."""
+    drawn = draw_voices(lines, len(voices), options.rate, options.seed)
+    return [Spoken(line.text, voice, rate) for line, (voice, rate) in zip(lines, drawn, strict=True)]
 
 
 def _digest(lines: Sequence[SpokenLine]) -> str:
@@ -140,13 +162,17 @@ def draw_voices(
     return list(zip(voice.tolist(), rates.tolist(), strict=True))
 
 
-def synthesise(draft: Draft, lines: Sequence[SpokenLine], voices: Sequence[Voice], options: SynthOptions) -> None:
+def synthesise(
+    draft: Draft, lines: Sequence[SpokenLine], voices: Sequence[Voice], options: SynthOptions, rank: Rank
+) -> None:
     """Speak every distinct (text, voice, rate) once, in parts, and write the corpus."""
-    drawn = draw_voices(lines, len(voices), options.rate, options.seed)
-    wanted = [Spoken(line.text, voice, rate) for line, (voice, rate) in zip(lines, drawn, strict=True)]
+    wanted = _wanted(lines, voices, options)
     parts = cut_into_parts(wanted, voices, options, draft.parts)
     place: dict[Spoken, tuple[PartResult, int, int]] = {}
-    for part, result in zip(parts, _speak(parts, options.workers), strict=True):
+    _speak(parts, SharedParts(rank, draft.parts), options.workers)
+    for part in parts:
+        result = part.finished()
+        assert result is not None
         draft.take(part.audio)
         offset = 0
         for spoken, samples in zip(part.spoken, result.samples, strict=True):
@@ -208,43 +234,39 @@ def _chunks(spoken: Sequence[Spoken]) -> Iterator[list[Spoken]]:
         yield chunk
 
 
-def _speak(parts: Sequence[Part], workers: int) -> list[PartResult]:
-    """Speak the parts that are not finished yet; results in order of the parts."""
-    results: dict[int, PartResult] = {}
-    with progress("speak", sum(len(part.spoken) for part in parts), "utterances") as bar:
-
-        def finished(number: int, result: PartResult) -> None:
-            results[number] = result
-            bar.advance(len(parts[number].spoken))
-
-        missing = []
-        for number, part in enumerate(parts):
-            result = part.finished()
-            if result is not None:
-                finished(number, result)
-            else:
-                missing.append(number)
-        if min(workers, len(missing)) <= 1:
-            for number in missing:
-                finished(number, speak_part(parts[number]))
-        else:
-            _speak_in_processes(parts, missing, workers, finished)
-    return [results[number] for number in range(len(parts))]
+def _speak(parts: Sequence[Part], shared: SharedParts, workers: int) -> None:
+    """Speak the parts that are not finished yet, together with other ranks."""
+    work = SharedWork(parts, shared)
+    own = work.own()
+    in_processes = min(workers, len(own)) > 1
+    with (
+        progress("speak", sum(len(part.spoken) for part in own), "utterances") as bar,
+        process_pool(min(workers, len(own))) if in_processes else nullcontext() as pool,
+    ):
+        for todo in work.rounds(own):
+            spoken = _spoken_in(pool, todo) if pool is not None else _spoken_here(work.pending(todo))
+            for part in spoken:
+                bar.advance(len(part.spoken))
 
 
-def _speak_in_processes(
-    parts: Sequence[Part], missing: Sequence[int], workers: int, finished: Callable[[int, PartResult], None]
-) -> None:
-    with process_pool(min(workers, len(missing))) as pool:
-        futures = {pool.submit(speak_part, parts[number]): number for number in missing}
-        try:
-            for future in as_completed(futures):
-                finished(futures[future], future.result())
-        except BrokenProcessPool:
-            raise LstError(
-                "a speaking process died",
-                found="it was killed, or ran out of memory",
-                fix="run the command again: finished parts are kept (with fewer --workers if memory is short)",
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _spoken_here(parts: Iterable[Part]) -> Iterator[Part]:
+    for part in parts:
+        speak_part(part)
+        yield part
+
+
+def _spoken_in(pool: ProcessPoolExecutor, parts: Sequence[Part]) -> Iterator[Part]:
+    futures = {pool.submit(speak_part, part): part for part in parts}
+    try:
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+    except BrokenProcessPool:
+        raise LstError(
+            "a speaking process died",
+            found="it was killed, or ran out of memory",
+            fix="run the command again: finished parts are kept (with fewer --workers if memory is short)",
+        ) from None
+    finally:
+        for future in futures:
+            future.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,68 @@ import numpy as np
 from lst_cli.artifacts.parquet import atomic_path, open_parquet, write_bytes_atomic
 from lst_cli.audio.corpus_artifact import AudioSegment
 from lst_cli.audio.decode import to_mono
-from lst_cli.audio.inspect import examine
+from lst_cli.audio.inspect import examine, in_threads
 from lst_cli.audio.layouts.embedded import AUDIO_COLUMN
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lst_cli.artifacts import Draft
+
 _SECONDS_IN_A_FILE = 600
 _ROWS_AT_A_TIME = 32
+
+
+@dataclass(frozen=True)
+class _PackedFile:
+    """A work unit: a Parquet file."""
+
+    path: Path
+    number: int
+
+    @property
+    def prefix(self) -> str:
+        """Of the files that its audio goes to."""
+        return f"audio-{self.number:05d}"
+
+    @property
+    def file_name(self) -> str:
+        """The record of what has become of its rows."""
+        return f"{self.prefix}.json"
+
+
+class SharedUnpacking:
+    """The audio of Parquet files, taken out by any number of ranks; files unpacked before a crash are kept."""
+
+    def __init__(self, files: Sequence[Path], workers: int, parts: SharedParts) -> None:
+        """Divide the work.
+
+        :param workers: files that this rank unpacks at a time.
+        """
+        self._workers = workers
+        self._shared = SharedWork([_PackedFile(path, number) for number, path in enumerate(files)], parts)
+
+    def run(self) -> None:
+        """Unpack this rank's files, then help with those still missing."""
+        own = self._shared.own()
+        for todo in self._shared.rounds(own):
+            for _ in in_threads("unpack audio", list(self._shared.pending(todo)), self._unpack, self._workers):
+                pass
+
+    def taken(self, draft: Draft) -> tuple[list[list[AudioSegment | str]], list[str]]:
+        """Put the audio into the draft; for each row of each file where it went, or why it is rejected, and notes."""
+        rows, notes = [], []
+        for unit in self._shared.units:
+            of_file, mended = self._unpack(unit)
+            rows.append(of_file)
+            notes += mended
+            for file in sorted({row.path for row in of_file if not isinstance(row, str)}):
+                draft.take(draft.parts / file)
+        return rows, notes
+
+    def _unpack(self, unit: _PackedFile) -> tuple[list[AudioSegment | str], list[str]]:
+        return unpack_file(unit.path, self._shared.parts.folder, unit.prefix)
 
 
 def unpack_file(parquet: Path, folder: Path, prefix: str) -> tuple[list[AudioSegment | str], list[str]]:

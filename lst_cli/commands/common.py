@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lst_cli.artifacts import Artifact, Built, Draft, Request, Store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from lst_cli.distributed.launcher import Rank
+    from lst_cli.distributed.shared_work import SharedParts
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,29 @@ def print_built(built: Built, *, json: bool) -> None:
                 "statistics": artifact.statistics,
             }
         )
+
+
+def build_shared(
+    ctx: typer.Context,
+    plan: Callable[[Rank], tuple[Request, Callable[[Draft], None]]],
+    work: Callable[[SharedParts], None],
+    *,
+    json: bool = False,
+) -> Artifact | None:
+    """Like :func:`build`, with the work shared by all ranks; None on a rank that has only helped.
+
+    :param plan: the request, and the function that makes it on rank 0.
+    :param work: makes parts until none is missing.
+    """
+    from lst_cli.distributed.launcher import this_rank
+    from lst_cli.distributed.shared_work import help_with
+
+    rank = this_rank()
+    request, make = plan(rank)
+    if rank.number:
+        help_with(store(ctx), request, rank, work)
+        return None
+    return build(ctx, request, make, json=json)
 
 
 def _summary(statistics: Any) -> str:

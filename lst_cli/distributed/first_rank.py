@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import fairseq2.recipe  # noqa: F401 -- fairseq2.gang can't be imported before it
 from fairseq2.gang import Gang, all_sum
 
+from lst_cli.console import say
 from lst_cli.errors import LstError
 
 _MEET_EVERY_S = 10.0
 _DONE, _WORKING, _FAILED = range(3)
 
 
-def first_alone(gang: Gang, work: Callable[[], None]) -> None:
+_SAID_AFTER_S = 10.0
+"""A rank that has waited for this long says so."""
+
+
+def first_alone(gang: Gang, work: Callable[[], None], what: str) -> None:
     """Let the first process do something; the others wait for it, and end when it fails.
 
     Processes that meet have a time limit to do so (15 minutes with fairseq2), and to read and rewrite a large
     checkpoint from a slow disk takes longer. So they synchronise every few seconds until it is done.
 
+    :param what: what rank 0 does, for the others to say what they wait for.
     :raises LstError: the first process has failed; in the first process, whatever ``work`` raises.
     """
     if gang.rank == 0:
         _work(gang, work)
         return
+    said, start = False, time.monotonic()
     while (state := int(all_sum(gang, 0).item())) == _WORKING:
-        pass
+        if not said and gang.rank == 1 and time.monotonic() - start >= _SAID_AFTER_S:
+            say(f"{gang.size - 1} ranks wait for rank 0, which {what}")
+            said = True
     if state == _FAILED:
         raise LstError("rank 0 failed before the first step", fix="see the error that rank 0 printed")
 

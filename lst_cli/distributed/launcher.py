@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from dataclasses import dataclass
 
 from lst_cli.errors import LstError, UserError
@@ -16,6 +18,10 @@ class Rank:
     world: int
     local: int
     """Its number on its machine, which selects its GPU."""
+
+
+ALONE = Rank(0, 1, 0)
+"""The rank of a process that works alone."""
 
 
 def this_rank() -> Rank:
@@ -39,7 +45,7 @@ def this_rank() -> Rank:
                     fix="start it with torchrun or srun, or unset these variables",
                 )
             return Rank(number, world, local)
-    return Rank(0, 1, 0)
+    return ALONE
 
 
 def rank() -> int:
@@ -58,6 +64,30 @@ def world_size() -> int:
     return this_rank().world
 
 
+class LostConnection(LstError):
+    """The connection to other ranks broke: one of them has failed, and says why."""
+
+
+_RANK_0_FIRST_S = 5.0
+"""A rank that fails gives rank 0 this long to report the same error: then the launcher ends all others."""
+
+
+def wait_for_rank_0(error: BaseException) -> None:
+    """Before a rank prints its error: let a rank go first that can say more.
+
+    Most errors meet all ranks. Rank 0 reports at once, and torchrun ends the ranks that wait. A rank that has lost the
+    connection to another waits for that one's report.
+    """
+    rank = this_rank()
+    if rank.world == 1 or (rank.number == 0 and not isinstance(error, LostConnection)):
+        return
+    ended = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        # Training may have left a handler that only notes a signal. Rank 0 still says that it lost the connection.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if rank.number else lambda *_: ended.set())
+    ended.wait(_RANK_0_FIRST_S + isinstance(error, LostConnection))
+
+
 def lost_others(error: BaseException) -> LstError | None:
     """The error to report when the connection to other ranks broke; None for any other error."""
     from fairseq2.gang import GangError
@@ -67,7 +97,7 @@ def lost_others(error: BaseException) -> LstError | None:
     while seen is not None and world_size() > 1:
         # Gloo's own errors are plain RuntimeErrors that begin with its source file.
         if isinstance(seen, (GangError, DistError)) or (isinstance(seen, RuntimeError) and "gloo" in str(seen)):
-            return LstError(
+            return LostConnection(
                 f"rank {rank()} of {world_size()} lost the connection to the others: one of them failed or was killed",
                 found=str(seen).splitlines()[0],
                 fix="see the error that rank printed; the same command resumes from the last checkpoint",

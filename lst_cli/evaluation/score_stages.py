@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.artifacts import Artifact, Draft
 from lst_cli.audio.corpus_artifact import Corpus
-from lst_cli.console import say
 from lst_cli.distributed.device import pick_device
 from lst_cli.distributed.launcher import Rank
-from lst_cli.distributed.shared_work import help_with
+from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.evaluation import choice
 from lst_cli.evaluation.ablation import Ablation
 from lst_cli.evaluation.directions import check_spoken
 from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
 from lst_cli.evaluation.shared_scoring import SharedScoring
 from lst_cli.evaluation.speech import asr
-from lst_cli.evaluation.speech.references import with_words
+from lst_cli.evaluation.speech.references import ScorableUtterances
 from lst_cli.evaluation.tasks import Item, Task
 from lst_cli.inference.speech_tokens import check_quantizer, read_units
 from lst_cli.model_artifact.card import LoadedModel, load_model
@@ -38,12 +36,12 @@ def make_choice(
     device: str,
     rank: Rank,
 ) -> None:
-    """Score a multiple-choice task; other ranks may share the work by :func:`help_choice`.
+    """Score a multiple-choice task; other ranks may share the work by :func:`share_choice`.
 
     :param config: of the request; names the directions and the precision.
     :param parents: ``model``, and ``tokens`` where a direction has speech.
     """
-    work = _choice_work(items, config, parents, device, rank, draft.parts)
+    work = _choice_work(items, config, parents, device, SharedParts(rank, draft.parts))
     start = time.monotonic()
     work.run()
     seconds = time.monotonic() - start
@@ -63,16 +61,15 @@ def make_choice(
     draft.statistics.update(items=len(items), ranks=rank.world, seconds=seconds, items_per_s=work.scored / seconds)
 
 
-def help_choice(
-    store: Store, request: Request, items: Sequence[Item], parents: Mapping[str, Artifact], device: str, rank: Rank
+def share_choice(
+    items: Sequence[Item],
+    config: Mapping[str, Any],
+    parents: Mapping[str, Artifact],
+    device: str,
+    parts: SharedParts,
 ) -> None:
     """What a rank other than 0 does: score until nothing is missing."""
-    help_with(
-        store,
-        request,
-        lambda parts, finished: _choice_work(items, request.config, parents, device, rank, parts, finished).run(),
-    )
-    say(f"rank {rank.number}: nothing is left to score")
+    _choice_work(items, config, parents, device, parts).run()
 
 
 def _choice_work(
@@ -80,18 +77,16 @@ def _choice_work(
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
     device: str,
-    rank: Rank,
-    parts: Path,
-    finished: Callable[[], bool] = lambda: False,
+    parts: SharedParts,
 ) -> SharedScoring:
-    loaded = load_model(parents["model"], pick_device(device, rank.local), config["precision"])
+    loaded = load_model(parents["model"], pick_device(device, parts.rank.local), config["precision"])
     ablation = Ablation.parse(config["ablation"]) if "ablation" in config else None
     if ablation is not None:
         loaded = ablation.of_model(loaded, parents["model"].reference)
     tokens = parents.get("tokens")
     units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
     with_end = config.get("with_end", False)
-    return SharedScoring(loaded, items, config["directions"], units, rank, parts, finished, ablation, with_end=with_end)
+    return SharedScoring(loaded, items, config["directions"], units, parts, ablation, with_end=with_end)
 
 
 def _spoken(
@@ -104,43 +99,50 @@ def _spoken(
     return units
 
 
-def make_asr(
-    draft: Draft,
-    config: Mapping[str, Any],
-    parents: Mapping[str, Artifact],
-    rows: int,
-    max_reject_rate: float,
-    device: str,
-) -> None:
-    """Transcribe a corpus and count the errors.
+class AsrScores:
+    """Transcripts of a corpus and their errors, made by any number of ranks."""
 
-    :param config: of the request: the beams, the precision, and whether empty references count.
-    :param parents: ``model``, ``tokens`` and ``corpus``.
-    :param rows: utterances decoded side by side.
-    :raises UserError: too many utterances have no tokens or no words in their transcript.
-    """
-    loaded = load_model(parents["model"], pick_device(device), config["precision"])
-    check_quantizer(parents["tokens"], loaded.card.quantizer["fingerprint"], parents["model"].reference)
-    units = read_units(parents["tokens"], [utterance.id for utterance in Corpus(parents["corpus"])])
-    missing = f"no speech tokens in {parents['tokens'].reference}"
-    utterances = with_words(
-        draft,
-        parents["corpus"],
-        max_reject_rate,
-        lambda each: None if each.id in units else missing,
-        count_empty=config["count_empty"],
-    )
-    references = {utterance.id: utterance.text or "" for utterance in utterances}
-    start = time.monotonic()
-    recognised = asr.recognise(loaded, units, references, rows=rows, beams=config["beams"])
-    seconds = time.monotonic() - start
-    result = {
-        **config,
-        "model": model_entry(parents["model"]),
-        "tokens": parents["tokens"].reference,
-        "corpus": parents["corpus"].reference,
-        **asr.summarise(recognised),
-    }
-    write_scores(draft, result, asr.items_table(recognised))
-    draft.statistics.update({key: result[key] for key in ("wer", "low", "high", "n", "n_words")})
-    draft.statistics.update(seconds=seconds, real_time_factor=seconds * RATE_HZ / result["speech_tokens"])
+    def __init__(
+        self, config: Mapping[str, Any], parents: Mapping[str, Artifact], rows: int, device: str, parts: SharedParts
+    ) -> None:
+        """Load the model and divide the work.
+
+        :param config: of the request: the beams, the precision, and whether empty references count.
+        :param parents: ``model``, ``tokens`` and ``corpus``.
+        :param rows: utterances decoded side by side.
+        """
+        self._config, self._parents = config, parents
+        loaded = load_model(parents["model"], pick_device(device, parts.rank.local), config["precision"])
+        check_quantizer(parents["tokens"], loaded.card.quantizer["fingerprint"], parents["model"].reference)
+        units = read_units(parents["tokens"], [utterance.id for utterance in Corpus(parents["corpus"])])
+        missing = f"no speech tokens in {parents['tokens'].reference}"
+        self._found = ScorableUtterances.of(
+            parents["corpus"],
+            lambda each: None if each.id in units else missing,
+            count_empty=config["count_empty"],
+        )
+        references = {utterance.id: utterance.text or "" for utterance in self._found.utterances}
+        self._work = asr.SharedTranscription(loaded, units, references, parts, rows=rows, beams=config["beams"])
+
+    def share(self) -> None:
+        """What a rank other than 0 does: transcribe until nothing is missing."""
+        self._work.run()
+
+    def make(self, draft: Draft, max_reject_rate: float) -> None:
+        """Transcribe, and count the errors.
+
+        :raises UserError: too many utterances have no tokens or no words in their transcript.
+        """
+        self._found.check(draft, max_reject_rate)
+        self._work.run()
+        recognised, seconds = self._work.recognised()
+        result = {
+            **self._config,
+            "model": model_entry(self._parents["model"]),
+            "tokens": self._parents["tokens"].reference,
+            "corpus": self._parents["corpus"].reference,
+            **asr.summarise(recognised),
+        }
+        write_scores(draft, result, asr.items_table(recognised))
+        draft.statistics.update({key: result[key] for key in ("wer", "low", "high", "n", "n_words")})
+        draft.statistics.update(seconds=seconds, real_time_factor=seconds * RATE_HZ / result["speech_tokens"])

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.console import progress
-from lst_cli.distributed.shared_work import SharedWork
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.evaluation.choice import ItemScore, item_scores
 from lst_cli.evaluation.directions import build_questions
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lst_cli.distributed.launcher import Rank
     from lst_cli.evaluation.ablation import Ablation
     from lst_cli.evaluation.tasks import Item
     from lst_cli.inference.shared_prompt import Question
@@ -64,17 +62,13 @@ class SharedScoring:
         items: Sequence[Item],
         directions: Sequence[str],
         units: Mapping[str, NDArray[np.integer]],
-        rank: Rank,
-        parts: Path,
-        finished: Callable[[], bool] = lambda: False,
+        parts: SharedParts,
         ablation: Ablation | None = None,
         *,
         with_end: bool = False,
     ) -> None:
         """Divide the work.
 
-        :param parts: folder of the finished chunks, common to all ranks.
-        :param finished: whether the result has been made of them; then there is nothing left to do.
         :param with_end: see :func:`~lst_cli.evaluation.directions.build_questions`.
         """
         self._loaded, self._items = loaded, items
@@ -89,7 +83,7 @@ class SharedScoring:
             for direction, questions in self._questions.items()
             for chunk in divide(direction, questions, CHUNK_TOKENS)
         ]
-        self._shared = SharedWork(chunks, rank, parts, finished)
+        self._shared = SharedWork(chunks, parts)
         self.scored = 0
         """Items that this process has scored, counted once a direction."""
 
@@ -98,14 +92,14 @@ class SharedScoring:
         own = self._shared.own()
         with progress("score", sum(len(chunk.items) for chunk in own), "items") as bar:
             for todo in self._shared.rounds(own):
-                for chunk in todo:
+                for chunk in self._shared.pending(todo):
                     self._score(chunk, bar.advance)
 
     def scores(self) -> dict[str, list[ItemScore]]:
         """All items in each direction, in their order; every chunk is finished."""
         sums: dict[str, dict[int, list[float]]] = {direction: {} for direction in self._questions}
         for chunk in self._shared.units:
-            rows = json.loads((self._shared.parts / chunk.file_name).read_bytes())
+            rows = json.loads(self._shared.path(chunk).read_bytes())
             sums[chunk.direction].update(zip(chunk.items, rows, strict=True))
         speech = self._loaded.speech
         return {
@@ -122,8 +116,8 @@ class SharedScoring:
             rows[index] = sums
             on_item()
         self.scored += len(rows)
-        if self._shared.finished():
+        if self._shared.parts.finished():
             return
         text = json.dumps([rows[index] for index in range(len(rows))], allow_nan=False)
-        with self._shared.writing():
-            write_bytes_atomic(self._shared.parts / chunk.file_name, text.encode())
+        with self._shared.parts.in_use():
+            write_bytes_atomic(self._shared.path(chunk), text.encode())

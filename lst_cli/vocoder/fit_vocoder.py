@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
+from lst_cli.distributed.launcher import ALONE, Rank
+from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.errors import UserError
 from lst_cli.vocoder.files import VOCODER, Card, quantizer_of, save_vocoder
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lst_cli.vocoder.vocoder_config import VocoderConfig
-    from lst_cli.vocoder.vocoder_examples import VocoderExample
+    from lst_cli.vocoder.vocoder_examples import SharedExamples, VocoderExample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +33,8 @@ class VocoderFitOptions:
     max_reject_rate: float = 0.01
 
 
-def plan_fit(options: VocoderFitOptions, store: Store) -> tuple[Request, Callable[[Draft], None]]:
-    """The request, and the function that builds it.
+def plan_fit(options: VocoderFitOptions, store: Store, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
+    """The request, and the function that builds it on rank 0 (or alone).
 
     :raises UserError: the tokens are not the corpus's, their quantizer is gone, or the config is of no form.
     """
@@ -54,7 +56,7 @@ def plan_fit(options: VocoderFitOptions, store: Store) -> tuple[Request, Callabl
         config=_identity(options.config),
         parents={"corpus": options.corpus, "tokens": options.tokens, "quantizer": quantizer},
     )
-    return request, lambda draft: _make(draft, options, quantizer)
+    return request, lambda draft: _make(draft, options, quantizer, SharedParts(rank, draft.parts))
 
 
 def _identity(config: VocoderConfig) -> dict[str, Any]:
@@ -70,14 +72,18 @@ def _identity(config: VocoderConfig) -> dict[str, Any]:
     return {**shared, "spectrum": spectrum, "hifigan": hifigan}
 
 
-def _make(draft: Draft, options: VocoderFitOptions, quantizer: Artifact) -> None:
-    """Read the examples and fit a vocoder of the form that is asked for."""
+def share_examples(options: VocoderFitOptions, parts: SharedParts) -> None:
+    """What a rank other than 0 does: read examples until none is missing."""
+    _examples(options, parts)[0].run()
+
+
+def _examples(options: VocoderFitOptions, parts: SharedParts) -> tuple[SharedExamples, int]:
+    """The shared reading of the examples, and of how many utterances."""
     from lst_cli.audio.corpus_artifact import Corpus
-    from lst_cli.units.quantizer.codebook import Codebook
     from lst_cli.units.tokens import Tokens
-    from lst_cli.vocoder.hifigan.fit_hifigan import make_hifigan, pcm
+    from lst_cli.vocoder.hifigan.fit_hifigan import pcm
     from lst_cli.vocoder.mel.spectrum import Spectrum
-    from lst_cli.vocoder.vocoder_examples import chosen_utterances, read_examples, split
+    from lst_cli.vocoder.vocoder_examples import SharedExamples, chosen_utterances
 
     config = options.config
     spectrum = Spectrum(config.spectrum)
@@ -85,11 +91,25 @@ def _make(draft: Draft, options: VocoderFitOptions, quantizer: Artifact) -> None
     minutes = config.max_minutes if mel else config.hifigan.max_minutes
     utterances = chosen_utterances(Corpus(options.corpus), minutes, config.seed)
     target = (lambda wave_T, units: spectrum.log_mel(wave_T, units).half()) if mel else pcm
-    examples = read_examples(utterances, dict(Tokens(options.tokens)), target, draft.reject)
-    draft.check_rejects(len(utterances), options.max_reject_rate)
+    return SharedExamples(utterances, dict(Tokens(options.tokens)), target, parts), len(utterances)
+
+
+def _make(draft: Draft, options: VocoderFitOptions, quantizer: Artifact, parts: SharedParts) -> None:
+    """Read the examples and fit a vocoder of the form that is asked for."""
+    from lst_cli.units.quantizer.codebook import Codebook
+    from lst_cli.units.tokenize.assemble import drop_rejecting_parts
+    from lst_cli.vocoder.hifigan.fit_hifigan import make_hifigan
+    from lst_cli.vocoder.vocoder_examples import split
+
+    config = options.config
+    drop_rejecting_parts(draft.parts)
+    shared, total = _examples(options, parts)
+    shared.run()
+    examples = shared.examples(draft.reject)
+    draft.check_rejects(total, options.max_reject_rate)
     training, held_out = split(examples, config.held_out, config.seed)
     entry = quantizer_of(options.tokens)
-    make = _make_mel if mel else make_hifigan
+    make = _make_mel if config.form == "mel" else make_hifigan
     make(
         draft,
         config,

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
+from lst_cli.artifacts.parquet import read_parquet, write_parquet
 from lst_cli.audio.decode import read_utterances
-from lst_cli.console import progress
+from lst_cli.distributed.row_units import WorkUnit
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.errors import UserError
 from lst_cli.hashing import text_id, uniform
 from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE, n_frames
+from lst_cli.units.tokenize.work_units import divide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +32,17 @@ UNNAMED = "unnamed"
 """The speaker of utterances whose corpus names none."""
 
 _DRAW, _HOLD_OUT = 1, 2
+
+_PART_SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("reason", pa.string()),
+        ("dtype", pa.string()),
+        ("shape", pa.list_(pa.int64())),
+        ("target", pa.binary()),
+    ]
+)
+"""A part file: for each utterance its target, or why it has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,44 +63,88 @@ def chosen_utterances(corpus: Corpus, max_minutes: float, seed: int) -> list[Utt
     return [u for u in corpus if share >= 1 or float(uniform(seed, _DRAW, np.uint64(text_id(u.id)))) < share]
 
 
-def read_examples(
-    utterances: Sequence[Utterance],
-    units: dict[str, NDArray[np.uint16]],
-    target: Callable[[Tensor, int], Tensor],
-    reject: Callable[[str, str], None],
-) -> list[VocoderExample]:
-    """The examples of some utterances.
+class SharedExamples:
+    """The examples of some utterances, which ranks make in work units of audio."""
 
-    Those without units, with units of other audio, or that can't be read are rejected.
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        units: dict[str, NDArray[np.uint16]],
+        target: Callable[[Tensor, int], Tensor],
+        parts: SharedParts,
+    ) -> None:
+        """Divide the work.
 
-    :param target: makes the target of samples [T] and a number of units.
-    """
-    known = []
-    for utterance in utterances:
-        if utterance.id in units:
-            known.append(utterance)
-        else:
-            reject(utterance.id, "no speech tokens")
-    found = []
-    waves = read_utterances(known, on_error=lambda utterance, error: reject(utterance.id, str(error)))
-    with progress("read speech", len(known), "utterances") as bar:
-        for utterance, wave_T in waves:
-            bar.advance()
-            units_U = units[utterance.id]
-            if len(units_U) != n_frames(len(wave_T)):
-                reject(utterance.id, f"{len(units_U)} speech tokens for {len(wave_T) / SAMPLE_RATE:.2f} s of audio")
-            elif not np.isfinite(wave_T).all():
-                reject(utterance.id, "samples that are not finite numbers")
-            else:
+        :param target: makes the target of samples [T] and a number of units.
+        """
+        self._utterances, self._units, self._target = utterances, units, target
+        samples_U = np.array([round(utterance.seconds * SAMPLE_RATE) for utterance in utterances], np.int64)
+        self._shared = SharedWork(divide(samples_U), parts)
+
+    def run(self) -> None:
+        """Make this rank's examples, then help with those still missing."""
+        self._shared.run(
+            self._make,
+            write_parquet,
+            what="read speech",
+            size=lambda unit: unit.stop - unit.start,
+            counted="utterances",
+        )
+
+    def examples(self, reject: Callable[[str, str], None]) -> list[VocoderExample]:
+        """All examples, in the order of the utterances.
+
+        Utterances without units, with units of other audio, or that can't be read are rejected.
+        """
+        found = []
+        for path in self._shared.paths:
+            table = read_parquet(path)
+            for row in table.to_pylist():
+                utterance = self._utterances[row["row"]]
+                if row["reason"] is not None:
+                    reject(utterance.id, row["reason"])
+                    continue
+                target_R = np.frombuffer(bytearray(row["target"]), np.dtype(row["dtype"])).reshape(row["shape"])
                 found.append(
                     VocoderExample(
                         id=utterance.id,
                         speaker=utterance.speaker or UNNAMED,
-                        units_U=torch.from_numpy(units_U.astype(np.int64)),
-                        target_R=target(torch.from_numpy(wave_T), len(units_U)),
+                        units_U=torch.from_numpy(self._units[utterance.id].astype(np.int64)),
+                        target_R=torch.from_numpy(target_R),
                     )
                 )
-    return found
+        return found
+
+    def _make(self, unit: WorkUnit) -> pa.Table:
+        rows = list(range(unit.start, unit.stop))
+        made: dict[int, dict[str, Any]] = {}
+        known = {self._utterances[row].id: row for row in rows if self._utterances[row].id in self._units}
+        made.update({row: {"reason": "no speech tokens"} for row in rows if row not in known.values()})
+
+        def unreadable(utterance: Utterance, error: UserError) -> None:
+            made[known[utterance.id]] = {"reason": str(error)}
+
+        for utterance, wave_T in read_utterances(
+            map(self._utterances.__getitem__, known.values()), on_error=unreadable
+        ):
+            units = len(self._units[utterance.id])
+            problem = _problem(wave_T, units)
+            if problem is not None:
+                made[known[utterance.id]] = {"reason": problem}
+            else:
+                target_R = self._target(torch.from_numpy(wave_T), units).numpy()
+                about = {"dtype": str(target_R.dtype), "shape": list(target_R.shape)}
+                made[known[utterance.id]] = {**about, "target": target_R.tobytes()}
+        return pa.Table.from_pylist([{"row": row, **made[row]} for row in rows], schema=_PART_SCHEMA)
+
+
+def _problem(wave_T: NDArray[np.float32], units: int) -> str | None:
+    """Why an utterance is no example; None if it is one."""
+    if units != n_frames(len(wave_T)):
+        return f"{units} speech tokens for {len(wave_T) / SAMPLE_RATE:.2f} s of audio"
+    if not np.isfinite(wave_T).all():
+        return "samples that are not finite numbers"
+    return None
 
 
 def split(

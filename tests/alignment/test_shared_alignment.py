@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lst_cli.alignment.align_corpus import RunOptions, help_align, plan_run
+from lst_cli.alignment.align_corpus import RunOptions, plan_run, share_alignment
 from lst_cli.alignment.shared_alignment import SharedAlignment
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.distributed.launcher import Rank
+from lst_cli.distributed.shared_work import help_with
 from tests.alignment.test_align_corpus import ALONE, options
 from tests.distributed.children import Child
 
@@ -25,7 +27,7 @@ def _run(root: Path, work: RunOptions, rank: Rank = ALONE) -> None:
     if rank.number == 0:
         Store(root).build(*plan_run(work, rank))
     else:
-        help_align(work, rank, Store(root))
+        help_with(Store(root), work.request, rank, partial(share_alignment, work))
 
 
 def _data(root: Path) -> dict[str, bytes]:

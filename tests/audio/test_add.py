@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lst_cli.audio.add as add
+import lst_cli.audio.facts as facts
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.audio.add import AddOptions, plan_corpus
 from lst_cli.audio.corpus_artifact import CORPUS, Corpus
@@ -146,7 +147,7 @@ def test_an_empty_folder_and_nothing_but_rejects_are_refused(store: Store, tmp_p
 def test_what_was_checked_before_a_crash_is_not_decoded_again(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(add, "_FILES_IN_A_PART", 1)
+    monkeypatch.setattr(facts, "_LEAST_FILES", 1)
     inspected: list[str] = []
     real = add.inspect_audio
 

@@ -33,15 +33,19 @@ def gang(rank: int) -> Any:
     return SimpleNamespace(rank=rank, size=2)
 
 
-def test_they_meet_until_it_is_done(told: SimpleQueue[int]) -> None:
+def test_they_meet_until_it_is_done(
+    told: SimpleQueue[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def work() -> None:
         while told.qsize() < 5:
             pass
 
-    first_alone(gang(0), work)
-    assert told.qsize() > 5
-    first_alone(gang(1), lambda: pytest.fail("only the first one works"))
+    monkeypatch.setattr(waiting, "_SAID_AFTER_S", 0)
+    first_alone(gang(0), work, "rewrites a checkpoint")
+    assert told.qsize() > 5 and not capsys.readouterr().err
+    first_alone(gang(1), lambda: pytest.fail("only the first one works"), "rewrites a checkpoint")
     assert told.empty()
+    assert capsys.readouterr().err == "1 ranks wait for rank 0, which rewrites a checkpoint\n"
 
 
 def test_they_end_when_it_fails(told: SimpleQueue[int]) -> None:
@@ -49,7 +53,7 @@ def test_they_end_when_it_fails(told: SimpleQueue[int]) -> None:
         raise UserError("no room")
 
     with pytest.raises(UserError, match="no room"):
-        first_alone(gang(0), work)
+        first_alone(gang(0), work, "works")
     with pytest.raises(LstError, match="rank 0 failed before the first step"):
-        first_alone(gang(1), work)
+        first_alone(gang(1), work, "works")
     assert told.empty()

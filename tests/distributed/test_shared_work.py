@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lst_cli.distributed.launcher import Rank, this_rank
-from lst_cli.distributed.shared_work import SharedWork, own_first, to_help_with
+from lst_cli.distributed.row_units import WorkUnit
+from lst_cli.distributed.shared_work import SharedParts, SharedWork, own_first, to_help_with
 from lst_cli.errors import UserError
-from lst_cli.units.tokenize.work_units import WorkUnit, divide
+from lst_cli.units.tokenize.work_units import divide
 
 
 @given(
@@ -56,7 +57,7 @@ def test_a_rank_whose_own_share_is_finished_makes_what_others_left(tmp_path: Pat
     units = [WorkUnit(i, i + 1) for i in range(6)]
     for unit in units[::2]:
         (tmp_path / unit.file_name).touch()
-    work = SharedWork(units, Rank(0, 2, 0), tmp_path)
+    work = SharedWork(units, SharedParts(Rank(0, 2, 0), tmp_path))
     assert work.own() == []
     made = []
     for todo in work.rounds(work.own()):

@@ -44,6 +44,11 @@ class Part:
     audio: Path
     """Where the FLAC file goes. It counts as finished once the JSON beside it is there."""
 
+    @property
+    def file_name(self) -> str:
+        """The JSON: of a part that ranks share."""
+        return self.audio.with_suffix(".json").name
+
     def finished(self) -> PartResult | None:
         """The result, if the part was spoken before."""
         record = self.audio.with_suffix(".json")
@@ -60,13 +65,19 @@ def _without_noise(voice: Voice) -> Engine:
 
 
 def speak_part(part: Part) -> PartResult:
-    """Speak a part into its FLAC file (16 bit, the voice's rate). A crash leaves no finished part behind."""
+    """Speak a part into its FLAC file (16 bit, the voice's rate). A crash leaves no finished part behind.
+
+    A part that another process has finished by now is not spoken again.
+    """
     import numpy as np
     import soundfile
 
     from lst_cli.artifacts.parquet import atomic_path, write_bytes_atomic
     from lst_cli.audio.level import join_sentences
 
+    found = part.finished()
+    if found is not None:
+        return found
     noisy = part.noise != 0
     engine = load_voice(part.voice, noise=part.noise, seed=part.seed) if noisy else _without_noise(part.voice)
     rate = engine.sample_rate

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, build_shared, completing, store
 from lst_cli.console import print_json, print_table, say
 from lst_cli.errors import UserError
 
@@ -98,11 +99,10 @@ def run(
 
     Under torchrun or srun the ranks share the work. A killed run resumes.
     """
-    from lst_cli.alignment.align_corpus import RunOptions, help_align, plan_run
+    from lst_cli.alignment.align_corpus import RunOptions, plan_run, share_alignment
     from lst_cli.alignment.kinds import ALIGNER
     from lst_cli.alignment.shared_alignment import AlignmentModel
     from lst_cli.audio.corpus_artifact import CORPUS
-    from lst_cli.distributed.launcher import this_rank
     from lst_cli.units.tokens import TOKENS
 
     if (aligner is None) == (model is None):
@@ -127,11 +127,7 @@ def run(
         name=name,
         max_reject_rate=max_reject_rate,
     )
-    rank = this_rank()
-    if rank.number == 0:
-        build(ctx, *plan_run(options, rank), json=json)
-    else:
-        help_align(options, rank, artifacts)
+    build_shared(ctx, partial(plan_run, options), partial(share_alignment, options), json=json)
 
 
 @app.command("import")

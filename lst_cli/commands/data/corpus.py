@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build_shared, completing, store
 from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
 
@@ -43,13 +44,17 @@ def add(
     workers: Workers = _CPUS,
     json: Json = False,
 ) -> None:
-    """Check recordings and make a corpus that points at them; no audio is copied."""
-    from lst_cli.audio.add import AddOptions, plan_corpus
+    """Check recordings and make a corpus that points at them; no audio is copied.
+
+    Under torchrun or srun the ranks share the decoding. A killed run resumes.
+    """
+    from lst_cli.audio.add import AddOptions, SourceOfCorpus
 
     options = AddOptions(
         source=source, name=name, layout=layout, with_text=text, max_reject_rate=max_reject_rate, workers=workers
     )
-    build(ctx, *plan_corpus(options), json=json)
+    listed = SourceOfCorpus.read(options)
+    build_shared(ctx, listed.plan, listed.share, json=json)
 
 
 @app.command()
@@ -82,8 +87,11 @@ def synth(
     workers: Workers = _CPUS,
     json: Json = False,
 ) -> None:
-    """Speak text with text-to-speech voices (Piper comes with the extra `demo`)."""
-    from lst_cli.audio.synth import SynthOptions, plan_synthesis, read_lines
+    """Speak text with text-to-speech voices (Piper comes with the extra `demo`).
+
+    Under torchrun or srun the ranks share the work. A killed run resumes.
+    """
+    from lst_cli.audio.synth import SynthOptions, plan_synthesis, read_lines, share_synthesis
 
     if (lines is None) == (not items):
         raise UserError("lst corpus synth speaks one thing", expected="either a file of LINES, or --items TASK:FILE")
@@ -96,11 +104,8 @@ def synth(
         max_reject_rate=max_reject_rate,
         workers=workers,
     )
-    build(
-        ctx,
-        *plan_synthesis(_item_lines(items) if items else read_lines(Path(str(lines))), options),
-        json=json,
-    )
+    said = _item_lines(items) if items else read_lines(Path(str(lines)))
+    build_shared(ctx, partial(plan_synthesis, said, options), partial(share_synthesis, said, options), json=json)
 
 
 def _rates(text: str) -> tuple[float, float]:

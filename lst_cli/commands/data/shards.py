@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
-from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, completing, store
+from lst_cli.commands.common import Json, MaxRejectRate, Seed, build, build_shared, completing, store
 from lst_cli.commands.data.shards_show import show
 from lst_cli.commands.data.text import Field, TextFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lst_cli.distributed.launcher import Rank
+    from lst_cli.shards.build.speech_shards import SpeechShards
+    from lst_cli.shards.build.text_shards import TextShards
     from lst_cli.shards.schema import ShardInfo
     from lst_cli.text.text_files import SplitBy
 
@@ -54,7 +59,10 @@ def speech(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Join tokens, alignment and text pieces into shuffled shards."""
+    """Join tokens, alignment and text pieces into shuffled shards.
+
+    Under torchrun or srun the ranks share the work. A killed run resumes.
+    """
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.shards.build.same_corpus import check_one_corpus
@@ -74,9 +82,9 @@ def speech(
     check_one_corpus(parents["corpus"], *parents.values())
     config = {"modality": "speech", "keep_unaligned": keep_unaligned, "shard_mb": shard_mb, "seed": seed}
 
-    def make(draft: Draft) -> None:
+    def shards() -> SpeechShards:
         from lst_cli.shards.build.build_shards import BuildOptions
-        from lst_cli.shards.build.speech_shards import SpeechInputs, build_speech_shards
+        from lst_cli.shards.build.speech_shards import SpeechInputs, SpeechShards
 
         text_tokenizer, info = _tokenizer(parents["tokenizer"], "speech", _clusters(artifacts, found_tokens))
         inputs = SpeechInputs(
@@ -87,9 +95,19 @@ def speech(
             info=info,
         )
         options = BuildOptions(shard_mb=shard_mb, seed=seed, max_reject_rate=max_reject_rate)
-        build_speech_shards(draft, inputs, options, keep_unaligned=keep_unaligned)
+        return SpeechShards(inputs, options, keep_unaligned=keep_unaligned)
 
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make, json=json)
+    _build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), shards, json)
+
+
+def _build(ctx: typer.Context, request: Request, shards: Callable[[], SpeechShards | TextShards], json: bool) -> None:
+    """Make shards, with the work shared by all ranks."""
+    from lst_cli.distributed.shared_work import SharedParts
+
+    def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+        return request, lambda draft: shards().make(draft, SharedParts(rank, draft.parts))
+
+    build_shared(ctx, plan, lambda parts: shards().share(parts), json=json)
 
 
 @app.command()
@@ -132,7 +150,10 @@ def text(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Make shuffled shards of text documents."""
+    """Make shuffled shards of text documents.
+
+    Under torchrun or srun the ranks share the work. A killed run resumes.
+    """
     from lst_cli.shards.schema import SHARDS
     from lst_cli.text.text_files import digests, text_files
     from lst_cli.text.tokenizer import TEXT_TOKENIZER
@@ -148,17 +169,15 @@ def text(
         "seed": seed,
     }
 
-    def make(draft: Draft) -> None:
+    def shards() -> TextShards:
         from lst_cli.shards.build.build_shards import BuildOptions
-        from lst_cli.shards.build.text_shards import build_text_shards
+        from lst_cli.shards.build.text_shards import TextShards
 
         text_tokenizer, info = _tokenizer(parents["tokenizer"], "text", 0)
         options = BuildOptions(shard_mb=shard_mb, seed=seed, max_reject_rate=max_reject_rate)
-        build_text_shards(
-            draft, inputs, text_tokenizer, info, options, split=_split(split), field=field, threads=threads
-        )
+        return TextShards(inputs, text_tokenizer, info, options, split=_split(split), field=field, threads=threads)
 
-    build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), make, json=json)
+    _build(ctx, Request(kind=SHARDS, name=name, config=config, parents=parents), shards, json)
 
 
 @app.command()

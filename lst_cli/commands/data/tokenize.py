@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build_shared, completing, store
 from lst_cli.commands.data.units import Precision, Workers
 
 
@@ -32,9 +33,8 @@ def tokenize(
     Under torchrun or srun the ranks share the work. A killed run resumes.
     """
     from lst_cli.audio.corpus_artifact import CORPUS
-    from lst_cli.distributed.launcher import this_rank
     from lst_cli.units.quantizer.codebook import QUANTIZER
-    from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, help_tokenize, plan_tokens
+    from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, plan_tokens, share_tokens
 
     found = store(ctx).find(corpus, CORPUS)
     options = TokenizeOptions(
@@ -47,8 +47,4 @@ def tokenize(
         workers=workers,
         max_reject_rate=max_reject_rate,
     )
-    rank = this_rank()
-    if rank.number == 0:
-        build(ctx, *plan_tokens(options, rank), json=json)
-    else:
-        help_tokenize(options, rank, store(ctx))
+    build_shared(ctx, partial(plan_tokens, options), partial(share_tokens, options), json=json)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, build_shared, completing, store
 from lst_cli.console import say
 from lst_cli.errors import UserError
 
@@ -47,10 +48,13 @@ def fit(
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Cluster a corpus's features by k-means: a quantizer that turns 40 ms of audio into one unit."""
+    """Cluster a corpus's features by k-means: a quantizer that turns 40 ms of audio into one unit.
+
+    Under torchrun or srun the ranks share the features; rank 0 clusters them. A killed run resumes.
+    """
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.units.features.registry import describe_features
-    from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer
+    from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer, share_features
 
     options = QuantizerFitOptions(
         name=name,
@@ -66,7 +70,7 @@ def fit(
         workers=workers,
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_quantizer(options), json=json)
+    build_shared(ctx, partial(plan_quantizer, options), partial(share_features, options), json=json)
 
 
 @app.command("import")

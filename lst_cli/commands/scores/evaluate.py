@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Request
-from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
-from lst_cli.commands.scores import evaluate_continuation, evaluate_speech
-from lst_cli.console import print_json, print_line, print_table, say
+from lst_cli.commands.common import Device, Json, build_shared, completing, store
+from lst_cli.commands.scores import evaluate_asr, evaluate_continuation, evaluate_speech
+from lst_cli.console import print_json, print_line, print_table
 from lst_cli.distributed.device import Precision
 from lst_cli.evaluation.tasks import TASKS, Task
 
 if TYPE_CHECKING:
+    from lst_cli.distributed.launcher import Rank
+    from lst_cli.distributed.shared_work import SharedParts
     from lst_cli.evaluation.ablation import Ablation
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: score a model, compare two scores.")
@@ -93,7 +95,6 @@ def _score_choice(
     device: str,
 ) -> Artifact | None:
     """Build the scores of a multiple-choice task; None on a rank that has only helped."""
-    from lst_cli.distributed.launcher import this_rank
     from lst_cli.evaluation.choice import SCORER_VERSION
     from lst_cli.evaluation.directions import check_prompts
     from lst_cli.evaluation.scores import SCORES, file_sum
@@ -121,19 +122,18 @@ def _score_choice(
         config["with_end"] = True
     own = name or "-".join([parents["model"].name, task.name, *([ablation.slug] if ablation is not None else [])])
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
-    rank = this_rank()
-    if rank.number:
-        from lst_cli.evaluation.score_stages import help_choice
 
-        help_choice(store(ctx), request, items, parents, device, rank)
-        return None
-
-    def make(draft: Draft) -> None:
+    def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
         from lst_cli.evaluation.score_stages import make_choice
 
-        make_choice(draft, task, items, config, parents, device, rank)
+        return request, lambda draft: make_choice(draft, task, items, config, parents, device, rank)
 
-    return build(ctx, request, make)
+    def work(parts: SharedParts) -> None:
+        from lst_cli.evaluation.score_stages import share_choice
+
+        share_choice(items, config, parents, device, parts)
+
+    return build_shared(ctx, plan, work)
 
 
 def _show(scores: Artifact, json: bool) -> None:
@@ -167,102 +167,7 @@ def _row(label: str, figures: Mapping[str, Any], accuracy: str, chance: str, met
     return label, accuracy, f"{figures['low']:.1%} to {figures['high']:.1%}", figures["n"], chance, metric
 
 
-@app.command()
-def asr(
-    ctx: typer.Context,
-    model: ModelReference,
-    tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the model's quantizer.")],
-    corpus: Annotated[str, typer.Option(help="Corpus artifact with the transcripts.")],
-    name: Name = None,
-    precision: PrecisionOption = "float32",
-    beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
-    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
-    worst: Annotated[int, typer.Option(min=0, max=20, help="Utterances with most errors to list.")] = 3,
-    count_empty: Annotated[
-        bool,
-        typer.Option(
-            "--count-empty",
-            help="Score utterances without words, such as \\[silence], too: any text on them is an insertion.",
-        ),
-    ] = False,
-    max_reject_rate: MaxRejectRate = 0.01,
-    device: Device = "auto",
-    json: Json = False,
-) -> None:
-    """Word and character error rate on a corpus with transcripts."""
-    from lst_cli.audio.corpus_artifact import CORPUS
-    from lst_cli.evaluation.error_rates import NORMALISER
-    from lst_cli.evaluation.scores import SCORES
-    from lst_cli.model_artifact.capabilities import check_task
-    from lst_cli.model_artifact.card import MODEL
-    from lst_cli.units.tokens import TOKENS
-
-    place = store(ctx)
-    parents = {
-        "model": place.find(model, MODEL),
-        "tokens": place.find(tokens, TOKENS),
-        "corpus": place.find(corpus, CORPUS),
-    }
-    check_task(parents["model"], "asr")
-
-    def make(draft: Draft) -> None:
-        from lst_cli.evaluation.score_stages import make_asr
-
-        make_asr(draft, config, parents, rows, max_reject_rate, device)
-
-    config = {
-        "task": "asr",
-        "task_version": 1,
-        "normaliser": NORMALISER,
-        "beams": beams,
-        "precision": precision,
-        "count_empty": count_empty,
-    }
-    request = Request(kind=SCORES, name=name or f"{parents['model'].name}-asr", config=config, parents=parents)
-    _show_asr(build(ctx, request, make), worst, json)
-
-
-def _show_asr(scores: Artifact, worst: int, json: bool) -> None:
-    """Print the error rates, the positions that the prompts take, and the worst utterances."""
-    from lst_cli.evaluation.scores import context_ratio, read_scores
-
-    result = read_scores(scores)
-    if json:
-        print_json({"scores": scores.reference, **result})
-        return
-    parts, cer = result["words"], result["cer"]
-    share = context_ratio(result["context_positions"], result["speech_tokens"], result["n"])
-    print_table(
-        f"asr · {result['model']['reference']}",
-        ("WER", "95% interval", "S", "D", "I", "words", "CER", "utterances", "context positions"),
-        [
-            (
-                f"{result['wer']:.1%}",
-                f"{result['low']:.1%} to {result['high']:.1%}",
-                *(f"{parts[key]:,}" for key in ("substitutions", "deletions", "insertions")),
-                f"{result['n_words']:,}",
-                f"{cer['value']:.1%}",
-                f"{result['n']:,}",
-                f"{result['context_positions']:,} ({share:.2f} of the tokens)",
-            )
-        ],
-    )
-    if empty := result.get("empty"):
-        say(
-            f"{empty['n']} utterances without words: text on {empty['with_text']} of them, "
-            f"{empty['inserted_words']} words in {empty['audio_s']:,.1f} s"
-        )
-    if shown := result["worst"][:worst]:
-        print_table(
-            "worst",
-            ("id", "errors", "reference", "transcript"),
-            [
-                (each["id"], f"{each['errors']} in {each['words']} words", each["reference"], each["transcript"])
-                for each in shown
-            ],
-        )
-
-
+app.command("asr")(evaluate_asr.asr)
 app.command("tts")(evaluate_speech.tts)
 app.command("vocoder")(evaluate_speech.vocoder)
 app.command("continuation")(evaluate_continuation.continuation)

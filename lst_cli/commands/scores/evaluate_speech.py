@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lst_cli.artifacts import Artifact, Draft, Kind, Request
-from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, Seed, build_shared, completing, store
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, print_table
 from lst_cli.distributed.device import Precision
+from lst_cli.distributed.launcher import ALONE
 from lst_cli.evaluation.scores import SCORES
 from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
 
 if TYPE_CHECKING:
+    from lst_cli.distributed.launcher import Rank
     from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
+    from lst_cli.evaluation.speech.judged_results import JudgedStage
 
 JudgeName = Annotated[
     str, typer.Option(help="Whisper for faster-whisper: a folder, tiny.en (packaged), or a name it has downloaded.")
@@ -58,7 +61,10 @@ def tts(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Error rate of a recogniser on what a model says, beside that on the original audio."""
+    """ASR error rate of a model's speech, next to that of the original audio.
+
+    Under torchrun or srun the ranks share the work. A killed run resumes.
+    """
     from lst_cli.evaluation.scores import model_entry
     from lst_cli.evaluation.speech.speech_quality import Extras
     from lst_cli.model_artifact.capabilities import check_task
@@ -72,12 +78,12 @@ def tts(
     sampling = {"temperature": temperature, "top_p": top_p, "seed": seed}
     config = {**judged.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision, **extras.config}
 
-    def make(draft: Draft) -> None:
-        from lst_cli.evaluation.speech.tts import make_tts
+    def stage(device: str) -> JudgedStage:
+        from lst_cli.evaluation.speech.tts import tts_stage
 
-        make_tts(draft, config, judged.parents, judged.files, rows, max_reject_rate, device, extras)
+        return tts_stage(config, judged.parents, judged.files, rows, device, extras)
 
-    _show(judged.build(SCORES, name or f"{found.name}-tts", config, make), judged.original, json)
+    _show(judged.build(SCORES, name or f"{found.name}-tts", config, stage, device), judged.original, json)
 
 
 def vocoder(
@@ -95,7 +101,10 @@ def vocoder(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Error rate of a recogniser on audio made again of its own speech tokens, beside that on the original."""
+    """ASR error rate of resynthesised audio, next to that of the original.
+
+    Under torchrun or srun the ranks share the work. A killed run resumes.
+    """
     from lst_cli.evaluation.speech.speech_quality import Extras
     from lst_cli.units.tokens import TOKENS
     from lst_cli.vocoder.files import quantizer_of
@@ -106,14 +115,14 @@ def vocoder(
     judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"tokens": found}, quantizer)
     config = {**judged.config("resynthesis"), "speaker": speaker, **extras.config}
 
-    def make(draft: Draft) -> None:
-        from lst_cli.evaluation.speech.resynthesis import make_resynthesis
+    def stage(device: str) -> JudgedStage:
+        from lst_cli.evaluation.speech.resynthesis import resynthesis_stage
 
-        make_resynthesis(draft, config, judged.parents, judged.files, max_reject_rate, device, extras)
+        return resynthesis_stage(config, judged.parents, judged.files, device, extras)
 
     of = judged.parents
     made = name or f"{of['vocoder'].name}-{of['corpus'].name}"
-    _show(judged.build(TRANSCRIPTS, made, config, make), judged.original, json)
+    _show(judged.build(TRANSCRIPTS, made, config, stage, device), judged.original, json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +133,7 @@ class _Judged:
     files: JudgeFiles
     parents: Mapping[str, Artifact]
     """``corpus``, ``vocoder``, ``original`` and the command's own."""
+    max_reject_rate: float
 
     @classmethod
     def find(
@@ -151,7 +161,7 @@ class _Judged:
         found = {**spoken, "vocoder": place.find(vocoder, VOCODER), "corpus": place.find(corpus, CORPUS)}
         check_quantizer(found["vocoder"], quantizer, *(each.reference for each in spoken.values()))
         found["original"] = _original(ctx, found["corpus"], files, max_reject_rate)
-        return cls(ctx=ctx, files=files, parents=found)
+        return cls(ctx=ctx, files=files, parents=found, max_reject_rate=max_reject_rate)
 
     @property
     def original(self) -> Artifact:
@@ -162,9 +172,27 @@ class _Judged:
         """What any judged result was made with."""
         return _config(task, self.files)
 
-    def build(self, kind: Kind, name: str, config: Mapping[str, Any], make: Callable[[Draft], None]) -> Artifact:
-        """Judge, unless it was done already."""
-        return build(self.ctx, Request(kind=kind, name=name, config=config, parents=self.parents), make)
+    def build(
+        self, kind: Kind, name: str, config: Mapping[str, Any], stage: Callable[[str], JudgedStage], device: str
+    ) -> Artifact | None:
+        """Judge, unless it was done already; None on a rank that has only helped.
+
+        :param stage: the work, on a device as torch names it.
+        :param device: as the user asked.
+        """
+        from lst_cli.distributed.device import pick_device
+        from lst_cli.distributed.shared_work import SharedParts
+
+        request = Request(kind=kind, name=name, config=config, parents=self.parents)
+
+        def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+            def make(draft: Draft) -> None:
+                of_rank = stage(pick_device(device, rank.local))
+                of_rank.make(draft, SharedParts(rank, draft.parts), config, self.parents, self.max_reject_rate)
+
+            return request, make
+
+        return build_shared(self.ctx, plan, lambda parts: stage(pick_device(device, parts.rank.local)).share(parts))
 
 
 def _config(task: str, files: JudgeFiles) -> dict[str, Any]:
@@ -175,21 +203,34 @@ def _config(task: str, files: JudgeFiles) -> dict[str, Any]:
 
 def _original(ctx: typer.Context, corpus: Artifact, files: JudgeFiles, max_reject_rate: float) -> Artifact:
     """What the judge hears in the original audio, judged once for all that is set beside it."""
-    config = _config("original", files)
+    from lst_cli.distributed.shared_work import SharedParts
 
-    def make(draft: Draft) -> None:
-        from lst_cli.evaluation.speech.resynthesis import make_original
+    config, parents = _config("original", files), {"corpus": corpus}
+    request = Request(kind=TRANSCRIPTS, name=f"{corpus.name}-original", config=config, parents=parents)
 
-        make_original(draft, config, corpus, files, max_reject_rate)
+    def stage() -> JudgedStage:
+        from lst_cli.evaluation.speech.resynthesis import original_stage
 
-    request = Request(kind=TRANSCRIPTS, name=f"{corpus.name}-original", config=config, parents={"corpus": corpus})
-    return build(ctx, request, make)
+        return original_stage(corpus, files)
+
+    def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+        return request, lambda draft: stage().make(
+            draft, SharedParts(rank, draft.parts), config, parents, max_reject_rate
+        )
+
+    built = build_shared(ctx, plan, lambda parts: stage().share(parts))
+    if built is None:
+        # The next work needs it: wait for rank 0 to put the parts together, or do it if it has died.
+        built = store(ctx).build(*plan(ALONE)).artifact
+    return built
 
 
-def _show(made: Artifact, original: Artifact, json: bool) -> None:
-    """Print the error rates, those on the original audio first."""
+def _show(made: Artifact | None, original: Artifact, json: bool) -> None:
+    """Print the error rates, those on the original audio first; nothing on a rank that has only helped."""
     from lst_cli.evaluation.scores import read_scores
 
+    if made is None:
+        return
     result = read_scores(made)
     if json:
         print_json({"scores": made.reference, **result})

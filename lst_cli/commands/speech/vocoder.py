@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lst_cli.commands.common import Device, Json, MaxRejectRate, build, completing, store
+from lst_cli.commands.common import Device, Json, MaxRejectRate, build, build_shared, completing, store
 from lst_cli.console import print_json, progress, say
 
 app = typer.Typer(no_args_is_help=True, help="Speech tokens to audio: fit a vocoder, synthesise tokens.")
@@ -34,12 +35,15 @@ def fit(
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Fit a vocoder to a quantizer's units; minutes on a CPU. A killed run resumes."""
+    """Fit a vocoder to a quantizer's units; minutes on a CPU. A killed run resumes.
+
+    Under torchrun or srun the ranks share the reading of examples; rank 0 fits.
+    """
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.config import load_config
     from lst_cli.distributed.device import pick_device
     from lst_cli.units.tokens import TOKENS
-    from lst_cli.vocoder.fit_vocoder import VocoderFitOptions, plan_fit
+    from lst_cli.vocoder.fit_vocoder import VocoderFitOptions, plan_fit, share_examples
     from lst_cli.vocoder.vocoder_config import VocoderConfig
 
     artifacts = store(ctx)
@@ -52,7 +56,7 @@ def fit(
         device=pick_device(device),
         max_reject_rate=max_reject_rate,
     )
-    build(ctx, *plan_fit(options, artifacts), json=json)
+    build_shared(ctx, partial(plan_fit, options, artifacts), partial(share_examples, options), json=json)
 
 
 @app.command("import")

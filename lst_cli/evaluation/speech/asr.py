@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lst_cli.artifacts.parquet import read_parquet, write_parquet
+from lst_cli.distributed.row_units import WorkUnit, divide_rows
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
 from lst_cli.evaluation.scores import context_ratio
 from lst_cli.inference.transcription import Transcript, asr_prompt, transcribe_units
@@ -22,6 +25,14 @@ if TYPE_CHECKING:
 WORST = 20
 """Utterances with most errors that the result lists."""
 
+_LEAST_TOKENS, _MOST_TOKENS = 2500, 100_000
+"""Speech tokens in a work unit, by the number of all: from 100 s of speech, for ranks to share even a small corpus."""
+
+_PROMPT_COST = 25
+"""Counted for each utterance on top of its tokens: its transcript has an end even if it has no words."""
+
+_SECONDS = b"lst_seconds"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recognised:
@@ -37,30 +48,64 @@ class Recognised:
     characters: Errors
 
 
-def recognise(
-    loaded: LoadedModel,
-    units: Mapping[str, NDArray[np.integer]],
-    references: Mapping[str, str],
-    *,
-    rows: int,
-    beams: int,
-) -> list[Recognised]:
-    """Transcribe every utterance that has a reference, and count its errors."""
-    from lst_cli.console import progress
+class SharedTranscription:
+    """One rank's part in transcribing every utterance that has a reference."""
 
-    ids = [name for name in units if name in references]
-    with progress("transcribing", total=len(ids), unit="utterances") as bar:
-        transcripts = transcribe_units(
-            loaded,
-            [units[name] for name in ids],
-            rows=rows,
-            beams=beams,
-            on_done=lambda index, transcript: bar.advance(),
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        units: Mapping[str, NDArray[np.integer]],
+        references: Mapping[str, str],
+        parts: SharedParts,
+        *,
+        rows: int,
+        beams: int,
+    ) -> None:
+        """Divide the work: utterances of like length share a work unit, the longest come first."""
+        import numpy as np
+
+        self._loaded, self._units, self._references = loaded, units, references
+        self._rows, self._beams = rows, beams
+        self._ids = [name for name in units if name in references]
+        self._order = sorted(range(len(self._ids)), key=lambda row: (-len(units[self._ids[row]]), row))
+        cost = np.array([len(units[self._ids[row]]) + _PROMPT_COST for row in self._order], np.int64)
+        self._shared = SharedWork(divide_rows(cost, _LEAST_TOKENS, _MOST_TOKENS), parts)
+
+    def run(self) -> None:
+        """Transcribe this rank's work units, then help with those still missing."""
+        self._shared.run(
+            self._transcribe,
+            write_parquet,
+            what="transcribing",
+            size=lambda unit: unit.stop - unit.start,
+            counted="utterances",
         )
-    return [
-        _compare(loaded, name, references[name], transcript, units[name])
-        for name, transcript in zip(ids, transcripts, strict=True)
-    ]
+
+    def recognised(self) -> tuple[list[Recognised], float]:
+        """All utterances in their order, with their errors; and the wall time of all ranks together."""
+        found: dict[int, Recognised] = {}
+        seconds = 0.0
+        for path in self._shared.paths:
+            table = read_parquet(path)
+            seconds += float(table.schema.metadata[_SECONDS])
+            for row in table.to_pylist():
+                number = self._order[len(found)]
+                name = self._ids[number]
+                found[number] = _compare(
+                    self._loaded, name, self._references[name], Transcript(**row), self._units[name]
+                )
+        return [found[number] for number in range(len(found))], seconds
+
+    def _transcribe(self, unit: WorkUnit) -> pa.Table:
+        import time
+
+        import pyarrow as pa
+
+        start = time.monotonic()
+        clips = [self._units[self._ids[row]] for row in self._order[unit.start : unit.stop]]
+        transcripts = transcribe_units(self._loaded, clips, rows=self._rows, beams=self._beams)
+        table = pa.Table.from_pylist([asdict(transcript) for transcript in transcripts])
+        return table.replace_schema_metadata({_SECONDS: repr(time.monotonic() - start)})
 
 
 def _compare(

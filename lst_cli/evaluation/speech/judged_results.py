@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Kind
@@ -11,7 +12,11 @@ from lst_cli.evaluation.scores import model_entry, read_scores, write_scores
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lst_cli.evaluation.speech.judged_speech import JudgedUtterance
+    from lst_cli.distributed.row_units import WorkUnit
+    from lst_cli.distributed.shared_work import SharedParts
+    from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
+    from lst_cli.evaluation.speech.judged_speech import JudgedUtterance, SharedJudging, SpokenClips
+    from lst_cli.evaluation.speech.references import ScorableUtterances
 
 TRANSCRIPTS = Kind("transcripts", 1)
 """ASR transcripts of a corpus, or of its audio resynthesised by a vocoder: ``scores.json``, ``items.parquet`` and a
@@ -20,6 +25,48 @@ few recordings, as in ``scores``."""
 AUDIO_FOLDER = "audio"
 
 _NOTED = ("n", "unit_error_rate", "real_time_factor")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedStage:
+    """Clips that are spoken for the texts of a corpus and judged, by any number of ranks."""
+
+    found: ScorableUtterances
+    judge: JudgeFiles
+    speak: Callable[[WorkUnit], SpokenClips]
+    """Makes the clips of a work unit of the utterances."""
+    figures: Callable[[Sequence[Mapping[str, Any]], Mapping[str, float], float], dict[str, Any]] = lambda *_: {}
+    """What is told of all clips, given the columns of each, the wall time and the seconds of audio."""
+
+    def share(self, parts: SharedParts) -> None:
+        """What a rank other than 0 does: speak and judge until nothing is missing."""
+        self._work(parts).run()
+
+    def make(
+        self,
+        draft: Draft,
+        parts: SharedParts,
+        config: Mapping[str, Any],
+        parents: Mapping[str, Artifact],
+        max_rejects: float,
+    ) -> None:
+        """Fill a draft.
+
+        :param config: of the request.
+        :param parents: by role; each is named in the result, ``original`` with its rates.
+        :raises UserError: too many utterances can't be scored.
+        """
+        self.found.check(draft, max_rejects)
+        work = self._work(parts)
+        work.run()
+        judged, columns, seconds = work.judged()
+        figures = self.figures(columns, seconds, sum(each.seconds for each in judged))
+        write_judged(draft, config, parents, judged, figures, columns)
+
+    def _work(self, parts: SharedParts) -> SharedJudging:
+        from lst_cli.evaluation.speech.judged_speech import SharedJudging
+
+        return SharedJudging(self.judge, self.found.utterances, self.speak, parts)
 
 
 def write_judged(

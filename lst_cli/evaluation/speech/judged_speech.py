@@ -8,11 +8,15 @@ Legend: T samples at 16 kHz.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lst_cli.console import progress
+from lst_cli.artifacts.parquet import read_parquet, write_parquet
+from lst_cli.distributed.row_units import WorkUnit, divide_rows
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
 from lst_cli.evaluation.speech.asr_evaluator import Judge, JudgeFiles
 from lst_cli.hashing import mix, text_id
@@ -20,6 +24,7 @@ from lst_cli.units.frames import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from lst_cli.audio.corpus_artifact import Utterance
@@ -29,6 +34,11 @@ EXAMPLES = 6
 
 WORST = 20
 """Utterances with most errors that a result lists."""
+
+_LEAST_CLIPS, _MOST_CLIPS = 16, 256
+"""Utterances in a work unit, by the number of all."""
+
+_SECONDS = b"lst_seconds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,34 +56,108 @@ class JudgedUtterance:
     """The audio that was judged; None where it is not kept, or nothing was said."""
 
 
-def judge_speech(
-    files: JudgeFiles, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]
-) -> list[JudgedUtterance]:
-    """Judge one clip for each utterance, in the same order.
+@dataclass(frozen=True, kw_only=True)
+class SpokenClips:
+    """What was spoken for neighbouring utterances."""
 
-    :param waves: samples [T] at 16 kHz of each clip; taken one by one, and only :data:`EXAMPLES` of them are kept.
-    """
-    judge = Judge(files)
-    kept = set(example_ids([utterance.id for utterance in utterances]))
-    found = []
-    with progress("judging", len(utterances), "utterances") as bar:
-        for utterance, wave_T in zip(utterances, waves, strict=True):
-            transcript = judge.transcribe(wave_T) if len(wave_T) else ""
-            reference = utterance.text or ""
-            said, recognised = normalise(reference), normalise(transcript)
-            found.append(
-                JudgedUtterance(
-                    id=utterance.id,
-                    reference=reference,
-                    transcript=transcript,
-                    seconds=len(wave_T) / SAMPLE_RATE,
-                    words=count_errors(said, recognised, "words"),
-                    characters=count_errors(said, recognised, "characters"),
-                    recording_T=wave_T if utterance.id in kept and len(wave_T) else None,
+    waves: Sequence[NDArray[np.float32]]
+    """Samples [T] at 16 kHz of each clip; empty where nothing was said."""
+    columns: Sequence[Mapping[str, Any]]
+    """What else was measured of each clip."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall time by what it was spent on."""
+
+
+class SharedJudging:
+    """One rank's part in speaking and judging one clip for each utterance."""
+
+    def __init__(
+        self,
+        files: JudgeFiles,
+        utterances: Sequence[Utterance],
+        speak: Callable[[WorkUnit], SpokenClips],
+        parts: SharedParts,
+    ) -> None:
+        """Divide the work.
+
+        :param speak: makes the clips of the utterances ``[start, stop)``.
+        """
+        import numpy as np
+
+        self._files, self._utterances, self._speak = files, utterances, speak
+        self._kept = set(example_ids([utterance.id for utterance in utterances]))
+        ones = np.ones(len(utterances), np.int64)
+        self._shared = SharedWork(divide_rows(ones, _LEAST_CLIPS, _MOST_CLIPS), parts)
+
+    def run(self) -> None:
+        """Speak and judge this rank's work units, then help with those still missing."""
+        self._shared.run(
+            self._judge_unit,
+            write_parquet,
+            what="judging",
+            size=lambda unit: unit.stop - unit.start,
+            counted="utterances",
+        )
+
+    def judged(self) -> tuple[list[JudgedUtterance], list[dict[str, Any]], dict[str, float]]:
+        """All utterances in their order, what else was measured of each, and the wall time of all ranks together."""
+        import numpy as np
+
+        found: list[JudgedUtterance] = []
+        columns: list[dict[str, Any]] = []
+        seconds: dict[str, float] = {}
+        for path in self._shared.paths:
+            table = read_parquet(path)
+            for name, value in json.loads(table.schema.metadata[_SECONDS]).items():
+                seconds[name] = seconds.get(name, 0.0) + value
+            for row in table.to_pylist():
+                reference = self._utterances[len(found)].text or ""
+                said, recognised = normalise(reference), normalise(row["transcript"])
+                recording = row["recording"]
+                found.append(
+                    JudgedUtterance(
+                        id=row["id"],
+                        reference=reference,
+                        transcript=row["transcript"],
+                        seconds=row["seconds"],
+                        words=count_errors(said, recognised, "words"),
+                        characters=count_errors(said, recognised, "characters"),
+                        recording_T=np.frombuffer(recording, np.float32) if recording is not None else None,
+                    )
                 )
+                columns.append(json.loads(row["columns"]))
+        return found, columns, seconds
+
+    def _judge_unit(self, unit: WorkUnit) -> pa.Table:
+        import numpy as np
+        import pyarrow as pa
+
+        spoken = self._speak(unit)
+        rows = [
+            {
+                "id": utterance.id,
+                "transcript": self._judge.transcribe(wave_T) if len(wave_T) else "",
+                "seconds": len(wave_T) / SAMPLE_RATE,
+                "recording": wave_T.astype(np.float32).tobytes()
+                if utterance.id in self._kept and len(wave_T)
+                else None,
+                "columns": json.dumps(more, allow_nan=False),
+            }
+            for utterance, wave_T, more in zip(
+                self._utterances[unit.start : unit.stop], spoken.waves, spoken.columns, strict=True
             )
-            bar.advance()
-    return found
+        ]
+        text = pa.string()
+        kinds = {"id": text, "transcript": text, "seconds": pa.float64(), "recording": pa.binary(), "columns": text}
+        schema = pa.schema(list(kinds.items()), {_SECONDS: json.dumps(dict(spoken.seconds))})
+        return pa.Table.from_pylist(rows, schema=schema)
+
+    def _keeps(self, utterance: Utterance, wave_T: NDArray[np.float32]) -> bool:
+        return utterance.id in self._kept and len(wave_T) > 0
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self._files)
 
 
 def rates(judged: Sequence[JudgedUtterance]) -> dict[str, Any]:

@@ -6,17 +6,17 @@ Legend: U units, T samples at 16 kHz.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lst_cli.artifacts import Artifact, Draft
+from lst_cli.artifacts import Artifact
 from lst_cli.audio.decode import read_utterance, resample
-from lst_cli.distributed.device import pick_device
+from lst_cli.distributed.row_units import WorkUnit
 from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
-from lst_cli.evaluation.speech.judged_results import write_judged
-from lst_cli.evaluation.speech.judged_speech import judge_speech
-from lst_cli.evaluation.speech.references import with_words
-from lst_cli.evaluation.speech.speech_quality import Extras, Listener
+from lst_cli.evaluation.speech.judged_results import JudgedStage
+from lst_cli.evaluation.speech.judged_speech import SpokenClips
+from lst_cli.evaluation.speech.references import ScorableUtterances
+from lst_cli.evaluation.speech.speech_quality import Extras, Listener, quality_figures
 from lst_cli.inference.speech_tokens import read_units
 from lst_cli.vocoder.speaking import load_vocoder
 
@@ -27,44 +27,43 @@ if TYPE_CHECKING:
     from lst_cli.vocoder.speaking import Vocoder
 
 
-def make_original(
-    draft: Draft, config: Mapping[str, Any], corpus: Artifact, judge: JudgeFiles, max_rejects: float
-) -> None:
-    """Score the original recordings.
+def original_stage(corpus: Artifact, judge: JudgeFiles) -> JudgedStage:
+    """Score the original recordings."""
+    found = ScorableUtterances.of(corpus)
 
-    :raises UserError: too many utterances have no words in their transcript.
-    """
-    utterances = with_words(draft, corpus, max_rejects)
-    judged = judge_speech(judge, utterances, (read_utterance(utterance) for utterance in utterances))
-    write_judged(draft, config, {"corpus": corpus}, judged)
+    def speak(unit: WorkUnit) -> SpokenClips:
+        utterances = found.utterances[unit.start : unit.stop]
+        return SpokenClips(waves=[read_utterance(each) for each in utterances], columns=[{} for _ in utterances])
+
+    return JudgedStage(found=found, judge=judge, speak=speak)
 
 
-def make_resynthesis(
-    draft: Draft,
-    config: Mapping[str, Any],
-    parents: Mapping[str, Artifact],
-    judge: JudgeFiles,
-    max_rejects: float,
-    device: str,
-    extras: Extras,
-) -> None:
+def resynthesis_stage(
+    config: Mapping[str, Any], parents: Mapping[str, Artifact], judge: JudgeFiles, device: str, extras: Extras
+) -> JudgedStage:
     """Score audio that a vocoder resynthesised from a corpus's own speech tokens.
 
     :param config: of the request; names the speaker.
     :param parents: ``vocoder``, ``tokens`` of its units, ``corpus`` and ``original``, the scores of the recordings.
-    :raises UserError: too many utterances without tokens or words.
+    :param device: as torch names it.
     """
     tokens = parents["tokens"]
     units = read_units(tokens)
     missing = f"no speech tokens in {tokens.reference}"
-    utterances = with_words(draft, parents["corpus"], max_rejects, lambda each: None if each.id in units else missing)
-    voice = VocoderVoice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
-    listener = Listener(extras, pick_device(device))
-    spoken = voice.speak(units[utterance.id] for utterance in utterances)
-    judged = judge_speech(judge, utterances, listener.passing(utterances, spoken))
-    audio_s = max(1e-9, sum(each.seconds for each in judged))
-    figures = {"vocoder_real_time_factor": voice.seconds / audio_s, **listener.figures()}
-    write_judged(draft, config, parents, judged, figures, listener.columns)
+    found = ScorableUtterances.of(parents["corpus"], lambda each: None if each.id in units else missing)
+    voice = VocoderVoice(load_vocoder(parents["vocoder"], device), config["speaker"])
+    listener = Listener(extras, device)
+
+    def speak(unit: WorkUnit) -> SpokenClips:
+        utterances = found.utterances[unit.start : unit.stop]
+        waves, seconds = voice.all([units[utterance.id] for utterance in utterances])
+        return SpokenClips(waves=waves, columns=listener.measure(utterances, waves), seconds={"vocoder_s": seconds})
+
+    def figures(columns: Sequence[Mapping[str, Any]], seconds: Mapping[str, float], audio_s: float) -> dict[str, Any]:
+        factor = seconds["vocoder_s"] / max(1e-9, audio_s)
+        return {"vocoder_real_time_factor": factor, **quality_figures(extras, columns)}
+
+    return JudgedStage(found=found, judge=judge, speak=speak, figures=figures)
 
 
 class VocoderVoice:
@@ -87,3 +86,8 @@ class VocoderVoice:
             spoken_T = resample(wave_T, self._vocoder.sample_rate) if len(wave_T) else wave_T
             self.seconds += time.monotonic() - start
             yield spoken_T
+
+    def all(self, clips: Iterable[NDArray[np.integer]]) -> tuple[list[NDArray[np.float32]], float]:
+        """The samples of all clips, and the wall time they took."""
+        before = self.seconds
+        return list(self.speak(clips)), self.seconds - before

@@ -5,8 +5,9 @@ Legend: T samples at 16 kHz.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.evaluation.metrics import bootstrap_mean
@@ -51,24 +52,22 @@ class Extras:
 
 
 class Listener:
-    """Measures clips as they pass by."""
+    """Measures clips against the original audio. Its models are loaded with the first clip."""
 
     def __init__(self, extras: Extras, device: str) -> None:
-        """Load the models that are asked for.
+        self._extras = extras
+        self._device = device
+
+    def measure(
+        self, utterances: Sequence[Utterance], waves: Sequence[NDArray[np.float32]]
+    ) -> list[dict[str, float | None]]:
+        """What is asked for of each clip, one for each utterance; nothing where nothing is asked for.
 
         :raises UserError: a model can't be loaded.
         """
-        self._speaker = SpeakerModel(extras.speaker, device) if extras.speaker is not None else None
-        self._dnsmos = Dnsmos(extras.dnsmos) if extras.dnsmos is not None else None
-        self.columns: list[dict[str, float | None]] = []
-        """Of each clip that has passed; no entries where nothing is asked for."""
-
-    def passing(
-        self, utterances: Sequence[Utterance], waves: Iterable[NDArray[np.float32]]
-    ) -> Iterator[NDArray[np.float32]]:
-        """The same clips, one for each utterance, each measured against the original audio."""
         from lst_cli.audio.decode import read_utterance
 
+        found = []
         for utterance, wave_T in zip(utterances, waves, strict=True):
             row: dict[str, float | None] = {}
             if self._speaker is not None or self._dnsmos is not None:
@@ -77,24 +76,37 @@ class Listener:
                     row[SIMILARITY] = self._speaker.similarity(wave_T, original_T)
                 if self._dnsmos is not None:
                     row |= _opinions(self._dnsmos, wave_T, "") | _opinions(self._dnsmos, original_T, ORIGINAL)
-            self.columns.append(row)
-            yield wave_T
-
-    def figures(self) -> dict[str, Any]:
-        """Means over all clips that could be measured, with 95% bootstrap intervals and their number."""
-        found: dict[str, Any] = {}
-        if self._speaker is not None:
-            found[SIMILARITY] = self._mean(SIMILARITY)
-        if self._dnsmos is not None:
-            opinions = {scale: self._mean(f"{DNSMOS}_{scale}") for scale in SCALES}
-            original = {scale: self._mean(f"{ORIGINAL}{DNSMOS}_{scale}") for scale in SCALES}
-            found[f"{DNSMOS}_scores"] = {**opinions, "original": original}
+            found.append(row)
         return found
 
-    def _mean(self, column: str) -> dict[str, Any] | None:
-        """None where no clip could be measured."""
-        values = [value for row in self.columns if (value := row[column]) is not None]
-        return {**asdict(bootstrap_mean(values)), "n": len(values)} if values else None
+    @cached_property
+    def _speaker(self) -> SpeakerModel | None:
+        return SpeakerModel(self._extras.speaker, self._device) if self._extras.speaker is not None else None
+
+    @cached_property
+    def _dnsmos(self) -> Dnsmos | None:
+        return Dnsmos(self._extras.dnsmos) if self._extras.dnsmos is not None else None
+
+
+def quality_figures(extras: Extras, columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means over all clips that could be measured, with 95% bootstrap intervals and their number.
+
+    :param columns: of each clip, from :meth:`Listener.measure`.
+    """
+    found: dict[str, Any] = {}
+    if extras.speaker is not None:
+        found[SIMILARITY] = _mean(columns, SIMILARITY)
+    if extras.dnsmos is not None:
+        opinions = {scale: _mean(columns, f"{DNSMOS}_{scale}") for scale in SCALES}
+        original = {scale: _mean(columns, f"{ORIGINAL}{DNSMOS}_{scale}") for scale in SCALES}
+        found[f"{DNSMOS}_scores"] = {**opinions, "original": original}
+    return found
+
+
+def _mean(columns: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
+    """None where no clip could be measured."""
+    values = [value for row in columns if (value := row[name]) is not None]
+    return {**asdict(bootstrap_mean(values)), "n": len(values)} if values else None
 
 
 def _opinions(dnsmos: Dnsmos, wave_T: NDArray[np.float32], prefix: str) -> dict[str, float | None]:

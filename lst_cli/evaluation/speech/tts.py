@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lst_cli.artifacts import Artifact, Draft
+from lst_cli.artifacts import Artifact
 from lst_cli.audio.corpus_artifact import Utterance
-from lst_cli.console import progress
-from lst_cli.distributed.device import pick_device
+from lst_cli.distributed.row_units import WorkUnit
 from lst_cli.errors import UserError
 from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
-from lst_cli.evaluation.speech.judged_results import write_judged
-from lst_cli.evaluation.speech.judged_speech import judge_speech
-from lst_cli.evaluation.speech.references import with_words
+from lst_cli.evaluation.speech.judged_results import JudgedStage
+from lst_cli.evaluation.speech.judged_speech import SpokenClips
+from lst_cli.evaluation.speech.references import ScorableUtterances
 from lst_cli.evaluation.speech.resynthesis import VocoderVoice
-from lst_cli.evaluation.speech.speech_quality import Extras, Listener
+from lst_cli.evaluation.speech.speech_quality import Extras, Listener, quality_figures
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.speech_generation import GeneratedSpeech, joined, sentences, speak_texts, speakable
 from lst_cli.model_artifact.card import LoadedModel, load_model
-from lst_cli.units.frames import SAMPLE_RATE
 from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
 from lst_cli.vocoder.speaking import load_vocoder
 
@@ -33,42 +33,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def make_tts(
-    draft: Draft,
+def tts_stage(
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
     judge: JudgeFiles,
     rows: int,
-    max_rejects: float,
     device: str,
     extras: Extras,
-) -> None:
+) -> JudgedStage:
     """Speak the texts of a corpus and judge what was said.
 
     :param config: of the request; names the speaker, what is asked for at once, the sampling and the precision.
     :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, the scores of the recordings.
     :param rows: texts spoken side by side.
-    :raises UserError: too many utterances whose text the model can't read.
+    :param device: as torch names it.
     """
-    loaded = load_model(parents["model"], pick_device(device), config["precision"])
-    voice = VocoderVoice(load_vocoder(parents["vocoder"], pick_device(device)), config["speaker"])
-    utterances = with_words(draft, parents["corpus"], max_rejects, _unreadable(loaded))
-    start = time.monotonic()
-    said = _say(loaded, [utterance.text or "" for utterance in utterances], config, rows)
-    generating = time.monotonic() - start
-    waves = list(voice.speak(each.units for each in said))
-    listener = Listener(extras, pick_device(device))
-    judged = judge_speech(judge, utterances, listener.passing(utterances, waves))
-    differing = _unit_errors(loaded, said, waves)
-    timing = {
-        "generating_s": generating,
-        "vocoder_s": voice.seconds,
-        "real_time_factor": (generating + voice.seconds) / max(1e-9, sum(map(len, waves)) / SAMPLE_RATE),
-    }
-    figures = {**_figures(said, differing), **timing, **listener.figures()}
-    measured = zip(said, differing, listener.columns, strict=True)
-    columns = [{**_columns(each, errors), **more} for each, errors, more in measured]
-    write_judged(draft, config, parents, judged, figures, columns)
+    loaded = load_model(parents["model"], device, config["precision"])
+    found = ScorableUtterances.of(parents["corpus"], _unreadable(loaded))
+    voice = VocoderVoice(load_vocoder(parents["vocoder"], device), config["speaker"])
+    listener = Listener(extras, device)
+    model = _Speaking(loaded, found.utterances, config, rows)
+
+    def speak(unit: WorkUnit) -> SpokenClips:
+        start = time.monotonic()
+        said = model.say(unit)
+        generating = time.monotonic() - start
+        waves, vocoder_s = voice.all([each.units for each in said])
+        differing = model.unit_errors(said, waves)
+        measured = listener.measure(found.utterances[unit.start : unit.stop], waves)
+        columns = [
+            {**_columns(each, errors), **more} for each, errors, more in zip(said, differing, measured, strict=True)
+        ]
+        return SpokenClips(waves=waves, columns=columns, seconds={"generating_s": generating, "vocoder_s": vocoder_s})
+
+    def figures(columns: Sequence[Mapping[str, Any]], seconds: Mapping[str, float], audio_s: float) -> dict[str, Any]:
+        timing = {**seconds, "real_time_factor": sum(seconds.values()) / max(1e-9, audio_s)}
+        return {**_figures(columns), **timing, **quality_figures(extras, columns)}
+
+    return JudgedStage(found=found, judge=judge, speak=speak, figures=figures)
 
 
 def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
@@ -84,41 +86,58 @@ def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
     return problem
 
 
-def _say(loaded: LoadedModel, texts: Sequence[str], config: Mapping[str, Any], rows: int) -> list[GeneratedSpeech]:
-    """What the model says for each text, asked for at once or sentence by sentence."""
-    sampling = Sampling(temperature=config["temperature"], top_p=config["top_p"], seed=config["seed"])
-    parts = [sentences(text) if config["by"] == "sentence" else [text] for text in texts]
-    asked = [part for of_text in parts for part in of_text]
-    with progress("speaking", len(asked), f"{config['by']}s") as bar:
-        said = iter(speak_texts(loaded, asked, sampling, rows=rows, on_done=lambda index, said: bar.advance()))
-    return [joined([next(said) for _ in of_text]) for of_text in parts]
+class _Speaking:
+    """A model that speaks the texts of utterances, asked for at once or sentence by sentence."""
+
+    def __init__(
+        self, loaded: LoadedModel, utterances: Sequence[Utterance], config: Mapping[str, Any], rows: int
+    ) -> None:
+        self._loaded, self._rows = loaded, rows
+        self._sampling = Sampling(temperature=config["temperature"], top_p=config["top_p"], seed=config["seed"])
+        texts = [utterance.text or "" for utterance in utterances]
+        self._parts = [sentences(text) if config["by"] == "sentence" else [text] for text in texts]
+        # Draws of the seed are counted over all texts, so they don't depend on the work units.
+        self._first_keys = list(accumulate(map(len, self._parts), initial=0))
+
+    def say(self, unit: WorkUnit) -> list[GeneratedSpeech]:
+        """What the model says for each text of a work unit."""
+        parts = self._parts[unit.start : unit.stop]
+        asked = [part for of_text in parts for part in of_text]
+        first = self._first_keys[unit.start]
+        said = iter(speak_texts(self._loaded, asked, self._sampling, rows=self._rows, first_key=first))
+        return [joined([next(said) for _ in of_text]) for of_text in parts]
+
+    def unit_errors(self, said: Sequence[GeneratedSpeech], waves: Sequence[NDArray[np.float32]]) -> list[int]:
+        """Units of each utterance that are others when the audio is tokenized again, frame by frame."""
+        spoken = [index for index, wave_T in enumerate(waves) if len(wave_T)]
+        tokenized = tokenize_waveforms(self._quantizer, [waves[index] for index in spoken]) if spoken else []
+        again = dict(zip(spoken, tokenized, strict=True))
+        found = []
+        for index, each in enumerate(said):
+            other_U = again.get(index, np.zeros(0, np.uint16))
+            length = min(len(other_U), len(each.units))
+            found.append(int((other_U[:length] != each.units[:length]).sum()) + len(each.units) - length)
+        return found
+
+    @cached_property
+    def _quantizer(self) -> Quantizer:
+        return Quantizer.load(self._loaded.quantizer_file, self._loaded.device.type)
 
 
-def _unit_errors(
-    loaded: LoadedModel, said: Sequence[GeneratedSpeech], waves: Sequence[NDArray[np.float32]]
-) -> list[int]:
-    """Units of each utterance that are others when the audio is tokenized again, frame by frame."""
-    quantizer = Quantizer.load(loaded.quantizer_file, loaded.device.type)
-    spoken = [index for index, wave_T in enumerate(waves) if len(wave_T)]
-    again = dict(zip(spoken, tokenize_waveforms(quantizer, [waves[index] for index in spoken]), strict=True))
-    found = []
-    for index, each in enumerate(said):
-        other_U = again.get(index, np.zeros(0, np.uint16))
-        length = min(len(other_U), len(each.units))
-        found.append(int((other_U[:length] != each.units[:length]).sum()) + len(each.units) - length)
-    return found
-
-
-def _figures(said: Sequence[GeneratedSpeech], differing: Sequence[int]) -> dict[str, Any]:
+def _figures(columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Sums over all that was said; positions are those of the global transformer."""
-    units = sum(len(each.units) for each in said)
+
+    def total(name: str) -> int:
+        return sum(row[name] for row in columns)
+
+    units = total("units")
     return {
-        "unit_error_rate": sum(differing) / max(1, units),
-        "not_ended": sum(not each.ended for each in said),
-        "text_pieces": sum(each.pieces for each in said),
+        "unit_error_rate": total("unit_errors") / max(1, units),
+        "not_ended": len(columns) - total("ended"),
+        "text_pieces": total("pieces"),
         "speech_tokens": units,
-        "context_positions": sum(each.context_positions for each in said),
-        "generation_positions": sum(each.new_positions for each in said),
+        "context_positions": total("context_positions"),
+        "generation_positions": total("generation_positions"),
     }
 
 

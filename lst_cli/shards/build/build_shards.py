@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from lst_cli.artifacts import Draft
 from lst_cli.artifacts.parquet import write_parquet
-from lst_cli.console import progress
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.shards.build.shard_statistics import Counts, add_up
+from lst_cli.shards.build.shared_chunks import InputChunk, share_chunks
 from lst_cli.shards.build.shuffle import Shuffle
 from lst_cli.shards.schema import ShardInfo, with_info
 
@@ -36,52 +37,87 @@ Prepared = tuple[pa.Table, Counts, list[tuple[str, str]]]
 """Rows of a shard, sums over them, and (id, reason) of rejected inputs."""
 
 
-def shuffled_shards(
-    draft: Draft,
-    chunks: Iterator[pa.Table],
-    prepare: Callable[[pa.Table], Prepared],
-    *,
-    schema: pa.Schema,
-    info: ShardInfo,
-    input_bytes: int,
-    options: BuildOptions,
-) -> Counts:
-    """Turn chunks of input rows into shards; returns the sums over all rows.
+@dataclass(frozen=True)
+class _Bucket:
+    """A work unit of the second half: a shard."""
 
-    Chunks and shards that were finished before a crash are kept.
+    number: int
 
-    :param prepare: makes shard rows of a chunk; not called for a chunk that is finished.
-    :param input_bytes: size of the input, for the number of shards.
-    :raises UserError: too many inputs are rejected.
+    @property
+    def file_name(self) -> str:
+        """The shard."""
+        return f"shard-{self.number:05d}.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShuffledShards:
+    """Chunks of input rows, to be turned into shards by any number of ranks.
+
+    Ranks share the chunks first, then the shards. What was finished before a crash is kept.
     """
-    buckets = max(1, -(-input_bytes // (options.shard_mb << 20)))
-    shuffle = Shuffle(draft.parts, buckets, options.seed)
-    rows = n_chunks = 0
-    with progress("preparing rows", unit="rows") as bar:
-        for chunk in chunks:
-            if not shuffle.has(n_chunks):
-                table, counts, rejects = prepare(chunk)
-                notes: dict[str, Any] = {"counts": counts, "rejects": rejects}
-                shuffle.add(n_chunks, table.select(schema.names), rows, notes)
-            rows += len(chunk)
-            n_chunks += 1
-            bar.advance(len(chunk))
-    notes_of_chunks = list(shuffle.notes(n_chunks))
-    for notes in notes_of_chunks:
-        for id, reason in notes["rejects"]:
-            draft.reject(id, reason)
-    draft.check_rejects(rows, options.max_reject_rate)
-    finished = []
-    with progress("writing shards", total=buckets, unit="shards") as bar:
-        for bucket in range(buckets):
-            path = draft.parts / f"shard-{bucket:05d}.parquet"
-            if not path.is_file():
-                _write_shard(path, shuffle.bucket(bucket, n_chunks), with_info(schema, info))
-            finished.append(path)
-            bar.advance()
-    for path in finished:
-        path.replace(draft.path / path.name)
-    return add_up(notes["counts"] for notes in notes_of_chunks)
+
+    chunks: Iterable[InputChunk]
+    """The same ones each time."""
+    prepare: Callable[[pa.Table], Prepared]
+    """Makes shard rows of a chunk; not called for a chunk that is finished."""
+    schema: pa.Schema
+    info: ShardInfo
+    input_bytes: int
+    """Size of the input, for the number of shards."""
+    options: BuildOptions
+
+    def share(self, parts: SharedParts) -> None:
+        """What a rank other than 0 does: make chunks and shards until none is missing."""
+        count, _ = self._prepare(parts)
+        if not parts.finished():
+            self._write(parts, count)
+
+    def make(self, draft: Draft, parts: SharedParts, check: Callable[[], None] = lambda: None) -> Counts:
+        """Make the shards in a draft; returns the sums over all rows.
+
+        :param check: is called between chunks and shards.
+        :raises UserError: too many inputs are rejected.
+        """
+        count, rows = self._prepare(parts)
+        notes_of_chunks = list(self._shuffle(parts).notes(count))
+        for notes in notes_of_chunks:
+            for id, reason in notes["rejects"]:
+                draft.reject(id, reason)
+        draft.check_rejects(rows, self.options.max_reject_rate)
+        check()
+        for path in self._write(parts, count):
+            draft.take(path)
+        return add_up(notes["counts"] for notes in notes_of_chunks)
+
+    @property
+    def _buckets(self) -> int:
+        return max(1, -(-self.input_bytes // (self.options.shard_mb << 20)))
+
+    def _shuffle(self, parts: SharedParts) -> Shuffle:
+        return Shuffle(parts.folder, self._buckets, self.options.seed)
+
+    def _prepare(self, parts: SharedParts) -> tuple[int, int]:
+        shuffle = self._shuffle(parts)
+
+        def make(chunk: InputChunk) -> None:
+            table, counts, rejects = self.prepare(chunk.read())
+            notes: dict[str, Any] = {"counts": counts, "rejects": rejects}
+            if not parts.finished():
+                shuffle.add(chunk.number, table.select(self.schema.names), chunk.first_row, notes)
+
+        return share_chunks(self.chunks, parts, shuffle.has, make)
+
+    def _write(self, parts: SharedParts, chunks: int) -> list[Path]:
+        shuffle, schema = self._shuffle(parts), with_info(self.schema, self.info)
+        work = SharedWork([_Bucket(number) for number in range(self._buckets)], parts)
+        work.run(
+            lambda bucket: shuffle.bucket(bucket.number, chunks),
+            lambda path, table: _write_shard(path, table, schema),
+            what="writing shards",
+            size=lambda bucket: 1,
+            counted="shards",
+        )
+        return work.paths
 
 
 def _write_shard(path: Path, table: pa.Table, schema: pa.Schema) -> None:

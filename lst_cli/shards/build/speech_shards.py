@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from lst_cli.alignment.kinds import ALIGNMENT_FILE
 from lst_cli.artifacts import Artifact, Draft
 from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.audio.corpus_artifact import UTTERANCES
-from lst_cli.shards.build.build_shards import BuildOptions, Prepared, shuffled_shards
-from lst_cli.shards.build.join import Follower, batches
+from lst_cli.distributed.shared_work import SharedParts
+from lst_cli.shards.build.build_shards import BuildOptions, Prepared, ShuffledShards
+from lst_cli.shards.build.join import Follower, RowReader, batches
 from lst_cli.shards.build.shard_statistics import speech_counts, speech_statistics
+from lst_cli.shards.build.shared_chunks import InputChunk
 from lst_cli.shards.schema import SPEECH_SCHEMA, ShardInfo
 from lst_cli.text.tokenizer import TextTokenizer
 
@@ -39,45 +42,86 @@ class SpeechInputs:
     info: ShardInfo
 
 
-def build_speech_shards(draft: Draft, inputs: SpeechInputs, options: BuildOptions, *, keep_unaligned: bool) -> None:
-    """Write the shards of a tokenized corpus into a draft.
+class SpeechShards:
+    """The shards of a tokenized corpus, to be made by any number of ranks."""
 
-    :param keep_unaligned: keep utterances that the alignment lacks as pure speech, instead of rejecting them.
-    :raises UserError: the inputs do not belong together, the tokenizer does not encode word by word, or too many
-        utterances are rejected.
+    def __init__(self, inputs: SpeechInputs, options: BuildOptions, *, keep_unaligned: bool) -> None:
+        """Prepare the work.
+
+        :param keep_unaligned: keep utterances that the alignment lacks as pure speech, instead of rejecting them.
+        """
+        files = inputs.tokens.data_files("tokens-*.parquet")
+        if inputs.alignment is not None:
+            files = [*files, inputs.alignment.file(ALIGNMENT_FILE)]
+        self._chunks = _JoinedChunks(inputs)
+        self._shards = ShuffledShards(
+            chunks=self._chunks,
+            prepare=lambda chunk: _prepare(chunk, inputs, keep_unaligned=keep_unaligned),
+            schema=SPEECH_SCHEMA,
+            info=inputs.info,
+            input_bytes=_bytes(files),
+            options=options,
+        )
+
+    def share(self, parts: SharedParts) -> None:
+        """What a rank other than 0 does.
+
+        :raises UserError: the inputs do not belong together, or the tokenizer does not encode word by word.
+        """
+        self._shards.share(parts)
+
+    def make(self, draft: Draft, parts: SharedParts) -> None:
+        """Make the shards in a draft.
+
+        :raises UserError: the inputs do not belong together, the tokenizer does not encode word by word, or too many
+            utterances are rejected.
+        """
+        draft.statistics.update(speech_statistics(self._shards.make(draft, parts, self._chunks.finish)))
+
+
+class _JoinedChunks:
+    """Tokens with what the corpus and the alignment say of each utterance.
+
+    To walk over the chunks reads the ids alone; a chunk's rows are read when it is asked for them.
     """
-    files = inputs.tokens.data_files("tokens-*.parquet")
-    corpus = Follower(inputs.corpus.reference, [inputs.corpus.file(UTTERANCES)], ["source", "speaker"])
-    followers: list[Follower] = []
 
-    def joined(chunk: pa.Table) -> pa.Table:
-        ids = chunk.column("id").to_pylist()
-        about = corpus.every(ids)
-        table = chunk.append_column("source", about.column("source"))
-        table = table.append_column("speaker", about.column("speaker"))
-        for follower in followers:
-            spans = follower.some(ids)
-            for name in ("words", "starts", "ends"):
-                table = table.append_column(name, spans.column(name))
-        return table
+    def __init__(self, inputs: SpeechInputs) -> None:
+        self._inputs = inputs
+        self._spans: Follower | None = None
 
-    size = _bytes(files)
-    if inputs.alignment is not None:
-        file = inputs.alignment.file(ALIGNMENT_FILE)
-        followers.append(Follower(inputs.alignment.reference, [file], ["words", "starts", "ends"]))
-        size += _bytes([file])
-    counts = shuffled_shards(
-        draft,
-        map(joined, batches(files, ["id", "units"], _CHUNK_ROWS)),
-        lambda chunk: _prepare(chunk, inputs, keep_unaligned=keep_unaligned),
-        schema=SPEECH_SCHEMA,
-        info=inputs.info,
-        input_bytes=size,
-        options=options,
-    )
-    for follower in followers:
-        follower.finish()
-    draft.statistics.update(speech_statistics(counts))
+    def __iter__(self) -> Iterator[InputChunk]:
+        inputs, files = self._inputs, self._inputs.tokens.data_files("tokens-*.parquet")
+        about = Follower(inputs.corpus.reference, [inputs.corpus.file(UTTERANCES)], ["source", "speaker"])
+        units = RowReader(files, ["id", "units"])
+        spans = self._spans = None
+        if inputs.alignment is not None:
+            file = inputs.alignment.file(ALIGNMENT_FILE)
+            spans = self._spans = Follower(inputs.alignment.reference, [file], ["words", "starts", "ends"])
+
+        def read(first: int, about_rows: Sequence[int | None], span_rows: Sequence[int | None]) -> pa.Table:
+            table = units.read(first, first + len(about_rows))
+            for follower, rows in ((about, about_rows), (spans, span_rows)):
+                if follower is not None:
+                    found = follower.rows(rows)
+                    for name in found.column_names:
+                        table = table.append_column(name, found.column(name))
+            return table
+
+        first = 0
+        for number, chunk in enumerate(batches(files, ["id"], _CHUNK_ROWS)):
+            ids = chunk.column("id").to_pylist()
+            about_rows, span_rows = about.every(ids), spans.some(ids) if spans is not None else []
+            rows = partial(read, first, about_rows, span_rows)
+            yield InputChunk(number=number, first_row=first, rows=len(ids), read=rows)
+            first += len(ids)
+
+    def finish(self) -> None:
+        """Check that no row of the alignment is left over after the last chunk.
+
+        :raises UserError: one is.
+        """
+        if self._spans is not None:
+            self._spans.finish()
 
 
 def _bytes(files: Sequence[Any]) -> int:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
 from lst_cli.artifacts import Draft
-from lst_cli.shards.build.build_shards import BuildOptions, Prepared, shuffled_shards
+from lst_cli.distributed.shared_work import SharedParts
+from lst_cli.shards.build.build_shards import BuildOptions, Prepared, ShuffledShards
 from lst_cli.shards.build.shard_statistics import text_statistics
+from lst_cli.shards.build.shared_chunks import InputChunk
 from lst_cli.shards.schema import TEXT_SCHEMA, ShardInfo
 from lst_cli.text.text_files import SplitBy, TextDocument, TextFile, is_compressed, read_documents
 from lst_cli.text.tokenizer import TextTokenizer
@@ -19,51 +23,71 @@ _COMPRESSION = 4
 """Bytes of text that a byte of a compressed file is counted as, to choose the number of shards."""
 
 
-def build_text_shards(
-    draft: Draft,
-    files: Sequence[TextFile],
-    tokenizer: TextTokenizer,
-    info: ShardInfo,
-    options: BuildOptions,
-    *,
-    split: SplitBy,
-    field: str,
-    threads: int,
-) -> None:
-    """Write the shards of text files into a draft.
+class TextShards:
+    """The shards of text files, to be made by any number of ranks."""
 
-    :param threads: threads of the tokenizer; the shards are the same for any number.
-    :raises UserError: too many documents are rejected, or there is none.
-    """
+    def __init__(
+        self,
+        files: Sequence[TextFile],
+        tokenizer: TextTokenizer,
+        info: ShardInfo,
+        options: BuildOptions,
+        *,
+        split: SplitBy,
+        field: str,
+        threads: int,
+    ) -> None:
+        """Prepare the work.
 
-    def prepare(chunk: pa.Table) -> Prepared:
-        return _prepare(chunk, tokenizer, threads)
+        :param threads: threads of the tokenizer; the shards are the same for any number.
+        """
+        size = sum(file.path.stat().st_size * (_COMPRESSION if is_compressed(file.path) else 1) for file in files)
+        self._shards = ShuffledShards(
+            chunks=_DocumentChunks(files, split, field),
+            prepare=lambda chunk: _prepare(chunk, tokenizer, threads),
+            schema=TEXT_SCHEMA,
+            info=info,
+            input_bytes=size,
+            options=options,
+        )
 
-    size = sum(file.path.stat().st_size * (_COMPRESSION if is_compressed(file.path) else 1) for file in files)
-    counts = shuffled_shards(
-        draft,
-        _chunks(read_documents(files, split, field)),
-        prepare,
-        schema=TEXT_SCHEMA,
-        info=info,
-        input_bytes=size,
-        options=options,
-    )
-    draft.statistics.update(text_statistics(counts))
+    def share(self, parts: SharedParts) -> None:
+        """What a rank other than 0 does."""
+        self._shards.share(parts)
+
+    def make(self, draft: Draft, parts: SharedParts) -> None:
+        """Make the shards in a draft.
+
+        :raises UserError: too many documents are rejected, or there is none.
+        """
+        draft.statistics.update(text_statistics(self._shards.make(draft, parts)))
 
 
-def _chunks(documents: Iterator[TextDocument]) -> Iterator[pa.Table]:
-    """Documents in tables of bounded size."""
-    held: list[TextDocument] = []
-    characters = 0
-    for document in documents:
-        held.append(document)
-        characters += len(document.text)
-        if characters >= _CHUNK_CHARACTERS or len(held) == _CHUNK_DOCUMENTS:
-            yield _table(held)
-            held, characters = [], 0
-    if held:
-        yield _table(held)
+@dataclass(frozen=True)
+class _DocumentChunks:
+    """Documents in chunks of bounded size."""
+
+    files: Sequence[TextFile]
+    split: SplitBy
+    field: str
+
+    def __iter__(self) -> Iterator[InputChunk]:
+        first = 0
+        for number, documents in enumerate(self._groups()):
+            yield InputChunk(number=number, first_row=first, rows=len(documents), read=partial(_table, documents))
+            first += len(documents)
+
+    def _groups(self) -> Iterator[list[TextDocument]]:
+        held: list[TextDocument] = []
+        characters = 0
+        for document in read_documents(self.files, self.split, self.field):
+            held.append(document)
+            characters += len(document.text)
+            if characters >= _CHUNK_CHARACTERS or len(held) == _CHUNK_DOCUMENTS:
+                yield held
+                held, characters = [], 0
+        if held:
+            yield held
 
 
 def _table(documents: list[TextDocument]) -> pa.Table:

@@ -120,7 +120,7 @@ class _TrainingRecipe(Recipe):
 
     def create_task(self, context: RecipeContext) -> Task:
         job, gangs, stop = self._job, context.gangs, self.stop
-        first_alone(gangs.root, partial(self._settle, gangs))
+        first_alone(gangs.root, partial(self._settle, gangs), "checks the checkpoint and reshards it if need be")
         last = last_step(job.checkpoints)
         unvalidated = lacks_validation(job, last, gangs, stop)
         if job.done(last) and not unvalidated:

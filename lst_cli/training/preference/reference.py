@@ -32,7 +32,8 @@ def reference_log_probs(
     :param folder: the run's working folder.
     """
     path = folder / REFERENCE_FILE
-    first_alone(gangs.root, partial(_write, model, questions, path, str(gangs.device)))
+    work = partial(_write, model, questions, path, str(gangs.device))
+    first_alone(gangs.root, work, "scores the pairs by the reference model")
     found: NDArray[np.float64] = np.load(path, allow_pickle=False)
     return found
 

@@ -2,8 +2,8 @@
 
 Legend: N frames, D feature dimensions.
 
-The features of the chosen frames are kept in part files of about half an hour of audio each, so a killed run resumes
-where it was.
+Ranks share the features of the chosen frames in part files of at most half an hour of audio each, so a killed run
+resumes where it was. Rank 0 clusters them.
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts import Artifact, Draft, Request
-from lst_cli.console import progress
-from lst_cli.distributed.device import Precision
-from lst_cli.units.features.registry import FeatureExtractor
+from lst_cli.distributed.device import Precision, pick_device
+from lst_cli.distributed.launcher import ALONE, Rank
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE
 from lst_cli.units.quantizer.codebook import MAX_UNITS, QUANTIZER, Codebook
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from lst_cli.audio.corpus_artifact import Corpus
-    from lst_cli.units.quantizer.frame_sample import FrameSample
+    from lst_cli.distributed.row_units import WorkUnit
     from lst_cli.units.waveform import Waveform
 
-_PART_SAMPLES = 1800 * SAMPLE_RATE
 _LEAST_SCALE = 1e-6
 """Floor of a dimension's standard deviation, for dimensions that never change."""
 
@@ -52,6 +50,8 @@ class QuantizerFitOptions:
     device: str = "auto"
     workers: int | None = None
     max_reject_rate: float = 0.01
+    unit_samples: int | None = None
+    """Audio in a work unit, in samples at 16 kHz; None to choose by the size of the sample."""
 
     @property
     def request(self) -> Request:
@@ -69,8 +69,8 @@ class QuantizerFitOptions:
         return Request(kind=QUANTIZER, name=self.name, config=config, parents={"corpus": self.corpus})
 
 
-def plan_quantizer(options: QuantizerFitOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs.
+def plan_quantizer(options: QuantizerFitOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
+    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone).
 
     :raises UserError: more clusters than units can be stored.
     """
@@ -78,22 +78,24 @@ def plan_quantizer(options: QuantizerFitOptions) -> tuple[Request, Callable[[Dra
 
     if not 1 <= options.clusters <= MAX_UNITS:
         raise UserError(f"--clusters {options.clusters}", expected=f"1 to {MAX_UNITS:,}")
-    return options.request, lambda draft: _fit(draft, options)
+    return options.request, lambda draft: _fit(draft, options, SharedParts(rank, draft.parts))
 
 
-def _fit(draft: Draft, options: QuantizerFitOptions) -> None:
-    from lst_cli.audio.corpus_artifact import Corpus
-    from lst_cli.units.features.registry import load_features
-    from lst_cli.units.input.pieces import input_samples
-    from lst_cli.units.quantizer.frame_sample import sample_frames
+def share_features(options: QuantizerFitOptions, parts: SharedParts) -> None:
+    """What a rank other than 0 does: compute features of the chosen frames until none are missing."""
+    _SharedFeatures(options, parts).run()
+
+
+def _fit(draft: Draft, options: QuantizerFitOptions, parts: SharedParts) -> None:
     from lst_cli.units.quantizer.kmeans import fit_kmeans
+    from lst_cli.units.tokenize.assemble import drop_rejecting_parts
 
-    corpus = Corpus(options.corpus)
-    extractor = load_features(options.features, options.device, options.precision)
-    samples = sample_frames(input_samples(corpus), options.frames, options.seed, extractor)
-    frames_ND = _Collector(draft, corpus, extractor, options.workers).collect(samples)
-    draft.check_rejects(len({sample.piece.row for sample in samples}), options.max_reject_rate)
-    mean_D, scale_D = normalisation(frames_ND, extractor.weights_D)
+    drop_rejecting_parts(draft.parts)
+    features = _SharedFeatures(options, parts)
+    features.run()
+    frames_ND = features.frames(draft.reject)
+    draft.check_rejects(features.utterances, options.max_reject_rate)
+    mean_D, scale_D = normalisation(frames_ND, features.extractor.weights_D)
     frames_ND -= mean_D
     frames_ND /= scale_D
     found = fit_kmeans(
@@ -105,7 +107,7 @@ def _fit(draft: Draft, options: QuantizerFitOptions) -> None:
     codebook.save(draft.path)
     draft.statistics.update(
         frames=len(frames_ND),
-        dimensions=extractor.dim,
+        dimensions=features.extractor.dim,
         inertia=round(found.inertia, 6),
         clusters_used=found.used,
         perplexity=round(found.perplexity, 3),
@@ -129,61 +131,81 @@ def normalisation(
     return mean_D.astype(np.float32), (deviation_D / weights_D).astype(np.float32)
 
 
-class _Collector:
-    """Gathers the chosen frames of a corpus, part by part."""
+class _SharedFeatures:
+    """The features of the chosen frames of a corpus, which ranks compute in work units of audio."""
 
-    def __init__(self, draft: Draft, corpus: Corpus, extractor: FeatureExtractor, workers: int | None) -> None:
-        self._draft, self._corpus, self._extractor, self._workers = draft, corpus, extractor, workers
-        self._rejected: set[int] = set()
-
-    def collect(self, samples: Sequence[FrameSample]) -> NDArray[np.float32]:
-        """The features [N, D] of all chosen frames, in the order of the corpus."""
+    def __init__(self, options: QuantizerFitOptions, parts: SharedParts) -> None:
         import numpy as np
 
-        from lst_cli.units.quantizer.quantize import batched
+        from lst_cli.audio.corpus_artifact import Corpus
+        from lst_cli.units.features.registry import load_features
+        from lst_cli.units.input.pieces import input_samples
+        from lst_cli.units.quantizer.frame_sample import sample_frames
+        from lst_cli.units.tokenize.work_units import divide
 
-        seconds = sum(sample.piece.samples for sample in samples) / SAMPLE_RATE
-        parts = []
-        with progress("features", seconds, "audio s") as bar:
-            lengths = [sample.piece.samples for sample in samples]
-            for number, part in enumerate(batched(samples, lengths, _PART_SAMPLES)):
-                parts.append(self._part(self._draft.parts / f"frames-{number:05d}.npy", part))
-                bar.advance(sum(sample.piece.samples for sample in part) / SAMPLE_RATE)
-        empty = np.zeros((0, self._extractor.dim), dtype=np.float32)
-        return np.concatenate([empty, *parts])
+        device = pick_device(options.device, parts.rank.local)
+        self.extractor = load_features(options.features, device, options.precision)
+        self._corpus = Corpus(options.corpus)
+        self._samples = sample_frames(input_samples(self._corpus), options.frames, options.seed, self.extractor)
+        self._workers = options.workers
+        samples_S = np.array([sample.piece.samples for sample in self._samples], np.int64)
+        self._shared = SharedWork(divide(samples_S, options.unit_samples), parts)
 
-    def _part(self, path: Path, samples: Sequence[FrameSample]) -> NDArray[np.float32]:
+    @property
+    def utterances(self) -> int:
+        """How many the chosen frames are of."""
+        return len({sample.piece.row for sample in self._samples})
+
+    def run(self) -> None:
+        """Compute the features of this rank's work units, then help with those still missing."""
+        from lst_cli.artifacts.parquet import write_parquet
+
+        def seconds(unit: WorkUnit) -> float:
+            return sum(sample.piece.samples for sample in self._samples[unit.start : unit.stop]) / SAMPLE_RATE
+
+        self._shared.run(self._make, write_parquet, what="features", size=seconds, counted="audio s")
+
+    def frames(self, reject: Callable[[str, str], None]) -> NDArray[np.float32]:
+        """The features [N, D] of all chosen frames, in the order of the corpus.
+
+        :param reject: is given the id of each utterance that could not be read, and the reason.
+        """
         import numpy as np
 
-        if path.exists():
-            made: NDArray[np.float32] = np.load(path)
-            return made
-        rejected = len(self._rejected)
-        frames_ND = self._make(samples)
-        if len(self._rejected) == rejected:
-            # An incomplete part is rebuilt next time: the files may have been repaired.
-            _save_atomic(path, frames_ND)
-        return frames_ND
+        from lst_cli.artifacts.parquet import read_parquet
 
-    def _make(self, samples: Sequence[FrameSample]) -> NDArray[np.float32]:
-        import numpy as np
+        found = [np.zeros((0, self.extractor.dim), dtype=np.float32)]
+        rejected: dict[str, str] = {}
+        for path in self._shared.paths:
+            for row in read_parquet(path).to_pylist():
+                if row["reason"] is None:
+                    found.append(np.frombuffer(row["frames"], np.float32).reshape(-1, self.extractor.dim))
+                else:
+                    rejected.setdefault(row["id"], row["reason"])
+        for id, reason in rejected.items():
+            reject(id, reason)
+        return np.concatenate(found)
+
+    def _make(self, unit: WorkUnit) -> pa.Table:
+        import pyarrow as pa
 
         from lst_cli.errors import UserError
         from lst_cli.units.input.pipeline import run_batches
         from lst_cli.units.quantizer.quantize import batched
 
-        extractor = self._extractor
+        samples = self._samples[unit.start : unit.stop]
         pieces = [(self._corpus[sample.piece.row], sample.piece) for sample in samples]
-        batches = batched(pieces, [sample.piece.samples for sample in samples], extractor.batch_samples)
-        results = chain.from_iterable(run_batches(batches, self._features, extractor.device, self._workers))
-        frames: list[NDArray[np.float32]] = [np.zeros((0, extractor.dim), dtype=np.float32)]
-        for sample, (piece, found) in zip(samples, results, strict=True):
-            if not isinstance(found, UserError):
-                frames.append(found[piece.window.first + sample.rows])
-            elif piece.row not in self._rejected:
-                self._rejected.add(piece.row)
-                self._draft.reject(self._corpus[piece.row].id, " ".join(str(found).split()))
-        return np.concatenate(frames)
+        batches = batched(pieces, [sample.piece.samples for sample in samples], self.extractor.batch_samples)
+        results = chain.from_iterable(run_batches(batches, self._features, self.extractor.device, self._workers))
+        rows: list[dict[str, Any]] = []
+        for sample, (utterance, _), (piece, found) in zip(samples, pieces, results, strict=True):
+            if isinstance(found, UserError):
+                rows.append({"id": utterance.id, "reason": " ".join(str(found).split())})
+            else:
+                frames_ND = found[piece.window.first + sample.rows]
+                rows.append({"id": utterance.id, "frames": frames_ND.tobytes()})
+        schema = pa.schema([("id", pa.string()), ("reason", pa.string()), ("frames", pa.binary())])
+        return pa.Table.from_pylist(rows, schema=schema)
 
     def _features(self, waves: Sequence[Waveform]) -> list[NDArray[np.float32]]:
         import torch
@@ -191,14 +213,4 @@ class _Collector:
         from lst_cli.units.frames import n_frames
 
         counts = [n_frames(len(wave)) for wave in waves]
-        # Rows in memory order: sums over columns round by the layout, and a part read from disk must give the same.
-        return [part.cpu().contiguous().numpy() for part in torch.split(self._extractor.extract(waves), counts)]
-
-
-def _save_atomic(path: Path, array: NDArray[np.float32]) -> None:
-    import numpy as np
-
-    from lst_cli.artifacts.parquet import atomic_path
-
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        np.save(stream, array)
+        return [part.cpu().contiguous().numpy() for part in torch.split(self.extractor.extract(waves), counts)]

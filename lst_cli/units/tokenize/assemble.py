@@ -20,7 +20,7 @@ from lst_cli.units.tokens import TokensWriter, tokens_schema
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lst_cli.units.tokenize.work_units import WorkUnit
+    from lst_cli.distributed.row_units import WorkUnit
 
 
 def drop_rejecting_parts(parts: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from lst_cli.artifacts.parquet import write_parquet
+from lst_cli.distributed.row_units import WorkUnit
 from lst_cli.errors import UserError
 from lst_cli.units.input.pieces import Piece, cut_pieces
 from lst_cli.units.input.pipeline import AudioBatch, run_batches
 from lst_cli.units.quantizer.quantize import Quantizer, batched, kept
-from lst_cli.units.tokenize.work_units import WorkUnit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class PartMaker:
         self._samples_U = samples_U
         self._workers = workers
 
-    def make(self, units: Sequence[WorkUnit], parts: Path) -> Iterator[WorkUnit]:
+    def make(self, units: Iterable[WorkUnit], parts: Path) -> Iterator[WorkUnit]:
         """Make the part of each unit, in order, and yield the unit once its part is on disk."""
         under_way: deque[tuple[WorkUnit, bool]] = deque()
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lst_cli.artifacts import Artifact, Draft, Request, Store
-from lst_cli.console import progress, say
+from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.console import progress
 from lst_cli.distributed.device import Precision, pick_device
-from lst_cli.distributed.launcher import Rank
-from lst_cli.distributed.shared_work import SharedWork, help_with
+from lst_cli.distributed.launcher import ALONE, Rank
+from lst_cli.distributed.row_units import WorkUnit
+from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.units.frames import SAMPLE_RATE
-from lst_cli.units.tokenize.work_units import WorkUnit
 from lst_cli.units.tokens import TOKENS
 
 if TYPE_CHECKING:
@@ -56,32 +55,29 @@ class TokenizeOptions:
         )
 
 
-def plan_tokens(options: TokenizeOptions, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
+def plan_tokens(options: TokenizeOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
     """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
 
     def make(draft: Draft) -> None:
         from lst_cli.units.tokenize.assemble import assemble, drop_rejecting_parts
 
         drop_rejecting_parts(draft.parts)
-        work = _Work(options, rank, draft.parts)
+        work = _Work(options, SharedParts(rank, draft.parts))
         work.run()
         assemble(draft, work.units, len(work.corpus), options.max_reject_rate)
 
     return options.request, make
 
 
-def help_tokenize(options: TokenizeOptions, rank: Rank, store: Store) -> None:
+def share_tokens(options: TokenizeOptions, parts: SharedParts) -> None:
     """What a rank other than 0 does: make parts until none is missing."""
-    help_with(store, options.request, lambda parts, finished: _Work(options, rank, parts, finished).run())
-    say(f"rank {rank.number}: no work unit is left")
+    _Work(options, parts).run()
 
 
 class _Work:
     """A rank's part in making all work units."""
 
-    def __init__(
-        self, options: TokenizeOptions, rank: Rank, parts: Path, finished: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, options: TokenizeOptions, parts: SharedParts) -> None:
         from lst_cli.audio.corpus_artifact import Corpus
         from lst_cli.units.input.pieces import input_samples
         from lst_cli.units.tokenize.work_units import divide
@@ -90,7 +86,7 @@ class _Work:
         self._samples_U = input_samples(self.corpus)
         self.units = divide(self._samples_U, options.unit_samples)
         self._options = options
-        self._shared = SharedWork(self.units, rank, parts, finished)
+        self._shared = SharedWork(self.units, parts)
 
     def run(self) -> None:
         """Make this rank's units, then help with those still missing."""
@@ -106,16 +102,14 @@ class _Work:
         from lst_cli.units.tokenize.token_parts import PartMaker
 
         options = self._options
-        device = pick_device(options.device, self._shared.rank.local)
+        device = pick_device(options.device, self._shared.parts.rank.local)
         quantizer = Quantizer.load(options.quantizer.path, device, options.precision, compile=options.compile)
         return PartMaker(quantizer, self.corpus, self._samples_U, options.workers)
 
     def _make(self, maker: PartMaker, todo: list[WorkUnit], bar: Progress) -> None:
-        with self._shared.writing():
-            for unit in maker.make(todo, self._shared.parts):
+        with self._shared.parts.in_use():
+            for unit in maker.make(self._shared.pending(todo), self._shared.parts.folder):
                 bar.advance(self._seconds([unit]))
-                if self._shared.finished():
-                    return
 
     def _seconds(self, units: list[WorkUnit]) -> float:
         return sum(float(self._samples_U[unit.start : unit.stop].sum()) for unit in units) / SAMPLE_RATE

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_utterance
 from lst_cli.distributed.launcher import Rank
+from lst_cli.distributed.shared_work import help_with
 from lst_cli.errors import UserError
 from lst_cli.hashing import uniform
 from lst_cli.units.features.mfcc_config import MFCC
 from lst_cli.units.frames import n_frames
 from lst_cli.units.quantizer.fit_quantizer import QuantizerFitOptions, plan_quantizer
 from lst_cli.units.quantizer.quantize import Quantizer, tokenize_waveforms
-from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, help_tokenize, plan_tokens
+from lst_cli.units.tokenize.tokenize_stage import TokenizeOptions, plan_tokens, share_tokens
 from lst_cli.units.tokens import Tokens
 from tests.distributed.children import Child
 from tests.units.speech import make_corpus, sound
@@ -52,7 +54,7 @@ def _run(root: Path, options: TokenizeOptions, rank: Rank = ALONE) -> None:
     if rank.number == 0:
         Store(root).build(*plan_tokens(options, rank))
     else:
-        help_tokenize(options, rank, Store(root))
+        help_with(Store(root), options.request, rank, partial(share_tokens, options))
 
 
 def _data(root: Path) -> dict[str, bytes]:
@@ -246,16 +248,13 @@ def test_a_window_is_the_same_audio_as_in_the_whole_file(tmp_path: Path, rate: i
         np.testing.assert_allclose(read_window(utterance, window), whole[window.start : window.stop], atol=5e-5)
 
 
-def test_fit_goes_on_after_a_kill(tmp_path: Path, corpus: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lst_cli.units.quantizer import fit_quantizer as fitting
-
-    monkeypatch.setattr(fitting, "_PART_SAMPLES", 10 * 16_000)
+def test_fit_goes_on_after_a_kill(tmp_path: Path, corpus: Artifact) -> None:
     options = QuantizerFitOptions(
-        name="q", corpus=corpus, features=MFCC, clusters=10, frames=1000, iterations=3, workers=1
+        name="q", corpus=corpus, features=MFCC, clusters=10, frames=1000, iterations=3, workers=1, unit_samples=160_000
     )
     roots = [tmp_path / name for name in ("whole", "killed")]
     child = Child(lambda: Store(roots[1]).build(*plan_quantizer(options)) and None)
-    while not list(roots[1].rglob("parts/frames-00002.npy")) and not list(roots[1].glob("quantizer/q/[!.]*")):
+    while len(list(roots[1].rglob("parts/rows-*.parquet"))) < 3 and not list(roots[1].glob("quantizer/q/[!.]*")):
         time.sleep(0.0005)
     child.kill()
     files = []
