@@ -34,7 +34,7 @@ class Named(Protocol):
 Unit = TypeVar("Unit", bound=Named)
 """Whatever the work is divided into."""
 
-Part = TypeVar("Part")
+Made = TypeVar("Made")
 """What is made of a unit."""
 
 
@@ -98,8 +98,8 @@ class SharedWork(Generic[Unit]):
 
     def run(
         self,
-        make: Callable[[Unit], Part],
-        write: Callable[[Path, Part], None],
+        make: Callable[[Unit], Made],
+        write: Callable[[Path, Made], None],
         *,
         what: str,
         size: Callable[[Unit], float],

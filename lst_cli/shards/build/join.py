@@ -45,7 +45,7 @@ def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> N
         )
 
 
-class RowReader:
+class NumberedRows:
     """Reads rows of Parquet files by number, counted across files: whole row groups, of which the last one is kept."""
 
     def __init__(self, files: Sequence[Path], columns: Sequence[str]) -> None:
@@ -98,7 +98,7 @@ class Follower:
 
     def __init__(self, name: str, files: Sequence[Path], columns: Sequence[str], rows: int = 4096) -> None:
         self._name = name
-        self._reader = RowReader(files, columns)
+        self._reader = NumberedRows(files, columns)
         if not self._reader.rows:
             raise UserError(f"{name}: no rows", fix="rebuild it")
         self._batches = batches(files, ["id"], rows)

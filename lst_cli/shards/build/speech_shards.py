@@ -19,7 +19,7 @@ from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.audio.corpus_artifact import UTTERANCES
 from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.shards.build.build_shards import BuildOptions, Prepared, ShuffledShards
-from lst_cli.shards.build.join import Follower, RowReader, batches
+from lst_cli.shards.build.join import Follower, NumberedRows, batches
 from lst_cli.shards.build.shard_statistics import speech_counts, speech_statistics
 from lst_cli.shards.build.shared_chunks import InputChunk
 from lst_cli.shards.schema import SPEECH_SCHEMA, ShardInfo
@@ -92,7 +92,7 @@ class _JoinedChunks:
     def __iter__(self) -> Iterator[InputChunk]:
         inputs, files = self._inputs, self._inputs.tokens.data_files("tokens-*.parquet")
         about = Follower(inputs.corpus.reference, [inputs.corpus.file(UTTERANCES)], ["source", "speaker"])
-        units = RowReader(files, ["id", "units"])
+        units = NumberedRows(files, ["id", "units"])
         spans = self._spans = None
         if inputs.alignment is not None:
             file = inputs.alignment.file(ALIGNMENT_FILE)

@@ -11,7 +11,7 @@ import pytest
 
 from lst_cli.artifacts import Store
 from lst_cli.shards.build import speech_shards, text_shards
-from lst_cli.shards.build.join import RowReader
+from lst_cli.shards.build.join import NumberedRows
 from tests.distributed.children import kill_ranks, run_ranks
 from tests.shards.command import run
 from tests.shards.making import utterances
@@ -72,7 +72,7 @@ def test_rows_are_read_by_number_across_groups_and_files(tmp_path: Path) -> None
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     pq.write_table(pa.table({"n": range(10)}), files[0], row_group_size=4)
     pq.write_table(pa.table({"n": range(10, 25)}), files[1], row_group_size=6)
-    reader = RowReader(files, ["n"])
+    reader = NumberedRows(files, ["n"])
     assert reader.rows == 25
     for start, stop in ((0, 25), (3, 5), (9, 11), (24, 25), (7, 7), (2, 20)):
         assert reader.read(start, stop)["n"].to_pylist() == list(range(start, stop))
