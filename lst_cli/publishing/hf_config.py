@@ -34,7 +34,7 @@ def hf_config(card: ModelCard, dtype: str, name: str) -> dict[str, Any]:
             f"{name}: the modelling file for transformers cuts speech into static patches only",
             found=f"patching.strategy: {card.patching.strategy}, whose rule cuts speech in decoding too",
             expected="static patches in decoding: strategies static, aligned, mixed and curriculum",
-            fix="to move this model, copy its folder (the folder of an artifact is a reference), or push it",
+            fix="to move this model, copy its folder: 'lst import' takes the copy",
         )
     module = MODELING_FILE.removesuffix(".py")
     return {
