@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-ConfigKind = Literal["pretrain", "finetune", "dpo", "align", "vocoder"]
+ConfigKind = Literal["pretrain", "finetune", "dpo", "instruct", "align", "vocoder"]
 
 CONFIGS: dict[str, tuple[str, str]] = {
     "pretrain": ("lst_cli.training.config.pretrain_config", "PretrainConfig"),
     "finetune": ("lst_cli.training.config.finetune_config", "FinetuneConfig"),
     "dpo": ("lst_cli.training.config.preference_config", "PreferenceConfig"),
+    "instruct": ("lst_cli.training.config.dialogue_config", "DialogueConfig"),
     "align": ("lst_cli.alignment.fit.aligner_config", "AlignerConfig"),
     "vocoder": ("lst_cli.vocoder.vocoder_config", "VocoderConfig"),
 }
@@ -34,7 +35,7 @@ def show(
     kind: Annotated[
         ConfigKind,
         typer.Argument(
-            metavar="KIND", help="pretrain, finetune, dpo (finetune dpo), align (align fit) or vocoder (vocoder fit)."
+            metavar="KIND", help="pretrain, finetune, dpo, instruct, align (align fit) or vocoder (vocoder fit)."
         ),
     ],
     file: Annotated[Path | None, typer.Argument(help="YAML file; by default, a template is shown.")] = None,

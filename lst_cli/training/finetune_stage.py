@@ -236,6 +236,7 @@ def _validation(
         )
 
     def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
+        from lst_cli.training.engine.train_batch import TrainBatch
         from lst_cli.training.engine.validation_unit import OnceReader
 
         sources = _sources(config, inputs, "held_out")
@@ -244,8 +245,7 @@ def _validation(
         return {
             names[task]: OnceReader(
                 partial(read, source),
-                card.architecture,
-                speech,
+                partial(TrainBatch, config=card.architecture, speech=speech, device_type=gangs.dp.device.type),
                 most=None,
                 gang=gangs.dp,
                 stop=stop,

@@ -203,13 +203,13 @@ def _validation(
         )
 
     def make_readers(gangs: Gangs, stop: StopRequest) -> Mapping[str, OnceReader]:
+        from lst_cli.training.engine.train_batch import TrainBatch
         from lst_cli.training.engine.validation_unit import OnceReader
 
         return {
             source.name: OnceReader(
                 partial(read, source),
-                model,
-                speech,
+                partial(TrainBatch, config=model, speech=speech, device_type=gangs.dp.device.type),
                 most=-(-config.validation.sequences // per_batch),
                 gang=gangs.dp,
                 stop=stop,

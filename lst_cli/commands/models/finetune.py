@@ -1,4 +1,4 @@
-"""``lst finetune``: fine-tune a model for speech tasks, or on preference pairs."""
+"""``lst finetune``: fine-tune a model for speech tasks, on preference pairs, or on dialogues."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ Tasks = Annotated[
     str,
     typer.Argument(
         metavar="TASKS",
-        help="asr (transcribe), tts (speak), asr,tts for both in one model, or dpo (preference pairs).",
+        help="asr (transcribe), tts (speak), asr,tts for both in one model, dpo (preference pairs), or instruct "
+        "(dialogues).",
     ),
 ]
-Config = Annotated[Path, typer.Argument(help="YAML file; 'lst config show finetune' (or dpo) prints a template.")]
+Config = Annotated[
+    Path, typer.Argument(help="YAML file; 'lst config show finetune' (or dpo, instruct) prints a template.")
+]
 Model = Annotated[
     str,
     typer.Option(help="The model to fine-tune: model/NAME, a baseline or an LST.", autocompletion=completing("model")),
@@ -33,10 +36,14 @@ Shards = Annotated[
 Pairs = Annotated[
     Path | None, typer.Option(help="For dpo: JSONL of a prompt, a chosen and a rejected continuation each.")
 ]
-PairTokens = Annotated[
+Dialogues = Annotated[
+    Path | None, typer.Option(help="For instruct: JSONL of dialogues, written and spoken, with the answers to learn.")
+]
+ExampleTokens = Annotated[
     str | None,
     typer.Option(
-        help="For dpo: tokens/NAME with the utterances that the pairs name.", autocompletion=completing("tokens")
+        help="For dpo and instruct: tokens/NAME with the utterances that the file names.",
+        autocompletion=completing("tokens"),
     ),
 ]
 
@@ -49,19 +56,44 @@ def finetune(
     name: Name,
     shards: Shards = None,
     pairs: Pairs = None,
-    tokens: PairTokens = None,
+    dialogues: Dialogues = None,
+    tokens: ExampleTokens = None,
     set_: Set = None,
     fresh: Fresh = False,
     json: Json = False,
 ) -> None:
-    """Fine-tune a model for speech recognition, synthesis or both, or on preference pairs (DPO).
+    """Fine-tune a model for speech recognition, synthesis or both, on preference pairs (DPO), or on dialogues.
 
     The same command resumes after a crash.
     """
-    if tasks.strip() == "dpo":
-        if pairs is None or shards:
-            raise UserError("lst finetune dpo reads preference pairs", expected="--pairs FILE, and no --shards")
-        _finetune_dpo(ctx, config, model, name, pairs, tokens, set_ or [], fresh=fresh, json=json)
+    given = {"--shards": shards, "--pairs": pairs, "--dialogues": dialogues}
+    task = tasks.strip()
+    needed = {"dpo": "--pairs", "instruct": "--dialogues"}.get(task, "--shards")
+    others = [name for name, value in given.items() if value and name != needed]
+    others += ["--tokens"] if tokens is not None and needed == "--shards" else []
+    if not given[needed] or others:
+        raise UserError(
+            f"lst finetune {task} needs {needed}",
+            found=f"also {', '.join(others)}" if others else f"no {needed}",
+            expected=f"{needed} and none of the other tasks' inputs",
+        )
+    if needed != "--shards":
+        from lst_cli.commands.models.finetune_examples import ExamplesCall, finetune_dpo, finetune_instruct
+
+        file = pairs or dialogues
+        assert file is not None
+        call = ExamplesCall(
+            ctx=ctx,
+            config=config,
+            model=model,
+            name=name,
+            file=file,
+            tokens=tokens,
+            sets=set_ or [],
+            fresh=fresh,
+            json=json,
+        )
+        (finetune_dpo if task == "dpo" else finetune_instruct)(call)
         return
     from lst_cli.config import load_config
     from lst_cli.model_artifact.card import MODEL
@@ -71,14 +103,12 @@ def finetune(
     from lst_cli.training.run.session import Folders
 
     chosen = stage.parse_tasks(tasks)
-    if not shards or pairs is not None or tokens is not None:
-        raise UserError(f"lst finetune {tasks} reads speech shards", expected="--shards, and no --pairs or --tokens")
     resolved = resolve(load_config(FinetuneConfig, config, set_ or []), chosen)
     artifacts = store(ctx)
     inputs = stage.FinetuneInputs(
         tasks=chosen,
         model=artifacts.find(model, MODEL),
-        shards=[artifacts.find(reference, SHARDS) for reference in shards],
+        shards=[artifacts.find(reference, SHARDS) for reference in shards or []],
     )
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)
@@ -88,45 +118,6 @@ def finetune(
         request,
         make,
         lambda: stage.follow(resolved, inputs, folders),
-        fresh=fresh,
-        json=json,
-        device=resolved.run.device,
-    )
-
-
-def _finetune_dpo(
-    ctx: typer.Context,
-    config: Path,
-    model: str,
-    name: str,
-    pairs: Path,
-    tokens: str | None,
-    sets: list[str],
-    *,
-    fresh: bool,
-    json: bool,
-) -> None:
-    from lst_cli.config import load_config
-    from lst_cli.model_artifact.card import MODEL
-    from lst_cli.training import preference_stage as stage
-    from lst_cli.training.config.preference_config import PreferenceConfig, resolve_preference
-    from lst_cli.training.run.session import Folders
-    from lst_cli.units.tokens import TOKENS
-
-    resolved = resolve_preference(load_config(PreferenceConfig, config, sets))
-    artifacts = store(ctx)
-    inputs = stage.PreferenceInputs(
-        model=artifacts.find(model, MODEL),
-        pairs=pairs,
-        tokens=artifacts.find(tokens, TOKENS) if tokens is not None else None,
-    )
-    request = stage.request_preference(resolved, inputs, name)
-    folders = Folders.of(artifacts, request)
-    make_or_follow(
-        ctx,
-        request,
-        stage.make_preference(resolved, inputs, folders),
-        lambda: stage.follow_preference(resolved, inputs, folders),
         fresh=fresh,
         json=json,
         device=resolved.run.device,

@@ -17,9 +17,6 @@ from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import Self
 
 from lst_cli.evaluation.asr_in_training import TranscriptScorer
-from lst_cli.model.model_config import ModelConfig
-from lst_cli.patching.packed import Packed
-from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.training.engine.stopping import StopRequest
 from lst_cli.training.engine.train_batch import TrainBatch
 from lst_cli.training.engine.train_unit import add_loss
@@ -74,8 +71,7 @@ class OnceReader(DataReader[TrainBatch]):
     def __init__(
         self,
         read: Callable[[], Iterator[Any]],
-        config: ModelConfig,
-        speech: SpeechCodec,
+        make: Callable[[Any], TrainBatch],
         *,
         most: int | None,
         gang: Gang,
@@ -83,13 +79,12 @@ class OnceReader(DataReader[TrainBatch]):
     ) -> None:
         """Read for one process.
 
-        :param read: yields what :meth:`make` takes, for all batches from the first.
+        :param read: yields what ``make`` makes batches of, for all batches from the first.
         :param most: batches to read at most, over all processes.
         :param stop: cuts off the validation when a stop is requested.
         """
         self._read = read
-        self._config = config
-        self._speech = speech
+        self._make = make
         self._most = most
         self._gang = gang
         self._stop = stop
@@ -107,11 +102,7 @@ class OnceReader(DataReader[TrainBatch]):
         group = list(islice(self._batches, self._gang.size))
         if not group:
             raise StopIteration
-        return [self.make(each) for rank, each in enumerate(group) if rank == self._gang.rank]
-
-    def make(self, packed: Packed) -> TrainBatch:
-        """The batch of some packed documents."""
-        return TrainBatch(packed, self._config, self._speech, device_type=self._gang.device.type)
+        return [self._make(each) for rank, each in enumerate(group) if rank == self._gang.rank]
 
     def _start(self) -> Iterator[Any]:
         return islice(self._read(), self._most)

@@ -1,8 +1,7 @@
 """Preference pairs as a JSONL file, and as token sequences.
 
-A line is ``{"id": …, "prompt": SIDE, "chosen": SIDE, "rejected": SIDE}``. A side is a text, ``{"utterance": ID}`` of a
-tokens artifact, or ``{"units": [3, 14, …]}``. Chosen and rejected are of one modality; the prompt may be of the other,
-or missing.
+A line is ``{"id": …, "prompt": SIDE, "chosen": SIDE, "rejected": SIDE}``. Chosen and rejected are of one modality; the
+prompt may be of the other, or missing.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +18,9 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks.items import Faults
 from lst_cli.evaluation.tasks.tables import read_jsonl
 from lst_cli.inference.shared_prompt import Question
-
-if TYPE_CHECKING:
-    from lst_cli.text.speech_codec import SpeechCodec
-    from lst_cli.text.tokenizer import TextTokenizer
-
-Side = str | NDArray[np.uint16]
-"""A text, or units of speech."""
+from lst_cli.training.examples.sides import SIDE_FORMS, Side, SideEncoder, SideFault, read_side
 
 SIDES = ("prompt", "chosen", "rejected")
-
-_LARGEST_UNIT = (1 << 16) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +50,7 @@ def read_pairs_file(path: Path, units: Mapping[str, NDArray[np.uint16]]) -> list
             faults.add(line, f"the id {pair.id} is used twice")
         pairs[pair.id] = pair
     faults.raise_any(
-        expected='{"id": …, "prompt": SIDE, "chosen": SIDE, "rejected": SIDE}, where a SIDE is a text, '
-        '{"utterance": ID} or {"units": [3, 14, …]}',
+        expected=f'{{"id": …, "prompt": SIDE, "chosen": SIDE, "rejected": SIDE}}, where a SIDE is {SIDE_FORMS}',
         fix="mend or remove these lines",
     )
     if not pairs:
@@ -79,7 +69,7 @@ class _Line:
         unknown = sorted(set(self.row) - {"id", *SIDES})
         found = {name: self._side(name) for name in SIDES}
         problems = [f"unknown key {name}" for name in unknown]
-        problems += [f"{name}: {side.reason}" for name, side in found.items() if isinstance(side, _Fault)]
+        problems += [f"{name}: {side.reason}" for name, side in found.items() if isinstance(side, SideFault)]
         if not problems:
             problems = _mismatch(found["chosen"], found["rejected"])
         for problem in problems:
@@ -90,36 +80,14 @@ class _Line:
         name = self.row.get("id")
         return PreferencePair(id=str(self.number if name is None else name), **sides)
 
-    def _side(self, name: str) -> Side | _Fault:
+    def _side(self, name: str) -> Side | SideFault:
         value = self.row.get(name)
-        if value is None and name == "prompt":
+        if name == "prompt" and (value is None or (isinstance(value, str) and not value.strip())):
             return ""
-        if isinstance(value, str):
-            text = value.strip()
-            return text if text or name == "prompt" else _Fault("an empty text")
-        if isinstance(value, dict) and set(value) == {"utterance"}:
-            spoken = self.units.get(str(value["utterance"]))
-            if spoken is None:
-                return _Fault(f"no utterance {value['utterance']} in --tokens")
-            return spoken if len(spoken) else _Fault("an utterance without speech tokens")
-        if isinstance(value, dict) and set(value) == {"units"}:
-            return _listed(value["units"])
-        return _Fault("missing" if value is None else 'neither a text, {"utterance": …} nor {"units": …}')
+        return read_side(value, self.units)
 
 
-@dataclass(frozen=True)
-class _Fault:
-    reason: str
-
-
-def _listed(units: Any) -> Side | _Fault:
-    whole = (
-        isinstance(units, list) and units and all(type(unit) is int and 0 <= unit <= _LARGEST_UNIT for unit in units)
-    )
-    return np.array(units, np.uint16) if whole else _Fault("units is not a list of whole numbers from 0")
-
-
-def _mismatch(chosen: Side | _Fault, rejected: Side | _Fault) -> list[str]:
+def _mismatch(chosen: Side | SideFault, rejected: Side | SideFault) -> list[str]:
     if isinstance(chosen, str) != isinstance(rejected, str):
         return ["chosen and rejected are of two modalities"]
     if np.array_equal(np.asarray(chosen), np.asarray(rejected)):
@@ -127,38 +95,19 @@ def _mismatch(chosen: Side | _Fault, rejected: Side | _Fault) -> list[str]:
     return []
 
 
-def as_questions(
-    pairs: Sequence[PreferencePair], tokenizer: TextTokenizer, codec: SpeechCodec, source: str
-) -> list[Question]:
+def as_questions(pairs: Sequence[PreferencePair], encoder: SideEncoder) -> list[Question]:
     """Token sequences of pairs, laid out as ``lst eval`` lays out a prompt and its endings: chosen, then rejected.
 
     The end of the document is not part of a continuation, which may be truncated.
 
-    :param source: what errors call the pairs.
     :raises UserError: units that the model's quantizer does not have.
     """
-
-    def tokens(side: Side, *, continues: bool = False) -> NDArray[np.int32]:
-        if isinstance(side, str):
-            return np.asarray(tokenizer.encode(side, continues=continues), dtype=np.int32)
-        if int(side.max()) >= codec.units:
-            raise UserError(
-                f"{source}: not tokens of the model's quantizer",
-                found=f"unit {int(side.max())}",
-                expected=f"units below {codec.units}",
-            )
-        return codec.encode(side)
-
-    def marker(side: Side) -> NDArray[np.int32]:
-        vocabulary = codec.vocabulary
-        return np.array([vocabulary.t_marker if isinstance(side, str) else vocabulary.s_marker], dtype=np.int32)
-
     questions = []
     for pair in pairs:
         prompted, same = len(pair.prompt) > 0, isinstance(pair.prompt, str) == isinstance(pair.chosen, str)
-        opening = [marker(pair.prompt), tokens(pair.prompt)] if prompted else []
+        opening = [encoder.marker(pair.prompt), encoder.tokens(pair.prompt)] if prompted else []
         if not prompted or not same:
-            opening.append(marker(pair.chosen))
-        endings = tuple(tokens(side, continues=prompted) for side in (pair.chosen, pair.rejected))
+            opening.append(encoder.marker(pair.chosen))
+        endings = tuple(encoder.tokens(side, continues=prompted) for side in (pair.chosen, pair.rejected))
         questions.append(Question(prompt_T=np.concatenate(opening), endings=endings))
     return questions

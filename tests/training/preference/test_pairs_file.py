@@ -12,6 +12,7 @@ import pytest
 from lst_cli.errors import UserError
 from lst_cli.text.speech_codec import SpeechCodec
 from lst_cli.text.tokenizer import TextTokenizer
+from lst_cli.training.examples.sides import SideEncoder
 from lst_cli.training.preference.pairs_file import as_questions, read_pairs_file
 from tests.inference.models import tokenizer_bytes, vocabulary
 
@@ -34,7 +35,7 @@ def test_sides_are_texts_utterances_or_units(tmp_path: Path) -> None:
     pairs = read_pairs_file(path, SPOKEN)
     assert [pair.id for pair in pairs] == ["s", "t", "st", "4"]
     words, tokenizer = vocabulary(), TextTokenizer(tokenizer_bytes())
-    speech, text, both, whole = as_questions(pairs, tokenizer, SpeechCodec(words, None), "pairs.jsonl")
+    speech, text, both, whole = as_questions(pairs, SideEncoder(tokenizer, SpeechCodec(words, None), "pairs.jsonl"))
     start = words.speech_start
     assert speech.prompt_T.tolist() == [words.s_marker, start + 1, start + 2, start + 3]
     assert [each.tolist() for each in speech.endings] == [[start + 4, start + 4], [start + 5]]
@@ -68,7 +69,7 @@ def test_faults_are_named_with_their_lines(tmp_path: Path, row: dict[str, Any], 
 def test_units_of_another_quantizer_and_empty_files_are_refused(tmp_path: Path) -> None:
     pairs = read_pairs_file(write(tmp_path / "p", {"chosen": {"units": [1]}, "rejected": {"units": [99]}}), {})
     with pytest.raises(UserError, match="unit 99"):
-        as_questions(pairs, TextTokenizer(tokenizer_bytes()), SpeechCodec(vocabulary(), None), "p")
+        as_questions(pairs, SideEncoder(TextTokenizer(tokenizer_bytes()), SpeechCodec(vocabulary(), None), "p"))
     twice = {"id": "x", "chosen": "b", "rejected": "c"}
     with pytest.raises(UserError, match="the id x is used twice"):
         read_pairs_file(write(tmp_path / "p", twice, twice), {})

@@ -145,10 +145,10 @@ def test_processes_train_as_one_does(root: Path) -> None:
 def test_what_does_not_go_together_is_refused(root: Path) -> None:
     with pytest.raises(UserError, match="wer is for ASR"):
         tune(root, "lst", "refused", "validation.metric=wer")
-    with pytest.raises(UserError, match="too few pairs"):
+    with pytest.raises(UserError, match="too few examples"):
         tune(root, "lst", "refused", "data.max_tokens=4")
-    with pytest.raises(UserError, match="reads preference pairs"):
+    with pytest.raises(UserError, match="finetune dpo needs --pairs"):
         app([*arguments(root, "lst", "refused"), "--shards", "shards/x"], standalone_mode=False)
     asr = ["asr" if part == "dpo" else part for part in arguments(root, "lst", "refused")]
-    with pytest.raises(UserError, match="reads speech shards"):
+    with pytest.raises(UserError, match="finetune asr needs --shards"):
         app(asr, standalone_mode=False)

@@ -1,0 +1,1 @@
+"""Training on examples of a JSONL file: preference pairs and dialogues."""
