@@ -110,4 +110,4 @@ def test_command_cuts_every_row(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert len(set(sentences)) == len(sentences)
     assert run(tmp_path, *made[:-1], "pure") == 0
     assert run(tmp_path, "shards", "cut", "shards/pure", "--name", "none") == 2
-    assert "no words to tell where sentences end" in capsys.readouterr().err
+    assert "no words, so sentence ends are unknown" in capsys.readouterr().err
