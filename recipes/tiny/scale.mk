@@ -79,7 +79,7 @@ corpus: world
 	@$(STAGE) corpus-librivox $(LST) corpus add $(TINY)/librivox --name librivox
 
 units: corpus
-	@$(STAGE) units $(LST) units fit corpus/spoken --features mfcc --clusters 501 --name mfcc
+	@$(STAGE) units $(LST) units fit corpus/spoken --features mfcc:raw --clusters 501 --name mfcc
 
 tokens: units
 	@$(STAGE) tokens-spoken $(LST) tokenize corpus/spoken --quantizer quantizer/mfcc --name spoken

@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Option(help="Name of the quantizer.")]
 Features = Annotated[
     str,
     typer.Option(
-        help="mfcc, hubert:PATH with a folder in transformers format or a name on the hub, or torchaudio:BUNDLE."
+        help="mfcc, mfcc:raw, hubert:NAME, torchaudio:BUNDLE, whisper:NAME or transformers:NAME (docs/tokenize.md)."
     ),
 ]
 Layer = Annotated[int | None, typer.Option(help="Which transformer layer's output (of a HuBERT), from 1.")]

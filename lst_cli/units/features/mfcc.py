@@ -7,7 +7,7 @@ al. 2021, section 4.2), averaged over the four hops of each 40 ms frame. Two thi
 separate phones rather than voices:
 
 - from each hop's cepstra their mean over the clip's hops within ``mean_s`` seconds of it is subtracted, which takes out
-  the channel and a part of the speaker, also where they change within a recording;
+  the channel and a part of the speaker, also where they change within a recording (``mfcc:raw`` leaves the mean in);
 - k-means counts cepstrum ``c`` with weight ``weight_decay ** (c - 1)``, and differences less than cepstra. With 100
   units on speech in five voices, both together raised PNMI (the share of a phone's entropy that its unit tells) from
   0.43 to 0.48, and the same share of the speaker's entropy fell from 0.33 to 0.16 (docs/tokenize.md).

@@ -24,11 +24,17 @@ MFCC = {
 """The features config of ``--features mfcc``; :mod:`lst_cli.units.features.mfcc` says what each does."""
 
 
-def describe_mfcc(layer: int | None) -> dict[str, Any]:
-    """The features config for ``--features mfcc``.
+RAW = {"mean_s": 0.0, "context_s": 1.0}
+"""What ``--features mfcc:raw`` changes: no mean is subtracted, so a frame depends on its neighbourhood alone."""
 
-    :raises UserError: a layer was asked for.
+
+def describe_mfcc(layer: int | None, form: str = "") -> dict[str, Any]:
+    """The features config for ``--features mfcc`` or ``mfcc:raw``.
+
+    :raises UserError: there is no such form, or a layer was asked for.
     """
+    if form not in ("", "raw"):
+        raise UserError(f"--features mfcc:{form}: no such features", expected="mfcc, or mfcc:raw without a mean")
     if layer is not None:
         raise UserError("--layer: MFCC features have no layers", found=str(layer), fix="leave --layer out")
-    return dict(MFCC)
+    return {**MFCC, **(RAW if form else {})}

@@ -62,10 +62,10 @@ def describe_features(spec: str, layer: int | None) -> dict[str, Any]:
     :raises UserError: no such extractor, or its options are wrong.
     """
     kind, _, argument = spec.partition(":")
-    if kind == "mfcc" and not argument:
+    if kind == "mfcc":
         from lst_cli.units.features.mfcc_config import describe_mfcc
 
-        return describe_mfcc(layer)
+        return describe_mfcc(layer, argument)
     if kind == "hubert" and argument:
         from lst_cli.units.features.hubert_files import describe_hubert
 
@@ -84,8 +84,8 @@ def describe_features(spec: str, layer: int | None) -> dict[str, Any]:
         return describe_encoder(argument, layer)
     raise UserError(
         f"--features {spec}: no such features",
-        expected="mfcc, hubert:NAME, torchaudio:HUBERT_BASE, whisper:NAME or transformers:NAME; NAME is a folder or a "
-        "name on the Hugging Face hub",
+        expected="mfcc, mfcc:raw, hubert:NAME, torchaudio:HUBERT_BASE, whisper:NAME or transformers:NAME; NAME is a "
+        "folder or a name on the Hugging Face hub",
     )
 
 

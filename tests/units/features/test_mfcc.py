@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lst_cli.errors import UserError
 from lst_cli.units.features.mfcc import MfccFeatures, _mean_around
 from lst_cli.units.features.mfcc_config import MFCC
+from lst_cli.units.features.registry import describe_features
 from lst_cli.units.frames import n_frames
 from tests.units.speech import sound
 
@@ -25,13 +28,28 @@ def test_every_clip_has_its_frames_whatever_its_company(lengths: list[int]) -> N
 
 def test_frames_lie_where_the_rule_says() -> None:
     """A click in frame 20 moves frame 20 most, and frames further off than the differences reach not at all."""
-    plain = MfccFeatures(MFCC | {"mean_s": 0.0})
+    plain = MfccFeatures(describe_features("mfcc:raw", None))
     quiet = 0.01 * sound(2.0, 3)
     click = quiet.copy()
     click[20 * 640 + 300 : 20 * 640 + 340] += 0.5
     moved = (plain.extract([click]) - plain.extract([quiet])).norm(dim=1)
     assert int(moved.argmax()) == 20
     assert set(torch.nonzero(moved > 1e-4)[:, 0].tolist()) <= {18, 19, 20, 21, 22}
+
+
+def test_raw_frames_depend_on_their_neighbourhood_alone() -> None:
+    """So a sentence has the same units wherever it stands; with the mean taken out, what else is said moves them."""
+    before, sentence, after = sound(2.0, 1), sound(2.0, 2), sound(3.0, 3)
+    joined = np.concatenate([before, sentence, after])
+    for spec, alike in (("mfcc:raw", True), ("mfcc", False)):
+        features = MfccFeatures(describe_features(spec, None))
+        inner, alone = features.extract([joined])[52:98], features.extract([sentence])[2:48]
+        assert torch.allclose(inner, alone, atol=1e-3) == alike
+
+
+def test_unknown_forms_are_refused() -> None:
+    with pytest.raises(UserError, match="mfcc:row"):
+        describe_features("mfcc:row", None)
 
 
 def test_a_channel_is_taken_out() -> None:
