@@ -11,12 +11,13 @@ JOBS ?= 2
 SCALE ?= tiny
 TABLES := table3 table4 table5 table6 table8 table9 table10 table11 table12 table13 fig1 fig1b fig4 fig5 fig6 boundary-noise
 
-.PHONY: help env demo test quick check gpu-check fuzz faults clean ladder $(TABLES)
+.PHONY: help env demo test quick check gpu-check fuzz faults clean ladder plan $(TABLES)
 
 help:
 	@echo "make env    set up $(VENV)"
 	@echo "make demo   the whole path on a small world, about half an hour on 2 cores; again: nothing to do"
 	@echo "make table3 SCALE=tiny   a table of the paper, ours beside the paper's: $(TABLES)"
+	@echo "make plan SCALE=paper ROOT=artifacts   jobs, GPUs, hours and disk of each table; needs shards (docs/reproduce.md)"
 	@echo "make ladder SCALE=tiny   rows over rising compute at three seeds; hours, and resumes where it was stopped"
 	@echo "make test   all checks and tests"
 	@echo "make quick  ruff, mypy, import contracts and the fast tests, under 2 minutes: before each commit"
@@ -37,6 +38,11 @@ demo: $(READY)
 
 $(TABLES) ladder: $(READY)
 	$(MAKE) --no-print-directory -f recipes/tables.mk $@ SCALE=$(SCALE) BIN=$(BIN)
+
+# Shards that stand in for those of the scale; docs/reproduce.md says how to make them.
+ROOT ?= artifacts-costs
+plan: $(READY)
+	$(BIN)/python recipes/costs.py --scale $(SCALE) --root $(ROOT)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What a model costs: parameters by module, FLOPs by count, memory per GPU. Nothing is allocated.
+"""What a model costs: parameters by module and FLOPs by count. Nothing is allocated.
 
 A multiply-add counts as two FLOPs; norms, rotations and softmax are left out. Training is three forward passes.
 """
@@ -10,22 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from lst_cli.model.model import SpeechTextModel, build_model
 from lst_cli.model.model_config import LocalConfig, ModelConfig, ffn_dim
-
-GIB = 2**30
-
-BYTES_SHARDED = 4 + 4 + 8
-"""Per parameter: float32 weight, float32 gradient, AdamW's two float32 moments."""
-
-ACTIVATION_BYTES = 34
-"""Per entry and unit of width that a bfloat16 transformer layer keeps for its backward pass when attention scores
-are recomputed (Korthikanti et al. 2022, section 4.1, without the term in the sequence length)."""
-
-CHECKPOINTED_BYTES = 2
-"""The same with activation checkpointing: the layer's input only."""
 
 _PROBED_LAYERS = 8
 """Deeper stacks are counted from this many layers: all layers of a stack have the same size."""
@@ -61,7 +48,7 @@ def parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
 
 
 def _counts(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
-    model = _on_meta(config, vocabulary_size)
+    model = on_meta(config, vocabulary_size)
     counts = {name: 0 for name, _ in model.named_children()}
     for name, parameter in model.named_parameters():
         counts[name.partition(".")[0]] += parameter.numel()
@@ -81,13 +68,11 @@ def _of_depths(config: ModelConfig, depths: Sequence[int]) -> ModelConfig:
     return dataclasses.replace(config, layers=depths[0], local=local)
 
 
-def _on_meta(config: ModelConfig, vocabulary_size: int) -> SpeechTextModel:
+def on_meta(config: ModelConfig, vocabulary_size: int) -> SpeechTextModel:
+    """The model without its weights; stacks are cut to the layers that are probed."""
+    config = _of_depths(config, [min(depth, _PROBED_LAYERS) for depth in _depths(config)])
     with torch.device("meta"):
         return build_model(config, vocabulary_size)
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def forward_flops(config: ModelConfig, vocabulary_size: int, work: Workload) -> dict[str, float]:
@@ -136,38 +121,3 @@ def _local_flops(config: ModelConfig, local: LocalConfig, work: Workload) -> dic
     if local.text == "bypass":
         flops |= dict.fromkeys(("text_in", "text_out"), text * 2 * dim * config.dim)
     return flops
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """Memory of one GPU in training, in GiB, without the framework's own."""
-
-    states: float
-    """Weights, gradients and optimizer, sharded."""
-    gathered: float
-    """What is whole, in bfloat16: embedding and output layer, one layer, and the one gathered ahead."""
-    activations: float
-    """What the backward pass needs, an estimate."""
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return self.states + self.gathered + self.activations
-
-
-def memory(config: ModelConfig, vocabulary_size: int, work: Workload, shards: int, *, checkpointing: bool) -> Memory:
-    """Memory of one GPU that holds 1/``shards`` of the states and computes ``work`` in one step (FSDP2, bfloat16)."""
-    model = _on_meta(_of_depths(config, [min(depth, _PROBED_LAYERS) for depth in _depths(config)]), vocabulary_size)
-    layers = [_size(layer) for stack in model.modules() if isinstance(stack, nn.ModuleList) for layer in stack]
-    total = sum(parameters(config, vocabulary_size).values())
-    whole = _size(model) - sum(layers) + 2 * max(layers, default=0)
-    per_unit = CHECKPOINTED_BYTES if checkpointing else ACTIVATION_BYTES
-    kept = work.positions * config.dim * config.layers
-    if config.local is not None:
-        tokens = work.tokens - (work.text if config.local.text == "bypass" else 0.0)
-        kept += tokens * config.local.dim * (config.local.encoder_layers + config.local.decoder_layers)
-    return Memory(
-        states=total * BYTES_SHARDED / shards / GIB,
-        gathered=0.0 if shards == 1 else 2 * whole / GIB,
-        activations=kept * per_unit / GIB,
-    )

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from lst_cli.config import load_config
+from lst_cli.model.cost import Workload
+from lst_cli.model.train_memory import Layers, memory
+from lst_cli.training.budget.fit import usable_gib
 from lst_cli.training.config import finetune_config, pretrain_config
-from lst_cli.training.config.train_config import check_shares
+from lst_cli.training.config.train_config import check_shares, resolve_model
 from tests.recipes.test_scales import REPOSITORY, TABLES, _planned, needs_make
 
 pytestmark = needs_make
@@ -67,7 +70,18 @@ def test_only_stages_that_share_work_have_several_ranks(jobs: list[tuple[list[st
     assert not shared & {"corpus", "shards", "text", "units", "vocoder", "report", "finetune", "eval asr", "eval tts"}
 
 
-def test_every_training_divides_among_its_ranks(jobs: list[tuple[list[str], list[str]]]) -> None:
+def _gib(config: pretrain_config.PretrainConfig, ranks: int) -> float:
+    """Memory of one GPU, with documents as long as a sequence and a third of the tokens speech in patches of four."""
+    own = config.data.global_batch_size // ranks
+    positions = config.data.positions * min(config.run.micro_batch_size or own, own)
+    model = resolve_model(config.model)
+    tokens = positions * (1.24 if model.local else 1.0)
+    work = Workload(positions=positions, tokens=tokens, context=config.data.positions)
+    layers: Layers = "checkpointed" if config.run.activation_checkpointing else "compiled"
+    return memory(model, 32_503, work, ranks, layers=layers).total
+
+
+def test_every_training_divides_among_its_ranks_and_fits(jobs: list[tuple[list[str], list[str]]]) -> None:
     trained = set()
     for launcher, command in jobs:
         sets = [after for word, after in pairwise(command) if word == "--set"]
@@ -83,6 +97,8 @@ def test_every_training_divides_among_its_ranks(jobs: list[tuple[list[str], list
         else:
             continue
         check_shares(data.global_batch_size, data.streams, _ranks(launcher))
+        if command[0] == "pretrain":
+            assert _gib(config, _ranks(launcher)) < usable_gib("H100"), command
         trained.add(command[0])
     assert trained == {"pretrain", "finetune"}
 

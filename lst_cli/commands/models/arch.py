@@ -57,7 +57,8 @@ def show(
     """Print parameters by module, positions and FLOPs against the baseline's, and memory per GPU."""
     from lst_cli.config import to_dict
     from lst_cli.model.architectures import architecture
-    from lst_cli.model.cost import Workload, forward_flops, memory, parameters, train_flops
+    from lst_cli.model.cost import Workload, forward_flops, parameters, train_flops
+    from lst_cli.model.train_memory import memory
 
     config = architecture(name)
     ratio = tokens_per_position if config.local else 1.0
@@ -69,7 +70,7 @@ def show(
         text=positions * sequences * max(0.0, (_PATCH - ratio) / (_PATCH - 1)),
     )
     counts, flops = parameters(config, vocabulary), forward_flops(config, vocabulary, work)
-    needs = memory(config, vocabulary, work, shards, checkpointing=checkpointing)
+    needs = memory(config, vocabulary, work, shards, layers="checkpointed" if checkpointing else "compiled")
     training = 3 * sum(flops.values())
     # The baseline at equal data: every token is a position.
     same = Workload(positions=work.tokens, tokens=work.tokens, context=positions)
@@ -85,7 +86,7 @@ def show(
                 "train_flops_per_position": training / work.positions,
                 "train_flops_per_token": training / work.tokens,
                 "fewer_than_baseline": fewer,
-                "memory_gib": {"states": needs.states, "gathered": needs.gathered, "activations": needs.activations},
+                "memory_gib": dataclasses.asdict(needs),
             }
         )
         return
@@ -106,5 +107,6 @@ def show(
         )
     print(
         f"memory of each of {shards} GPUs at {sequences} x {positions} positions: {needs.total:.1f} GiB "
-        f"(states {needs.states:.1f}, gathered {needs.gathered:.1f}, activations about {needs.activations:.1f})"
+        f"(states {needs.states:.1f}, gathered {needs.gathered:.1f}, activations about {needs.activations:.1f}, "
+        f"logits {needs.logits:.1f})"
     )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lst_cli.commands.common import Json, build, completing, store
-from lst_cli.console import print_json, print_table
+from lst_cli.console import print_json, print_table, warn
 
 if TYPE_CHECKING:
     from lst_cli.artifacts import Draft, Request, Store
     from lst_cli.evaluation.stories_in_training import Stories
-    from lst_cli.training.budget.dry_run import Machine
+    from lst_cli.training.budget.machine import Machine
     from lst_cli.training.config.pretrain_config import PretrainConfig
     from lst_cli.training.pretrain_inputs import PretrainInputs
 
@@ -102,7 +102,9 @@ DryRun = Annotated[
         "--dry-run", help="Print data, FLOPs, memory and time of the run; train nothing.", rich_help_panel=_DRY_RUN
     ),
 ]
-Gpu = Annotated[str, typer.Option(help="GPU to estimate the time for.", rich_help_panel=_DRY_RUN)]
+Gpu = Annotated[
+    str, typer.Option(help="GPU to estimate memory and time for, as in H100 or 'A100 40GB'.", rich_help_panel=_DRY_RUN)
+]
 Gpus = Annotated[int, typer.Option(min=1, help="Number of GPUs.", rich_help_panel=_DRY_RUN)]
 GpusPerNode = Annotated[
     int, typer.Option(min=1, help="GPUs of a node, within which run.hsdp shards.", rich_help_panel=_DRY_RUN)
@@ -160,7 +162,7 @@ def pretrain(
     )
     check_inputs(resolved, inputs)
     if dry_run:
-        from lst_cli.training.budget.dry_run import Machine
+        from lst_cli.training.budget.machine import Machine
 
         machine = Machine(gpu=gpu, gpus=gpus, mfu=mfu, per_node=gpus_per_node)
         _print_plan(resolved, inputs, machine, json=json)
@@ -256,10 +258,21 @@ def _read_stories(artifacts: Store, stories: list[str] | None, tokens: str | Non
 
 def _print_plan(config: PretrainConfig, inputs: PretrainInputs, machine: Machine, *, json: bool) -> None:
     from lst_cli.training.budget.dry_run import make_plan, rows
-    from lst_cli.training.pretrain_inputs import open_sources
+    from lst_cli.training.pretrain_inputs import open_sources, open_validation
 
     sources, speech = open_sources(config, inputs)
-    plan = make_plan(config, sources, speech, inputs.fitted_rule, machine, initial=inputs.init is not None)
+    held_out = len({source.name for source in open_validation(config, inputs)})
+    plan = make_plan(
+        config,
+        sources,
+        speech,
+        inputs.fitted_rule,
+        machine,
+        initial=inputs.init is not None,
+        validation=held_out,
+    )
+    for warning in plan.warnings:
+        warn(warning)
     if json:
         print_json({**dataclasses.asdict(plan), "machine": dataclasses.asdict(machine)})
     else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lst_cli.model.cost import Workload
 from lst_cli.patching.packed import PADDING
 from lst_cli.patching.strategies import Patcher, PatchingConfig, aligned_probability
 from lst_cli.training.config.pretrain_config import PretrainConfig
@@ -46,6 +47,15 @@ class SequenceSample:
     """Text tokens and markers."""
     speech_documents: float
     text_documents: float
+
+    def work(self, sequences: int) -> Workload:
+        """The workload of this many sequences."""
+        return Workload(
+            positions=self.positions * sequences,
+            tokens=self.ids * sequences,
+            context=self.context,
+            text=self.text * sequences,
+        )
 
     def mixed(self, other: SequenceSample, share: float) -> SequenceSample:
         """Interpolate: ``share`` is the weight of ``other``."""

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lst_cli.model.cost import GIB, Memory, Workload, memory, parameters, train_flops
+from lst_cli.model.cost import parameters, train_flops
+from lst_cli.model.train_memory import GIB, Memory
 from lst_cli.training.budget.data_sample import SequenceSample, aligned_share, take_sample, with_budget
 from lst_cli.training.budget.disk import checkpoint_bytes, most_checkpoints, needed_bytes
-from lst_cli.training.budget.flops import PEAK_BF16, peak_of
+from lst_cli.training.budget.fit import find_fit, repeated, run_memory, usable_gib
+from lst_cli.training.budget.gpus import GPUS, peak_of
+from lst_cli.training.budget.machine import NODE_WRITES, Machine
 from lst_cli.training.config.pretrain_config import PretrainConfig
 from lst_cli.training.config.train_config import RunSection, check_shares, resolve_model
 
@@ -17,19 +20,6 @@ if TYPE_CHECKING:
     from lst_cli.patching.stream import Rule
     from lst_cli.shards.documents.forms import Source
     from lst_cli.text.speech_codec import SpeechCodec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """The hardware of the planned run."""
-
-    gpu: str
-    """Part of its name, such as H100."""
-    gpus: int
-    mfu: float
-    """Assumed share of the bfloat16 peak, including recomputed activations."""
-    per_node: int = 8
-    """GPUs of a node: ``run.hsdp`` shards within one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +43,16 @@ class Plan:
     """Peak disk use."""
     memory: Memory
     """Of one GPU."""
+    usable_gib: float | None
+    """Memory of one GPU that the run may fill; None if the GPU is unknown."""
     hours: float | None
-    """Duration on the machine; None if its peak is unknown."""
+    """Duration of training steps on the machine; None if its peak is unknown."""
+    validation_hours: float | None
+    """Duration of all validations on the machine, without stories; None as ``hours``."""
+    checkpoint_hours: float
+    """Duration of writing all checkpoints, at :data:`NODE_WRITES` a node."""
+    warnings: tuple[str, ...]
+    """What should be changed before the run, and how."""
 
 
 def make_plan(
@@ -65,11 +63,13 @@ def make_plan(
     machine: Machine,
     *,
     initial: bool = False,
+    validation: int = 0,
 ) -> Plan:
     """Plan a run.
 
     :param fitted: the rule of a strategy that has one.
     :param initial: it starts from a text model.
+    :param validation: modalities that it has held-out shards of.
     :raises UserError: shards are damaged or don't fit, or the data can't be divided among the GPUs.
     """
     check_shares(config.data.global_batch_size, config.data.streams, machine.gpus)
@@ -80,10 +80,14 @@ def make_plan(
     sequences, steps = config.data.global_batch_size, config.budget.steps
     counts = parameters(model, vocabulary.size)
     total = sum(counts.values())
-    work = _work(sample, sequences * steps)
-    own = sequences // machine.gpus
-    per_batch = min(config.run.micro_batch_size or own, own)
-    flops = train_flops(model, vocabulary.size, work)
+    flops = train_flops(model, vocabulary.size, sample.work(sequences * steps))
+    epochs = _epochs(sources, sample, sequences * steps)
+    usable = usable_gib(machine.gpu)
+    # A forward pass is a third of a training step.
+    held_out = flops / 3 / (sequences * steps) * config.validation.sequences * validation
+    checkpoints = steps // config.run.checkpoint_every + bool(steps % config.run.checkpoint_every)
+    needs = run_memory(config, vocabulary.size, sample, machine)
+    too_big = usable is not None and needs.total > usable
     return Plan(
         parameters=counts,
         steps=steps,
@@ -91,27 +95,21 @@ def make_plan(
         tokens_per_step=sample.tokens * sequences,
         speech_tokens_per_step=sample.speech_tokens * sequences,
         aligned_share=share,
-        epochs=_epochs(sources, sample, sequences * steps),
+        epochs=epochs,
         flops=flops,
-        checkpoints=steps // config.run.checkpoint_every + bool(steps % config.run.checkpoint_every),
+        checkpoints=checkpoints,
         checkpoint_bytes=checkpoint_bytes(total),
         disk_bytes=needed_bytes(total, most_checkpoints(config.run, steps), initial=initial),
-        memory=memory(
-            model,
-            vocabulary.size,
-            _work(sample, per_batch),
-            _shards(config.run, machine),
-            checkpointing=config.run.activation_checkpointing,
-        ),
+        memory=needs,
+        usable_gib=usable,
         hours=_hours(flops, config.run, machine),
+        validation_hours=_hours(held_out * (steps // config.validation.every), RunSection(), machine),
+        checkpoint_hours=checkpoints * checkpoint_bytes(total) / machine.nodes / NODE_WRITES / 3600,
+        warnings=(
+            *([find_fit(config, vocabulary.size, sample, machine)] if too_big else []),
+            *repeated(epochs),
+        ),
     )
-
-
-def _shards(run: RunSection, machine: Machine) -> int:
-    """GPUs that share one copy of the model."""
-    if run.parallel == "ddp":
-        return 1
-    return min(machine.gpus, machine.per_node) if run.hsdp else machine.gpus
 
 
 def _hours(flops: float, run: RunSection, machine: Machine) -> float | None:
@@ -128,8 +126,14 @@ def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
     modules = ", ".join(f"{name} {n / 1e6:,.1f} M" for name, n in plan.parameters.items())
     text_tokens = plan.tokens_per_step - plan.speech_tokens_per_step
     epochs = ", ".join(f"{name} {n:.2f}" for name, n in plan.epochs.items())
-    unknown = f"the peak FLOPs of {machine.gpu} are unknown; known GPUs: {', '.join(PEAK_BF16)}"
-    hours = unknown if plan.hours is None else f"{plan.hours:,.1f} h"
+    unknown = f"the peak FLOPs of {machine.gpu} are unknown; known GPUs: {', '.join(GPUS)}"
+    hours = unknown
+    if plan.hours is not None and plan.validation_hours is not None:
+        hours = (
+            f"{plan.hours:,.1f} h, and {plan.validation_hours:,.1f} h of validation (without stories), "
+            f"{plan.checkpoint_hours:,.1f} h of checkpoints (at {NODE_WRITES / 1e9:.0f} GB/s a node)"
+        )
+    room = "" if plan.usable_gib is None else f"; {plan.usable_gib:,.0f} GiB of {machine.gpu} can be used"
     return [
         ("parameters", f"{sum(plan.parameters.values()) / 1e6:,.1f} M ({modules})"),
         ("steps", f"{plan.steps:,} of {plan.positions_per_step:,} positions"),
@@ -144,21 +148,13 @@ def rows(plan: Plan, machine: Machine) -> list[tuple[str, str]]:
         (
             "memory per GPU",
             f"{plan.memory.total:,.1f} GiB: {plan.memory.states:,.1f} weights and optimizer, "
-            f"{plan.memory.gathered:,.1f} gathered, {plan.memory.activations:,.1f} activations (estimate)",
+            f"{plan.memory.gathered:,.1f} gathered, {plan.memory.activations:,.1f} activations, "
+            f"{plan.memory.logits:,.1f} logits (estimate){room}",
         ),
         ("checkpoints", f"{plan.checkpoints}, {plan.checkpoint_bytes / GIB:,.2f} GiB each"),
         ("disk", f"{plan.disk_bytes / GIB:,.2f} GiB at most"),
         (f"time on {machine.gpus} x {machine.gpu} at {machine.mfu:.0%} MFU", hours),
     ]
-
-
-def _work(sample: SequenceSample, sequences: int) -> Workload:
-    return Workload(
-        positions=sample.positions * sequences,
-        tokens=sample.ids * sequences,
-        context=sample.context,
-        text=sample.text * sequences,
-    )
 
 
 def _epochs(sources: Sequence[Source], sample: SequenceSample, sequences: int) -> dict[str, float]:

@@ -1,8 +1,6 @@
-"""FLOPs of a training step, and the peak FLOPs per second of GPUs."""
+"""FLOPs of a training step."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,29 +9,6 @@ from lst_cli.model.cost import Workload, train_flops
 from lst_cli.model.model_config import ModelConfig
 from lst_cli.patching.packed import PADDING, Packed
 from lst_cli.text.vocabulary import Vocabulary
-
-PEAK_BF16 = {
-    "A100": 312e12,
-    "H100 PCIe": 756e12,
-    "H100 NVL": 835e12,
-    "H100": 989e12,
-    "H200": 989e12,
-    "GH200": 989e12,
-    "B200": 2250e12,
-    "GB200": 2500e12,
-    "L40S": 362e12,
-    "A10": 125e12,
-    "A10G": 70e12,
-    "V100": 125e12,
-}
-"""Dense bfloat16 (V100: float16) FLOPs per second of a GPU, by words of its name; from the data sheets."""
-
-
-def peak_of(gpu: str) -> float | None:
-    """Peak FLOPs per second of a GPU with this name; None if unknown."""
-    # Whole words only: an RTX A1000 is not an A100.
-    matching = (peak for name, peak in PEAK_BF16.items() if re.search(rf"\b{name}\b", gpu, re.IGNORECASE))
-    return next(matching, None)
 
 
 def step_flops(packed: Packed, config: ModelConfig, vocabulary: Vocabulary) -> float:

@@ -23,7 +23,7 @@ from lst_cli.distributed.device import pick_device
 from lst_cli.distributed.first_rank import first_alone
 from lst_cli.distributed.launcher import lost_others, this_rank
 from lst_cli.training.budget.disk import check_room, full_disk, most_checkpoints
-from lst_cli.training.budget.flops import peak_of
+from lst_cli.training.budget.gpus import peak_of
 from lst_cli.training.engine.early_stopping import PatienceStopper
 from lst_cli.training.engine.families import count_parameters, register_families
 from lst_cli.training.engine.job import Job

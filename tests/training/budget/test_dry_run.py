@@ -100,3 +100,36 @@ def test_a_baseline_takes_more_steps_for_the_same_data(tmp_path: Path, capsys: p
     assert static["steps"] == 400 < baseline["steps"]
     tokens = [made["tokens_per_step"] * made["steps"] for made in (static, baseline, curriculum)]
     assert tokens == pytest.approx([tokens[0]] * 3, rel=0.01)
+
+
+def test_a_run_that_does_not_fit_is_told_what_would_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_world(tmp_path)
+    large = ("model.architecture=lst_7b", "model.overrides={}")
+    alone = planned(tmp_path, capsys, large)
+    assert alone["usable_gib"] == 72 < alone["memory"]["states"]
+    assert "no setting of run makes it fit: take more GPUs" in alone["warnings"][0]
+    shared = planned(tmp_path, capsys, large, "--gpus", "4", "--gpu", "H200")
+    assert "it fits (" in shared["warnings"][0] and shared["warnings"][0].endswith("with --set run.parallel=fsdp")
+    fits = planned(tmp_path, capsys, (*large, "run.parallel=fsdp"), "--gpus", "4", "--gpu", "H200")
+    assert fits["memory"]["states"] + fits["memory"]["activations"] < fits["usable_gib"]
+    assert not any("GiB" in warning for warning in fits["warnings"])
+
+
+def test_repeated_data_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_world(tmp_path)
+    usual, longer = plan(tmp_path, capsys, "budget.steps=20"), plan(tmp_path, capsys, "budget.steps=2000")
+    for made in (usual, longer):
+        often = [name for name, times in made["epochs"].items() if times > 4]
+        assert [warning.split()[1] for warning in made["warnings"]] == often
+    assert len(longer["warnings"]) == 2
+
+
+def test_checkpoints_and_validation_take_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_world(tmp_path)
+    without = plan(tmp_path, capsys)
+    validated = planned(tmp_path, capsys, ("validation.every=10",), "--valid-shards", "shards/speech")
+    assert without["validation_hours"] == 0 < validated["validation_hours"]
+    # 2 validations of at most 64 sequences, against 20 steps of 4; a forward pass is a third of a step.
+    assert validated["validation_hours"] / validated["hours"] == pytest.approx(2 * 64 / (20 * 4) / 3)
+    written = without["checkpoints"] * without["checkpoint_bytes"]
+    assert without["checkpoint_hours"] == pytest.approx(written / 1e9 / 3600)
