@@ -17,7 +17,6 @@ from lst_cli.artifacts import Artifact, Kind
 from lst_cli.distributed.device import Precision
 from lst_cli.errors import UserError
 from lst_cli.json_text import parse_json
-from lst_cli.patching_rules.rule_artifact import RULE_FILE, read_rule
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +64,8 @@ class ModelCard:
     @property
     def files(self) -> tuple[str, ...]:
         """The files that make the model, inside and outside of an artifact root."""
+        from lst_cli.patching_rules.rule_artifact import RULE_FILE
+
         always = (*_ALWAYS, self.tokenizer_file)
         parts = ((RULE_FILE, self.patching_rule), (SPEECH_BPE_FILE, self.speech_bpe))
         return (*always, *(name for name, entry in parts if entry is not None))
@@ -130,6 +131,7 @@ def read_card_file(path: Path, name: str) -> ModelCard:
     from lst_cli.config import from_dict
     from lst_cli.model.model_config import ModelConfig
     from lst_cli.patching.strategies import PatchingConfig
+    from lst_cli.patching_rules.rule_artifact import RULE_FILE, read_rule
     from lst_cli.text.tokenizer import MODEL_FILE
     from lst_cli.text.vocabulary import Vocabulary
 

@@ -18,7 +18,7 @@ from lst_cli.model.model import build_model
 from lst_cli.model.model_config import BlockConfig, LocalConfig, ModelConfig
 from lst_cli.model.train_memory import GIB, Layers, activation_bytes, memory
 from lst_cli.patching.packed import Document, pack_documents
-from lst_cli.patching.strategies import Cut, PatchingConfig
+from lst_cli.patching.strategies import Cut, Patcher, PatchingConfig
 from lst_cli.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(pieces=300, units=50)
@@ -62,7 +62,7 @@ def kept_bytes(config: ModelConfig, layers: Layers, monkeypatch: pytest.MonkeyPa
     speech = VOCABULARY.speech_start + np.arange(255) % 50
     documents = [Document(tokens=np.r_[VOCABULARY.s_marker, speech]) for _ in range(2)]
     cut: Cut = "none" if config.local is None else "static"
-    packed = pack_documents(documents, VOCABULARY, PatchingConfig(strategy=cut), cut)
+    packed = pack_documents(documents, VOCABULARY, Patcher(PatchingConfig(strategy=cut)), cut)
     batch = make_batch(packed, config, VOCABULARY, torch.device("cpu"))
     owned = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, Any] = {}

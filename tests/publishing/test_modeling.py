@@ -87,7 +87,7 @@ def both(config: ModelConfig, size: int = 4) -> tuple[SpeechTextModel, Any]:
 
 def our_logits(model: SpeechTextModel, tokens: np.ndarray, size: int) -> torch.Tensor:
     entry = card(model.config, size)
-    packed = pack_documents([Document(tokens=tokens)], VOCABULARY, entry.patching, entry.cut)
+    packed = pack_documents([Document(tokens=tokens)], VOCABULARY, entry.patcher, entry.cut)
     with torch.no_grad():
         return model.logits(make_batch(packed, model.config, VOCABULARY, torch.device("cpu")))
 

@@ -74,7 +74,7 @@ def test_the_ladder_trains_short_runs_first_and_every_command_exists() -> None:
     for line in lines:
         parse(line)
     steps = [
-        int(line.partition("budget.steps=")[2].split()[0]) if "budget.steps=" in line else 600
+        int(line.partition("budget.steps=")[2].split()[0]) if "budget.steps=" in line else 2000
         for line in lines
         if " pretrain " in line
     ]

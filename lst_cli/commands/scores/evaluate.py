@@ -124,9 +124,12 @@ def _score_choice(
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
 
     def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
-        from lst_cli.evaluation.score_stages import make_choice
+        def make(draft: Draft) -> None:
+            from lst_cli.evaluation.score_stages import make_choice
 
-        return request, lambda draft: make_choice(draft, task, items, config, parents, device, rank)
+            make_choice(draft, task, items, config, parents, device, rank)
+
+        return request, make
 
     def work(parts: SharedParts) -> None:
         from lst_cli.evaluation.score_stages import share_choice

@@ -62,8 +62,9 @@ def test_memory_of_a_gpu_falls_with_sharding_and_checkpointing(capsys: pytest.Ca
         shown(capsys, "lst_1b", "--shards", shards, *more)["memory_gib"]
         for shards, more in (("1", ()), ("32", ()), ("32", ("--checkpointing",)))
     )
-    assert alone["states"] == pytest.approx(32 * shared["states"]) and alone["gathered"] == 0 < shared["gathered"]
-    assert kept["activations"] == pytest.approx(shared["activations"] * 2 / 34)
+    assert alone["states"] == pytest.approx(32 * shared["states"])
+    assert 0 < shared["gathered"] < alone["gathered"]  # some layers' weights; autocast's copies of all
+    assert kept["activations"] < shared["activations"] / 4
 
 
 def test_the_table_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,5 +75,5 @@ def test_what_is_no_exported_model_makes_no_artifact(tmp_path):
     weights.unlink()
     assert "no model.safetensors" in str(run(tmp_path / "b", "import", tmp_path / "out", "--name", "x").exception)
     nowhere = run(tmp_path / "b", "import", tmp_path / "nowhere", "--name", "x")
-    assert "nowhere: not an exported model" in str(nowhere.exception)
+    assert "nowhere: no such folder" in str(nowhere.exception)
     assert list(Store(tmp_path / "b").all()) == []
