@@ -55,6 +55,8 @@ SPEECH_ONLY := $(RECORDED)
 recordings = $(if $(filter %.csv,$(FILE.$(1))),$(dir $(FILE.$(1))),$(FILE.$(1)))
 items_file = $(FILE.$(1))
 items_tokens = tokens/items-$(1)
+# The alignment that cuts spoken items for models with aligned patches only. Recordings without texts have none.
+items_alignment = $(if $(filter $(RECORDED),$(1)),,alignment/items-$(1))
 
 TUNE_CONFIG.asr = $(RECIPES)/$(SCALE)/asr.yaml
 TUNE_CONFIG.tts = $(RECIPES)/$(SCALE)/tts.yaml
@@ -114,6 +116,12 @@ $(addprefix items-,$(ITEMS)): items-%: units
 	@$(STAGE) corpus-items-$* $(LST_CPU) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
 		--no-text,synth --items $*:$(FILE.$*) --voice $(VOICE)) --name items-$*
 	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --quantizer quantizer/hubert --name items-$*
+
+# Every item has to be scored, so no utterance is rejected for a low score.
+.PHONY: $(addprefix aligned-items-,$(ITEMS))
+$(addprefix aligned-items-,$(ITEMS)): aligned-items-%: items-%
+	@$(STAGE) alignment-items-$* $(LST_SHARED) align run corpus/items-$* --tokens tokens/items-$* --model $(ALIGN_WITH) \
+		--min-score 0 --name items-$*
 
 items-asr: units
 	@$(foreach set,$(JUDGED_ON),\

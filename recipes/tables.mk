@@ -63,12 +63,16 @@ model-$(1): shards $(NEEDS.$(2))
 		$$(call row_options,$(2),$(3),$(4))
 
 endef
+# $(call as_trained,NAME,TASK): the alignment that cuts the spoken items for a model of a row with aligned patches only. Empty
+# for other rows, and for items without texts to align.
+as_trained = $(if $(filter aligned%,$(1)),$(call items_alignment,$(2)))
 # $(call scores_rule,NAME,TASK)
 define scores_rule
 .PHONY: scores-$(1)-$(2)
-scores-$(1)-$(2): model-$(1) items-$(2)
+scores-$(1)-$(2): model-$(1) items-$(2) $(if $(call as_trained,$(1),$(2)),aligned-items-$(2))
 	@$$(STAGE) eval-$(1)-$(2) $$(LST_SHARED) --quiet eval $(patsubst %-original,%,$(2)) model/$(1) --items $$(call items_file,$(2)) \
-		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) --name $(1)-$(2)
+		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) \
+		$(if $(call as_trained,$(1),$(2)),--patching as-trained --alignment $(call as_trained,$(1),$(2))) --name $(1)-$(2)
 
 endef
 # $(call table_rule,TABLE): the table, and page-TABLE, the report of its runs.

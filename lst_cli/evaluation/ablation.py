@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from lst_cli.inference.shared_prompt import Question
     from lst_cli.model_artifact.card import LoadedModel
@@ -82,15 +84,20 @@ class Ablation:
         """The questions, their prompts cut to the marker that opens them and their last tokens."""
         if self.part != "prompt" or self.tokens is None:
             return list(questions)
-        import numpy as np
-
         return [
             dataclasses.replace(
                 question,
-                prompt_T=np.concatenate([question.prompt_T[:1], question.prompt_T[1:][-self.tokens :]]),
+                prompt_T=self._left(question.prompt_T),
+                words=None if question.words is None else (self._left(question.words[0]), *question.words[1:]),
             )
             for question in questions
         ]
+
+    def _left(self, prompt_T: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The marker and the last tokens of a prompt, or what belongs to them."""
+        import numpy as np
+
+        return np.concatenate([prompt_T[:1], prompt_T[1:][-self.tokens :]]) if self.tokens is not None else prompt_T
 
 
 def _no_cross_attention() -> torch.nn.Module:

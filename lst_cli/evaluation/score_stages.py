@@ -16,6 +16,7 @@ from lst_cli.distributed.launcher import Rank
 from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.evaluation import choice
 from lst_cli.evaluation.ablation import Ablation
+from lst_cli.evaluation.aligned_items import read_words
 from lst_cli.evaluation.directions import check_spoken
 from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
 from lst_cli.evaluation.shared_scoring import SharedScoring
@@ -39,7 +40,7 @@ def make_choice(
     """Score a multiple-choice task; other ranks may share the work by :func:`share_choice`.
 
     :param config: of the request; names the directions and the precision.
-    :param parents: ``model``, and ``tokens`` where a direction has speech.
+    :param parents: ``model``; ``tokens`` where a direction has speech; ``alignment`` of those for aligned patches.
     """
     work = _choice_work(items, config, parents, device, SharedParts(rank, draft.parts))
     start = time.monotonic()
@@ -51,6 +52,7 @@ def make_choice(
         **config,
         "model": model_entry(parents["model"]),
         "tokens": tokens.reference if tokens is not None else None,
+        **({"alignment": parents["alignment"].reference} if "alignment" in parents else {}),
         "spoken": spoken_corpus(tokens),
         "results": [choice.summarise(task, of_direction) for of_direction in scores.values()],
     }
@@ -85,8 +87,19 @@ def _choice_work(
         loaded = ablation.of_model(loaded, parents["model"].reference)
     tokens = parents.get("tokens")
     units = _spoken(items, tokens, loaded, parents["model"]) if tokens is not None else {}
-    with_end = config.get("with_end", False)
-    return SharedScoring(loaded, items, config["directions"], units, parts, ablation, with_end=with_end)
+    words = None
+    if tokens is not None and "alignment" in parents:
+        words = read_words(parents["alignment"], tokens, items, loaded)
+    return SharedScoring(
+        loaded,
+        items,
+        config["directions"],
+        units,
+        parts,
+        ablation,
+        with_end=config.get("with_end", False),
+        words=words,
+    )
 
 
 def _spoken(

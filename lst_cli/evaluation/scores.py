@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lst_cli.artifacts import Artifact, Draft, Kind
 from lst_cli.audio.layouts.listing import files_below
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCORES = Kind("scores", 1)
+ScoredWith = Literal["static", "as-trained"]
+"""How speech is cut into patches: by the model's own rule without an aligner, which is static patches for a model that
+was trained with aligned ones; or by the words of an alignment."""
+
 SCORES_FILE = "scores.json"
 ITEMS_FILE = "items.parquet"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lst_cli.artifacts.parquet import write_bytes_atomic
 from lst_cli.console import progress
 from lst_cli.distributed.shared_work import SharedParts, SharedWork
+from lst_cli.evaluation.aligned_items import with_words
 from lst_cli.evaluation.choice import ItemScore, item_scores
 from lst_cli.evaluation.directions import build_questions
 
@@ -66,16 +67,24 @@ class SharedScoring:
         ablation: Ablation | None = None,
         *,
         with_end: bool = False,
+        words: Mapping[str, NDArray[np.int32]] | None = None,
     ) -> None:
         """Divide the work.
 
         :param with_end: see :func:`~lst_cli.evaluation.directions.build_questions`.
+        :param words: of each utterance, to cut speech into aligned patches
+            (:func:`~lst_cli.evaluation.aligned_items.read_words`).
         """
         self._loaded, self._items = loaded, items
         self._questions = {
             direction: build_questions(items, direction, loaded.tokenizer, loaded.speech, units, with_end=with_end)
             for direction in directions
         }
+        if words is not None:
+            self._questions = {
+                direction: with_words(questions, items, direction, words)
+                for direction, questions in self._questions.items()
+            }
         if ablation is not None:
             self._questions = {key: ablation.of_questions(questions) for key, questions in self._questions.items()}
         chunks = [

@@ -34,6 +34,7 @@ from lst_cli.model.layout import (
 from lst_cli.model.model import Latent, SpeechTextModel
 from lst_cli.model_artifact.card import ModelCard
 from lst_cli.patching.packed import IGNORE, Document, Packed, pack_documents
+from lst_cli.patching.strategies import Cut
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.integer]
@@ -50,6 +51,23 @@ class Question:
     """Opened by its marker; never empty."""
     endings: tuple[NDArray[np.int32], ...]
     """Only these tokens are scored."""
+    words: tuple[NDArray[np.int32], ...] | None = None
+    """For aligned patches: the word of each token of the prompt, then of each ending; -1 for silence and text. A
+    prompt's last patch ends with the prompt. None: cut as the model's card says."""
+
+    def document(self, ending: int) -> Document:
+        """The prompt with one of its endings."""
+        return Document(
+            tokens=np.concatenate([self.prompt_T, self.endings[ending]]),
+            loss_from=len(self.prompt_T),
+            words=None if self.words is None else np.concatenate([self.words[0], self.words[1 + ending]]),
+            border=None if self.words is None else len(self.prompt_T),
+        )
+
+    def opening(self, length: int) -> Document:
+        """The first tokens of the prompt."""
+        words = None if self.words is None else self.words[0][:length]
+        return Document(tokens=self.prompt_T[:length], words=words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +87,16 @@ class PromptPlan:
 
 
 def plan(questions: Sequence[Question], card: ModelCard) -> PromptPlan:
-    """Lay out both passes."""
+    """Lay out both passes.
+
+    :raises ValueError: some questions have words and others have not.
+    """
+    cut: Cut = "aligned" if any(question.words is not None for question in questions) else card.cut
 
     def pack(documents: list[Document]) -> Packed:
-        return pack_documents(documents, card.vocabulary, card.patcher, card.cut)
+        return pack_documents(documents, card.vocabulary, card.patcher, cut)
 
-    full = pack(
-        [
-            Document(tokens=np.concatenate([question.prompt_T, ending]), loss_from=len(question.prompt_T))
-            for question in questions
-            for ending in question.endings
-        ]
-    )
+    full = pack([question.document(ending) for question in questions for ending in range(len(question.endings))])
     endings_q = np.array([len(question.endings) for question in questions])
     question_d = np.repeat(np.arange(len(questions)), endings_q)
     place_T = DocumentAxis.of(full.document_T).position
@@ -91,7 +107,7 @@ def plan(questions: Sequence[Question], card: ModelCard) -> PromptPlan:
     second_T = place_T >= cut_q[question_d][full.document_T]
     second_P = second_T[np.diff(full.patch_T, prepend=-1) != 0]
     first_P_q = np.bincount(question_d[full.document_P[~second_P]], minlength=len(questions)) // endings_q
-    prompts = [Document(tokens=question.prompt_T[:cut]) for question, cut in zip(questions, cut_q, strict=True)]
+    prompts = [question.opening(length) for question, length in zip(questions, cut_q, strict=True)]
     return PromptPlan(
         shared=pack(prompts) if cut_q.any() else None,
         full=full,

@@ -63,6 +63,8 @@ class Document:
     """Index of the first token that is a target."""
     words: NDArray[np.integer] | None = None
     """Word of each token, for aligned cuts; -1 for silence and text."""
+    border: int | None = None
+    """Index of a token that opens a patch whatever the rule says: the first of a second utterance in one run."""
 
 
 def pack(
@@ -95,8 +97,28 @@ def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, patche
     word_T = None
     if all(document.words is not None for document in documents):
         word_T = np.concatenate([document.words for document in documents if document.words is not None])
-    stream = TokenStream(unit_T=vocabulary.speech_units(tokens_T), document_T=document_T, word_T=word_T)
+    stream = TokenStream(
+        unit_T=vocabulary.speech_units(tokens_T),
+        document_T=document_T,
+        word_T=word_T,
+        resumes_T=_borders(documents, lengths),
+    )
     return pack(tokens_T, _targets(tokens_T, lengths, documents), document_T, patcher.patch(stream, cut))
+
+
+def _borders(documents: Sequence[Document], lengths: list[int]) -> NDArray[np.bool_] | None:
+    """Which tokens open a patch whatever the rule says; None where no document names one."""
+    starts = np.cumsum([0, *lengths[:-1]])
+    named = [
+        start + document.border
+        for start, document in zip(starts, documents, strict=True)
+        if document.border is not None
+    ]
+    if not named:
+        return None
+    borders_T = np.zeros(sum(lengths), np.bool_)
+    borders_T[named] = True
+    return borders_T
 
 
 def _targets(tokens_T: NDArray[np.int32], lengths: list[int], documents: Sequence[Document]) -> NDArray[np.int32]:

@@ -26,8 +26,9 @@ class TokenStream:
     """For a speech token its word's index in the utterance, -1 for silence. None where there is no alignment."""
 
     resumes_T: NDArray[np.bool_] | None = None
-    """In decoding: tokens at which a patch is known to open, because everything before them was cut earlier. Rules look
-    at the tokens of the run before them; how those are cut has no meaning."""
+    """Tokens at which a patch opens whatever the rule says: in decoding because everything before them was cut earlier,
+    in scoring because another utterance begins. Rules look at the tokens of the run before them, and ignore how those
+    are cut."""
 
     new_T: NDArray[np.bool_] | None = None
     """In decoding: tokens that were not there at the cut before. A rule may skip the others: those of an open patch did

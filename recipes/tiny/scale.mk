@@ -64,6 +64,8 @@ LST_GPU = $(LST)
 LST_CPU = $(LST)
 items_file = $(WORLD)/$(patsubst %-original,%,$(1)).$(if $(filter hellaswag,$(1)),jsonl,csv)
 items_tokens = tokens/$(if $(filter swuggy sblimp,$(1)),$(1),items$(if $(filter $(ORIGINALS),$(1)),-original))
+# The alignment that cuts spoken items for models with aligned patches only.
+items_alignment = $(if $(filter $(TASKS),$(1)),alignment/items)
 
 .PHONY: world corpus units tokens text alignment shards speech-bpe
 
@@ -140,6 +142,12 @@ noise20 noise40: noise%: alignment text
 		--corpus corpus/spoken --tokenizer text_tokenizer/stories --name spoken-$@
 
 $(addprefix items-,$(TASKS)): tokens
+
+# Every item has to be scored, so no utterance is rejected for a low score.
+.PHONY: alignment-items $(addprefix aligned-items-,$(TASKS))
+alignment-items: alignment
+	@$(STAGE) alignment-items $(LST) align run corpus/items --tokens tokens/items --aligner aligner/small --min-score 0 --name items
+$(addprefix aligned-items-,$(TASKS)): alignment-items
 
 # For Table 11: the same items at another rate stand in for the recordings that the benchmarks are published with.
 ORIGINAL_RATE ?= 1.1

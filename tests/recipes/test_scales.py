@@ -70,6 +70,24 @@ def test_every_command_of_every_table_exists_with_its_options(scale: str, storie
 
 
 @needs_make
+@pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
+def test_rows_of_aligned_models_alone_are_scored_with_aligned_patches(scale: str, tmp_path: Path) -> None:
+    (tmp_path / "sSC").mkdir()
+    made = _lines(scale, f"DATA={tmp_path}", "table3", "table6", "table10", "boundary-noise")
+    scored = [line for line in made if " --quiet eval " in line]
+    aligned = {line for line in scored if " model/aligned" in line}
+    # Recordings without texts can't be aligned.
+    written = {line for line in aligned if "/sSC " not in line}
+    assert len(aligned) > 6 and (aligned - written != set()) == (scale != "tiny")
+    assert {line for line in scored if "--patching as-trained" in line} == written
+    alignments = {re.search(r" --alignment (\S+)", line)[1] for line in written}  # type: ignore[index]
+    runs = [line for line in made if " align run corpus/items" in line]
+    assert {f"alignment/{line.split(' --name ')[1]}" for line in runs} == alignments
+    for line in (next(iter(written)), *runs):
+        parse(line)
+
+
+@needs_make
 @pytest.mark.parametrize("table", sorted(set(TABLES) - {"table13", "fig5"}))
 def test_every_table_of_scores_has_a_page_of_the_same_scores(table: str) -> None:
     lines = _lines("tiny", f"page-{table}")

@@ -13,6 +13,7 @@ from lst_cli.commands.common import Device, Json, build_shared, completing, stor
 from lst_cli.commands.scores import evaluate_asr, evaluate_continuation, evaluate_speech
 from lst_cli.console import print_json, print_line, print_table
 from lst_cli.distributed.device import Precision
+from lst_cli.evaluation.scores import ScoredWith
 from lst_cli.evaluation.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -30,6 +31,21 @@ Tokens = Annotated[
 ]
 Directions = Annotated[
     str, typer.Option(help="Some of s-s, t-t, s-t, t-s, separated by commas: modality of prompt and endings.")
+]
+Patching = Annotated[
+    ScoredWith,
+    typer.Option(
+        help="How speech is cut. static: by the model's own rule, and into static patches after training with aligned "
+        "ones. as-trained: a model of patching.strategy aligned gets the patches of --alignment, as in the paper."
+    ),
+]
+ItemAlignment = Annotated[
+    str | None,
+    typer.Option(
+        "--alignment",
+        help="Alignment of the spoken items, for --patching as-trained.",
+        autocompletion=completing("alignment"),
+    ),
 ]
 Ablate = Annotated[
     str | None,
@@ -54,6 +70,8 @@ def _choice_command(task: Task) -> Callable[..., None]:
         items: Items,
         tokens: Tokens = None,
         directions: Directions = "t-t",
+        patching: Patching = "static",
+        alignment: ItemAlignment = None,
         ablate: Ablate = None,
         with_end: WithEnd = False,
         name: Name = None,
@@ -66,7 +84,20 @@ def _choice_command(task: Task) -> Callable[..., None]:
 
         chosen = parse_directions(directions, spoken=tokens is not None)
         ablation = Ablation.parse(ablate) if ablate is not None else None
-        scores = _score_choice(ctx, task, model, items, tokens, chosen, ablation, with_end, name, precision, device)
+        scores = _score_choice(
+            ctx,
+            task,
+            model,
+            items,
+            tokens,
+            chosen,
+            (patching, alignment),
+            ablation,
+            with_end,
+            name,
+            precision,
+            device,
+        )
         if scores is not None:
             _show(scores, json)
 
@@ -88,13 +119,18 @@ def _score_choice(
     items_file: Path,
     tokens: str | None,
     directions: list[str],
+    patching: tuple[ScoredWith, str | None],
     ablation: Ablation | None,
     with_end: bool,
     name: str | None,
     precision: Precision,
     device: str,
 ) -> Artifact | None:
-    """Build the scores of a multiple-choice task; None on a rank that has only helped."""
+    """Build the scores of a multiple-choice task; None on a rank that has only helped.
+
+    :param patching: how speech is cut, and the alignment for it.
+    """
+    from lst_cli.evaluation.aligned_items import check_patching, find_alignment
     from lst_cli.evaluation.choice import SCORER_VERSION
     from lst_cli.evaluation.directions import check_prompts
     from lst_cli.evaluation.scores import SCORES, file_sum
@@ -105,6 +141,9 @@ def _score_choice(
     parents = {"model": store(ctx).find(model, MODEL)}
     if tokens is not None:
         parents["tokens"] = store(ctx).find(tokens, TOKENS)
+    check_patching(*patching, parents)
+    if patching[1] is not None:
+        parents["alignment"] = find_alignment(store(ctx), patching[1], parents["tokens"])
     items = read_items(task.name, items_file)
     check_prompts(items, directions)
     config = {
@@ -116,11 +155,16 @@ def _score_choice(
         "directions": directions,
         "precision": precision,
     }
+    endings: list[str] = []
+    if "alignment" in parents:
+        config["patching"] = patching[0]
+        endings.append(patching[0])
     if ablation is not None:
         config["ablation"] = str(ablation)
+        endings.append(ablation.slug)
     if with_end:
         config["with_end"] = True
-    own = name or "-".join([parents["model"].name, task.name, *([ablation.slug] if ablation is not None else [])])
+    own = name or "-".join([parents["model"].name, task.name, *endings])
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
 
     def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
@@ -147,9 +191,10 @@ def _show(scores: Artifact, json: bool) -> None:
     if json:
         print_json({"scores": scores.reference, **result})
         return
-    without = f" · ablated: {result['ablation']}" if "ablation" in result else ""
+    how = " · aligned patches" if "patching" in result else ""
+    how += f" · ablated: {result['ablation']}" if "ablation" in result else ""
     print_table(
-        f"{result['task']} · {result['model']['reference']}{without}",
+        f"{result['task']} · {result['model']['reference']}{how}",
         ("direction", "accuracy", "95% interval", "n", "chance", "by"),
         [
             shown

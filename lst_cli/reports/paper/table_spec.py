@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Measure = Literal["accuracy", "wer", "cer", "saved", "positions", "context", "generation"]
+from lst_cli.evaluation.scores import ScoredWith
 
-ScoredWith = Literal["static", "as-trained"]
-"""How speech is patched while a model is scored: ``lst eval --patching``."""
+Measure = Literal["accuracy", "wer", "cer", "saved", "positions", "context", "generation"]
 
 PARTS = ("other", "original")
 """Ends of corpus names that name a part of a task's data: LibriSpeech's test-other, the original recordings of a
