@@ -167,7 +167,7 @@ def test_greedy_generation_is_equal(name: str, modality: Any) -> None:
     allowed_V = torch.from_numpy(allowed_tokens(VOCABULARY, modality))
     assert sorted({*range(VOCABULARY.size)} - {*allowed_V.nonzero()[:, 0].tolist()}) == theirs.suppressed(modality)
     for prompt in (DOCUMENTS["interleaved"], DOCUMENTS["text"]):
-        state = DecodingState(ours, VOCABULARY, 4, 1)
+        state = DecodingState(ours, VOCABULARY, card(MODELS[name]).rule, 1)
         expected: list[int] = []
         logits_V = state.feed(np.array([0]), [prompt])[0]
         while len(expected) < 12 and VOCABULARY.eos not in expected:
