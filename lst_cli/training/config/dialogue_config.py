@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from lst_cli.config import config_dataclass
-from lst_cli.training.config.finetune_config import FinetuneValidationSection, validation_problems
-from lst_cli.training.config.train_config import TrainConfig, check, refuse
+from lst_cli.training.config.finetune_config import FinetuneValidationSection, examples_problems
+from lst_cli.training.config.train_config import TrainConfig, refuse
 
 
 @config_dataclass
@@ -39,8 +39,5 @@ def resolve_dialogue(config: DialogueConfig) -> DialogueConfig:
 
     :raises UserError: values contradict each other; all problems are listed.
     """
-    problems = [*check(config), *validation_problems(config, config.validation, config.data.held_out)]
-    if config.validation.metric != "loss":
-        problems.append(f"validation.metric: {config.validation.metric} is for ASR: set it to loss")
-    refuse(problems)
+    refuse(examples_problems(config, config.validation, config.data.held_out))
     return config

@@ -76,6 +76,14 @@ def validation_problems(config: TrainConfig, validation: FinetuneValidationSecti
     return problems
 
 
+def examples_problems(config: TrainConfig, validation: FinetuneValidationSection, held_out: float) -> list[str]:
+    """What contradicts itself in tuning on a file of examples, which is validated by its loss alone."""
+    problems = [*check(config), *validation_problems(config, validation, held_out)]
+    if validation.metric != "loss":
+        problems.append(f"validation.metric: {validation.metric} is for ASR: set it to loss")
+    return problems
+
+
 def resolve(config: FinetuneConfig, tasks: Sequence[str]) -> FinetuneConfig:
     """Check a config.
 

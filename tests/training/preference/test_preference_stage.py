@@ -18,8 +18,9 @@ from lst_cli.errors import LstError, UserError
 from lst_cli.main import app
 from lst_cli.model_artifact.card import MODEL, load_model
 from lst_cli.training.config.preference_config import PreferenceConfig
+from lst_cli.training.examples_stage import ExampleInputs
 from lst_cli.training.preference.preference_unit import PreferenceValidationUnit
-from lst_cli.training.preference_stage import PreferenceInputs, request_preference
+from lst_cli.training.preference_stage import DPO
 from tests.inference.models import (
     UNITS,
     baseline_config,
@@ -106,9 +107,9 @@ def test_a_first_step_of_no_learning_is_at_the_reference(root: Path) -> None:
 
 def test_a_model_keeps_its_other_tasks(root: Path) -> None:
     def task(base: Artifact) -> str:
-        inputs = PreferenceInputs(model=base, pairs=root / "pairs.jsonl")
+        inputs = ExampleInputs(model=base, file=root / "pairs.jsonl")
         config = load_config(PreferenceConfig, root / "dpo.yaml", [])
-        return str(request_preference(config, inputs, "x").config["task"])
+        return str(DPO.request(config, inputs, "x").config["task"])
 
     store = Store(root)
     lst = store.find("model/lst", MODEL)
