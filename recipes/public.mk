@@ -10,6 +10,9 @@ LST = $(BIN)/lst --root $(ROOT)
 # Clusters, tokenizing, alignment and scoring are shared by as many processes as this starts, such as SHARED="torchrun --standalone --nproc-per-node 8 --no-python".
 SHARED ?=
 LST_SHARED = $(SHARED) $(LST)
+# The same for corpora and shards, which need no GPU.
+SHARED_CPU ?=
+LST_SHARED_CPU = $(SHARED_CPU) $(LST)
 # What runs in one process: on a GPU, and on CPUs alone.
 ON_GPU ?=
 ON_CPU ?=
@@ -73,7 +76,7 @@ fetch:
 	@$(FETCH) hellaswag $(KOKORO) $(addprefix librispeech-,$(JUDGED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
 
 $(addprefix corpus-,$(CORPORA)): corpus-%: fetch
-	@$(STAGE) $@ $(LST_CPU) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
+	@$(STAGE) $@ $(LST_SHARED_CPU) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
 
 units: corpus-$(firstword $(CORPORA))
 	@$(STAGE) units $(LST_SHARED) units fit corpus/$(firstword $(CORPORA)) --features $(UNITS_FROM) --layer $(UNITS_LAYER) \
@@ -85,11 +88,11 @@ text: fetch
 $(addprefix shards-,$(CORPORA)): shards-%: corpus-% units text
 	@$(STAGE) tokens-$* $(LST_SHARED) tokenize corpus/$* --quantizer quantizer/hubert --name $*
 	@$(STAGE) alignment-$* $(LST_SHARED) align run corpus/$* --tokens tokens/$* --model $(ALIGN_WITH) --name $*
-	@$(STAGE) shards-$* $(LST_CPU) shards speech --tokens tokens/$* --alignment alignment/$* --corpus corpus/$* \
+	@$(STAGE) shards-$* $(LST_SHARED_CPU) shards speech --tokens tokens/$* --alignment alignment/$* --corpus corpus/$* \
 		--tokenizer text_tokenizer/text --name $*
 
 shards: $(addprefix shards-,$(CORPORA))
-	@$(STAGE) shards-text $(LST_CPU) shards text $(TEXT) --tokenizer text_tokenizer/text --name text
+	@$(STAGE) shards-text $(LST_SHARED_CPU) shards text $(TEXT) --tokenizer text_tokenizer/text --name text
 
 speech-bpe: shards
 	@$(STAGE) speech-bpe $(LST_CPU) shards bpe shards/$(firstword $(CORPORA)) --pieces 1000 --sequences 100000 --name spoken
@@ -104,7 +107,7 @@ rule-entropy: shards
 noise20 noise40: noise%: shards
 	@$(foreach corpus,$(CORPORA),\
 		$(STAGE) alignment-$(corpus)-$@ $(LST_CPU) align noise alignment/$(corpus) --ms $* --name $(corpus)-$@ && \
-		$(STAGE) shards-$(corpus)-$@ $(LST_CPU) shards speech --tokens tokens/$(corpus) --alignment alignment/$(corpus)-$@ \
+		$(STAGE) shards-$(corpus)-$@ $(LST_SHARED_CPU) shards speech --tokens tokens/$(corpus) --alignment alignment/$(corpus)-$@ \
 			--corpus corpus/$(corpus) --tokenizer text_tokenizer/text --name $(corpus)-$@ &&) true
 
 # Story completion is spoken by text-to-speech where its texts are there; ZeroSpeech's items come as recordings.
@@ -113,7 +116,7 @@ zerospeech:
 
 items-swuggy items-sblimp: zerospeech
 $(addprefix items-,$(ITEMS)): items-%: units
-	@$(STAGE) corpus-items-$* $(LST_CPU) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
+	@$(STAGE) corpus-items-$* $(LST_SHARED_CPU) corpus $(if $(filter $*,$(RECORDED)),add $(call recordings,$*) --layout folder \
 		--no-text,synth --items $*:$(FILE.$*) --voice $(VOICE)) --name items-$*
 	@$(STAGE) tokens-items-$* $(LST_SHARED) tokenize corpus/items-$* --quantizer quantizer/hubert --name items-$*
 
@@ -125,7 +128,7 @@ $(addprefix aligned-items-,$(ITEMS)): aligned-items-%: items-%
 
 items-asr: units
 	@$(foreach set,$(JUDGED_ON),\
-		$(STAGE) corpus-$(set) $(LST_CPU) corpus add $(DATA)/LibriSpeech/$(set) --layout librispeech --name $(set) && \
+		$(STAGE) corpus-$(set) $(LST_SHARED_CPU) corpus add $(DATA)/LibriSpeech/$(set) --layout librispeech --name $(set) && \
 		$(STAGE) tokens-$(set) $(LST_SHARED) tokenize corpus/$(set) --quantizer quantizer/hubert --name $(set) &&) true
 
 items-tts: items-asr shards

@@ -69,9 +69,7 @@ class SharedAlignment:
 
     def run(self) -> None:
         """Align this rank's units, then help with those still missing."""
-        self._shared.run(
-            self.rows, write_part, what="align", size=lambda unit: unit.stop - unit.start, counted="utterances"
-        )
+        self._shared.run(self.rows, write_part, what="align", counted="utterances")
 
     def rows(self, unit: WorkUnit) -> list[dict[str, Any]]:
         """Rows of a unit's utterances in their order, with ``reason`` where one was rejected."""

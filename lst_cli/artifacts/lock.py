@@ -130,6 +130,25 @@ def holder(path: Path) -> Owner | None:
         os.close(handle)
 
 
+def in_good_hands(path: Path) -> bool:
+    """Whether a live process holds the lock.
+
+    A process on another host that was killed looks alive until its lock is stale. So this waits for a heartbeat, for
+    up to :data:`STALE_S`.
+    """
+    seen: float | None = None
+    while (owner := holder(path)) is not None:
+        try:
+            beat = path.stat().st_mtime
+        except FileNotFoundError:
+            return False
+        if owner.host == this_host() or (seen is not None and beat != seen):
+            return True
+        seen = beat
+        time.sleep(_POLL_S[1])
+    return False
+
+
 def _acquire(path: Path) -> Lock | None:
     """The lock, if it is free; a stale one is removed on the way."""
     while True:

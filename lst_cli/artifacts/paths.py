@@ -44,6 +44,11 @@ def helper_lock_file(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.{_process()}.lock")
 
 
+def helper_lock_files(folder: Path) -> list[Path]:
+    """The locks of all processes that help, or helped until they were killed."""
+    return list(folder.parent.glob(f".{folder.name}.*.lock"))
+
+
 def temporary(path: Path) -> Path:
     """A name beside ``path`` that no other process uses.
 

@@ -17,7 +17,15 @@ from pathlib import Path
 from lst_cli.artifacts.draft import Draft, sync_folder
 from lst_cli.artifacts.lock import Lock, exclusive, try_lock
 from lst_cli.artifacts.manifest import MANIFEST, Artifact, Kind, Request, check_kind, read_manifest
-from lst_cli.artifacts.paths import CURRENT, is_name, is_path, lock_file, temporary, working_folder
+from lst_cli.artifacts.paths import (
+    CURRENT,
+    helper_lock_files,
+    is_name,
+    is_path,
+    lock_file,
+    temporary,
+    working_folder,
+)
 from lst_cli.console import warn
 from lst_cli.errors import UserError
 
@@ -221,6 +229,9 @@ def _made(folder: Path, fill: Callable[[Draft], Artifact], lock: Lock) -> Artifa
         _keep_parts_only(work)
         raise
     shutil.rmtree(work, ignore_errors=True)
+    for path in helper_lock_files(folder):
+        with suppress(OSError), try_lock(path):
+            pass  # to hold the lock of a killed process is to remove it
     return artifact
 
 

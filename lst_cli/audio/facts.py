@@ -67,13 +67,7 @@ class SharedInspection:
 
     def run(self) -> None:
         """Inspect this rank's files, then help with those still missing."""
-        self._shared.run(
-            self._inspect_unit,
-            write_parquet,
-            what="check audio",
-            size=lambda unit: unit.stop - unit.start,
-            counted="files",
-        )
+        self._shared.run(self._inspect_unit, write_parquet, what="check audio", counted="files")
 
     def facts(self) -> FactTable:
         """What all files have shown, by number."""

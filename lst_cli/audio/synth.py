@@ -240,13 +240,13 @@ def _speak(parts: Sequence[Part], shared: SharedParts, workers: int) -> None:
     own = work.own()
     in_processes = min(workers, len(own)) > 1
     with (
-        progress("speak", sum(len(part.spoken) for part in own), "utterances") as bar,
+        progress("speak", sum(part.size for part in own), "utterances") as bar,
         process_pool(min(workers, len(own))) if in_processes else nullcontext() as pool,
     ):
         for todo in work.rounds(own):
             spoken = _spoken_in(pool, todo) if pool is not None else _spoken_here(work.pending(todo))
             for part in spoken:
-                bar.advance(len(part.spoken))
+                bar.advance(part.size)
 
 
 def _spoken_here(parts: Iterable[Part]) -> Iterator[Part]:

@@ -32,6 +32,7 @@ class _PackedFile:
 
     path: Path
     number: int
+    size: int = 1
 
     @property
     def prefix(self) -> str:

@@ -114,18 +114,17 @@ def build_shared(
 ) -> Artifact | None:
     """Like :func:`build`, with the work shared by all ranks; None on a rank that has only helped.
 
-    :param plan: the request, and the function that makes it on rank 0.
+    :param plan: the request, and the function that makes it of the parts.
     :param work: makes parts until none is missing.
     """
-    from lst_cli.distributed.launcher import this_rank
-    from lst_cli.distributed.shared_work import help_with
+    from lst_cli.distributed.launcher import sharing_rank
+    from lst_cli.distributed.shared_work import build_together
 
-    rank = this_rank()
-    request, make = plan(rank)
-    if rank.number:
-        help_with(store(ctx), request, rank, work)
+    built = build_together(store(ctx), sharing_rank(), plan, work, settings(ctx).command)
+    if built is None:
         return None
-    return build(ctx, request, make, json=json)
+    print_built(built, json=json)
+    return built.artifact
 
 
 def _summary(statistics: Any) -> str:

@@ -1,4 +1,8 @@
-"""Which process this is among those that work together, as torchrun or Slurm's srun says. Imports nothing heavy."""
+"""Which process this is among those that work together. Imports nothing heavy.
+
+torchrun and Slurm's srun start ranks together: they end together, and can communicate. The tasks of a Slurm array, or
+of Ray, start and end on their own. These can share work units (:mod:`lst_cli.distributed.shared_work`), but not train.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ class Rank:
     world: int
     local: int
     """Its number on its machine, which selects its GPU."""
+    run: str | None = None
+    """What ranks have in common that start and end on their own; None for ranks that were started together."""
 
 
 ALONE = Rank(0, 1, 0)
@@ -25,7 +31,7 @@ ALONE = Rank(0, 1, 0)
 
 
 def this_rank() -> Rank:
-    """Who this process is, under ``torchrun``, Slurm's ``srun``, or alone.
+    """Who this process is among those that were started together, by ``torchrun`` or Slurm's ``srun``; or alone.
 
     :raises UserError: the launcher's environment variables are inconsistent.
     """
@@ -46,6 +52,61 @@ def this_rank() -> Rank:
                 )
             return Rank(number, world, local)
     return ALONE
+
+
+RUN, NUMBER, RANKS = "LST_RUN", "LST_RANK", "LST_RANKS"
+"""Environment variables of a rank that starts and ends on its own: the run's name, the rank, how many there may be."""
+
+
+def sharing_rank() -> Rank:
+    """Who this process is among those that share work units.
+
+    That is any process of :func:`this_rank`. If they were started by a task of a Slurm array, or by any other engine
+    that sets :data:`RUN`, :data:`NUMBER` and :data:`RANKS`, the processes of all tasks share the work.
+
+    :raises UserError: the launcher's environment variables are inconsistent, or the array has gaps.
+    """
+    inner, found = this_rank(), _of_engine() or _of_array()
+    if found is None or found[2] * inner.world == 1:
+        return inner
+    run, number, world = found
+    return Rank(number * inner.world + inner.number, world * inner.world, inner.local, run)
+
+
+def _of_engine() -> tuple[str, int, int] | None:
+    """The run, the rank and the number of ranks that an engine has set."""
+    if RUN not in os.environ:
+        return None
+    values = [os.environ.get(name, "") for name in (NUMBER, RANKS)]
+    if not all(value.isdecimal() for value in values) or not int(values[0]) < int(values[1]):
+        raise UserError(
+            f"{RUN} is set, but {NUMBER} and {RANKS} do not name a rank",
+            found=f"{NUMBER}={values[0]}, {RANKS}={values[1]}",
+            expected="whole numbers, the rank from 0 to below the number of ranks",
+        )
+    return os.environ[RUN], int(values[0]), int(values[1])
+
+
+def _of_array() -> tuple[str, int, int] | None:
+    """The Slurm array that this process belongs to, its place there, and the number of tasks."""
+    names = ["SLURM_ARRAY_JOB_ID", *(f"SLURM_ARRAY_TASK_{part}" for part in ("ID", "MIN", "COUNT"))]
+    if not all(name in os.environ for name in names):
+        return None
+    job, *values = (os.environ[name] for name in names)
+    step = os.environ.get("SLURM_ARRAY_TASK_STEP") or "1"
+    try:
+        task, first, count, step_by = map(int, (*values, step))
+        number, between = divmod(task - first, step_by)
+    except (ValueError, ZeroDivisionError):
+        number, between, count = 0, 0, 0
+    if between or not 0 <= number < count:
+        raise UserError(
+            "the place of this process in its Slurm array is unclear",
+            found=", ".join(f"{name}={os.environ[name]}" for name in names),
+            expected="an array without gaps, such as --array=0-7",
+            fix="submit a whole array: its tasks take whatever work is left, so it need not name those that failed",
+        )
+    return job, number, count
 
 
 def rank() -> int:

@@ -21,6 +21,11 @@ class WorkUnit:
     stop: int
 
     @property
+    def size(self) -> int:
+        """Rows."""
+        return self.stop - self.start
+
+    @property
     def file_name(self) -> str:
         """Its part file; names the rows, so that a part of another division is never taken for it."""
         return f"rows-{self.start:09d}-{self.stop:09d}.parquet"

@@ -2,6 +2,10 @@
 
 A finished unit is a part file in the draft's ``parts`` folder. The folder outlives a kill, so work is never done twice.
 A part file is whole or absent, so nothing half-made is ever read.
+
+A rank's number only says where it begins: it takes units until none is missing. So a rank may start late, never, or
+again. Of ranks that were started together, rank 0 makes the artifact of the parts; of ranks that start and end on their
+own, the first that finds no unit missing.
 """
 
 from __future__ import annotations
@@ -13,25 +17,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from lst_cli.artifacts.lock import exclusive
-from lst_cli.artifacts.paths import helper_lock_file
+from lst_cli.artifacts.lock import exclusive, in_good_hands
+from lst_cli.artifacts.paths import helper_lock_file, lock_file
 from lst_cli.console import progress, say
 from lst_cli.distributed.launcher import Rank
 
 if TYPE_CHECKING:
-    from lst_cli.artifacts import Request, Store
+    from lst_cli.artifacts import Built, Draft, Request, Store
 
 
-class Named(Protocol):
-    """What makes a part of the whole."""
+class SharedUnit(Protocol):
+    """A unit of work."""
 
     @property
     def file_name(self) -> str:
         """Its part file."""
         ...
 
+    @property
+    def size(self) -> int:
+        """How much it is, for the progress bar."""
+        ...
 
-Unit = TypeVar("Unit", bound=Named)
+
+Unit = TypeVar("Unit", bound=SharedUnit)
 """Whatever the work is divided into."""
 
 Made = TypeVar("Made")
@@ -66,6 +75,19 @@ class SharedParts:
         except FileNotFoundError:
             if not self.finished():
                 raise
+
+    def once_a_run(self, prepare: Callable[[], None]) -> None:
+        """Have one rank prepare the folder, before others that start on their own look for missing parts."""
+        if self.rank.run is None:
+            if self.rank.number == 0:
+                prepare()
+            return
+        marker = self.folder / f".run-{self.rank.run}"
+        with self.in_use(), exclusive(self.folder.with_name("parts.lock"), "the parts of an earlier run"):
+            if not marker.exists() and not self.finished():
+                prepare()
+                self.folder.mkdir(parents=True, exist_ok=True)
+                marker.touch()
 
 
 @dataclass(frozen=True)
@@ -102,24 +124,23 @@ class SharedWork(Generic[Unit]):
         write: Callable[[Path, Made], None],
         *,
         what: str,
-        size: Callable[[Unit], float],
         counted: str,
     ) -> None:
         """Make this rank's units, then help with those still missing. Afterwards all parts are there, or the result.
 
         :param make: computes what ``write`` writes into the part file, whole or not at all.
         :param what: the work, for the progress bar.
-        :param size: of a unit, in ``counted``.
+        :param counted: what the size of a unit counts.
         """
         own = self.own()
-        with progress(what, sum(map(size, own)), counted) as bar:
+        with progress(what, sum(unit.size for unit in own), counted) as bar:
             for todo in self.rounds(own):
                 for unit in self.pending(todo):
                     with self.parts.in_use():
                         part = make(unit)
                         if not self.parts.finished():
                             write(self.path(unit), part)
-                    bar.advance(size(unit))
+                    bar.advance(unit.size)
 
     def path(self, unit: Unit) -> Path:
         """The part file of a unit."""
@@ -137,11 +158,31 @@ class SharedWork(Generic[Unit]):
         return [unit for unit in self.units if unit.file_name not in made]
 
 
-def help_with(store: Store, request: Request, rank: Rank, work: Callable[[SharedParts], None]) -> None:
-    """What a rank other than 0 does: make parts of an artifact until none is missing.
+def build_together(
+    store: Store,
+    rank: Rank,
+    plan: Callable[[Rank], tuple[Request, Callable[[Draft], None]]],
+    share: Callable[[SharedParts], None],
+    command: Sequence[str] = (),
+) -> Built | None:
+    """Build an artifact together with other ranks; None on a rank that has only helped.
 
-    It does not depend on rank 0 being alive: if rank 0 dies, its next run finds all parts made.
+    :param plan: the request, and the function that makes it once :func:`help_with` has left nothing to do.
+    :param share: makes parts until none is missing.
+    :param command: the command line, for the manifest.
     """
+    request, make = plan(rank)
+    if rank.number == 0 and rank.run is None:
+        return store.build(request, make, command)
+    help_with(store, request, rank, share)
+    # Whoever joins the parts may take hours to train on them: nobody waits for it.
+    if rank.run is None or in_good_hands(lock_file(store.folder(request))):
+        return None
+    return store.build(request, make, command)
+
+
+def help_with(store: Store, request: Request, rank: Rank, work: Callable[[SharedParts], None]) -> None:
+    """Make parts of an artifact until none is missing. It does not depend on any other rank being alive."""
 
     def finished() -> bool:
         return store.existing(request) is not None
@@ -151,6 +192,6 @@ def help_with(store: Store, request: Request, rank: Rank, work: Callable[[Shared
         with exclusive(helper_lock_file(store.folder(request)), str(parts)):  # shows that the folder is in use
             work(SharedParts(rank, parts, finished))
         if finished():
-            # Rank 0 has finished; a part written after that would never be removed.
+            # Another rank has finished; a part written after that would never be removed.
             shutil.rmtree(parts.parent, ignore_errors=True)
     say(f"rank {rank.number}: no work unit is left")

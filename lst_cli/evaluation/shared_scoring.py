@@ -42,6 +42,11 @@ class ScoreChunk:
     """Places in the list of items."""
 
     @property
+    def size(self) -> int:
+        """Items."""
+        return len(self.items)
+
+    @property
     def file_name(self) -> str:
         """Its part file."""
         return f"{self.direction}-{self.number:06d}.json"
@@ -99,7 +104,7 @@ class SharedScoring:
     def run(self) -> None:
         """Score this rank's chunks, then help with those still missing."""
         own = self._shared.own()
-        with progress("score", sum(len(chunk.items) for chunk in own), "items") as bar:
+        with progress("score", sum(chunk.size for chunk in own), "items") as bar:
             for todo in self._shared.rounds(own):
                 for chunk in self._shared.pending(todo):
                     self._score(chunk, bar.advance)

@@ -97,12 +97,10 @@ def _examples(options: VocoderFitOptions, parts: SharedParts) -> tuple[SharedExa
 def _make(draft: Draft, options: VocoderFitOptions, quantizer: Artifact, parts: SharedParts) -> None:
     """Read the examples and fit a vocoder of the form that is asked for."""
     from lst_cli.units.quantizer.codebook import Codebook
-    from lst_cli.units.tokenize.assemble import drop_rejecting_parts
     from lst_cli.vocoder.hifigan.fit_hifigan import make_hifigan
     from lst_cli.vocoder.vocoder_examples import split
 
     config = options.config
-    drop_rejecting_parts(draft.parts)
     shared, total = _examples(options, parts)
     shared.run()
     examples = shared.examples(draft.reject)

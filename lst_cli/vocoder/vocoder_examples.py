@@ -21,6 +21,7 @@ from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.errors import UserError
 from lst_cli.hashing import text_id, uniform
 from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE, n_frames
+from lst_cli.units.tokenize.assemble import drop_rejecting_parts
 from lst_cli.units.tokenize.work_units import divide
 
 if TYPE_CHECKING:
@@ -83,13 +84,8 @@ class SharedExamples:
 
     def run(self) -> None:
         """Make this rank's examples, then help with those still missing."""
-        self._shared.run(
-            self._make,
-            write_parquet,
-            what="read speech",
-            size=lambda unit: unit.stop - unit.start,
-            counted="utterances",
-        )
+        drop_rejecting_parts(self._shared.parts)
+        self._shared.run(self._make, write_parquet, what="read speech", counted="utterances")
 
     def examples(self, reject: Callable[[str, str], None]) -> list[VocoderExample]:
         """All examples, in the order of the utterances.

@@ -44,6 +44,8 @@ NODES.7b := 8
 SHARED ?= srun --nodes=1 --ntasks=8 --ntasks-per-node=8 --gpus-per-node=8 --cpus-per-task=12 $(GPU_JOB) $(SLURM)
 ON_GPU ?= srun --nodes=1 --ntasks=1 --gpus-per-node=1 --cpus-per-task=12 $(GPU_JOB) $(SLURM)
 ON_CPU ?= srun --nodes=1 --ntasks=1 --cpus-per-task=32 $(CPU_JOB) $(SLURM)
+# Corpora and shards are made by an array of 8 tasks, each of which starts when some node has 16 cores free.
+SHARED_CPU ?= sbatch --wait --array=0-7 --cpus-per-task=16 $(CPU_JOB) $(SLURM) $(RECIPES)/paper/array.sbatch
 TRAIN_JOB = $(RECIPES)/paper/train.sbatch $(BIN)/lst --root $(ROOT)
 # $(call LST_TRAIN,SIZE). `sbatch --wait` keeps `make` running until the job ends, for days: run it in tmux.
 LST_TRAIN = sbatch --wait --nodes=$(or $(NODES.$(1)),$(NODES)) $(GPU_JOB) $(SLURM) $(TRAIN_JOB)

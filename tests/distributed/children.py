@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lst_cli.artifacts import Draft, Request, Store
-from lst_cli.distributed.launcher import Rank, this_rank
-from lst_cli.distributed.shared_work import SharedParts, help_with
+from lst_cli.distributed.launcher import Rank, sharing_rank
+from lst_cli.distributed.shared_work import SharedParts, build_together
 
 
 class Child:
@@ -46,6 +46,17 @@ def rank_child(number: int, world: int, work: Callable[[], None]) -> Child:
     return Child(as_rank)
 
 
+def array_child(task: int, tasks: int, work: Callable[[], None], job: str = "7") -> Child:
+    """A process that Slurm would have started as a task of an array, without srun."""
+
+    def as_task() -> None:
+        values = {"JOB_ID": job, "TASK_ID": task, "TASK_MIN": 0, "TASK_MAX": tasks - 1, "TASK_COUNT": tasks}
+        os.environ.update({f"SLURM_ARRAY_{name}": str(value) for name, value in values.items()})
+        work()
+
+    return Child(as_task)
+
+
 def run_ranks(world: int, work: Callable[[], None]) -> None:
     """Have some ranks do the same work together; all must succeed."""
     children = [rank_child(number, world, work) for number in range(world)]
@@ -60,10 +71,7 @@ def kill_ranks(root: Path, work: Callable[[], None], moments: Sequence[int]) -> 
     ranks = [rank_child(number, 2, work) for number in range(2)]
     kills = 0
     for turn, parts in enumerate(moments):
-        deadline = time.monotonic() + 120
-        while ranks[turn % 2].running() and _parts(root) < parts:
-            assert time.monotonic() < deadline, f"{_parts(root)} of {parts} parts"
-            time.sleep(0.0005)
+        wait_for_parts(root, parts, ranks[turn % 2])
         if ranks[turn % 2].running():
             ranks[turn % 2].kill()
             kills += 1
@@ -74,7 +82,25 @@ def kill_ranks(root: Path, work: Callable[[], None], moments: Sequence[int]) -> 
     return kills
 
 
-def _parts(root: Path) -> int:
+def run_array_with_gaps(root: Path, work: Callable[[], None]) -> None:
+    """Have an array of four tasks do the work: one is killed, one never starts, two start late."""
+    killed = array_child(3, 4, work)
+    wait_for_parts(root, 1, killed)
+    killed.kill()
+    late = [array_child(task, 4, work) for task in (1, 2)]
+    assert [task.wait() for task in late] == [0, 0]
+
+
+def wait_for_parts(root: Path, parts: int, child: Child) -> None:
+    """Return when so many parts are finished, or the child has ended."""
+    deadline = time.monotonic() + 120
+    while child.running() and finished_parts(root) < parts:
+        assert time.monotonic() < deadline, f"{finished_parts(root)} of {parts} parts"
+        time.sleep(0.0005)
+
+
+def finished_parts(root: Path) -> int:
+    """How many part files are finished below a root."""
     return sum(not path.name.startswith(".") for path in root.glob("*/*/.*.partial/parts/*"))
 
 
@@ -84,18 +110,13 @@ def build_as_rank(
     share: Callable[[SharedParts], None],
 ) -> None:
     """Build an artifact as the rank that this process is, as a command does."""
-    rank = this_rank()
-    request, make = plan(rank)
-    if rank.number:
-        help_with(Store(root), request, rank, share)
-    else:
-        Store(root).build(request, make)
+    build_together(Store(root), sharing_rank(), plan, share)
 
 
 def check_ranks(
     folder: Path, work: Callable[[Path], None], reference: str, moments: Sequence[int], kills: int = 1
 ) -> dict[str, str]:
-    """Check that 2 and 4 ranks, and 2 that are killed, make the bytes of one.
+    """Check that 2 and 4 ranks, 2 that are killed, and an array of which tasks are missing, make the bytes of one.
 
     :param work: builds the artifact of this reference below a root, as the rank that this process is.
     :param moments: finished parts at which a rank is killed.
@@ -115,6 +136,9 @@ def check_ranks(
     root = folder / "killed"
     assert kill_ranks(root, lambda: work(root), moments) >= kills
     work(root)
+    found[root.name] = sums(root)
+    root = folder / "array"
+    run_array_with_gaps(root, lambda: work(root))
     found[root.name] = sums(root)
     expected = found["ranks-1"]
     assert all(sums == expected for sums in found.values())

@@ -20,6 +20,8 @@ from tests.recipes.test_scales import REPOSITORY, TABLES, _planned, needs_make
 pytestmark = needs_make
 SCRIPT_RANKS = 8
 """Of a node, in recipes/paper/train.sbatch."""
+ARRAY = "recipes/paper/array.sbatch"
+SHARED_ON_CPUS = {("corpus", "add"), ("corpus", "synth"), ("shards", "speech"), ("shards", "text")}
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +40,16 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[list[str], list
     return found
 
 
-def _option(launcher: list[str], name: str, default: int) -> int:
-    return int(next((word.split("=")[1] for word in launcher if word.startswith(f"--{name}=")), default))
+def _option(launcher: list[str], name: str, default: str) -> str:
+    return next((word.split("=")[1] for word in launcher if word.startswith(f"--{name}=")), default)
 
 
 def _ranks(launcher: list[str]) -> int:
+    if ARRAY in launcher:
+        return 1 + int(_option(launcher, "array", "").removeprefix("0-"))
     if launcher[0] == "sbatch":
-        return _option(launcher, "nodes", 4) * _option(launcher, "ntasks-per-node", SCRIPT_RANKS)
-    return _option(launcher, "ntasks", 0)
+        return int(_option(launcher, "nodes", "4")) * int(_option(launcher, "ntasks-per-node", str(SCRIPT_RANKS)))
+    return int(_option(launcher, "ntasks", "0"))
 
 
 def test_every_stage_is_a_job_that_asks_for_memory_and_time(jobs: list[tuple[list[str], list[str]]]) -> None:
@@ -53,21 +57,24 @@ def test_every_stage_is_a_job_that_asks_for_memory_and_time(jobs: list[tuple[lis
         assert launcher and launcher[0] in ("srun", "sbatch"), command
         told = " ".join(launcher)
         assert "--time=" in told and "--mem" in told and _ranks(launcher) >= 1, told
-        kind = "sbatch" if command[0] in ("pretrain", "finetune") else "srun"
-        assert launcher[0] == kind, command
+        batch = command[0] in ("pretrain", "finetune") or tuple(command[:2]) in SHARED_ON_CPUS
+        assert launcher[0] == ("sbatch" if batch else "srun"), command
 
 
 def test_only_stages_that_share_work_have_several_ranks(jobs: list[tuple[list[str], list[str]]]) -> None:
     shared = set()
     for launcher, command in jobs:
-        name = " ".join(command[:2]) if command[0] in ("align", "eval") else command[0]
+        name = " ".join(command[:2]) if command[0] in ("align", "eval", "shards", "corpus") else command[0]
         if _ranks(launcher) > 1:
             shared.add(name)
+            if ARRAY in launcher:
+                assert tuple(command[:2]) in SHARED_ON_CPUS, command
             assert any(word.startswith("--gpus-per-node") for word in launcher) or launcher[0] == "sbatch"
         elif command[0] in ("units", "vocoder", "eval", "finetune"):
             assert "--gpus-per-node=1" in launcher, command
     assert {"pretrain", "tokenize", "align run", "eval hellaswag", "eval storycloze", "units", "eval asr"} <= shared
-    assert not shared & {"text", "report", "finetune"}
+    assert {" ".join(command) for command in SHARED_ON_CPUS} <= shared
+    assert not shared & {"text", "report", "finetune", "shards bpe"}
 
 
 def _gib(config: pretrain_config.PretrainConfig, ranks: int) -> float:

@@ -45,6 +45,11 @@ class Part:
     """Where the FLAC file goes. It counts as finished once the JSON beside it is there."""
 
     @property
+    def size(self) -> int:
+        """Texts."""
+        return len(self.spoken)
+
+    @property
     def file_name(self) -> str:
         """The JSON: of a part that ranks share."""
         return self.audio.with_suffix(".json").name

@@ -73,13 +73,7 @@ class SharedTranscription:
 
     def run(self) -> None:
         """Transcribe this rank's work units, then help with those still missing."""
-        self._shared.run(
-            self._transcribe,
-            write_parquet,
-            what="transcribing",
-            size=lambda unit: unit.stop - unit.start,
-            counted="utterances",
-        )
+        self._shared.run(self._transcribe, write_parquet, what="transcribing", counted="utterances")
 
     def recognised(self) -> tuple[list[Recognised], float]:
         """All utterances in their order, with their errors; and the wall time of all ranks together."""

@@ -91,13 +91,7 @@ class SharedJudging:
 
     def run(self) -> None:
         """Speak and judge this rank's work units, then help with those still missing."""
-        self._shared.run(
-            self._judge_unit,
-            write_parquet,
-            what="judging",
-            size=lambda unit: unit.stop - unit.start,
-            counted="utterances",
-        )
+        self._shared.run(self._judge_unit, write_parquet, what="judging", counted="utterances")
 
     def judged(self) -> tuple[list[JudgedUtterance], list[dict[str, Any]], dict[str, float]]:
         """All utterances in their order, what else was measured of each, and the wall time of all ranks together."""

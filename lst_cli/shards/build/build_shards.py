@@ -42,6 +42,7 @@ class _Bucket:
     """A work unit of the second half: a shard."""
 
     number: int
+    size: int = 1
 
     @property
     def file_name(self) -> str:
@@ -114,7 +115,6 @@ class ShuffledShards:
             lambda bucket: shuffle.bucket(bucket.number, chunks),
             lambda path, table: _write_shard(path, table, schema),
             what="writing shards",
-            size=lambda bucket: 1,
             counted="shards",
         )
         return work.paths

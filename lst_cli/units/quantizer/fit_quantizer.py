@@ -17,7 +17,7 @@ from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.distributed.device import Precision, pick_device
 from lst_cli.distributed.launcher import ALONE, Rank
 from lst_cli.distributed.shared_work import SharedParts, SharedWork
-from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE
+from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.quantizer.codebook import MAX_UNITS, QUANTIZER, Codebook
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ def share_features(options: QuantizerFitOptions, parts: SharedParts) -> None:
 
 def _fit(draft: Draft, options: QuantizerFitOptions, parts: SharedParts) -> None:
     from lst_cli.units.quantizer.kmeans import fit_kmeans
-    from lst_cli.units.tokenize.assemble import drop_rejecting_parts
 
-    drop_rejecting_parts(draft.parts)
     features = _SharedFeatures(options, parts)
     features.run()
     frames_ND = features.frames(draft.reject)
@@ -159,11 +157,10 @@ class _SharedFeatures:
     def run(self) -> None:
         """Compute the features of this rank's work units, then help with those still missing."""
         from lst_cli.artifacts.parquet import write_parquet
+        from lst_cli.units.tokenize.assemble import drop_rejecting_parts
 
-        def seconds(unit: WorkUnit) -> float:
-            return sum(sample.piece.samples for sample in self._samples[unit.start : unit.stop]) / SAMPLE_RATE
-
-        self._shared.run(self._make, write_parquet, what="features", size=seconds, counted="audio s")
+        drop_rejecting_parts(self._shared.parts)
+        self._shared.run(self._make, write_parquet, what="features", counted="windows")
 
     def frames(self, reject: Callable[[str, str], None]) -> NDArray[np.float32]:
         """The features [N, D] of all chosen frames, in the order of the corpus.

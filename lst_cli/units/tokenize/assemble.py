@@ -21,20 +21,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lst_cli.distributed.row_units import WorkUnit
+    from lst_cli.distributed.shared_work import SharedParts
 
 
-def drop_rejecting_parts(parts: Path) -> None:
+def drop_rejecting_parts(parts: SharedParts) -> None:
     """Drop parts of an earlier run that are damaged, or in which utterances could not be read.
 
     The files of those utterances may have been repaired since.
     """
-    for path in parts.glob("rows-*.parquet"):
-        try:
-            whole = read_parquet(path, columns=["reason"])["reason"].null_count == _rows(path)
-        except UserError:
-            whole = False
-        if not whole:
-            path.unlink(missing_ok=True)
+
+    def drop() -> None:
+        for path in parts.folder.glob("rows-*.parquet"):
+            try:
+                whole = read_parquet(path, columns=["reason"])["reason"].null_count == _rows(path)
+            except UserError:
+                whole = False
+            if not whole:
+                path.unlink(missing_ok=True)
+
+    parts.once_a_run(drop)
 
 
 def _rows(path: Path) -> int:

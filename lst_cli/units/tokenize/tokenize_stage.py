@@ -59,9 +59,8 @@ def plan_tokens(options: TokenizeOptions, rank: Rank = ALONE) -> tuple[Request, 
     """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
 
     def make(draft: Draft) -> None:
-        from lst_cli.units.tokenize.assemble import assemble, drop_rejecting_parts
+        from lst_cli.units.tokenize.assemble import assemble
 
-        drop_rejecting_parts(draft.parts)
         work = _Work(options, SharedParts(rank, draft.parts))
         work.run()
         assemble(draft, work.units, len(work.corpus), options.max_reject_rate)
@@ -90,6 +89,9 @@ class _Work:
 
     def run(self) -> None:
         """Make this rank's units, then help with those still missing."""
+        from lst_cli.units.tokenize.assemble import drop_rejecting_parts
+
+        drop_rejecting_parts(self._shared.parts)
         own = self._shared.own()
         maker: PartMaker | None = None
         with progress("tokenize", self._seconds(own), "audio s") as bar:
