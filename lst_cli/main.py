@@ -7,8 +7,9 @@ import io
 import os
 import re
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -20,10 +21,13 @@ from lst_cli.commands.models import arch, exchange, finetune, hub_exchange, patc
 from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import print_error, set_quiet
-from lst_cli.distributed.launcher import this_rank
+from lst_cli.distributed.launcher import RUN, sharing_rank, this_rank
 from lst_cli.errors import LstError, UserError, causes, is_disk_full
 from lst_cli.hub import without_tokens
 from lst_cli.version import __version__
+
+if TYPE_CHECKING:
+    from lst_cli.distributed.ray_ranks import RayOptions
 
 PIPELINE = (
     *("corpus", "units", "tokenize", "align", "text", "shards"),
@@ -32,6 +36,17 @@ PIPELINE = (
     *("eval", "report", "config", "artifact", "doctor"),
 )
 """The commands in the order of the pipeline."""
+
+
+_SHARED = ("corpus", "units", "tokenize", "align", "shards", "vocoder", "eval")
+"""Groups with stages that ranks share by work units."""
+
+
+class Engine(str, Enum):
+    """Who starts ranks."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class _InOrder(TyperGroup):
@@ -96,8 +111,12 @@ def root_options(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only data, warnings and errors.")] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
     ranks: Annotated[
-        int, typer.Option(min=1, help="Processes on this machine that share the command's work, such as one per GPU.")
-    ] = 1,
+        int | None, typer.Option(min=1, help="Processes that share the command's work, such as one per GPU.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where they run: on this machine, or on the Ray cluster of RAY_ADDRESS.")
+    ] = Engine.LOCAL,
+    cpus_per_rank: Annotated[int, typer.Option(min=1, help="CPUs that Ray reserves for each of them.")] = 1,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -110,11 +129,32 @@ def root_options(
             expected="a folder: locks and renames need a file system",
             fix="mount the bucket, or copy the artifacts to a local folder",
         )
-    if ranks > 1 and this_rank().world == 1:
+    ray = None
+    if engine is Engine.RAY and RUN not in os.environ:
+        ray = _ray_options(ctx.invoked_subcommand, ranks, cpus_per_rank)
+    elif engine is Engine.LOCAL and (ranks or 1) > 1 and this_rank().world == 1:
         from lst_cli.distributed.local_ranks import run_ranks
 
-        raise typer.Exit(run_ranks(ranks, sys.argv[1:]))
-    ctx.obj = Settings(root=root, debug=debug, command=tuple(map(without_tokens, sys.argv[1:])))
+        raise typer.Exit(run_ranks(ranks or 1, sys.argv[1:]))
+    ctx.obj = Settings(root=root, debug=debug, command=tuple(map(without_tokens, sys.argv[1:])), ray=ray)
+
+
+def _ray_options(command: str | None, ranks: int | None, cpus: int) -> RayOptions:
+    """What the user asks of Ray.
+
+    :raises UserError: the command is not shared, or this process is a rank of another launcher.
+    """
+    from lst_cli.distributed.ray_ranks import RayOptions
+
+    if command not in _SHARED:
+        raise UserError(
+            f"--engine ray: 'lst {command}' has no work units to share",
+            expected=f"a stage of {', '.join(_SHARED)}",
+            fix="leave out --engine, or give --ranks alone for processes on this machine",
+        )
+    if sharing_rank().world > 1:
+        raise UserError("--engine ray: this process already is a rank", fix="run it without torchrun, srun or an array")
+    return RayOptions(ranks=ranks, cpus=cpus)
 
 
 _FIXES = {

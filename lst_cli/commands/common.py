@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
     from lst_cli.distributed.launcher import Rank
+    from lst_cli.distributed.ray_ranks import RayOptions
     from lst_cli.distributed.shared_work import SharedParts
 
 
@@ -26,6 +28,8 @@ class Settings:
     debug: bool
     command: tuple[str, ...] = ()
     """The whole command line, without the program."""
+    ray: RayOptions | None = None
+    """How to share the command's work on Ray; None for ranks that some launcher has started, or none."""
 
 
 MaxRejectRate = Annotated[
@@ -80,7 +84,12 @@ def build(ctx: typer.Context, request: Request, make: Callable[[Draft], None], *
     """Build an artifact, or find it up to date, and say which.
 
     :param json: also print its reference, version, path and statistics on stdout, as JSON.
+    :raises UserError: ``--engine ray`` is given, and the command runs in one process.
     """
+    if settings(ctx).ray is not None:
+        raise UserError(
+            f"--engine ray: 'lst {ctx.command_path.partition(' ')[2]}' runs in one process", fix="leave out --engine"
+        )
     built = store(ctx).build(request, make, settings(ctx).command)
     print_built(built, json=json)
     return built.artifact
@@ -117,14 +126,38 @@ def build_shared(
     :param plan: the request, and the function that makes it of the parts.
     :param work: makes parts until none is missing.
     """
-    from lst_cli.distributed.launcher import sharing_rank
+    from lst_cli.distributed.launcher import ALONE, sharing_rank
     from lst_cli.distributed.shared_work import build_together
 
-    built = build_together(store(ctx), sharing_rank(), plan, work, settings(ctx).command)
+    if settings(ctx).ray is not None:
+        _run_on_ray(ctx, plan(ALONE)[0])
+        built: Built | None = store(ctx).build(*plan(ALONE), settings(ctx).command)
+    else:
+        built = build_together(store(ctx), sharing_rank(), plan, work, settings(ctx).command)
     if built is None:
         return None
     print_built(built, json=json)
     return built.artifact
+
+
+def _run_on_ray(ctx: typer.Context, request: Request) -> None:
+    """Have ranks on Ray make an artifact, unless it exists. This process only waits for it."""
+    from lst_cli.distributed.ray_ranks import run_on_ray
+
+    place, options = store(ctx), settings(ctx)
+
+    def finished() -> bool:
+        return place.existing(request) is not None
+
+    if options.ray is not None and not finished():
+        run_on_ray(
+            options.ray,
+            sys.argv[1:],
+            options.root,
+            ctx.params.get("device"),
+            finished=finished,
+            parts=place.working_folder(request) / "parts",
+        )
 
 
 def _summary(statistics: Any) -> str:

@@ -30,12 +30,16 @@ ALONE = Rank(0, 1, 0)
 """The rank of a process that works alone."""
 
 
+TOGETHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")
+"""Environment variables of ranks that torchrun, or srun, has started together."""
+
+
 def this_rank() -> Rank:
     """Who this process is among those that were started together, by ``torchrun`` or Slurm's ``srun``; or alone.
 
     :raises UserError: the launcher's environment variables are inconsistent.
     """
-    for names in (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")):
+    for names in (TOGETHER[:3], TOGETHER[3:]):
         # Inside an allocation but outside srun there is no SLURM_PROCID: then this process is alone.
         if all(name in os.environ for name in names):
             values = [os.environ[name] for name in names]
