@@ -79,6 +79,11 @@ def test_speak(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     assert found["positions"] == 0.24
 
 
+def test_speech_bpe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = last_line(load("speech_bpe", monkeypatch), monkeypatch, capsys, "--quick")
+    assert [run["utterances"] for run in found["runs"]] == [200] and found["runs"][0]["peak_gb"] > 0
+
+
 def test_a_quick_run_takes_one_thread_unless_told(threads: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     families = load("families", monkeypatch)
     for options in ([], ["--quick"], ["--quick", "--threads", "3"], ["--threads", "2"]):
