@@ -24,7 +24,7 @@ help:
 	@echo "make gpu-check   is this machine's GPU right and fast; docs/gpu.md (DEVICE=cpu QUICK=1 tries it without one)"
 	@echo "make check  ruff, mypy and the layers' import contracts"
 	@echo "make fuzz   damage files of every format and read them, about half an hour; CASES=100 SEED=0"
-	@echo "make faults kill every command at its file operations and run it again, about half an hour; KILLS=40"
+	@echo "make faults kill every command, and ranks, at file operations and run them again, about 40 minutes; KILLS=40"
 	@echo "make clean  remove caches (artifacts and $(VENV) stay)"
 
 env: $(READY)
@@ -67,6 +67,7 @@ fuzz: $(READY)
 
 faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.killing --most $(KILLS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.killing_ranks
 
 clean:
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lst_cli.artifacts.manifest import MANIFEST
+from lst_cli.audio.tts.engine import ENGINES
 from tests.faults.pipeline import STEPS, Step, needed, write_inputs
 from tests.faults.tracing import Ran, run
 
@@ -46,6 +47,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         import lst_cli.training.engine.recipe  # noqa: F401  so that no child imports it
 
+        ENGINES.setdefault("fake", "tests.audio.fake_engine")
         self.folder = folder
         self.inputs = write_inputs(folder / "inputs")
         self._base = folder / "base"
@@ -56,7 +58,7 @@ class Bench:
         """A fresh copy of the state before a step."""
         for needed_step in needed(step.name):
             if needed_step.name not in self._done:
-                _must_work(self.run(needed_step, self._base), needed_step.name)
+                must_work(self.run(needed_step, self._base), needed_step.name)
                 self._done.add(needed_step.name)
         target = self.folder / name
         shutil.rmtree(target, ignore_errors=True)
@@ -76,17 +78,17 @@ def kill_everywhere(bench: Bench, step: Step, tally: Tally, *, every: int = 1, m
     """
     expected = bench.before(step, "expected")
     whole = bench.run(step, expected)
-    _must_work(whole, step.name)
+    must_work(whole, step.name)
     wanted = snapshot(expected)
-    _tidy(expected)
+    tidy(expected)
     if snapshot(expected) != wanted:
-        raise RuntimeError(f"{step.name} leaves something behind: {_difference(wanted, snapshot(expected))}")
+        raise RuntimeError(f"{step.name} leaves something behind: {difference(wanted, snapshot(expected))}")
     spread = max(every, -(-whole.operations // most))
     for moment in range(1 + (whole.operations - 1) % spread, whole.operations + 1, spread):
         killed = bench.before(step, "killed")
         name = f"{step.name}, killed at operation {moment} of {whole.operations}"
         first = bench.run(step, killed, kill_at=moment)
-        _must_work(first, f"{name}, which ended before it")
+        must_work(first, f"{name}, which ended before it")
         if first.code != -signal.SIGKILL:
             continue  # this run had fewer operations
         tally.kills += 1
@@ -94,10 +96,10 @@ def kill_everywhere(bench: Bench, step: Step, tally: Tally, *, every: int = 1, m
         if again.code:
             tally.wedged.append(f"{name}: {again.stderr}")
             continue
-        _tidy(killed)
+        tidy(killed)
         found = snapshot(killed)
         if found != wanted:
-            tally.differing.append(f"{name}: {_difference(wanted, found)}")
+            tally.differing.append(f"{name}: {difference(wanted, found)}")
     return whole.operations
 
 
@@ -112,11 +114,13 @@ def _prepare(step: Step, root: Path) -> None:
         (root / "text_tokenizer" / "t" / ".ccc.removed-1" / "data").write_text("old")
 
 
-def _tidy(work: Path) -> None:
-    _must_work(run(["--quiet", "--root", str(work / "root"), "artifact", "gc"], work), "gc")
+def tidy(work: Path) -> None:
+    """Remove what a killed process may leave."""
+    must_work(run(["--quiet", "--root", str(work / "root"), "artifact", "gc"], work), "gc")
 
 
-def _must_work(ran: Ran, name: str) -> None:
+def must_work(ran: Ran, name: str) -> None:
+    """Check that a run ended well, or was killed."""
     if ran.code not in (0, -signal.SIGKILL):
         raise RuntimeError(f"{name} failed without a kill: {ran.stderr}")
 
@@ -140,7 +144,7 @@ def snapshot(work: Path) -> dict[str, str]:
     return found
 
 
-def _difference(wanted: dict[str, str], found: dict[str, str]) -> str:
+def difference(wanted: dict[str, str], found: dict[str, str]) -> str:
     changed = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     return ", ".join(f"{name} ({wanted.get(name)} -> {found.get(name)})" for name in changed[:4])
 

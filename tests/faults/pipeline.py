@@ -41,6 +41,7 @@ _TRAIN = ["{inputs}/train.yaml", *_SETS, *_RUN, "--set", "patching.strategy=none
 _TUNE = ["{inputs}/tune.yaml", "--set", "schedule.warmup_steps=1", "--set", "run.tensorboard=false"]
 _DATA = ["--shards", "shards/speech", "--text-shards", "shards/text"]
 _JOINED = ["--tokens", "tokens/c", "--alignment", "alignment/a", "--tokenizer", "text_tokenizer/t"]
+_ALIGNED = ["corpus/c", "--tokens", "tokens/c", "--aligner", "aligner/g"]
 _VOCODER = ["steps=4", "save_every=2", "batch=2", "segment_s=0.4", "network.width=8", "network.blocks=1"]
 
 STEPS: Mapping[str, Step] = {
@@ -55,6 +56,15 @@ STEPS: Mapping[str, Step] = {
             ["corpus"],
         ),
         Step("tokenize", ["tokenize", "corpus/c", "--quantizer", "quantizer/q", "--workers", "1"], ["units"]),
+        Step(
+            "synth", ["corpus", "synth", "{inputs}/lines.txt", "--name", "s", "--voice", "fake:bob", "--workers", "1"]
+        ),
+        Step("aligner", ["align", "fit", "corpus/c", "--name", "g", "--set", "steps=20"], ["corpus"]),
+        Step(
+            "align-run",
+            ["align", "run", *_ALIGNED, "--name", "r", "--min-score", "0", "--max-reject-rate", "0.9"],
+            ["tokenize", "aligner"],
+        ),
         Step("align", ["align", "import", "{inputs}/grids", "--tokens", "tokens/c", "--name", "a"], ["tokenize"]),
         Step("speech", ["shards", "speech", *_JOINED, "--name", "speech"], ["align", "text-import"]),
         Step(
@@ -75,6 +85,7 @@ STEPS: Mapping[str, Step] = {
             ["eval", "storycloze", "model/m", "--items", "{inputs}/stories.csv", "--directions", "t-t"],
             ["pretrain"],
         ),
+        Step("eval-asr", ["eval", "asr", "model/asr", "--tokens", "tokens/c", "--corpus", "corpus/c"], ["finetune"]),
         Step("report", ["report", "--name", "r"], ["eval"]),
         Step(
             "vocoder",
@@ -98,6 +109,7 @@ def write_inputs(folder: Path) -> Path:
         soundfile.write(folder / "audio" / f"u{number}.wav", sound(SECONDS, number), RATE)
         (folder / "audio" / f"u{number}.txt").write_text(" ".join(words))
         (folder / "grids" / f"u{number}.TextGrid").write_text(_grid(words))
+    (folder / "lines.txt").write_text("".join(f"l{n}\tthis is line {n}. it is spoken\n" for n in range(8)))
     (folder / "text.txt").write_text("".join(" ".join(WORDS[i:] + WORDS[:i]) + "\n" for i in range(40)))
     (folder / "tokenizer.model").write_bytes(tokenizer_bytes())
     (folder / "train.yaml").write_text(yaml.safe_dump(CONFIG))

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,28 +33,62 @@ class Ran:
 
 
 def run(arguments: Sequence[str], work: Path, kill_at: int | None = None, limit_s: float = LIMIT_S) -> Ran:
-    """Run ``lst`` with these arguments in a child.
+    """Run ``lst`` with these arguments in a child; :class:`TracedChild` has the parameters.
+
+    :raises TimeoutError: it takes longer than ``limit_s``.
+    """
+    return TracedChild(arguments, work, kill_at).wait(limit_s)
+
+
+class TracedChild:
+    """A child that runs ``lst``.
 
     :param work: only operations below this folder count; output is kept there, outside the count.
     :param kill_at: the child kills itself before this operation, counted from 1.
-    :raises TimeoutError: it takes longer than ``limit_s``.
+    :param environment: variables that it has besides those of this process.
+    :param name: of its output, for several children in one folder.
     """
-    log, counted = work / "stderr.txt", work / "operations.txt"
-    child = os.fork()
-    if not child:
-        _be_the_child(arguments, work, log, counted, kill_at)
-    ended = time.monotonic() + limit_s
-    while True:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            break
-        if time.monotonic() > ended:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            raise TimeoutError(f"lst {' '.join(arguments)}: longer than {limit_s:.0f} s")
-        time.sleep(0.005)
-    operations = counted.stat().st_size
-    return Ran(os.waitstatus_to_exitcode(status), operations, log.read_text(errors="replace"))
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        work: Path,
+        kill_at: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        name: str = "",
+    ) -> None:
+        self._arguments = arguments
+        self._log, self._counted = work / f"stderr{name}.txt", work / f"operations{name}.txt"
+        self._child = os.fork()
+        if not self._child:
+            os.environ.update(environment or {})
+            _be_the_child(arguments, work, self._log, self._counted, kill_at)
+
+    @property
+    def operations(self) -> int:
+        """File operations that it has begun."""
+        return self._counted.stat().st_size if self._counted.exists() else 0
+
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return os.waitid(os.P_PID, self._child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def wait(self, limit_s: float = LIMIT_S) -> Ran:
+        """How it ended.
+
+        :raises TimeoutError: it takes longer than ``limit_s``.
+        """
+        ended = time.monotonic() + limit_s
+        while True:
+            pid, status = os.waitpid(self._child, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > ended:
+                os.kill(self._child, signal.SIGKILL)
+                os.waitpid(self._child, 0)
+                raise TimeoutError(f"lst {' '.join(self._arguments)}: longer than {limit_s:.0f} s")
+            time.sleep(0.005)
+        return Ran(os.waitstatus_to_exitcode(status), self.operations, self._log.read_text(errors="replace"))
 
 
 def _be_the_child(arguments: Sequence[str], work: Path, log: Path, counted: Path, kill_at: int | None) -> None:
