@@ -42,7 +42,7 @@ _SHARED = ("corpus", "units", "tokenize", "align", "shards", "vocoder", "eval")
 """Groups with stages that ranks share by work units."""
 
 
-class Engine(str, Enum):
+class RankEngine(str, Enum):
     """Who starts ranks."""
 
     LOCAL = "local"
@@ -114,8 +114,8 @@ def root_options(
         int | None, typer.Option(min=1, help="Processes that share the command's work, such as one per GPU.")
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="Where they run: on this machine, or on the Ray cluster of RAY_ADDRESS.")
-    ] = Engine.LOCAL,
+        RankEngine, typer.Option(help="Where they run: on this machine, or on the Ray cluster of RAY_ADDRESS.")
+    ] = RankEngine.LOCAL,
     cpus_per_rank: Annotated[int, typer.Option(min=1, help="CPUs that Ray reserves for each of them.")] = 1,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -130,9 +130,9 @@ def root_options(
             fix="mount the bucket, or copy the artifacts to a local folder",
         )
     ray = None
-    if engine is Engine.RAY and RUN not in os.environ:
+    if engine is RankEngine.RAY and RUN not in os.environ:
         ray = _ray_options(ctx.invoked_subcommand, ranks, cpus_per_rank)
-    elif engine is Engine.LOCAL and (ranks or 1) > 1 and this_rank().world == 1:
+    elif engine is RankEngine.LOCAL and (ranks or 1) > 1 and this_rank().world == 1:
         from lst_cli.distributed.local_ranks import run_ranks
 
         raise typer.Exit(run_ranks(ranks or 1, sys.argv[1:]))
