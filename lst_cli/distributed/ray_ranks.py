@@ -8,6 +8,7 @@ its machine: it then finds what is left to do.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import uuid
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ from lst_cli.version import __version__
 _RETRIES = 10
 """Of a rank that is lost. A rank that is lost for good does no harm while another one runs."""
 
+_CONNECT_S = 10.0
 _LOOK_EVERY_S = 2.0
 _STOP_S = 60.0
 """Ranks that are no longer needed get this long to leave."""
@@ -106,7 +108,7 @@ def run_on_ray(
     :param finished: whether the artifact is made.
     :param parts: where part files appear, for the progress bar.
     :raises UserError: Ray is not installed, or a rank raised it.
-    :raises LstError: all ranks were lost.
+    :raises LstError: the cluster can't be reached, or all ranks were lost.
     :raises typer.Exit: with the exit code of a rank that failed, after what it printed.
     """
     ray = _connect()
@@ -139,13 +141,17 @@ def _connect() -> Any:
         import ray
     except ImportError:
         raise UserError("--engine ray: Ray is not installed", fix="pip install 'lst-cli[ray]'") from None
+    address = os.environ.get("RAY_ADDRESS", "")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if host and port.isdecimal():  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
         ray.init(log_to_driver=False, logging_level="error", ignore_reinit_error=True)
-    except ConnectionError as error:
+    except OSError as error:
         raise LstError(
-            "no connection to the Ray cluster",
+            f"no Ray cluster at RAY_ADDRESS {address or '(not set)'}",
             found=" ".join(str(error).split()),
-            fix="check RAY_ADDRESS, or unset it for a cluster on this machine",
+            fix="start one with 'ray start --head', or unset RAY_ADDRESS for a cluster on this machine",
         ) from None
     return ray
 

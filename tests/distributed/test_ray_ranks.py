@@ -139,6 +139,15 @@ def test_ray_has_to_be_installed(
     assert "pip install 'lst-cli[ray]'" in capsys.readouterr().err
 
 
+def test_a_cluster_that_does_not_answer_is_named(
+    tmp_path: Path, audio: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())  # type: ignore[arg-type]
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    assert lst(monkeypatch, "--root", str(tmp_path), "--engine", "ray", *add(audio)) == 1
+    assert "no Ray cluster at RAY_ADDRESS 127.0.0.1:1" in capsys.readouterr().err
+
+
 def test_a_machine_with_another_root_or_another_lst_is_refused(tmp_path: Path) -> None:
     def command(**changes: str) -> RankCommand:
         return RankCommand(
