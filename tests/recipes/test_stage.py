@@ -56,7 +56,8 @@ def test_memory_of_children_counts(tmp_path: Path) -> None:
 
 def test_a_stage_is_not_noted_for_what_another_one_makes_meanwhile(tmp_path: Path) -> None:
     record = "import json, pathlib, sys; path = pathlib.Path(sys.argv[1], 'kind', sys.argv[2], 'v1')"
-    write = "; path.mkdir(parents=True); (path / 'artifact.json').write_text(json.dumps({'command': json.loads(sys.argv[3])}))"
+    write = "; path.mkdir(parents=True)"
+    write += "; (path / 'artifact.json').write_text(json.dumps({'command': json.loads(sys.argv[3])}))"
     program = (sys.executable, "-c", record + write, str(tmp_path))
     _stage(tmp_path, "mine", *program, "one", '["--root", "x", "tokenize"]')
     assert _note(tmp_path, "mine")

@@ -89,7 +89,7 @@ def test_no_training_story_has_a_sign_and_an_ending_of_one_item(seed: int) -> No
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_speech_borrows_is_written_only(seed: int) -> None:
-    """Of the borrowed topic each sign and ending is spoken by itself and in no other story; joined, they are written."""
+    """Of the borrowed topic each sign and ending is spoken by itself and in no other story; written joined."""
     needs = world.BORROWED.needs
     signs, endings = ({text for need in needs for text in getattr(need, part)} for part in ("signs", "endings"))
     spoken = [text.removeprefix("Vehicle: ") for _, _, text in world.lines(seed, "spoken", 900)]
