@@ -114,11 +114,11 @@ def _redrawn(seed: int, use: Use, index: int, purpose: str, avoid: Container[tup
 
 
 def lines(seed: int, use: Use, count: int, avoid: Container[tuple[str, ...]] = ()) -> list[tuple[str, Story, str]]:
-    """``count`` training stories as (id, story, text), some of them with their title; none has a prompt to avoid."""
+    """``count`` training stories as (id, story, text), some written ones with their title; none has a prompt to avoid."""
     told = []
     for index in range(count):
         story = _redrawn(seed, use, index, use, avoid)
-        titled = generator(seed, "title", use, index).randrange(TITLE_ONE_IN) == 0
+        titled = use == "written" and generator(seed, "title", use, index).randrange(TITLE_ONE_IN) == 0
         told.append((f"{use}-{index:05d}", story, story.text(titled)))
     return told
 
