@@ -114,7 +114,7 @@ def _redrawn(seed: int, use: Use, index: int, purpose: str, avoid: Container[tup
 
 
 def lines(seed: int, use: Use, count: int, avoid: Container[tuple[str, ...]] = ()) -> list[tuple[str, Story, str]]:
-    """``count`` training stories as (id, story, text), some written ones with their title; none has a prompt to avoid."""
+    """``count`` training stories as (id, story, text), some written ones titled; none has a prompt to avoid."""
     told = []
     for index in range(count):
         story = _redrawn(seed, use, index, use, avoid)
