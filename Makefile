@@ -4,7 +4,7 @@
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(abspath $(VENV))/bin
-# Tests that run side by side; each is single-threaded.
+# Tests, and stages of the demo, that run at the same time.
 JOBS ?= 2
 
 # Tables and figures of the paper; see recipes/tables.mk.
@@ -34,7 +34,7 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	PYTHON="$(PYTHON)" bash scripts/setup.sh $(VENV)
 
 demo: $(READY)
-	$(MAKE) --no-print-directory -f recipes/tiny/Makefile BIN=$(BIN)
+	$(MAKE) --no-print-directory -j $(JOBS) -f recipes/tiny/Makefile BIN=$(BIN)
 
 $(TABLES) ladder: $(READY)
 	$(MAKE) --no-print-directory -f recipes/tables.mk $@ SCALE=$(SCALE) BIN=$(BIN)

@@ -20,9 +20,15 @@ from pathlib import Path
 SAMPLE_EVERY_S = 0.5
 
 
-def made(root: Path) -> set[Path]:
-    """The finished artifacts below the root."""
-    return {path.parent for path in root.glob("*/*/*/artifact.json")}
+def made(root: Path, command: list[str]) -> set[Path]:
+    """The finished artifacts below the root that this command made; stages that run at the same time make others."""
+    found = set()
+    for path in root.glob("*/*/*/artifact.json"):
+        recorded = json.loads(path.read_text(encoding="utf-8")).get("command", [])
+        # A launcher may stand before `lst`, and the record starts behind it.
+        if recorded == command[len(command) - len(recorded) :]:
+            found.add(path.parent)
+    return found
 
 
 def parents() -> dict[int, int]:
@@ -89,10 +95,10 @@ def main() -> None:
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     note = options.root / ".stages" / f"{options.name}.json"
-    before = made(options.root)
+    before = made(options.root, options.command)
     print(f"[{options.name}]", file=sys.stderr, flush=True)
     code, seconds, peak = run(options.command)
-    if code == 0 and (made(options.root) != before or not note.exists()):
+    if code == 0 and (made(options.root, options.command) != before or not note.exists()):
         note.parent.mkdir(parents=True, exist_ok=True)
         took = {"seconds": round(seconds, 1), "peak_memory_gb": round(peak / 1e9, 3), "command": options.command}
         part = note.with_suffix(".part")

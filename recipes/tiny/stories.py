@@ -1,17 +1,18 @@
 """How a story of the tiny world is drawn from a seed.
 
-A story has one topic with one need. One to four sentences come first: one to three of them are signs of the need, the
-others say nothing of it. The last one, the ending, meets the need. In a training story the signs stand anywhere; in an
-evaluation story one sign comes first and three neutral sentences follow, so that the ending is farther from the sign
-than the models' local window reaches.
+A story has one topic with one need. First come signs of the need, one or two, then neutral sentences, one to three, and
+last the ending, which meets the need. In an evaluation story there are one sign and three neutral sentences, so that
+the ending is farther from the sign than the local layers reach. No story has a sign next to its ending: models would
+learn most endings from the neighbouring sentence, by their local layers alone, and hardly any by their global ones.
 
 Held out are pairs of a sign and an ending, by their numbers within the need: a pair belongs to evaluation or to
 training, in every topic, need and order. A wrong ending has the number of the right one, so it was read with the
 story's sign as often as the right one: never. One pair in six is held out, no more: a model that has learnt which pairs
 do not occur would find the right ending as unlikely as the wrong one.
 
-One topic is borrowed: spoken stories have its signs and its endings, but never both. Which ending mends what is
-written only.
+One topic is borrowed: of it, only single sentences are spoken, signs and endings each by themselves. Which ending meets
+which need is written only. A spoken story with a sign but no ending, or an ending without its sign, would teach speech
+that signs decide nothing: with such stories as one in six, models learnt the other topics several times more slowly.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import Literal
 from sentences import BORROWED, NEUTRAL, TOPICS, Need, Topic
 
 PROMPT = 4
-TITLE_ONE_IN = 6
+MOST_SIGNS = 2
+TITLE_ONE_IN = 12
 BORROWED_ONE_IN = 6
 PER_NEED = len(TOPICS[0].needs[0].signs)
 NEEDS = tuple((topic, need) for topic in TOPICS for need in topic.needs)
@@ -44,7 +46,7 @@ class Story:
     signs: tuple[int, ...]
     """Numbers of the signs in the prompt."""
     number: int | None
-    """Number of the ending; none where a neutral sentence ends the story."""
+    """Number of the ending; none of a single sentence."""
     ending: str
 
     @property
@@ -84,26 +86,14 @@ def draw(seed: int, use: Use, index: int, purpose: str = "") -> Story:
         needs, turn = NEEDS, index - 1 - index // BORROWED_ONE_IN if training else index
     topic, need = needs[turn % len(needs)]
     number = turn // len(needs) % PER_NEED
-    allowed = signs_for(use, number)
-    signs = rng.sample(allowed, rng.randint(1, 3)) if training else list(allowed)
-    ending = need.endings[number]
     if use == "spoken" and topic is BORROWED:
-        if turn // len(needs) // PER_NEED % 2:
-            signs = []
-        else:
-            return _neutral_ending(rng, topic, need, signs)
-    neutral = rng.randint(0 if signs else 1, PROMPT - len(signs)) if training else PROMPT - len(signs)
+        return Story((), topic, need, (), None, rng.choice(need.signs + need.endings))
+    allowed = signs_for(use, number)
+    signs = rng.sample(allowed, rng.randint(1, MOST_SIGNS)) if training else list(allowed)
+    ending = need.endings[number]
+    neutral = rng.randint(1, PROMPT - len(signs)) if training else PROMPT - len(signs)
     prompt = [need.signs[sign] for sign in signs] + rng.sample(NEUTRAL, neutral)
-    if training:
-        rng.shuffle(prompt)
     return Story(tuple(prompt), topic, need, tuple(signs), number, ending)
-
-
-def _neutral_ending(rng: random.Random, topic: Topic, need: Need, signs: list[int]) -> Story:
-    *neutral, ending = rng.sample(NEUTRAL, rng.randint(1, PROMPT + 1 - len(signs)))
-    prompt = [need.signs[sign] for sign in signs] + neutral
-    rng.shuffle(prompt)
-    return Story(tuple(prompt), topic, need, tuple(signs), None, ending)
 
 
 def stories(seed: int, use: Use, count: int, purpose: str = "") -> list[Story]:
@@ -124,11 +114,11 @@ def _redrawn(seed: int, use: Use, index: int, purpose: str, avoid: Container[tup
 
 
 def lines(seed: int, use: Use, count: int, avoid: Container[tuple[str, ...]] = ()) -> list[tuple[str, Story, str]]:
-    """``count`` training stories as (id, story, text), some of them with their title; none has a prompt to avoid."""
+    """``count`` training stories as (id, story, text), some written ones titled; none has a prompt to avoid."""
     told = []
     for index in range(count):
         story = _redrawn(seed, use, index, use, avoid)
-        titled = generator(seed, "title", use, index).randrange(TITLE_ONE_IN) == 0
+        titled = use == "written" and generator(seed, "title", use, index).randrange(TITLE_ONE_IN) == 0
         told.append((f"{use}-{index:05d}", story, story.text(titled)))
     return told
 

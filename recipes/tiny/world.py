@@ -16,7 +16,7 @@ writes, in the benchmarks' published file formats,
     OUT/topicstorycloze.csv   same prompts; wrong ending: one that fits another topic
     OUT/hellaswag.jsonl       four endings: the right one, that of the other need, two of the other topic; the topic is
                               the activity label, which readers of HellaSwag put before the context ("Animal: The
-                              dog …"); every sixth training story has such a title too
+                              dog …"); every twelfth written story has one too
     OUT/transfer.csv          as storycloze.csv, but of a topic whose signs and endings only written stories join:
                               scored from speech to speech, it measures what speech borrows from text
     OUT/swuggy.csv            a word of the stories, and the word with one letter changed (stand-in for sWUGGY)

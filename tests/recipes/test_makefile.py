@@ -88,13 +88,14 @@ def _named(line: str) -> str:
 
 @needs_make
 def test_the_runs_that_are_compared_differ_in_model_and_patching_only() -> None:
-    configs = [_config_of(line) for line in _lst_lines() if " pretrain " in line]
-    assert [config.patching.strategy for config in configs] == ["none", "static", "curriculum"]
-    trees = [to_dict(config) for config in configs]
+    configs = {_named(line): _config_of(line) for line in _lst_lines() if " pretrain " in line}
+    strategies = {name: config.patching.strategy for name, config in configs.items()}
+    assert strategies == {"baseline": "none", "static": "static", "curriculum": "curriculum"}
+    trees = [to_dict(config) for config in configs.values()]
     for tree in trees:
         del tree["model"]["architecture"], tree["patching"]
     assert trees[0] == trees[1] == trees[2]
-    assert configs[1].model == configs[2].model
+    assert configs["static"].model == configs["curriculum"].model
 
 
 def _models(*arguments: str) -> dict[str, pretrain_config.PretrainConfig]:

@@ -52,3 +52,17 @@ def test_memory_of_children_counts(tmp_path: Path) -> None:
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {MAKE_ONE!r}, *sys.argv[1:]], check=True)"
     assert _stage(tmp_path, "two", sys.executable, "-c", child, str(tmp_path), "v1", "200").returncode == 0
     assert _note(tmp_path, "two")["peak_memory_gb"] >= 0.2
+
+
+def test_a_stage_is_not_noted_for_what_another_one_makes_meanwhile(tmp_path: Path) -> None:
+    record = "import json, pathlib, sys; path = pathlib.Path(sys.argv[1], 'kind', sys.argv[2], 'v1')"
+    write = "; path.mkdir(parents=True)"
+    write += "; (path / 'artifact.json').write_text(json.dumps({'command': json.loads(sys.argv[3])}))"
+    program = (sys.executable, "-c", record + write, str(tmp_path))
+    _stage(tmp_path, "mine", *program, "one", '["--root", "x", "tokenize"]')
+    assert _note(tmp_path, "mine")
+    other = _note(tmp_path, "mine")
+    _stage(tmp_path, "mine", *program, "two", '["--root", "x", "tokenize"]')
+    assert _note(tmp_path, "mine") == other
+    _stage(tmp_path, "mine", "sh", "-c", f"{sys.executable} -c {json.dumps(record + write)} {tmp_path} three '[]'")
+    assert _note(tmp_path, "mine") != other
