@@ -9,11 +9,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from lst_cli.artifacts.manifest import MANIFEST, Artifact, FileRecord, Parent, parse_manifest
+from lst_cli.artifacts.manifest import MANIFEST, Artifact, FileRecord, Kind, Parent, check_kind, parse_manifest
 from lst_cli.artifacts.paths import is_name
+from lst_cli.artifacts.store import Store
 from lst_cli.console import warn
 from lst_cli.errors import UserError
-from lst_cli.storage.remote import Remote
+from lst_cli.storage.remote import Remote, is_url
 
 _AT_ONCE = 16
 """Requests at the same time."""
@@ -77,6 +78,21 @@ def find_in_bucket(url: str) -> BucketArtifact:
             fix="run 'lst --root URL artifact ls'",
         )
     return found
+
+
+def find_anywhere(store: Store, reference: str, kind: Kind) -> Artifact:
+    """An artifact below the root by its reference, or in a bucket by its URL.
+
+    :raises UserError: there is none, or it has another kind or a schema version that this ``lst`` does not read.
+    """
+    return check_kind(find_in_bucket(reference), kind) if is_url(reference) else store.find(reference, kind)
+
+
+def parent_in_bucket(artifact: Artifact, parent: Parent) -> BucketArtifact | None:
+    """The parent of an artifact in a bucket, if it was pushed to the same place."""
+    if not isinstance(artifact, BucketArtifact):
+        return None
+    return _at(Remote(artifact.url.removesuffix(artifact.reference) + parent.reference))
 
 
 def _versions(name: Remote) -> Iterator[BucketArtifact]:

@@ -121,7 +121,7 @@ def lineage(ctx: typer.Context, reference: Reference, json: Json = False) -> Non
         print_json([{"depth": depth, "role": role, "reference": ref, "present": ok} for depth, role, ref, ok in steps])
         return
     for depth, role, ref, present in steps:
-        print_line(f"{'  ' * depth}{role + ': ' if role else ''}{ref}{'' if present else '  (removed)'}")
+        print_line(f"{'  ' * depth}{role + ': ' if role else ''}{ref}{'' if present or is_url(ref) else '  (removed)'}")
 
 
 @app.command("rm")

@@ -117,7 +117,7 @@ def open_sources(config: PretrainConfig, inputs: PretrainInputs) -> tuple[list[S
         ("text", inputs.text, data.text_weight),
     ):
         if artifacts:
-            shards = ShardSet.of(*artifacts, skip_corrupt=config.run.skip_corrupt)
+            shards = ShardSet.of(*artifacts, skip_corrupt=config.run.skip_corrupt, cache_gib=config.run.cache_gib)
             form = data.speech_form if name == "speech" else None
             sources.append(Source(name, shards, weight=weight, form=form, spans=config.patching.spans))
     info = sources[0].shards.info
@@ -156,12 +156,13 @@ def open_validation(config: PretrainConfig, inputs: PretrainInputs) -> list[Sour
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.shard_set import ShardSet
 
-    opened = [ShardSet.of(artifact, skip_corrupt=config.run.skip_corrupt) for artifact in inputs.valid]
+    reading = {"skip_corrupt": config.run.skip_corrupt, "cache_gib": config.run.cache_gib}
+    opened = [ShardSet.of(artifact, **reading) for artifact in inputs.valid]
     sources = []
     for modality, form in (("speech", config.data.speech_form), ("text", None)):
         chosen = [artifact for artifact, s in zip(inputs.valid, opened, strict=True) if s.modality == modality]
         if chosen:
-            sources.append(Source(modality, ShardSet.of(*chosen), form=form, spans=config.patching.spans))
+            sources.append(Source(modality, ShardSet.of(*chosen, **reading), form=form, spans=config.patching.spans))
     return sources
 
 
