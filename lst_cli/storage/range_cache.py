@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from lst_cli.console import warn
 from lst_cli.storage.remote import Remote
 
 _KEPT_SHARE = 0.9
@@ -24,7 +25,7 @@ def cache_folder() -> Path:
 class RangeCache:
     """Reads ranges from the folder, or fetches them. Processes may share the folder.
 
-    :param most_bytes: bound of the folder; processes that share it may pass it by some percent each.
+    :param most_bytes: bound of the folder; caches that share it may pass it by 3% each.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -43,14 +44,18 @@ class RangeCache:
         :raises UserError, LstError: as :meth:`Remote.read_range`.
         """
         path = self._path(content, start, stop)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             data = path.read_bytes()
             if len(data) == stop - start:
                 os.utime(path)
                 return data
         data = remote.read_range(name, start, stop)
         if len(data) <= self._most:
-            self._keep(path, data)
+            try:
+                self._keep(path, data)
+            except OSError as error:  # a full disk, or no permission: no reason to end a run
+                self._most = 0
+                warn(f"{self._folder}: what is read from buckets can't be kept ({error.strerror or error})")
         return data
 
     def drop(self, content: str, start: int, stop: int) -> None:
@@ -67,9 +72,12 @@ class RangeCache:
         if self._total + len(data) > self._most:
             self._make_room(len(data))
         unfinished = path.with_name(f"{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
-        with suppress(FileNotFoundError):  # another process made room just now
+        try:
             unfinished.write_bytes(data)
-            unfinished.replace(path)
+            with suppress(FileNotFoundError):  # another process made room just now
+                unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
         self._total += len(data)
         self._since_count += len(data)
 

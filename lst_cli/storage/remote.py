@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lst_cli.console import warn
 from lst_cli.errors import LstError, UserError
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ T = TypeVar("T")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://\S")
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
 _BACKENDS = {"s3": "'lst-cli[s3]'", "s3a": "'lst-cli[s3]'", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
-_WAITS_S = (0.2, 1.0, 4.0)
+_WAITS_S = (0.5, 2.0, 8.0)
 """Waits between attempts; the client libraries also retry by themselves."""
 
 _FORBIDDEN = ("AccessDenied", "Forbidden", "NoCredentials", "credentials", "InvalidAccessKeyId", "SignatureDoesNot")
@@ -88,6 +89,7 @@ class Remote:
                 except Exception as error:  # each backend has errors of its own
                     if not is_transient(error):
                         raise
+                    warn(f"{self.url}/{name}: {_words(error)}; trying again in {wait:g} s")
                 time.sleep(wait)
             return action(fs, path)
 
@@ -199,6 +201,10 @@ def _is_forbidden(error: BaseException) -> bool:
     return isinstance(error, PermissionError) or any(word in text for word in _FORBIDDEN)
 
 
+def _words(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
     """Turn the errors of a file system into ones that name the URL.
@@ -215,7 +221,7 @@ def storage_errors(url: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, (MemoryError, TypeError, AttributeError, KeyError)):
             raise
-        found = (str(error).strip() or type(error).__name__).splitlines()[0]
+        found = _words(error)
         if _is_forbidden(error):
             fix = "give credentials that may do this (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws)"
             raise UserError(f"{url}: access denied", found=found, fix=fix) from None

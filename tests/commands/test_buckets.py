@@ -98,6 +98,13 @@ def test_what_is_neither_hub_nor_bucket(tmp_path: Path) -> None:
         lst("--root", tmp_path, "pull", "bucket/vocoder/v")
 
 
+def test_a_url_where_a_folder_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="mount the bucket"):
+        lst("--root", tmp_path, "corpus", "add", "s3://bucket/audio", "--name", "x")
+    with pytest.raises(UserError, match="lst pull s3://bucket/tokens/x"):
+        lst("--root", tmp_path, "artifact", "verify", "s3://bucket/tokens/x")
+
+
 def test_without_credentials_the_error_says_so(tmp_path: Path, bucket: str) -> None:
     code = (
         "import os\nfor name in list(os.environ):\n    if name.startswith('AWS_') and name != 'AWS_ENDPOINT_URL':"
