@@ -156,13 +156,15 @@ def open_validation(config: PretrainConfig, inputs: PretrainInputs) -> list[Sour
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.shard_set import ShardSet
 
-    reading = {"skip_corrupt": config.run.skip_corrupt, "cache_gib": config.run.cache_gib}
-    opened = [ShardSet.of(artifact, **reading) for artifact in inputs.valid]
+    skip_corrupt, cache_gib = config.run.skip_corrupt, config.run.cache_gib
+    opened = [ShardSet.of(artifact, skip_corrupt=skip_corrupt, cache_gib=cache_gib) for artifact in inputs.valid]
     sources = []
     for modality, form in (("speech", config.data.speech_form), ("text", None)):
         chosen = [artifact for artifact, s in zip(inputs.valid, opened, strict=True) if s.modality == modality]
         if chosen:
-            sources.append(Source(modality, ShardSet.of(*chosen, **reading), form=form, spans=config.patching.spans))
+            sources.append(
+                Source(modality, ShardSet.of(*chosen, cache_gib=cache_gib), form=form, spans=config.patching.spans)
+            )
     return sources
 
 
