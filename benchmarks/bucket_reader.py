@@ -1,6 +1,6 @@
 """How fast shards in a bucket become packed batches: an S3 server (moto) in a process of its own on this machine.
 
-Made-up utterances as in ``reader.py``, in shards of four row groups. Reads about an epoch from disk, then as much from
+Made-up utterances as in ``reader.py``, in shards of four row groups. Reads about two epochs from disk, then as much from
 the bucket with an empty cache, with a full one, and with one of a tenth of the data. Prints JSON: tokens a second, and
 bytes fetched from the bucket for each token.
 
@@ -65,9 +65,10 @@ def make_shards(root: Path, shards: int) -> tuple[Any, Vocabulary]:
     sizes: list[int] = []
 
     def make(draft: Draft) -> None:
+        utterances = make_utterances(shards * ROW_GROUP_ROWS)
         for number in range(shards):
-            utterances = make_utterances(ROW_GROUP_ROWS)
-            path, tokenizer = write_speech(draft.path, utterances, 4 * ROW_GROUP_ROWS)
+            own = utterances[number * ROW_GROUP_ROWS :][:ROW_GROUP_ROWS]
+            path, tokenizer = write_speech(draft.path, own, 4 * ROW_GROUP_ROWS)
             path.rename(draft.path / f"shard-1{number:04d}.parquet")
             sizes.append(tokenizer.pieces)
 

@@ -72,7 +72,7 @@ class Remote:
         try:
             fs, path = url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
-            fix = f"pip install {_BACKENDS.get(scheme, 'the package that it names')}"
+            fix = f"pip install {_BACKENDS[scheme]}" if scheme in _BACKENDS else "install the package that is named"
             raise UserError(f"{self.url}: no backend for {scheme}://", found=str(error), fix=fix) from None
         except ValueError as error:
             raise UserError(f"{self.url}: can't be opened", found=str(error), expected="s3://…, gs://…, …") from None

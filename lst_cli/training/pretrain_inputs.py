@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,15 +157,13 @@ def open_validation(config: PretrainConfig, inputs: PretrainInputs) -> list[Sour
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.shard_set import ShardSet
 
-    skip_corrupt, cache_gib = config.run.skip_corrupt, config.run.cache_gib
-    opened = [ShardSet.of(artifact, skip_corrupt=skip_corrupt, cache_gib=cache_gib) for artifact in inputs.valid]
+    opening = partial(ShardSet.of, skip_corrupt=config.run.skip_corrupt, cache_gib=config.run.cache_gib)
+    opened = [opening(artifact) for artifact in inputs.valid]
     sources = []
     for modality, form in (("speech", config.data.speech_form), ("text", None)):
         chosen = [artifact for artifact, s in zip(inputs.valid, opened, strict=True) if s.modality == modality]
         if chosen:
-            sources.append(
-                Source(modality, ShardSet.of(*chosen, cache_gib=cache_gib), form=form, spans=config.patching.spans)
-            )
+            sources.append(Source(modality, opening(*chosen), form=form, spans=config.patching.spans))
     return sources
 
 
