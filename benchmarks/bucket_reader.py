@@ -1,8 +1,8 @@
 """How fast shards in a bucket become packed batches: an S3 server (moto) in a process of its own on this machine.
 
-Made-up utterances as in ``reader.py``, in shards of four row groups. Reads about two epochs from disk, then as much from
-the bucket with an empty cache, with a full one, and with one of a tenth of the data. Prints JSON: tokens a second, and
-bytes fetched from the bucket for each token.
+Made-up utterances as in ``reader.py``, in shards of four row groups. Reads about two epochs from disk, then as much
+from the bucket with an empty cache, with a full one, and with one of a tenth of the data. Prints JSON: tokens a second,
+and bytes fetched from the bucket for each token.
 
     python benchmarks/bucket_reader.py
     python benchmarks/bucket_reader.py --quick

@@ -124,7 +124,7 @@ def pull_from_bucket(store: Store, url: str) -> Built:
             path = folder / record.path
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.is_file() or sha256_of(path) != record.sha256:
-                manifest.remote.get(record.path, path)
+                manifest.remote.get(record.path, path, record.bytes)
             bar.advance(record.bytes / 1e6)
 
         return place_pulled(store, manifest, manifest.url, manifest.url, fetch)

@@ -116,8 +116,18 @@ class Remote:
         return self._retried(name, action)
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a file."""
-        return self._retried(name, lambda fs, path: bool(fs.isfile(path)))
+        """Whether there is such a file.
+
+        :raises UserError, LstError: the store does not say: access is refused, or it can't be reached.
+        """
+
+        def action(fs: Any, path: str) -> bool:
+            try:
+                return bool(fs.info(path)["type"] == "file")  # fs.isfile() takes any failure for a no
+            except FileNotFoundError:
+                return False
+
+        return self._retried(name, action)
 
     def size(self, name: str) -> int:
         """Bytes of a file.
@@ -168,12 +178,18 @@ class Remote:
             file.write_bytes(data)
             self.put(file, name)
 
-    def get(self, name: str, file: Path) -> None:
-        """Download a file; after an error there may be a part of it.
+    def get(self, name: str, file: Path, size: int) -> None:
+        """Download a file of ``size`` bytes; after an error there may be a part of it.
 
         :raises UserError, LstError: as :meth:`read`.
         """
-        self._retried(name, lambda fs, path: fs.get_file(path, str(file)))
+
+        def action(fs: Any, path: str) -> None:
+            fs.get_file(path, str(file))
+            if file.stat().st_size != size:
+                raise Truncated(f"{file.stat().st_size} of {size} bytes came")
+
+        self._retried(name, action)
 
     def remove(self, name: str) -> None:
         """Remove a file that exists."""

@@ -160,8 +160,8 @@ def test_a_killed_pull_resumes(tmp_path: Path, url: str, monkeypatch: pytest.Mon
     store, got = Store(tmp_path / "there"), []
     original = Remote.get
 
-    def get(self: Remote, name: str, file: Path) -> None:
-        original(self, name, file)
+    def get(self: Remote, name: str, file: Path, size: int) -> None:
+        original(self, name, file, size)
         got.append(name)
         if len(got) == 2:
             file.write_bytes(file.read_bytes()[:3])

@@ -36,7 +36,7 @@ def test_files_come_back(folder: Remote, tmp_path: Path) -> None:
     assert folder.size("b") == 5
     assert folder.exists("b") and not folder.exists("deep") and not folder.exists("c")
     assert folder.folders() == ["deep"] and (folder / "none").folders() == []
-    folder.get("b", tmp_path / "copy")
+    folder.get("b", tmp_path / "copy", 5)
     assert (tmp_path / "copy").read_bytes() == b"small"
     folder.remove("b")
     assert not folder.exists("b")
@@ -105,6 +105,31 @@ def test_a_server_that_is_down_is_not_the_users_fault(bucket: str, monkeypatch: 
     with pytest.raises(LstError, match="the server is gone") as raised:
         folder.read("a")
     assert raised.value.exit_code == 1 and "run the same command again" in str(raised.value)
+
+
+def test_a_short_download_is_an_error(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WAITS_S", (0.0,))
+    folder = Remote.of(bucket)
+    folder.put_bytes(b"01234", "a")
+    with pytest.raises(LstError, match="5 of 6 bytes came"):
+        folder.get("a", tmp_path / "a", 6)
+
+
+@pytest.mark.parametrize(("error", "kind"), [(PermissionError("no"), UserError), (TimeoutError("late"), LstError)])
+def test_a_store_that_does_not_answer_has_not_said_no(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[LstError]
+) -> None:
+    """A push that took this for a no would overwrite another manifest."""
+    folder = Remote.of(bucket)
+    flaky(monkeypatch, folder, 0, bytes)
+
+    def info(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr(folder._opened()[0], "info", info, raising=False)
+    with pytest.raises(kind) as raised:
+        folder.exists("a")
+    assert type(raised.value) is kind
 
 
 def test_urls_that_can_not_be_opened() -> None:
