@@ -17,7 +17,8 @@ from lst_cli.errors import UserError
 from lst_cli.main import app
 from lst_cli.model_artifact.card import MODEL
 from tests.storage.buckets import new_bucket, s3_server
-from tests.training.runs import pretrain, sums, write_config
+from tests.training.runs import arguments, pretrain, sums, write_config
+from tests.training.test_finetune_stage import finetune
 from tests.training.world import make_world
 
 SMALL_CACHE = "run.cache_gib=0.000015"  # 16 kB
@@ -108,3 +109,30 @@ def test_a_url_without_shards(there: Path, bucket: str) -> None:
     gone = [part.replace("shards/speech", "shards/none") for part in command(there, bucket, "x")]
     with pytest.raises(UserError, match="shards/none: no artifact"):
         app(gone, standalone_mode=False)
+
+
+def test_validation_and_fine_tuning_read_the_bucket_too(
+    there: Path, bucket: str, root: Path, on_disk: Artifact
+) -> None:
+    every = ("validation.every=10", "validation.sequences=5", "budget.steps=10")
+    for place, name, url in ((root, "valid", "shards"), (there, "valid", f"{bucket}/shards")):
+        valid = ["--valid-shards", f"{url}/speech", "--valid-shards", f"{url}/text"]
+        line = command(there, bucket, name, *every) if place == there else arguments(root, name, *every)
+        app([*line, *valid], standalone_mode=False)
+    assert sums(Store(there).find("model/valid", MODEL)) == sums(Store(root).find("model/valid", MODEL))
+    tuned = {}
+    for name, url in (("tuned-disk", "shards/speech"), ("tuned-bucket", f"{bucket}/shards/speech")):
+        tuned[name] = finetune(root, "asr", "on-disk", name, "budget.steps=10", shards=url)
+    assert sums(tuned["tuned-disk"]) == sums(tuned["tuned-bucket"])
+    assert tuned["tuned-bucket"].parents["shards"].url and not tuned["tuned-disk"].parents["shards"].url
+
+
+def test_two_processes_share_a_cache(there: Path, bucket: str, root: Path) -> None:
+    steps = ("budget.steps=10", SMALL_CACHE)
+    lines = {root: arguments(root, "two", *steps), there: command(there, bucket, "two", *steps)}
+    for line in lines.values():
+        script = [sys.executable, "-m", "lst_cli.main", "--ranks", "2", *line]
+        done = subprocess.run(script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    models = [Store(place).find("model/two", MODEL) for place in lines]
+    assert sums(models[0]) == sums(models[1])
