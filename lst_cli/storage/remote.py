@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lst_cli.console import warn
-from lst_cli.errors import LstError, UserError
+from lst_cli.errors import LstError, UserError, is_disk_full
 
 T = TypeVar("T")
 
@@ -209,7 +209,7 @@ def _put(fs: Any, file: Path, path: str) -> None:
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed in a moment."""
     permanent = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, UserError, ValueError)
-    return not isinstance(error, permanent) and not _is_forbidden(error)
+    return not isinstance(error, permanent) and not _is_forbidden(error) and not is_disk_full(error)
 
 
 def _is_forbidden(error: BaseException) -> bool:
@@ -235,7 +235,7 @@ def storage_errors(url: str) -> Iterator[None]:
     except FileNotFoundError:
         raise UserError(f"{url}: no such object", fix="check bucket and name") from None
     except Exception as error:
-        if isinstance(error, (MemoryError, TypeError, AttributeError, KeyError)):
+        if isinstance(error, (MemoryError, TypeError, AttributeError, KeyError)) or is_disk_full(error):
             raise
         found = _words(error)
         if _is_forbidden(error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,6 +114,21 @@ def test_a_short_download_is_an_error(bucket: str, tmp_path: Path, monkeypatch: 
     folder.put_bytes(b"01234", "a")
     with pytest.raises(LstError, match="5 of 6 bytes came"):
         folder.get("a", tmp_path / "a", 6)
+
+
+def test_a_full_disk_is_not_the_stores_fault(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Remote.of(bucket)
+    flaky(monkeypatch, folder, 0, bytes)
+
+    def full(*_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder._opened()[0], "get_file", full, raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        folder.get("a", tmp_path / "a", 5)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("error", "kind"), [(PermissionError("no"), UserError), (TimeoutError("late"), LstError)])
