@@ -33,7 +33,8 @@ class HubAddress:
         """
         found = _ADDRESS.fullmatch(text)
         if found is None:
-            raise UserError(f"{without_tokens(text)}: no address", expected="hf://USER/REPOSITORY[@REVISION]")
+            expected = "hf://USER/REPOSITORY[@REVISION], or the URL of a bucket"
+            raise UserError(f"{without_tokens(text)}: no address", expected=expected)
         return cls(found[1], found[2])
 
     def __str__(self) -> str:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import sys
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from lst_cli.commands import artifact, config_show, doctor
-from lst_cli.commands.common import Settings
+from lst_cli.commands.common import Settings, no_bucket_root
 from lst_cli.commands.data import align, corpus, shards, text, tokenize, units
-from lst_cli.commands.models import arch, exchange, finetune, hub_exchange, patching, pretrain, runs
+from lst_cli.commands.models import arch, exchange, finetune, patching, pretrain, push_pull, runs
 from lst_cli.commands.scores import evaluate, report
 from lst_cli.commands.speech import continuing, speak, transcribe, vocoder
 from lst_cli.console import print_error, set_quiet
 from lst_cli.distributed.launcher import RUN, sharing_rank, this_rank
 from lst_cli.errors import LstError, UserError, causes, is_disk_full
 from lst_cli.hub import without_tokens
+from lst_cli.storage.remote import is_url
 from lst_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ app.command("finetune", rich_help_panel=_MODELS)(finetune.finetune)
 app.add_typer(runs.app, name="runs", rich_help_panel=_MODELS)
 app.command("export", rich_help_panel=_MODELS)(exchange.export)
 app.command("import", rich_help_panel=_MODELS)(exchange.import_)
-app.command("push", rich_help_panel=_MODELS)(hub_exchange.push)
-app.command("pull", rich_help_panel=_MODELS)(hub_exchange.pull)
+app.command("push", rich_help_panel=_MODELS)(push_pull.push)
+app.command("pull", rich_help_panel=_MODELS)(push_pull.pull)
 _SPEECH = "Speech in and out"
 app.command("transcribe", rich_help_panel=_SPEECH)(transcribe.transcribe)
 app.add_typer(vocoder.app, name="vocoder", rich_help_panel=_SPEECH)
@@ -105,9 +104,9 @@ def _print_version(value: bool) -> None:
 @app.callback()
 def root_options(
     ctx: typer.Context,
-    root: Annotated[Path, typer.Option(envvar="LST_ROOT", help="Folder of all artifacts.", show_default=True)] = Path(
-        "artifacts"
-    ),
+    root: Annotated[
+        str, typer.Option(envvar="LST_ROOT", help="Folder of all artifacts; for 'artifact ls' and 'show' also a URL.")
+    ] = "artifacts",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only data, warnings and errors.")] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
     ranks: Annotated[
@@ -123,12 +122,8 @@ def root_options(
 ) -> None:
     """Options of every command."""
     set_quiet(quiet)
-    if re.match("[a-z][a-z0-9+.-]+:/", str(root)):
-        raise UserError(
-            f"--root {root}: a URL",
-            expected="a folder: locks and renames need a file system",
-            fix="mount the bucket, or copy the artifacts to a local folder",
-        )
+    if is_url(root) and ctx.invoked_subcommand != "artifact":
+        raise no_bucket_root(root)
     ray = None
     if engine is RankEngine.RAY and RUN not in os.environ:
         ray = _ray_options(ctx.invoked_subcommand, ranks, cpus_per_rank)

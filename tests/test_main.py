@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from lst_cli.errors import LstError, UserError
-from lst_cli.main import PIPELINE, app, as_lst_error
+from lst_cli.main import PIPELINE, as_lst_error
 
 HEAVY = ("torch", "fairseq2", "faiss", "transformers", "pyarrow", "numpy", "sentencepiece", "matplotlib")
 
@@ -74,9 +74,3 @@ def test_what_exceptions_mean_to_the_user():
     wrapped.__cause__ = LstError("inner")
     assert as_lst_error(wrapped) is wrapped.__cause__
     assert as_lst_error(ValueError("a fault of ours")) is None
-
-
-def test_a_url_is_no_root() -> None:
-    """'s3://…' is a path of the current folder to pathlib, where no artifact is."""
-    with pytest.raises(UserError, match="a URL"):
-        app(["--root", "s3://bucket/artifacts", "artifact", "ls"], standalone_mode=False)

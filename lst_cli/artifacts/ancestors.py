@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lst_cli.artifacts import Artifact, Parent, Store
+from lst_cli.artifacts.bucket import parent_in_bucket
 from lst_cli.artifacts.manifest import MANIFEST
 
 
@@ -47,17 +48,20 @@ def nearest_of_kind(store: Store, artifacts: Iterable[Artifact], kind: str) -> P
     """The nearest ancestor of this kind, on disk or not; None if there is none.
 
     Ancestors of the same distance come in the order of the artifacts and their roles. What an artifact that is missing
-    on disk was made from is unknown.
+    on disk was made from is unknown, unless a child of it in a bucket has it beside it there.
     """
     level, seen = list(artifacts), set[str]()
     while level:
-        parents = [parent for artifact in level for parent in artifact.parents.values() if parent.reference not in seen]
-        for parent in parents:
+        parents = [
+            (child, parent) for child in level for parent in child.parents.values() if parent.reference not in seen
+        ]
+        for _, parent in parents:
             if parent.kind == kind:
                 return parent
-        seen.update(parent.reference for parent in parents)
-        unique = {parent.reference: parent for parent in parents}
-        level = [found for parent in unique.values() if (found := on_disk(store, parent)) is not None]
+        seen.update(parent.reference for _, parent in parents)
+        unique = {parent.reference: (child, parent) for child, parent in parents}
+        known = (on_disk(store, parent) or parent_in_bucket(child, parent) for child, parent in unique.values())
+        level = [found for found in known if found is not None]
     return None
 
 

@@ -70,4 +70,5 @@ def lineage(store: Store, artifact: Artifact) -> Iterator[tuple[int, str, str, b
         for parent_role, parent in reversed(list(found.parents.items())):
             there = (store.root / parent.reference / MANIFEST).is_file()
             next_ = store.find_any(parent.reference) if there else None
-            stack.append((depth + 1, parent_role, parent.reference, next_))
+            reference = parent.reference if there or parent.url is None else parent.url
+            stack.append((depth + 1, parent_role, reference, next_))

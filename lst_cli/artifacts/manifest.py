@@ -46,6 +46,8 @@ class Parent:
     name: str
     version: str
     fingerprint: str
+    url: str | None = None
+    """Where it was read from, if not below the root."""
 
     @property
     def reference(self) -> str:
@@ -106,6 +108,9 @@ class Artifact:
         """The manifest as plain data."""
         data = asdict(self)
         del data["path"]
+        for parent in data["parents"].values():
+            if parent["url"] is None:
+                del parent["url"]
         return data
 
 
@@ -178,14 +183,24 @@ def read_manifest(folder: Path) -> Artifact:
     """
     path = folder / MANIFEST
     try:
-        return _artifact(folder, parse_json(path.read_text(encoding="utf-8")))
+        return parse_manifest(folder, path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(
             f"{folder}: not an artifact", found=f"no {MANIFEST}", fix="run 'lst artifact ls' for a list of artifacts"
         ) from None
+
+
+def parse_manifest(folder: Path, text: bytes, name: str) -> Artifact:
+    """The artifact in ``folder``, by the text of its manifest.
+
+    :param name: what errors call the manifest.
+    :raises UserError: it is damaged.
+    """
+    try:
+        return _artifact(folder, parse_json(text.decode("utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
-            f"{path}: the manifest is damaged, or was written by a newer lst",
+            f"{name}: the manifest is damaged, or was written by a newer lst",
             found=f"{type(error).__name__}: {error}",
             expected=f"a manifest that lst {__version__} can read",
             fix="use the lst that wrote it; or remove it with 'lst artifact rm --force KIND/NAME/VERSION' and make it "

@@ -108,7 +108,7 @@ _FIX = "run 'lst artifact verify' to list every damaged file; remove its artifac
 
 
 @contextmanager
-def parquet_errors(path: Path) -> Iterator[None]:
+def parquet_errors(path: object) -> Iterator[None]:
     """Turn pyarrow's errors about ``path`` into a :class:`UserError` that names the file."""
     try:
         yield

@@ -28,6 +28,7 @@ from lst_cli.artifacts.paths import (
 )
 from lst_cli.console import warn
 from lst_cli.errors import UserError
+from lst_cli.storage.remote import is_url
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Store:
             f"{reference}: no such artifact",
             found=f"{kind}: {known}" if known else f"no artifact of that kind in {self.root}",
             expected="KIND/NAME or KIND/NAME/VERSION below the root, or a path that begins with /, ./ or ../",
-            fix=f"for the folder here, give ./{reference}" if here else "run 'lst artifact ls', or give another --root",
+            fix=_fix(reference, here),
         )
 
     def all(self) -> Iterator[Artifact]:
@@ -209,6 +210,12 @@ class Store:
         if folder not in self._warned:
             self._warned.add(folder)
             warn(f"skipped: {error.what} ({error.found})")
+
+
+def _fix(reference: str, here: bool) -> str:
+    if is_url(reference):
+        return f"get it with 'lst pull {reference}', and name it as KIND/NAME"
+    return f"for the folder here, give ./{reference}" if here else "run 'lst artifact ls', or give another --root"
 
 
 def _made(folder: Path, fill: Callable[[Draft], Artifact], lock: Lock) -> Artifact:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lst_cli.commands.common import Json, completing, store
+from lst_cli.commands.common import Json, completing, settings, store
 from lst_cli.console import print_json, print_line, print_table, say
+from lst_cli.storage.remote import is_url
 
 if TYPE_CHECKING:
+    from lst_cli.artifacts import Artifact
     from lst_cli.artifacts.leftovers import Leftover
 
 app = typer.Typer(help="List, show, verify, trace and remove artifacts.", no_args_is_help=True)
@@ -29,12 +31,11 @@ def list_artifacts(
     json: Json = False,
 ) -> None:
     """List all artifacts."""
-    place = store(ctx)
-    artifacts = [item for item in place.all() if kind is None or item.kind == kind]
-    current = {item.reference for item in place.current()}
+    found, newest = _listed(ctx)
+    artifacts = [item for item in found if kind is None or item.kind == kind]
     if json:
         print_json(
-            [{**item.to_json(), "path": str(item.path), "current": item.reference in current} for item in artifacts]
+            [{**item.to_json(), "path": _place(item), "current": item.reference in newest} for item in artifacts]
         )
         return
     rows = [
@@ -42,7 +43,7 @@ def list_artifacts(
             item.kind,
             item.name,
             item.version,
-            "*" if item.reference in current else "",
+            "*" if item.reference in newest else "",
             item.created[:19],
             f"{sum(f.bytes for f in item.files):,}",
         )
@@ -51,11 +52,35 @@ def list_artifacts(
     print_table("", ("kind", "name", "version", "current", "created (UTC)", "bytes"), rows)
 
 
+def _listed(ctx: typer.Context) -> tuple[list[Artifact], set[str]]:
+    """All artifacts below the root, a folder or a URL, and the references of those that ``KIND/NAME`` means."""
+    root = settings(ctx).root
+    if is_url(root):
+        from lst_cli.artifacts.bucket import artifacts_below, newest
+        from lst_cli.storage.remote import Remote
+
+        found = list(artifacts_below(Remote.of(root)))
+        return list(found), newest(found)
+    place = store(ctx)
+    return list(place.all()), {item.reference for item in place.current()}
+
+
+def _place(artifact: Artifact) -> str:
+    """The path or URL of an artifact's folder."""
+    return getattr(artifact, "url", None) or str(artifact.path)
+
+
 @app.command()
 def show(ctx: typer.Context, reference: Reference) -> None:
     """Print an artifact's manifest: config, parents, files, statistics, and the command that made it."""
-    item = store(ctx).find_any(reference)
-    print_json({"path": str(item.path), **item.to_json()})
+    root = settings(ctx).root
+    if is_url(root) or is_url(reference):
+        from lst_cli.artifacts.bucket import find_in_bucket
+
+        item: Artifact = find_in_bucket(reference if is_url(reference) else f"{root.rstrip('/')}/{reference}")
+    else:
+        item = store(ctx).find_any(reference)
+    print_json({"path": _place(item), **item.to_json()})
 
 
 @app.command()
@@ -96,7 +121,7 @@ def lineage(ctx: typer.Context, reference: Reference, json: Json = False) -> Non
         print_json([{"depth": depth, "role": role, "reference": ref, "present": ok} for depth, role, ref, ok in steps])
         return
     for depth, role, ref, present in steps:
-        print_line(f"{'  ' * depth}{role + ': ' if role else ''}{ref}{'' if present else '  (removed)'}")
+        print_line(f"{'  ' * depth}{role + ': ' if role else ''}{ref}{'' if present or is_url(ref) else '  (removed)'}")
 
 
 @app.command("rm")

@@ -13,6 +13,7 @@ import typer
 from lst_cli.artifacts import Artifact, Built, Draft, Request, Store
 from lst_cli.console import print_json, say
 from lst_cli.errors import UserError
+from lst_cli.storage.remote import is_url
 
 if TYPE_CHECKING:
     from lst_cli.distributed.launcher import Rank
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class Settings:
     """Options that precede the command."""
 
-    root: Path
+    root: str
+    """A folder; for ``lst artifact ls`` and ``show`` also a URL."""
     debug: bool
     command: tuple[str, ...] = ()
     """The whole command line, without the program."""
@@ -50,13 +52,27 @@ def settings(ctx: typer.Context) -> Settings:
 def store(ctx: typer.Context) -> Store:
     """The artifact store below ``--root``.
 
-    :raises UserError: a number on the command line is not finite, or too large for 64 bits.
+    :raises UserError: the root is a URL, or a number on the command line is not finite or too large for 64 bits.
     """
+    root = settings(ctx).root
+    if is_url(root):
+        raise no_bucket_root(root)
     for name, value in ctx.params.items():
         for number in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(number, (int, float)) and not -(2**63) <= number < 2**63:  # so is nan
                 raise UserError(f"--{name.replace('_', '-')} {number}", expected="a finite number of usual size")
-    return Store(settings(ctx).root)
+    return Store(Path(root))
+
+
+def no_bucket_root(root: str) -> UserError:
+    """What a command says to a root that is a URL, if it needs a folder."""
+    return UserError(
+        f"--root {root}: this command needs a folder of this machine",
+        found="a URL, which 'lst artifact ls' and 'lst artifact show' can read",
+        expected="a local folder for locks, artifacts that are being made, and checkpoints of runs",
+        fix="give a folder with --root or LST_ROOT; copy artifacts with 'lst pull URL/KIND/NAME' and "
+        "'lst push KIND/NAME URL', or train from shards in the bucket with --shards URL/shards/NAME",
+    )
 
 
 def completing(*kinds: str) -> Callable[[typer.Context, str], list[str]]:

@@ -40,7 +40,7 @@ def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 when something needed is missing.")] = False,
 ) -> None:
     """Say what this machine has (torch, CUDA, fairseq2, faiss, libsndfile, disk) and what will not work."""
-    root = settings(ctx).root
+    root = Path(settings(ctx).root)
     findings = [
         _python(),
         *_guarded("torch", _torch),

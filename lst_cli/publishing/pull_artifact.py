@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lst_cli.artifacts.manifest import MANIFEST, Artifact, FileRecord, read_manifest
-from lst_cli.errors import LstError, UserError
+from lst_cli.artifacts.manifest import MANIFEST, Artifact, read_manifest
+from lst_cli.artifacts.pulled import place_pulled
+from lst_cli.errors import UserError
 from lst_cli.hub import HubAddress, hub_errors, hub_library
 from lst_cli.publishing.push_artifact import check_published
 
 if TYPE_CHECKING:
-    from lst_cli.artifacts import Built, Draft, Store
+    from lst_cli.artifacts import Built, Store
 
 
 def pull_artifact(store: Store, address: HubAddress) -> Built:
@@ -31,27 +30,12 @@ def pull_artifact(store: Store, address: HubAddress) -> Built:
         commit = str(api.repo_info(address.repository, revision=address.revision).sha)
         manifest = _manifest(api, address, commit, Path(folder))
 
-    def fill(draft: Draft) -> Artifact:
+    def fetch(folder: Path) -> None:
         with hub_errors(address):
             for record in manifest.files:
-                api.hf_hub_download(address.repository, record.path, revision=commit, local_dir=draft.parts)
-                draft.take(draft.parts / record.path)
-        files = draft.finish()
-        _check_files(address, manifest, files, draft)
-        source = f"hf://{address.repository}@{commit}"
-        return dataclasses.replace(
-            manifest, path=place, files=files, statistics={**manifest.statistics, "pulled_from": source}
-        )
+                api.hf_hub_download(address.repository, record.path, revision=commit, local_dir=folder)
 
-    place = store.root / manifest.kind / manifest.name / manifest.version
-    built = store.place(place, fill)
-    if not built.fresh and _sums(built.artifact.files) != _sums(manifest.files):
-        raise UserError(
-            f"{built.artifact.reference}: another artifact of this version is here already",
-            found="files with other checksums",
-            fix="give another --root, or remove that one with 'lst artifact rm'",
-        )
-    return built
+    return place_pulled(store, manifest, f"hf://{address.repository}@{commit}", str(address), fetch)
 
 
 def _manifest(api: Any, address: HubAddress, commit: str, folder: Path) -> Artifact:
@@ -75,19 +59,3 @@ def _manifest(api: Any, address: HubAddress, commit: str, folder: Path) -> Artif
     if artifact.version != artifact.fingerprint[:12] or any("/" in record.path for record in artifact.files):
         raise UserError(f"{address}: {MANIFEST} is damaged", found=artifact.reference)
     return artifact
-
-
-def _check_files(address: HubAddress, manifest: Artifact, files: tuple[FileRecord, ...], draft: Draft) -> None:
-    """:raises LstError: a file has another checksum than the manifest's; all downloads are discarded."""
-    wrong = sorted(name for name, _ in _sums(files) ^ _sums(manifest.files))
-    if wrong:
-        shutil.rmtree(draft.parts)
-        raise LstError(
-            f"{address}: files that are not those of {MANIFEST}",
-            found=f"another checksum of {', '.join(dict.fromkeys(wrong))}",
-            fix="run the same command again; if it fails again, the repository is damaged",
-        )
-
-
-def _sums(files: tuple[FileRecord, ...]) -> set[tuple[str, str]]:
-    return {(record.path, record.sha256) for record in files}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -84,8 +83,8 @@ def with_info(schema: pa.Schema, info: ShardInfo) -> pa.Schema:
     return schema.with_metadata({_METADATA_KEY: json.dumps(asdict(info), sort_keys=True).encode()})
 
 
-def read_info(path: Path, schema: pa.Schema) -> ShardInfo:
-    """Read the metadata of the shard at ``path``.
+def read_info(path: object, schema: pa.Schema) -> ShardInfo:
+    """Read the metadata of the shard at ``path``, which errors name.
 
     :raises UserError: it is not a shard, or of a schema that this ``lst`` does not read.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,21 +12,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lst_cli.artifacts import Artifact
+from lst_cli.artifacts.bucket import BucketArtifact
 from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.console import warn
 from lst_cli.errors import UserError
+from lst_cli.shards.bucket_shard import BucketShard, shards_in_bucket
 from lst_cli.shards.schema import Modality, ShardInfo, read_info
 from lst_cli.shards.shard_rows import SPEECH_COLUMNS, TEXT_COLUMNS, ShardRows, SpanUnit, speech_rows, text_rows
+from lst_cli.storage.range_cache import RangeCache, cache_folder
 from lst_cli.text.vocabulary import Vocabulary
 
 SHARD_FILES = "shard-*.parquet"
+
+ShardFile = Path | BucketShard
+"""A shard file on a disk or in a bucket."""
+
+_FOOTERS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class RowGroup:
     """One row group of a shard file."""
 
-    path: Path
+    path: ShardFile
     index: int
     rows: int
 
@@ -40,30 +49,29 @@ class ShardSet:
     groups: tuple[RowGroup, ...]
     info: ShardInfo
     """The same in every file."""
-    unreadable: tuple[Path, ...] = ()
+    unreadable: tuple[ShardFile, ...] = ()
     """Files skipped because their footer is damaged (only with ``skip_corrupt``)."""
 
     @classmethod
-    def open(cls, files: Sequence[Path], *, skip_corrupt: bool = False) -> ShardSet:
+    def open(cls, files: Sequence[ShardFile], *, skip_corrupt: bool = False) -> ShardSet:
         """Read the footers of shard files.
 
         :param skip_corrupt: leave out damaged files with a warning.
         :raises UserError: there is no file or row, a file is damaged or no shard, or the files do not belong together.
         """
         groups: list[RowGroup] = []
-        infos: dict[Path, ShardInfo] = {}
-        unreadable: list[Path] = []
-        for path in files:
-            try:
-                with parquet_errors(path):
-                    metadata = pq.read_metadata(path)
-                infos[path] = read_info(path, metadata.schema.to_arrow_schema())
-            except UserError as error:
+        infos: dict[ShardFile, ShardInfo] = {}
+        unreadable: list[ShardFile] = []
+        with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+            footers = list(pool.map(_footer, files))
+        for path, footer in zip(files, footers, strict=True):
+            if isinstance(footer, UserError):
                 if not skip_corrupt:
-                    raise
-                warn(f"skipped a damaged shard: {error}")
+                    raise footer
+                warn(f"skipped a damaged shard: {footer}")
                 unreadable.append(path)
                 continue
+            metadata, infos[path] = footer
             sizes = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
             groups += [RowGroup(path, i, rows) for i, rows in enumerate(sizes)]
         if not any(group.rows for group in groups):
@@ -75,12 +83,19 @@ class ShardSet:
         return cls(groups=tuple(groups), info=_shared(infos), unreadable=tuple(unreadable))
 
     @classmethod
-    def of(cls, *artifacts: Artifact, skip_corrupt: bool = False) -> ShardSet:
+    def of(cls, *artifacts: Artifact, skip_corrupt: bool = False, cache_gib: float = 0.0) -> ShardSet:
         """The shards of artifacts, one after another.
 
+        :param cache_gib: disk space for what is read of artifacts in buckets.
         :raises UserError: as for :meth:`open`.
         """
-        files = [path for artifact in artifacts for path in artifact.data_files(SHARD_FILES)]
+        cache = RangeCache(cache_folder(), int(cache_gib * (1 << 30)))
+        files: list[ShardFile] = []
+        for artifact in artifacts:
+            if isinstance(artifact, BucketArtifact):
+                files += shards_in_bucket(artifact, SHARD_FILES, cache)
+            else:
+                files += artifact.data_files(SHARD_FILES)
         return cls.open(files, skip_corrupt=skip_corrupt)
 
     @property
@@ -126,6 +141,16 @@ class ShardSet:
             )
 
 
+def _footer(path: ShardFile) -> tuple[pq.FileMetaData, ShardInfo] | UserError:
+    """The footer of a file, or why it can't be read."""
+    try:
+        with parquet_errors(path):
+            metadata = path.metadata() if isinstance(path, BucketShard) else pq.read_metadata(path)
+        return metadata, read_info(path, metadata.schema.to_arrow_schema())
+    except UserError as error:
+        return error
+
+
 def read_row_group(group: RowGroup, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one row group, with its checksums verified.
 
@@ -133,6 +158,8 @@ def read_row_group(group: RowGroup, columns: Sequence[str] | None = None) -> pa.
     """
     try:
         with parquet_errors(group.path):
+            if isinstance(group.path, BucketShard):
+                return group.path.row_group(group.index, columns)
             file = pq.ParquetFile(group.path, page_checksum_verification=True)
             table = file.read_row_group(
                 group.index, columns=None if columns is None else list(columns), use_threads=False
@@ -148,7 +175,7 @@ def read_row_group(group: RowGroup, columns: Sequence[str] | None = None) -> pa.
         ) from None
 
 
-def _shared(infos: dict[Path, ShardInfo]) -> ShardInfo:
+def _shared(infos: dict[ShardFile, ShardInfo]) -> ShardInfo:
     """The info that all files share."""
     (first, info), *others = infos.items()
     for path, other in others:

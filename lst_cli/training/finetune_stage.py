@@ -170,7 +170,7 @@ def _sources(config: FinetuneConfig, inputs: FinetuneInputs, split: Split) -> li
     from lst_cli.shards.shard_set import ShardSet
 
     skip = config.run.skip_corrupt
-    shards = ShardSet.of(*inputs.shards, skip_corrupt=skip)
+    shards = ShardSet.of(*inputs.shards, skip_corrupt=skip, cache_gib=config.run.cache_gib)
     held_out = held_out_share(shards, config.data.held_out, skip_corrupt=skip)
     weights: dict[SpeechTask, float] = {"asr": config.data.asr_weight, "tts": config.data.tts_weight}
     return [

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lst_cli.artifacts import Artifact, Kind, Store
-from lst_cli.artifacts.ancestors import nearest_of_kind
+from lst_cli.artifacts.ancestors import nearest_of_kind, on_disk
+from lst_cli.artifacts.bucket import BucketArtifact
 from lst_cli.errors import UserError
 from lst_cli.units.quantizer.codebook import QUANTIZER
 
@@ -21,6 +22,13 @@ def named_or_inherited(
         return store.find(reference, kind)
     found = nearest_of_kind(store, artifacts, kind.name)
     if found is not None:
+        remote = [artifact for artifact in artifacts if isinstance(artifact, BucketArtifact)]
+        if remote and on_disk(store, found) is None:
+            place = remote[0].url.removesuffix(remote[0].reference)
+            raise UserError(
+                f"{found.reference}: not below the root, and the shards need it",
+                fix=f"lst pull {place}{found.reference}, or name another one with {option}",
+            )
         return store.find(found.reference, kind)
     raise UserError(
         f"{', '.join(artifact.reference for artifact in artifacts)}: no {kind.name} in the lineage",

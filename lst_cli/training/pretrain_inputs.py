@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +118,7 @@ def open_sources(config: PretrainConfig, inputs: PretrainInputs) -> tuple[list[S
         ("text", inputs.text, data.text_weight),
     ):
         if artifacts:
-            shards = ShardSet.of(*artifacts, skip_corrupt=config.run.skip_corrupt)
+            shards = ShardSet.of(*artifacts, skip_corrupt=config.run.skip_corrupt, cache_gib=config.run.cache_gib)
             form = data.speech_form if name == "speech" else None
             sources.append(Source(name, shards, weight=weight, form=form, spans=config.patching.spans))
     info = sources[0].shards.info
@@ -156,12 +157,13 @@ def open_validation(config: PretrainConfig, inputs: PretrainInputs) -> list[Sour
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.shard_set import ShardSet
 
-    opened = [ShardSet.of(artifact, skip_corrupt=config.run.skip_corrupt) for artifact in inputs.valid]
+    opening = partial(ShardSet.of, skip_corrupt=config.run.skip_corrupt, cache_gib=config.run.cache_gib)
+    opened = [opening(artifact) for artifact in inputs.valid]
     sources = []
     for modality, form in (("speech", config.data.speech_form), ("text", None)):
         chosen = [artifact for artifact, s in zip(inputs.valid, opened, strict=True) if s.modality == modality]
         if chosen:
-            sources.append(Source(modality, ShardSet.of(*chosen), form=form, spans=config.patching.spans))
+            sources.append(Source(modality, opening(*chosen), form=form, spans=config.patching.spans))
     return sources
 
 

@@ -39,11 +39,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def finetune(root: Path, task: str, model: str, name: str, *changes: str) -> Artifact:
+def finetune(root: Path, task: str, model: str, name: str, *changes: str, shards: str = "shards/speech") -> Artifact:
     path = root / "finetune.yaml"
     path.write_text(yaml.safe_dump(CONFIG))
     sets = [part for change in changes for part in ("--set", change)]
-    inputs = ["--model", f"model/{model}", "--shards", "shards/speech", "--name", name]
+    inputs = ["--model", f"model/{model}", "--shards", shards, "--name", name]
     app(["--root", str(root), "finetune", task, str(path), *inputs, *sets], standalone_mode=False)
     return Store(root).find(f"model/{name}", MODEL)
 

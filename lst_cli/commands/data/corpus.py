@@ -49,7 +49,14 @@ def add(
     Under torchrun or srun the ranks share the decoding. A killed run resumes.
     """
     from lst_cli.audio.add import AddOptions, SourceOfCorpus
+    from lst_cli.storage.remote import is_url
 
+    if is_url(str(source).replace(":/", "://", 1)):  # a Path has lost a slash
+        raise UserError(
+            f"{source}: a URL",
+            expected="a folder or manifest on a disk: audio is decoded from files",
+            fix="mount the bucket (mount-s3, rclone mount, gcsfuse) and add the mounted folder",
+        )
     options = AddOptions(
         source=source, name=name, layout=layout, with_text=text, max_reject_rate=max_reject_rate, workers=workers
     )

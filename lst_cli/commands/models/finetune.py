@@ -95,6 +95,7 @@ def finetune(
         )
         (finetune_dpo if task == "dpo" else finetune_instruct)(call)
         return
+    from lst_cli.artifacts.bucket import find_anywhere
     from lst_cli.config import load_config
     from lst_cli.model_artifact.card import MODEL
     from lst_cli.shards.schema import SHARDS
@@ -108,7 +109,7 @@ def finetune(
     inputs = stage.FinetuneInputs(
         tasks=chosen,
         model=artifacts.find(model, MODEL),
-        shards=[artifacts.find(reference, SHARDS) for reference in shards or []],
+        shards=[find_anywhere(artifacts, reference, SHARDS) for reference in shards or []],
     )
     request = stage.request(resolved, inputs, name)
     folders = Folders.of(artifacts, request)

@@ -33,13 +33,17 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an unfinished run of 
 Shards = Annotated[
     list[str],
     typer.Option(
-        help="Speech shards: shards/NAME; repeatable.", rich_help_panel=_DATA, autocompletion=completing("shards")
+        help="Speech shards: shards/NAME, or URL/shards/NAME in a bucket; repeatable.",
+        rich_help_panel=_DATA,
+        autocompletion=completing("shards"),
     ),
 ]
 TextShards = Annotated[
     list[str] | None,
     typer.Option(
-        help="Text shards: shards/NAME; repeatable.", rich_help_panel=_DATA, autocompletion=completing("shards")
+        help="Text shards: shards/NAME, or URL/shards/NAME in a bucket; repeatable.",
+        rich_help_panel=_DATA,
+        autocompletion=completing("shards"),
     ),
 ]
 Tokenizer = Annotated[
@@ -83,7 +87,7 @@ Init = Annotated[
 ]
 ValidShards = Annotated[
     list[str] | None,
-    typer.Option(help="Held-out speech or text shards: shards/NAME; repeatable.", rich_help_panel=_VALIDATION),
+    typer.Option(help="Held-out speech or text shards: shards/NAME or URL; repeatable.", rich_help_panel=_VALIDATION),
 ]
 StoryFiles = Annotated[
     list[str] | None,
@@ -218,6 +222,7 @@ def _find_inputs(
     patching_rule: str | None,
 ) -> PretrainInputs:
     """The artifacts that are named, and those inherited from the shards."""
+    from lst_cli.artifacts.bucket import find_anywhere
     from lst_cli.patching_rules.rule_artifact import PATCHING_RULE
     from lst_cli.shards.schema import SHARDS
     from lst_cli.text.speech_bpe import SPEECH_BPE
@@ -226,11 +231,11 @@ def _find_inputs(
     from lst_cli.training.pretrain_inputs import PretrainInputs
     from lst_cli.units.quantizer.codebook import QUANTIZER
 
-    speech = [artifacts.find(reference, SHARDS) for reference in shards]
+    speech = [find_anywhere(artifacts, reference, SHARDS) for reference in shards]
     inputs = PretrainInputs(
         speech=speech,
-        text=[artifacts.find(reference, SHARDS) for reference in text_shards or []],
-        valid=[artifacts.find(reference, SHARDS) for reference in valid_shards or []],
+        text=[find_anywhere(artifacts, reference, SHARDS) for reference in text_shards or []],
+        valid=[find_anywhere(artifacts, reference, SHARDS) for reference in valid_shards or []],
         tokenizer=named_or_inherited(artifacts, tokenizer, TEXT_TOKENIZER, speech, "--tokenizer"),
         quantizer=named_or_inherited(artifacts, quantizer, QUANTIZER, speech, "--quantizer"),
         speech_bpe=artifacts.find(speech_bpe, SPEECH_BPE) if speech_bpe is not None else None,

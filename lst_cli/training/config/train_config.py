@@ -132,6 +132,10 @@ class RunSection:
     skip_corrupt: bool = False
     """Skip damaged shards and row groups with a warning; otherwise they stop the run."""
 
+    cache_gib: float = Field(default=50.0, ge=0, le=1e6)
+    """Disk space for what is read of shards in a bucket (``--shards URL``), in GiB; 0 keeps nothing. The folder is
+    ``~/.cache/lst``, or that of the environment variable LST_CACHE."""
+
 
 @config_dataclass
 class BudgetSection:
