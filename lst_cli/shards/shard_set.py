@@ -14,7 +14,7 @@ from lst_cli.artifacts import Artifact
 from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.console import warn
 from lst_cli.errors import UserError
-from lst_cli.shards.schema import Modality, ShardInfo, read_info
+from lst_cli.shards.schema import PIECE_STARTS, Modality, ShardInfo, read_info
 from lst_cli.shards.shard_rows import SPEECH_COLUMNS, TEXT_COLUMNS, ShardRows, SpanUnit, speech_rows, text_rows
 from lst_cli.text.vocabulary import Vocabulary
 
@@ -42,6 +42,8 @@ class ShardSet:
     """The same in every file."""
     unreadable: tuple[Path, ...] = ()
     """Files skipped because their footer is damaged (only with ``skip_corrupt``)."""
+    without_piece_starts: tuple[Path, ...] = ()
+    """Speech files that do not say where the text pieces of words begin."""
 
     @classmethod
     def open(cls, files: Sequence[Path], *, skip_corrupt: bool = False) -> ShardSet:
@@ -53,11 +55,13 @@ class ShardSet:
         groups: list[RowGroup] = []
         infos: dict[Path, ShardInfo] = {}
         unreadable: list[Path] = []
+        without: list[Path] = []
         for path in files:
             try:
                 with parquet_errors(path):
                     metadata = pq.read_metadata(path)
-                infos[path] = read_info(path, metadata.schema.to_arrow_schema())
+                schema = metadata.schema.to_arrow_schema()
+                infos[path] = read_info(path, schema)
             except UserError as error:
                 if not skip_corrupt:
                     raise
@@ -66,13 +70,19 @@ class ShardSet:
                 continue
             sizes = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
             groups += [RowGroup(path, i, rows) for i, rows in enumerate(sizes)]
+            without += [path] if infos[path].modality == "speech" and PIECE_STARTS.name not in schema.names else []
         if not any(group.rows for group in groups):
             raise UserError(
                 "there are no rows to read",
                 found=f"{len(files)} files: {', '.join(map(str, files[:3]))}",
                 fix="make shards with 'lst shards speech' or 'lst shards text'",
             )
-        return cls(groups=tuple(groups), info=_shared(infos), unreadable=tuple(unreadable))
+        return cls(
+            groups=tuple(groups),
+            info=_shared(infos),
+            unreadable=tuple(unreadable),
+            without_piece_starts=tuple(without),
+        )
 
     @classmethod
     def of(cls, *artifacts: Artifact, skip_corrupt: bool = False) -> ShardSet:
@@ -97,11 +107,11 @@ class ShardSet:
         """Read and check one row group.
 
         :param spans: what aligned patches of speech follow.
-
         :raises UserError: it is damaged, or does not fit the vocabulary.
         """
         speech = self.modality == "speech"
-        table = read_row_group(group, SPEECH_COLUMNS if speech else TEXT_COLUMNS)
+        columns = (*SPEECH_COLUMNS, PIECE_STARTS.name) if spans == "piece" else SPEECH_COLUMNS
+        table = read_row_group(group, columns if speech else TEXT_COLUMNS)
         try:
             return speech_rows(table, vocabulary, spans) if speech else text_rows(table, vocabulary)
         except UserError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,16 +99,19 @@ class TextTokenizer:
 
         :raises UserError: they are not, for a word of this tokenizer.
         """
-        first = list(dict.fromkeys(row[0] for row in rows if row))
-        later = list(dict.fromkeys(itertools.chain.from_iterable(row[1:] for row in rows)))
-        opening = dict(zip(first, self.encode_batch(first), strict=True))
-        following = dict(zip(later, self.encode_batch(later, continues=True), strict=True))
-        words = [[(following if place else opening)[word] for place, word in enumerate(row)] for row in rows]
+        words = _of_each_word(rows, lambda texts, continues: self.encode_batch(texts, continues=continues))
         whole = self.encode_batch([" ".join(row) for row in rows])
         for row, ids, together in zip(rows, words, whole, strict=True):
             if list(itertools.chain.from_iterable(ids)) != together:
                 raise self._backend.not_word_by_word(f"{' '.join(row)[:200]!r} is encoded otherwise than its words")
         return words
+
+    def piece_offsets(self, rows: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        """For each token of :meth:`encode_rows`, the character of its word at which it begins.
+
+        A token that stands for the space before a word, and the bytes of a character, begin where that character does.
+        """
+        return _of_each_word(rows, self._backend.offsets)
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
         """:meth:`encode_rows` of one row."""
@@ -160,6 +163,11 @@ class SentencePieceTokenizer:
         """Ids of texts, on ``threads`` threads."""
         ids: list[list[int]] = self._processor.encode(list(texts), num_threads=threads)
         return ids
+
+    def offsets(self, texts: Sequence[str], continues: bool) -> list[list[int]]:
+        """The character at which each piece of each text begins; ``continues`` changes nothing here."""
+        found = self._processor.encode(list(texts), return_type="offset_mapping")
+        return [[begin for begin, _ in each["offsets"]] for each in found]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of pieces; control pieces have none."""
@@ -220,6 +228,17 @@ def artifact_file(artifact: Artifact) -> Path:
     """
     names = {record.path for record in artifact.files}
     return artifact.file(JSON_FILE if JSON_FILE in names else MODEL_FILE)
+
+
+def _of_each_word(
+    rows: Sequence[Sequence[str]], encode: Callable[[Sequence[str], bool], list[list[int]]]
+) -> list[list[list[int]]]:
+    """What ``encode`` makes of each word, of equal words once; its flag says whether words stand before it."""
+    first = list(dict.fromkeys(row[0] for row in rows if row))
+    later = list(dict.fromkeys(itertools.chain.from_iterable(row[1:] for row in rows)))
+    opening = dict(zip(first, encode(first, False), strict=True))
+    following = dict(zip(later, encode(later, True), strict=True))
+    return [[(following if place else opening)[word] for place, word in enumerate(row)] for row in rows]
 
 
 def _spaced(text: str) -> str:
