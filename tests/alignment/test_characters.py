@@ -64,7 +64,7 @@ def test_letters_never_fall_and_stay_within_the_word(text: str) -> None:
     for word in words:
         places = letters_of_characters(word, LETTERS)
         assert len(places) == len(word.text) and places == sorted(places)
-        assert 0 <= places[0] and places[-1] <= sum(map(len, word.parts))
+        assert places[0] >= 0 and places[-1] <= sum(map(len, word.parts))
 
 
 def test_blanks_within_a_word_are_halved_and_those_between_words_are_not() -> None:
