@@ -70,8 +70,18 @@ def made_up() -> tuple[dict[str, list[int]], Spans]:
 
 
 def alignment_artifact(
-    store: Store, name: str, spans: Mapping[str, list[tuple[str, int, int]]], **parents: Artifact
+    store: Store,
+    name: str,
+    spans: Mapping[str, list[tuple[str, int, int]]],
+    *,
+    chars: bool = True,
+    noise_ms: float = 0.0,
+    **parents: Artifact,
 ) -> Artifact:
+    """An alignment; the characters of a word share its tokens evenly.
+
+    :param noise_ms: how far it says that boundaries were moved.
+    """
     import pyarrow as pa
 
     from lst_cli.artifacts.parquet import write_parquet
@@ -83,14 +93,16 @@ def alignment_artifact(
             "starts": [start for _, start, _ in words],
             "ends": [end for _, _, end in words],
             "scores": [1.0] * len(words),
+            "char_starts": [[(end - start) * n // len(w) for n in range(len(w))] for w, start, end in words],
         }
         for id, words in spans.items()
     ]
 
     def make(draft: Draft) -> None:
-        write_parquet(draft.path / ALIGNMENT_FILE, pa.Table.from_pylist(rows, schema=alignment_schema()))
+        write_parquet(draft.path / ALIGNMENT_FILE, pa.Table.from_pylist(rows, schema=alignment_schema(chars=chars)))
 
-    request = Request(kind=ALIGNMENT, name=name, config={"spans": dict(spans)}, parents=parents)
+    config = {"spans": dict(spans), "chars": chars, "noise_ms": noise_ms}
+    request = Request(kind=ALIGNMENT, name=name, config=config, parents=parents)
     return store.build(request, make).artifact
 
 
@@ -276,6 +288,45 @@ def test_an_alignment_without_its_use_and_a_use_without_an_alignment(root: Path)
         score(root, "aligned", "--patching", "as-trained")
     with pytest.raises(UserError, match="no --tokens"):
         score(root, "aligned", *AS_TRAINED, tokens=False)
+
+
+def test_patches_of_pieces_begin_with_their_first_character(root: Path) -> None:
+    model = loaded(root, CASES["pieces"])
+    units, spans = made_up()
+    store = Store(root / "root")
+    tokens, alignment = store.find("tokens/items", TOKENS), store.find("alignment/items", ALIGNMENT)
+    words = read_words(alignment, tokens, read_items("storycloze", root / "stories.csv"), model)
+    several = 0
+    for name, found in words.items():
+        expected = [-1] * len(units[name])
+        first = 0
+        offsets = model.tokenizer.piece_offsets([[word for word, _, _ in spans[name]]])[0]
+        for (word, start, end), begins in zip(spans[name], offsets, strict=True):
+            for n, begin in enumerate(begins):
+                frame = start + (end - start) * begin // len(word)
+                expected[frame:end] = [first + n] * (end - frame)
+            first += len(begins)
+            several += len(begins) > 1
+        assert found.tolist() == expected
+    assert several > 10
+    alignment_artifact(store, "imported", spans, chars=False)
+    with pytest.raises(UserError, match=r"(?s)spans=piece.*alignment/imported.*'lst align run"):
+        read_words(
+            store.find("alignment/imported", ALIGNMENT),
+            tokens,
+            [Item(id="s0", prompt="", endings=("one",), label=0, utterances=("s0/prompt",))],
+            model,
+        )
+
+
+def test_moved_boundaries_are_in_the_result(root: Path) -> None:
+    store = Store(root / "root")
+    _, spans = made_up()
+    alignment_artifact(store, "moved", spans, noise_ms=40.0)
+    score(root, "aligned", "--patching", "as-trained", "--alignment", "alignment/moved", "--name", "moved")
+    score(root, "aligned", *AS_TRAINED, "--name", "exact")
+    moved, exact = (read_scores(store.find(f"scores/{name}", SCORES)) for name in ("moved", "exact"))
+    assert moved["noise_ms"] == 40.0 and "noise_ms" not in exact
 
 
 def test_items_that_the_alignment_lacks_are_named(root: Path) -> None:
