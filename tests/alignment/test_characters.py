@@ -87,4 +87,6 @@ def test_characters_are_where_they_were_spoken(
             assert all(a <= b for a, b in pairwise(begins))
             aligned += ((start + np.array(begins[1:])) * 0.04 - letters_s[1:]).tolist()
             even += ((start + (end - start) * np.arange(1, len(word)) // len(word)) * 0.04 - letters_s[1:]).tolist()
-    assert np.median(np.abs(aligned)) < 0.020 < np.median(np.abs(even))
+    # In the median 11 ms, of which rounding to tokens makes 10, against 21 ms; of the 90th percentile 26 against 51 ms.
+    assert np.median(np.abs(aligned)) < 0.015
+    assert np.quantile(np.abs(aligned), 0.9) < 0.6 * np.quantile(np.abs(even), 0.9)
