@@ -39,7 +39,7 @@ class Utterance:
         """Where the pieces of each word begin: anywhere in it, also where the next one does or where the word ends."""
         found = []
         for w, (start, end, n) in enumerate(zip(self.starts, self.ends, self.pieces, strict=True)):
-            drawn = integers(0, end - start, int(self.id[1:] or 0), 9, w, np.arange(n - 1))
+            drawn = integers(0, end - start, start, 9, w, np.arange(n - 1))
             found.append([0, *sorted(drawn.tolist())])
         return found
 
