@@ -31,7 +31,7 @@ KOKORO = $(if $(filter kokoro:$(DATA)/kokoro%,$(VOICE)),kokoro-model kokoro-voic
 VOCODER ?=
 
 CONFIG = $(RECIPES)/$(SCALE)/pretrain.yaml
-PRETRAIN = $(foreach corpus,$(CORPORA),--shards shards/$(corpus)$(1)) --text-shards shards/text
+PRETRAIN = $(foreach corpus,$(CORPORA),--shards shards/$(corpus)) --text-shards shards/text
 WORDS_OF = shards/librispeech-clean
 COUNTED = $(addprefix shards/,$(CORPORA))
 MIXTURE := 1to2
@@ -69,7 +69,7 @@ JUDGED_ON := test-clean test-other
 eval_inputs = --corpus corpus/$(2) $(if $(filter asr,$(1)),--tokens tokens/$(2),--vocoder vocoder/librispeech)
 
 ITEMS := hellaswag storycloze topicstorycloze storycloze-original topicstorycloze-original swuggy sblimp
-.PHONY: fetch zerospeech units text shards speech-bpe noise20 noise40 items-asr items-tts $(addprefix items-,$(ITEMS)) \
+.PHONY: fetch zerospeech units text shards speech-bpe items-asr items-tts $(addprefix items-,$(ITEMS)) \
 	$(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
 
 fetch:
@@ -103,12 +103,6 @@ rule-hazard: shards
 	@$(STAGE) rule-hazard $(LST_CPU) patching fit hazard alignment/$(firstword $(CORPORA)) --minutes 30 --name hazard
 rule-entropy: shards
 	@$(STAGE) rule-entropy $(LST_CPU) patching fit entropy tokens/$(firstword $(CORPORA)) --name entropy
-
-noise20 noise40: noise%: shards
-	@$(foreach corpus,$(CORPORA),\
-		$(STAGE) alignment-$(corpus)-$@ $(LST_CPU) align noise alignment/$(corpus) --ms $* --name $(corpus)-$@ && \
-		$(STAGE) shards-$(corpus)-$@ $(LST_SHARED_CPU) shards speech --tokens tokens/$(corpus) --alignment alignment/$(corpus)-$@ \
-			--corpus corpus/$(corpus) --tokenizer text_tokenizer/text --name $(corpus)-$@ &&) true
 
 # Story completion is spoken by text-to-speech where its texts are there; ZeroSpeech's items come as recordings.
 zerospeech:

@@ -33,14 +33,6 @@ ROW.bpe := $(ROW.baseline)
 INPUTS.bpe := --speech-bpe speech_bpe/spoken
 NEEDS.bpe := speech-bpe
 
-# A.11: word boundaries moved, in milliseconds. SHARDS.ROW is the end of the speech shards' names.
-ROW.aligned-noise20 := $(ROW.aligned)
-ROW.aligned-noise40 := $(ROW.aligned)
-SHARDS.aligned-noise20 := -noise20
-SHARDS.aligned-noise40 := -noise40
-NEEDS.aligned-noise20 := noise20
-NEEDS.aligned-noise40 := noise40
-
 # Baseline and LST of another size (Table 8, Fig. 4), mixture (Table 10, Fig. 6) or number of steps (Fig. 1, the ladder).
 # The scale's own size, mixture and steps have no suffix. SIZE_SET.SIZE are keys that go with a size.
 PAIR := baseline curriculum
@@ -74,7 +66,7 @@ row_size = $(patsubst model.architecture=%,%,$(filter model.architecture=%,$(sub
 # $(call model_name,ROW,BUDGET,SEED): the budget and the seed stand in a name where they are not the default.
 model_name = $(1)$(if $(filter data,$(2)),-data)$(if $(filter-out 0,$(3)),-seed$(3))
 # $(call pretrain_inputs,ROW): what it is trained from.
-pretrain_inputs = $(call PRETRAIN,$(SHARDS.$(1))) $(INPUTS.$(1))
+pretrain_inputs = $(PRETRAIN) $(INPUTS.$(1))
 # $(call row_options,ROW,BUDGET,SEED): its options of `lst pretrain`. EXTRA changes further keys, of all rows.
 row_options = $(foreach set,$(ROW.$(1)) $(if $(filter data,$(2)),budget.mode=data-controlled) $(if $(filter-out 0,$(3)),seed=$(3)) \
 	$(EXTRA),--set $(set)) $(OPTIONS)

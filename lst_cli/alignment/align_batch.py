@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lst_cli.alignment.characters import character_starts
 from lst_cli.alignment.confidence import PlacedWords, place
 from lst_cli.alignment.emissions.emitters import Emitter, SmallEmitter
 from lst_cli.alignment.emissions.pretrained_ctc import load_pretrained
@@ -62,7 +63,7 @@ def align_batch(
 def align_words(
     words: Sequence[Word], wave: NDArray[np.float32], logp_UV: Tensor, emitter: Emitter, tokens: int
 ) -> dict[str, Any]:
-    """Words, starts, ends and scores of one clip, and its ``score`` as a whole.
+    """Words, starts, ends, scores and starts of characters of one clip, and its ``score`` as a whole.
 
     :raises Unalignable: the words can't be laid over the clip.
     """
@@ -73,6 +74,7 @@ def align_words(
         "starts": starts,
         "ends": ends,
         "scores": (emitter.trust * placed.scores_W).tolist(),
+        "char_starts": character_starts(words, placed, starts, ends, emitter),
         "score": emitter.trust * placed.score,
     }
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 DOUBTFUL_SCORE = 0.4
 """An alignment whose words have a lower score on average is warned of (docs/align.md)."""
 
-RULES = 2
-"""Goes up when the same transcript and speech would give other words, times or scores."""
+RULES = 3
+"""Goes up when the same transcript and speech would give other words, times, scores or columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,20 +130,25 @@ def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
     return lengths
 
 
-def finish(draft: Draft, parts: Sequence[Path], lengths: dict[str, int], max_reject_rate: float) -> None:
-    """Join the parts to the alignment, list what was rejected, and count."""
+def finish(
+    draft: Draft, parts: Sequence[Path], lengths: dict[str, int], max_reject_rate: float, *, chars: bool = True
+) -> None:
+    """Join the parts to the alignment, list what was rejected, and count.
+
+    :param chars: whether the parts know where characters begin.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from lst_cli.artifacts.parquet import read_parquet, write_parquet
 
-    table = pa.concat_tables([alignment_schema().append(pa.field("reason", pa.string())).empty_table()])
-    table = pa.concat_tables([table, *(read_parquet(path) for path in parts)])
+    empty = alignment_schema(chars=True).append(pa.field("reason", pa.string())).empty_table()
+    table = pa.concat_tables([empty, *(read_parquet(path) for path in parts)])
     rejected = table.filter(pc.is_valid(table["reason"]))
     for id, reason in zip(rejected["id"].to_pylist(), rejected["reason"].to_pylist(), strict=True):
         draft.reject(id, reason)
     draft.check_rejects(table.num_rows, max_reject_rate)
-    aligned = table.filter(pc.is_null(table["reason"])).drop_columns(["reason"])
+    aligned = table.filter(pc.is_null(table["reason"])).select(alignment_schema(chars=chars).names)
     write_parquet(draft.path / ALIGNMENT_FILE, aligned.combine_chunks())
     draft.statistics.update(summarise(aligned, lengths))
 

@@ -2,7 +2,8 @@
 
 The score of a word, p(letter) / p(best label), means little by itself: a model that has learnt nothing finds all
 letters equally likely, and a new voice lowers all scores. So the decoy's score, the same words spelled backwards in
-reverse order, is the zero of the scale, and full agreement is 1. Legend: U frames, V labels, W words.
+reverse order, is the zero of the scale, and full agreement is 1. Legend: U frames, V labels, L labels of the utterance,
+W words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lst_cli.alignment.forced import best_path, word_spans
+from lst_cli.alignment.forced import best_path, label_begins, word_spans
 from lst_cli.alignment.words import Unalignable, Word
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class PlacedWords:
     """Confidence of each word, from 0 (no better than a decoy) to 1."""
     score: float
     """Of the utterance: on average 0 for a transcript of something else, at most 1."""
+    spelling: Spelling
+    begin_L: NDArray[np.int64]
+    """Frame at which each label of the spelling begins."""
 
 
 def place(logp_UV: Tensor, words: Sequence[Word], speller: Speller) -> PlacedWords:
@@ -60,18 +64,15 @@ def place(logp_UV: Tensor, words: Sequence[Word], speller: Speller) -> PlacedWor
     :raises Unalignable: there are more letters than frames.
     """
     spelling = speller.spell(words)
-    first_W, end_W, ratio_W = _spans(logp_UV, spelling, speller.blank)
+    position_U = best_path(logp_UV, spelling.labels, speller.blank)
+    first_W, end_W, ratio_W = word_spans(logp_UV, spelling, position_U)
+    begin_L = label_begins(spelling, position_U)
     floor = _decoy_score(logp_UV, words, spelling, speller)
     if floor > -_LEAST_DIFFERENCE:
-        return PlacedWords(first_W, end_W, np.zeros(len(words), np.float32), 0.0)
+        return PlacedWords(first_W, end_W, np.zeros(len(words), np.float32), 0.0, spelling, begin_L)
     relative_W = 1 - ratio_W / floor
-    return PlacedWords(first_W, end_W, relative_W.clip(0, 1).astype(np.float32), float(relative_W.mean()))
-
-
-def _spans(
-    logp_UV: Tensor, spelling: Spelling, blank: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    return word_spans(logp_UV, spelling, best_path(logp_UV, spelling.labels, blank))
+    scores_W = relative_W.clip(0, 1).astype(np.float32)
+    return PlacedWords(first_W, end_W, scores_W, float(relative_W.mean()), spelling, begin_L)
 
 
 def _decoy_score(logp_UV: Tensor, words: Sequence[Word], own: Spelling, speller: Speller) -> float:
@@ -81,7 +82,8 @@ def _decoy_score(logp_UV: Tensor, words: Sequence[Word], own: Spelling, speller:
         if spelling.labels == own.labels:  # "anna", "a"
             continue
         try:
-            return float(_spans(logp_UV, spelling, speller.blank)[2].mean())
+            position_U = best_path(logp_UV, spelling.labels, speller.blank)
+            return float(word_spans(logp_UV, spelling, position_U)[2].mean())
         except Unalignable:  # letters that meet at a word's edge need a frame between them
             continue
     return 0.0

@@ -63,3 +63,17 @@ def word_spans(
     ratio_U = (logp_UV[spoken_U, label_U] - logp_UV[spoken_U].amax(dim=1)).numpy()
     sums_W = np.bincount(word_U, weights=ratio_U, minlength=words)
     return first_W, end_W, sums_W / np.bincount(word_U, minlength=words)
+
+
+def label_begins(spelling: Spelling, position_U: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The frame at which each label begins [L]; blank frames between two letters of a word are halved."""
+    spoken_U = np.flatnonzero(position_U >= 0)
+    labels_L = np.arange(len(spelling.labels))
+    begin_L = spoken_U[np.searchsorted(position_U[spoken_U], labels_L)]
+    end_L = spoken_U[np.searchsorted(position_U[spoken_U], labels_L, side="right") - 1] + 1
+    owner_L = np.array(spelling.words)
+    letter_L = np.flatnonzero(owner_L >= 0)
+    inner_L = np.flatnonzero(owner_L[letter_L][1:] == owner_L[letter_L][:-1])
+    before_L, after_L = letter_L[inner_L], letter_L[inner_L + 1]
+    begin_L[after_L] = (end_L[before_L] + begin_L[after_L]) // 2
+    return begin_L

@@ -2,7 +2,8 @@
 
 Speech tokens are 40 ms long, so a boundary moves by whole tokens: of those 20 ms would be, every second one moves by
 one token; of 40 ms, every one does. Half of them go earlier, half later. Words keep their order and at least one
-token, and nothing moves beyond the first and the last token that the words of the utterance had.
+token, and nothing moves beyond the first and the last token that the words of the utterance had. The characters of a
+word keep their distance from its start, as far as the word still reaches: where one begins does not depend on the end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
+from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, CHAR_STARTS, schema_of
 from lst_cli.artifacts import Artifact, Draft, Request
 from lst_cli.errors import UserError
 
@@ -47,7 +48,8 @@ def plan_noise(
         from lst_cli.artifacts.parquet import read_parquet, write_parquet
         from lst_cli.hashing import text_id
 
-        rows = read_parquet(alignment.file(ALIGNMENT_FILE), schema=alignment_schema()).to_pylist()
+        schema = schema_of(alignment.file(ALIGNMENT_FILE))
+        rows = read_parquet(alignment.file(ALIGNMENT_FILE), schema=schema).to_pylist()
         moved = 0
         total = 0
         for row in rows:
@@ -56,7 +58,13 @@ def plan_noise(
             moved += int(np.abs(new_starts - starts).sum() + np.abs(new_ends - ends).sum())
             total += 2 * len(starts)
             row["starts"], row["ends"] = new_starts.tolist(), new_ends.tolist()
-        write_parquet(draft.path / ALIGNMENT_FILE, pa.Table.from_pylist(rows, schema=alignment_schema()))
+            if CHAR_STARTS in row:
+                lengths = (new_ends - new_starts).tolist()
+                row[CHAR_STARTS] = [
+                    [min(start, length) for start in word]
+                    for word, length in zip(row[CHAR_STARTS], lengths, strict=True)
+                ]
+        write_parquet(draft.path / ALIGNMENT_FILE, pa.Table.from_pylist(rows, schema=schema))
         draft.statistics.update(utterances=len(rows), mean_shift_ms=moved * TOKEN_MS / max(total, 1))
 
     return request, make

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.alignment.kinds import ALIGNMENT_FILE, alignment_schema
+from lst_cli.alignment.kinds import ALIGNMENT_FILE, CHAR_STARTS, schema_of
 from lst_cli.artifacts import Artifact
 from lst_cli.artifacts.parquet import open_parquet
 from lst_cli.errors import UserError
@@ -33,6 +33,8 @@ class Aligned:
     starts_W: list[int]
     ends_W: list[int]
     scores_W: list[float]
+    char_starts_W: list[list[int]] | None = None
+    """For each character of each word, the tokens from the word's start to where it begins; None where not known."""
 
     @property
     def tokens(self) -> int:
@@ -74,6 +76,7 @@ def read_aligned(alignment: Artifact, tokens: Artifact, most: int | None = None)
                 starts_W=row["starts"],
                 ends_W=row["ends"],
                 scores_W=row["scores"],
+                char_starts_W=row.get(CHAR_STARTS),
             )
         )
     return rows
@@ -83,14 +86,15 @@ def _first_rows(path: Path, most: int | None) -> pa.Table:
     """The first rows of a Parquet file, without reading the others."""
     import pyarrow as pa
 
+    schema = schema_of(path)
     with open_parquet(path) as file:
         batches, rows = [], 0
-        for batch in file.iter_batches(columns=alignment_schema().names):
+        for batch in file.iter_batches(columns=schema.names):
             batches.append(batch)
             rows += batch.num_rows
             if most is not None and rows >= most:
                 break
-        return pa.Table.from_batches(batches, schema=alignment_schema()).slice(0, most)
+        return pa.Table.from_batches(batches, schema=schema).slice(0, most)
 
 
 def _units(tokens: Artifact, ids: Sequence[str]) -> dict[str, NDArray[np.uint16]]:

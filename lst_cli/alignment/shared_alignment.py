@@ -116,5 +116,5 @@ def write_part(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
     from lst_cli.artifacts.parquet import write_parquet
 
-    schema = alignment_schema().append(pa.field("reason", pa.string()))
+    schema = alignment_schema(chars=True).append(pa.field("reason", pa.string()))
     write_parquet(path, pa.Table.from_pylist(list(rows), schema=schema))

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Set
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def spoken_words(text: str, letters: Set[str], language: str = "en") -> list[Wor
     words: list[Word] = []
     silent: list[str] = []
     tokens = [token for token in text.split() if not is_marker(token)]
-    plain = [token.translate(_APOSTROPHES).lower() for token in tokens]
+    plain = [plain_letters(token) for token in tokens]
     for token, spoken in zip(tokens, speak_tokens(plain, language), strict=True):
         parts = _parts(token, spoken, letters)
         if parts:
@@ -66,13 +65,23 @@ def spoken_words(text: str, letters: Set[str], language: str = "en") -> list[Wor
     return words
 
 
+def plain_letters(text: str) -> str:
+    """Text in lower case, with one kind of apostrophe."""
+    return text.translate(_APOSTROPHES).lower()
+
+
 def _parts(token: str, spoken: str, letters: Set[str]) -> tuple[str, ...]:
-    letters_of = "".join(_spoken_letters(char, letters, token) for char in unicodedata.normalize("NFC", spoken))
+    letters_of = "".join(spoken_letters(char, letters, token) for char in unicodedata.normalize("NFC", spoken))
     # An apostrophe at an edge is a quotation mark or stands for no sound.
     return tuple(part.strip("'") for part in letters_of.split() if part.strip("'"))
 
 
-def _spoken_letters(char: str, letters: Set[str], token: str) -> str:
+def spoken_letters(char: str, letters: Set[str], token: str) -> str:
+    """What is spoken of a lower-case character: letters, nothing, or a space where it splits a word.
+
+    :param token: for the message.
+    :raises Unalignable: it is a letter or a digit, and the aligner has no label for it.
+    """
     if char in letters:
         return char
     plain = _SPELLED_OUT.get(char) or unicodedata.normalize("NFKD", char)
@@ -87,9 +96,8 @@ def _spoken_letters(char: str, letters: Set[str], token: str) -> str:
     return " "
 
 
-_RUN = re.compile(r"(.)\1+")
-
-
-def single_letters(part: str) -> str:
-    """Doubled letters once (``will`` to ``wil``): how long a letter sounds does not follow from its spelling."""
-    return _RUN.sub(r"\1", part)
+def single_letters(part: str) -> list[int]:
+    """The places of a part's letters, doubled ones once (``wil`` of ``will``): how long a letter sounds does not follow
+    from its spelling.
+    """
+    return [place for place, letter in enumerate(part) if part[place - 1 : place] != letter]

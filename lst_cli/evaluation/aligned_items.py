@@ -93,13 +93,15 @@ def read_words(
 
     Where the model's patches follow text pieces (``patching.spans``), the piece instead of the word.
 
-    :raises UserError: the alignment lacks an utterance, or does not fit the tokens.
+    :raises UserError: the alignment lacks an utterance, does not say where characters begin but the model's patches
+        follow text pieces, or does not fit the tokens.
     """
     import pyarrow as pa
 
     from lst_cli.alignment.read_alignment import read_aligned
-    from lst_cli.shards.schema import SPEECH_SCHEMA
-    from lst_cli.shards.shard_rows import SPEECH_COLUMNS, speech_rows
+    from lst_cli.shards.piece_starts import piece_starts
+    from lst_cli.shards.schema import PIECE_STARTS, speech_schema
+    from lst_cli.shards.shard_rows import no_piece_starts, speech_rows
 
     aligned = {each.id: each for each in read_aligned(alignment, tokens)}
     ids = list(dict.fromkeys(name for item in items for name in item.spoken))
@@ -112,15 +114,22 @@ def read_words(
             fix=f"rejects.parquet of the alignment says why; {ALIGN_FIX}",
         )
     chosen = [aligned[name] for name in ids]
+    words, spans = [each.words for each in chosen], loaded.card.patching.spans
     columns = {
         "id": ids,
         "units": [each.units_T for each in chosen],
-        "word_pieces": loaded.tokenizer.encode_rows([each.words for each in chosen]),
+        "word_pieces": loaded.tokenizer.encode_rows(words),
         "starts": [each.starts_W for each in chosen],
         "ends": [each.ends_W for each in chosen],
     }
-    table = pa.table({name: pa.array(columns[name], SPEECH_SCHEMA.field(name).type) for name in SPEECH_COLUMNS})
-    rows = speech_rows(table, loaded.card.vocabulary, loaded.card.patching.spans)
+    if spans == "piece":
+        chars = [each.char_starts_W for each in chosen if each.char_starts_W is not None]
+        if len(chars) < len(chosen):
+            raise no_piece_starts(f"{alignment.reference} without that column", ALIGN_FIX)
+        columns[PIECE_STARTS.name] = piece_starts(loaded.tokenizer, words, chars)
+    schema = speech_schema(piece_starts=True)
+    table = pa.table({name: pa.array(column, schema.field(name).type) for name, column in columns.items()})
+    rows = speech_rows(table, loaded.card.vocabulary, spans)
     start_R = rows.unit_start_R
     return {name: rows.words_of_pool[start_R[row] : start_R[row + 1]] for row, name in enumerate(ids)}
 

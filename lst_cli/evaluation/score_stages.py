@@ -52,7 +52,7 @@ def make_choice(
         **config,
         "model": model_entry(parents["model"]),
         "tokens": tokens.reference if tokens is not None else None,
-        **({"alignment": parents["alignment"].reference} if "alignment" in parents else {}),
+        **(_aligned_by(parents["alignment"]) if "alignment" in parents else {}),
         "spoken": spoken_corpus(tokens),
         "results": [choice.summarise(task, of_direction) for of_direction in scores.values()],
     }
@@ -72,6 +72,12 @@ def share_choice(
 ) -> None:
     """What a rank other than 0 does: score until nothing is missing."""
     _choice_work(items, config, parents, device, parts).run()
+
+
+def _aligned_by(alignment: Artifact) -> dict[str, Any]:
+    """Which alignment cut the spoken items, and how far its boundaries were moved, if they were."""
+    moved = {"noise_ms": alignment.config["noise_ms"]} if alignment.config.get("noise_ms") else {}
+    return {"alignment": alignment.reference, **moved}
 
 
 def _choice_work(

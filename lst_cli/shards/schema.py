@@ -36,6 +36,19 @@ SPEECH_SCHEMA = pa.schema(
 """One utterance a row. ``starts`` and ``ends`` are token frames, end exclusive; frames outside all words are
 silence. Without an alignment ``words``, ``word_pieces``, ``starts`` and ``ends`` are empty."""
 
+PIECE_STARTS = pa.field("piece_starts", pa.list_(pa.list_(pa.int32())))
+"""For each text piece of each word, the frames from the word's start to where it begins. Shards of an alignment that
+does not know where characters begin, or made by an older ``lst``, lack it."""
+
+
+def speech_schema(*, piece_starts: bool) -> pa.Schema:
+    """The columns of speech shards.
+
+    :param piece_starts: with :data:`PIECE_STARTS`.
+    """
+    return SPEECH_SCHEMA.append(PIECE_STARTS) if piece_starts else SPEECH_SCHEMA
+
+
 _SENTENCE = re.compile(r"#[0-9]+$")
 
 TEXT_SCHEMA = pa.schema([pa.field("id", pa.string()), pa.field("pieces", pa.list_(pa.int32()))])
@@ -109,7 +122,8 @@ def read_info(path: object, schema: pa.Schema) -> ShardInfo:
             expected=f"schema {SHARDS.schema}",
             fix="make the shards again, or use the lst that wrote them",
         )
-    wanted = SPEECH_SCHEMA if info.modality == "speech" else TEXT_SCHEMA
+    speech = speech_schema(piece_starts=PIECE_STARTS.name in schema.names)
+    wanted = speech if info.modality == "speech" else TEXT_SCHEMA
     for field in wanted:
         if field.name not in schema.names or schema.field(field.name).type != field.type:
             found = schema.field(field.name).type if field.name in schema.names else "no such column"

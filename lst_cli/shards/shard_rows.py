@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lst_cli.alignment.kinds import CHAR_STARTS, CHAR_STARTS_FIX
 from lst_cli.errors import UserError
 from lst_cli.hashing import text_id
-from lst_cli.shards.schema import utterance_id
+from lst_cli.shards.schema import PIECE_STARTS, utterance_id
 from lst_cli.text.vocabulary import Vocabulary
 
 SpanUnit = Literal["word", "piece"]
@@ -71,10 +72,11 @@ class ShardRows:
 
 
 def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: SpanUnit = "word") -> ShardRows:
-    """Rows of speech shards, from the columns :data:`SPEECH_COLUMNS`.
+    """Rows of speech shards, from the columns :data:`SPEECH_COLUMNS`; with spans of pieces, ``piece_starts`` too.
 
-    :param spans: what ``words_of_pool`` counts: words, or text pieces, which share their word's frames evenly.
-    :raises UserError: ids that the vocabulary does not have, or spans that do not fit the words or the tokens.
+    :param spans: what ``words_of_pool`` counts: words, or text pieces.
+    :raises UserError: ids that the vocabulary does not have, or spans that are missing or do not fit the words or the
+        tokens.
     """
     units, unit_start_R = _list(table, "units")
     start_W, word_start_R = _list(table, "starts")
@@ -92,7 +94,8 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: SpanUnit = "word
     if spans == "word":
         words = _words_of_units(start_W, end_W, word_start_R, unit_start_R)
     else:
-        words = _words_of_units(*_pieces(start_W, end_W, piece_start_W), piece_start_W[word_start_R], unit_start_R)
+        borders_L = _pieces(table, start_W, end_W, piece_start_W)
+        words = _words_of_units(*borders_L, piece_start_W[word_start_R], unit_start_R)
     return ShardRows(
         pool=pool,
         words_of_pool=np.concatenate([silent, words, np.full(1, -1, np.int32)]),
@@ -181,15 +184,43 @@ def _check_spans(
 
 
 def _pieces(
-    start_W: NDArray[np.int32], end_W: NDArray[np.int32], piece_start_W: NDArray[np.int64]
+    table: pa.Table, start_W: NDArray[np.int32], end_W: NDArray[np.int32], piece_start_W: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last (exclusive) frame of each text piece. A word with more pieces than frames has empty ones."""
+    """First and last (exclusive) frame of each text piece. Pieces that begin with the next one are empty."""
+    if PIECE_STARTS.name not in table.column_names:
+        raise no_piece_starts(f"rows without the column {PIECE_STARTS.name}")
+    starts_L, own_start_W, _ = _nested(table, PIECE_STARTS.name)
     pieces_W = np.diff(piece_start_W)
     word_L = np.repeat(np.arange(len(pieces_W)), pieces_W)
-    nth_L = np.arange(len(word_L)) - piece_start_W[word_L]
-    frames_L, pieces_L = (end_W - start_W).astype(np.int64)[word_L], pieces_W[word_L]
-    first_L = start_W[word_L]
-    return first_L + frames_L * nth_L // pieces_L, first_L + frames_L * (nth_L + 1) // pieces_L
+    opens_L = np.append(True, word_L[1:] != word_L[:-1])[: len(word_L)]
+    fits = np.array_equal(own_start_W, piece_start_W)
+    if fits:
+        rises_L = np.diff(starts_L, prepend=0) >= 0
+        fits = bool((np.where(opens_L, starts_L == 0, rises_L) & (starts_L <= (end_W - start_W)[word_L])).all())
+    if not fits:
+        raise UserError(
+            "piece_starts do not fit the words and their pieces",
+            expected="for each piece a frame of its word: 0 for the first one, then never less than before",
+            fix="make the shards again",
+        )
+    first_L = start_W[word_L].astype(np.int64) + starts_L
+    last_L = np.where(
+        np.append(opens_L[1:], True)[: len(word_L)], end_W[word_L], np.append(first_L[1:], 0)[: len(word_L)]
+    )
+    return first_L, last_L
+
+
+def no_piece_starts(found: str, fix: str = CHAR_STARTS_FIX) -> UserError:
+    """The error about patches of text pieces without their borders.
+
+    :param found: what lacks them.
+    """
+    return UserError(
+        "patching.spans=piece: where the text pieces of words begin is not known",
+        found=found,
+        expected=f"an alignment with the column {CHAR_STARTS}, and the shards of such an alignment",
+        fix=fix,
+    )
 
 
 def _words_of_units(

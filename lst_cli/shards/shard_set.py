@@ -17,7 +17,7 @@ from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.console import warn
 from lst_cli.errors import UserError
 from lst_cli.shards.bucket_shard import BucketShard, shards_in_bucket
-from lst_cli.shards.schema import Modality, ShardInfo, read_info
+from lst_cli.shards.schema import PIECE_STARTS, Modality, ShardInfo, read_info
 from lst_cli.shards.shard_rows import SPEECH_COLUMNS, TEXT_COLUMNS, ShardRows, SpanUnit, speech_rows, text_rows
 from lst_cli.storage.range_cache import RangeCache, cache_folder
 from lst_cli.text.vocabulary import Vocabulary
@@ -51,6 +51,8 @@ class ShardSet:
     """The same in every file."""
     unreadable: tuple[ShardFile, ...] = ()
     """Files skipped because their footer is damaged (only with ``skip_corrupt``)."""
+    without_piece_starts: tuple[ShardFile, ...] = ()
+    """Speech files that do not say where the text pieces of words begin."""
 
     @classmethod
     def open(cls, files: Sequence[ShardFile], *, skip_corrupt: bool = False) -> ShardSet:
@@ -62,6 +64,7 @@ class ShardSet:
         groups: list[RowGroup] = []
         infos: dict[ShardFile, ShardInfo] = {}
         unreadable: list[ShardFile] = []
+        without: list[ShardFile] = []
         with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
             footers = list(pool.map(_footer, files))
         for path, footer in zip(files, footers, strict=True):
@@ -74,13 +77,20 @@ class ShardSet:
             metadata, infos[path] = footer
             sizes = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
             groups += [RowGroup(path, i, rows) for i, rows in enumerate(sizes)]
+            if infos[path].modality == "speech" and PIECE_STARTS.name not in metadata.schema.to_arrow_schema().names:
+                without.append(path)
         if not any(group.rows for group in groups):
             raise UserError(
                 "there are no rows to read",
                 found=f"{len(files)} files: {', '.join(map(str, files[:3]))}",
                 fix="make shards with 'lst shards speech' or 'lst shards text'",
             )
-        return cls(groups=tuple(groups), info=_shared(infos), unreadable=tuple(unreadable))
+        return cls(
+            groups=tuple(groups),
+            info=_shared(infos),
+            unreadable=tuple(unreadable),
+            without_piece_starts=tuple(without),
+        )
 
     @classmethod
     def of(cls, *artifacts: Artifact, skip_corrupt: bool = False, cache_gib: float = 0.0) -> ShardSet:
@@ -112,11 +122,11 @@ class ShardSet:
         """Read and check one row group.
 
         :param spans: what aligned patches of speech follow.
-
         :raises UserError: it is damaged, or does not fit the vocabulary.
         """
         speech = self.modality == "speech"
-        table = read_row_group(group, SPEECH_COLUMNS if speech else TEXT_COLUMNS)
+        columns = (*SPEECH_COLUMNS, PIECE_STARTS.name) if spans == "piece" else SPEECH_COLUMNS
+        table = read_row_group(group, columns if speech else TEXT_COLUMNS)
         try:
             return speech_rows(table, vocabulary, spans) if speech else text_rows(table, vocabulary)
         except UserError as error:

@@ -66,11 +66,18 @@ class JsonTokenizer:
                 f"{self.source}: the model has no text tokens",
                 expected="speech alone, such as --directions s-s of 'lst eval'",
             )
-        before = " " if continues and self._spaced else ""
-        encoded = self._tokenizer.encode_batch_fast(
-            [before + text if text else "" for text in texts], add_special_tokens=False
-        )
+        encoded = self._tokenizer.encode_batch_fast(self._with_space(texts, continues), add_special_tokens=False)
         return [encoding.ids for encoding in encoded]
+
+    def offsets(self, texts: Sequence[str], continues: bool) -> list[list[int]]:
+        """The character at which each token of each text begins; a space before the text is none of its characters."""
+        before = int(continues and self._spaced)
+        encoded = self._tokenizer.encode_batch(self._with_space(texts, continues), add_special_tokens=False)
+        return [[max(begin - before, 0) for begin, _ in encoding.offsets] for encoding in encoded]
+
+    def _with_space(self, texts: Sequence[str], continues: bool) -> list[str]:
+        before = " " if continues and self._spaced else ""
+        return [before + text if text else "" for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens, without a space in front; special tokens have none."""

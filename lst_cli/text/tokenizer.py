@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from lst_cli.artifacts import Artifact, Kind
 from lst_cli.errors import UserError
 from lst_cli.hashing import uniform
 from lst_cli.text.json_tokenizer import JsonTokenizer
+from lst_cli.text.sentencepiece_tokenizer import SentencePieceTokenizer
 from lst_cli.text.vocabulary import EOS
 
 TEXT_TOKENIZER = Kind("text_tokenizer", 1)
@@ -24,9 +25,6 @@ MODEL_FILE = "tokenizer.model"
 JSON_FILE = "tokenizer.json"
 TOKENIZER_FILES = (MODEL_FILE, JSON_FILE)
 """A tokenizer artifact and a model hold one of these."""
-
-_SPACE = "\u2581"
-"""SentencePiece's sign for a space."""
 
 _BYTE_PIECES = 256
 _CONTROL_PIECES = 3
@@ -99,16 +97,19 @@ class TextTokenizer:
 
         :raises UserError: they are not, for a word of this tokenizer.
         """
-        first = list(dict.fromkeys(row[0] for row in rows if row))
-        later = list(dict.fromkeys(itertools.chain.from_iterable(row[1:] for row in rows)))
-        opening = dict(zip(first, self.encode_batch(first), strict=True))
-        following = dict(zip(later, self.encode_batch(later, continues=True), strict=True))
-        words = [[(following if place else opening)[word] for place, word in enumerate(row)] for row in rows]
+        words = _of_each_word(rows, lambda texts, continues: self.encode_batch(texts, continues=continues))
         whole = self.encode_batch([" ".join(row) for row in rows])
         for row, ids, together in zip(rows, words, whole, strict=True):
             if list(itertools.chain.from_iterable(ids)) != together:
                 raise self._backend.not_word_by_word(f"{' '.join(row)[:200]!r} is encoded otherwise than its words")
         return words
+
+    def piece_offsets(self, rows: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        """For each token of :meth:`encode_rows`, the character of its word at which it begins.
+
+        A token that stands for the space before a word, and the bytes of a character, begin where that character does.
+        """
+        return _of_each_word(rows, self._backend.offsets)
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
         """:meth:`encode_rows` of one row."""
@@ -131,88 +132,6 @@ class TextTokenizer:
         return self._backend.knows(character)
 
 
-class SentencePieceTokenizer:
-    """Encodes and decodes with a SentencePiece model with ``unk 0, bos 1, eos 2``.
-
-    :raises UserError: no such model, or one in which a piece may reach over a word's end.
-    """
-
-    specials = (0, 1, EOS)
-
-    def __init__(self, model: bytes, source: str) -> None:
-        import sentencepiece
-
-        self.source = source
-        self._processor = sentencepiece.SentencePieceProcessor()
-        try:
-            self._processor.LoadFromSerializedProto(model)
-            self.pieces = int(self._processor.get_piece_size())
-            self._check_control_pieces()
-            self._check_word_by_word()
-        except (RuntimeError, UnicodeDecodeError) as error:  # the second, from a piece that is not UTF-8
-            raise UserError(
-                f"{source}: not a SentencePiece model",
-                found=str(error).splitlines()[0] if str(error) else f"{len(model)} bytes",
-                fix=f"give the .model file that SentencePiece wrote, or a {JSON_FILE}",
-            ) from None
-
-    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
-        """Ids of texts, on ``threads`` threads."""
-        ids: list[list[int]] = self._processor.encode(list(texts), num_threads=threads)
-        return ids
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of pieces; control pieces have none."""
-        text: str = self._processor.decode([int(id) for id in ids])
-        return text
-
-    def token(self, id: int) -> str:
-        """A piece as the model writes it."""
-        return self.piece(id)
-
-    def piece(self, id: int) -> str:
-        """How a piece is written, with ``▁`` for a space."""
-        text: str = self._processor.id_to_piece(int(id))
-        return text
-
-    def knows(self, character: str) -> bool:
-        """Whether a character is in whole pieces, and not in bytes or the unknown piece."""
-        (ids,) = self.encode_batch([character])
-        return not any(id == self.specials[0] or self._processor.is_byte(id) for id in ids)
-
-    def _check_control_pieces(self) -> None:
-        processor = self._processor
-        found = (processor.unk_id(), processor.bos_id(), processor.eos_id())
-        if found != (0, 1, EOS):
-            raise UserError(
-                f"{self.source}: the control pieces have other ids than lst's",
-                found="unk {}, bos {}, eos {}".format(*found),
-                expected=f"unk 0, bos 1, eos {EOS}, as in Llama's tokenizers",
-                fix="train one with 'lst text fit'",
-            )
-
-    def _check_word_by_word(self) -> None:
-        """A merge over a word's end needs a piece with a space inside; without one there is none."""
-        processor = self._processor
-        for id in range(self.pieces):
-            piece: str = processor.id_to_piece(id)
-            if _SPACE in piece.lstrip(_SPACE) and not processor.is_control(id):
-                raise self.not_word_by_word(f"the piece {piece!r} reaches over the end of a word")
-        for words in (["a", "b"], ["speech", "and", "text,", "word", "by", "word."]):
-            apart = list(itertools.chain.from_iterable(self.encode_batch(words)))
-            if apart != self.encode_batch([" ".join(words)])[0]:
-                raise self.not_word_by_word(f"{' '.join(words)!r} is encoded otherwise than its words")
-
-    def not_word_by_word(self, found: str) -> UserError:
-        """The error about a tokenizer that can't be used for interleaving."""
-        return UserError(
-            f"{self.source}: a span's pieces are not the pieces of its words",
-            found=found,
-            expected="SentencePiece with a dummy prefix and split by white space, as Llama's",
-            fix="train one with 'lst text fit'",
-        )
-
-
 def artifact_file(artifact: Artifact) -> Path:
     """The tokenizer's file in a ``text_tokenizer`` artifact.
 
@@ -220,6 +139,17 @@ def artifact_file(artifact: Artifact) -> Path:
     """
     names = {record.path for record in artifact.files}
     return artifact.file(JSON_FILE if JSON_FILE in names else MODEL_FILE)
+
+
+def _of_each_word(
+    rows: Sequence[Sequence[str]], encode: Callable[[Sequence[str], bool], list[list[int]]]
+) -> list[list[list[int]]]:
+    """What ``encode`` makes of each word, of equal words once; its flag says whether words stand before it."""
+    first = list(dict.fromkeys(row[0] for row in rows if row))
+    later = list(dict.fromkeys(itertools.chain.from_iterable(row[1:] for row in rows)))
+    opening = dict(zip(first, encode(first, False), strict=True))
+    following = dict(zip(later, encode(later, True), strict=True))
+    return [[(following if place else opening)[word] for place, word in enumerate(row)] for row in rows]
 
 
 def _spaced(text: str) -> str:

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from lst_cli.patching.stream import Rule
     from lst_cli.shards.documents.forms import Source
     from lst_cli.shards.read.reader import ReaderConfig
+    from lst_cli.shards.shard_rows import SpanUnit
     from lst_cli.text.speech_bpe import SpeechBpe
     from lst_cli.text.speech_codec import SpeechCodec
     from lst_cli.training.init.initial_model import InitialModel
 
 CENTROIDS_FILE = "centroids.safetensors"
+
+_ALIGNED = ("aligned", "mixed", "curriculum")
+"""Strategies that cut patches by alignment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +124,7 @@ def open_sources(config: PretrainConfig, inputs: PretrainInputs) -> tuple[list[S
         if artifacts:
             shards = ShardSet.of(*artifacts, skip_corrupt=config.run.skip_corrupt, cache_gib=config.run.cache_gib)
             form = data.speech_form if name == "speech" else None
-            sources.append(Source(name, shards, weight=weight, form=form, spans=config.patching.spans))
+            sources.append(Source(name, shards, weight=weight, form=form, spans=_spans(config)))
     info = sources[0].shards.info
     _check_parents(inputs, info.tokenizer, info.units)
     bpe = _speech_bpe(inputs, info.units)
@@ -163,8 +167,13 @@ def open_validation(config: PretrainConfig, inputs: PretrainInputs) -> list[Sour
     for modality, form in (("speech", config.data.speech_form), ("text", None)):
         chosen = [artifact for artifact, s in zip(inputs.valid, opened, strict=True) if s.modality == modality]
         if chosen:
-            sources.append(Source(modality, opening(*chosen), form=form, spans=config.patching.spans))
+            sources.append(Source(modality, opening(*chosen), form=form, spans=_spans(config)))
     return sources
+
+
+def _spans(config: PretrainConfig) -> SpanUnit:
+    """What aligned patches follow; words where none are cut, for shards that don't know the text pieces' borders."""
+    return config.patching.spans if config.patching.strategy in _ALIGNED else "word"
 
 
 def _check_parents(inputs: PretrainInputs, tokenizer: str, units: int) -> None:
@@ -215,7 +224,7 @@ def check_inputs(config: PretrainConfig, inputs: PretrainInputs) -> None:
         inputs.init.check(inputs.tokenizer_file, inputs.quantizer, inputs.speech_bpe)
     if inputs.validates:
         refuse(check_every("validation.every", config.validation.every, config.log_every))
-    needs = config.patching.strategy in ("aligned", "mixed", "curriculum")
+    needs = config.patching.strategy in _ALIGNED
     lacking = [shards for shards in inputs.speech if "tokens" in shards.parents and "alignment" not in shards.parents]
     if needs and lacking:
         raise UserError(

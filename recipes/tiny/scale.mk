@@ -38,7 +38,7 @@ STEPS.double := 4000
 CONFIG := $(TINY)/pretrain.yaml
 LST_TRAIN = $(LST)
 LST_TUNE = $(LST)
-PRETRAIN = --shards shards/spoken$(1) --text-shards shards/written
+PRETRAIN = --shards shards/spoken --text-shards shards/written
 TUNE_CONFIG.asr := $(TINY)/asr.yaml
 TUNE_CONFIG.tts := $(TINY)/tts.yaml
 TUNE_SHARDS.asr = --shards shards/spoken
@@ -115,9 +115,8 @@ heard: vocoder
 	@$(STAGE) eval-vocoder-librivox $(LST) --quiet eval vocoder vocoder/small --corpus corpus/librivox --tokens tokens/librivox \
 		--name librivox-resynthesis
 
-# What only tables need: speech pieces for the BPE baseline, alignments with moved boundaries, stand-ins for sWUGGY and
-# sBLIMP.
-.PHONY: noise20 noise40 $(addprefix items-,$(TASKS) swuggy sblimp)
+# What only tables need: speech pieces for the BPE baseline, stand-ins for sWUGGY and sBLIMP.
+.PHONY: $(addprefix items-,$(TASKS) swuggy sblimp)
 speech-bpe: shards
 	@$(STAGE) speech-bpe $(LST) shards bpe shards/spoken --pieces 1000 --name spoken
 
@@ -135,11 +134,6 @@ borders: rule-hazard rule-entropy
 		--minutes $(minutes) --name hazard-$(minutes) &&) true
 	@$(LST) patching score alignment/heldout \
 		$(foreach rule,hazard $(addprefix hazard-,$(HAZARD_MINUTES)) entropy entropy-rise,--rule patching_rule/$(rule))
-
-noise20 noise40: noise%: alignment text
-	@$(STAGE) alignment-$@ $(LST) align noise alignment/spoken --ms $* --name spoken-$@
-	@$(STAGE) shards-$@ $(LST) shards speech --tokens tokens/spoken --alignment alignment/spoken-$@ \
-		--corpus corpus/spoken --tokenizer text_tokenizer/stories --name spoken-$@
 
 $(addprefix items-,$(TASKS)): tokens
 

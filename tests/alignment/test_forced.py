@@ -44,7 +44,7 @@ def test_words_and_confidence() -> None:
     logp_UV = torch.full((8, 4), -9.0)
     for frame, label in enumerate([0, 1, 1, 0, 2, 3, 3, 0]):
         logp_UV[frame, label] = -0.1
-    spelling = Spelling((1, 3, 2, 3), (0, -1, 1, 1))  # 3 also serves as a separator
+    spelling = Spelling((1, 3, 2, 3), (0, -1, 1, 1), (0, -1, 0, 1))  # 3 also serves as a separator
     logp_UV[3, 3] = -0.1
     first_W, end_W, scores_W = word_spans(logp_UV, spelling, best_path(logp_UV, spelling.labels, 0))
     assert (first_W.tolist(), end_W.tolist()) == ([1, 4], [3, 7])

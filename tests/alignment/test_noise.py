@@ -3,16 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE
-from lst_cli.alignment.noise import shifted
-from lst_cli.artifacts import Store
-from lst_cli.artifacts.parquet import read_parquet
+from lst_cli.alignment.kinds import ALIGNMENT, ALIGNMENT_FILE, alignment_schema
+from lst_cli.alignment.noise import plan_noise, shifted
+from lst_cli.artifacts import Draft, Request, Store
+from lst_cli.artifacts.parquet import read_parquet, write_parquet
 from lst_cli.errors import UserError
 from lst_cli.main import app
 from tests.reports.making import make_spoken
@@ -73,3 +74,20 @@ def test_the_command_makes_an_alignment_of_the_same_corpus(tmp_path: Path) -> No
     old, new = (read_parquet(each.file(ALIGNMENT_FILE)).to_pylist() for each in (alignment, noisy))
     assert [row["words"] for row in new] == [row["words"] for row in old]
     assert [row["starts"] for row in new] != [row["starts"] for row in old]
+
+
+def test_characters_move_with_the_start_of_their_word_and_end_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    starts, ends = ([5 * word + 1 for word in range(40)], [5 * word + 4 for word in range(40)])
+    row = {"id": "u", "words": ["abc"] * 40, "starts": starts, "ends": ends, "scores": [1.0] * 40}
+    rows = [{**row, "char_starts": [[0, 1, 3]] * 40}]
+
+    def make(draft: Draft) -> None:
+        write_parquet(draft.path / ALIGNMENT_FILE, pa.Table.from_pylist(rows, schema=alignment_schema(chars=True)))
+
+    exact = store.build(Request(kind=ALIGNMENT, name="exact", config={}), make).artifact
+    noisy = store.build(*plan_noise(exact, {}, "noisy", 40.0, 0)).artifact
+    (moved,) = read_parquet(noisy.file(ALIGNMENT_FILE)).to_pylist()
+    lengths = [end - start for start, end in zip(moved["starts"], moved["ends"], strict=True)]
+    assert {1, 3, 5} == set(lengths[1:-1])
+    assert moved["char_starts"] == [[0, 1, min(3, length)] for length in lengths]

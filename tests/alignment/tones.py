@@ -23,6 +23,8 @@ class Spoken:
     wave: NDArray[np.float32]
     starts_s: NDArray[np.float64]
     ends_s: NDArray[np.float64]
+    letters_s: list[NDArray[np.float64]]
+    """Where each letter of each word begins."""
 
 
 def _chord(letter: str, seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -38,18 +40,19 @@ def speak(number: int) -> Spoken:
     rng = np.random.default_rng(number)
     words = rng.choice(WORDS, size=rng.integers(3, 7)).tolist()
     pieces = [np.zeros(round(rng.uniform(0.15, 0.4) * RATE))]
-    starts, ends = [], []
+    starts, ends, letters = [], [], []
     for word in words:
         starts.append(sum(map(len, pieces)))
-        pieces += [_chord(letter, rng.uniform(0.06, 0.14), rng) for letter in word]
+        chords = [_chord(letter, rng.uniform(0.06, 0.14), rng) for letter in word]
+        letters.append((starts[-1] + np.cumsum([0, *map(len, chords[:-1])])) / RATE)
+        pieces += chords
         ends.append(sum(map(len, pieces)))
         if rng.random() < _PAUSE_AFTER:
             pieces.append(np.zeros(round(rng.uniform(0.15, 0.4) * RATE)))
     wave = np.concatenate([*pieces, np.zeros(round(0.2 * RATE))])
     wave = 0.1 * wave + 0.0005 * rng.standard_normal(len(wave))
-    return Spoken(
-        f"utt-{number:03d}", " ".join(words), wave.astype(np.float32), np.array(starts) / RATE, np.array(ends) / RATE
-    )
+    starts_s, ends_s = np.array(starts) / RATE, np.array(ends) / RATE
+    return Spoken(f"utt-{number:03d}", " ".join(words), wave.astype(np.float32), starts_s, ends_s, letters)
 
 
 def write_folder(folder: Path, spoken: list[Spoken]) -> None:

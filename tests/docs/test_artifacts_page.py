@@ -12,7 +12,7 @@ from lst_cli.artifacts.manifest import Artifact
 from lst_cli.audio.corpus_artifact import utterance_schema
 from lst_cli.evaluation.choice import items_table
 from lst_cli.evaluation.tasks import TASKS
-from lst_cli.shards.schema import SPEECH_SCHEMA, TEXT_SCHEMA
+from lst_cli.shards.schema import TEXT_SCHEMA, speech_schema
 from lst_cli.units.tokens import tokens_schema
 
 REPOSITORY = Path(__file__).parents[2]
@@ -30,8 +30,8 @@ def columns() -> list[str]:
     schemas = [
         utterance_schema(),
         tokens_schema(),
-        alignment_schema(),
-        SPEECH_SCHEMA,
+        alignment_schema(chars=True),
+        speech_schema(piece_starts=True),
         TEXT_SCHEMA,
         items_table(task, []).schema,
     ]

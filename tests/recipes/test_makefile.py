@@ -120,7 +120,7 @@ def test_a_list_of_rows_seeds_and_budgets_names_its_models() -> None:
 def test_every_row_resolves_and_no_two_are_the_same() -> None:
     lines = _lst_lines("models", "ROWS=$(ROW_NAMES)", makefile="recipes/tables.mk")
     named = {_named(line): line for line in lines if " pretrain " in line}
-    assert {"baseline-tiny", "curriculum-1to2", "baseline-half", "aligned-noise40", "bpe", "static9"} <= set(named)
+    assert {"baseline-tiny", "curriculum-1to2", "baseline-half", "aligned-piece", "bpe", "static9"} <= set(named)
     for line in named.values():
         _config_of(line)
     assert len({re.sub(r" --name \S+", "", line) for line in named.values()}) == len(named)

@@ -58,7 +58,8 @@ def test_every_command_of_every_table_exists_with_its_options(scale: str, storie
     scored = {line.split()[5] for line in lines if " --quiet eval " in line}
     spoken = {"storycloze", "topicstorycloze"} if stories else set()
     assert scored == {"hellaswag", "swuggy", "sblimp"} | spoken
-    told = {task: [line for line in lines if f" eval {task} " in line] for task in scored}
+    # Moved boundaries are of speech alone.
+    told = {task: [line for line in lines if f" eval {task} " in line and "-noise" not in line] for task in scored}
     for task in scored:
         text = task == "hellaswag" or (task in spoken and stories == "csv")
         assert all(("--directions s-s,t-t" in line) == text for line in told[task]), task
@@ -81,9 +82,25 @@ def test_rows_of_aligned_models_alone_are_scored_with_aligned_patches(scale: str
     assert len(aligned) > 6 and (aligned - written != set()) == (scale != "tiny")
     assert {line for line in scored if "--patching as-trained" in line} == written
     alignments = {re.search(r" --alignment (\S+)", line)[1] for line in written}  # type: ignore[index]
-    runs = [line for line in made if " align run corpus/items" in line]
-    assert {f"alignment/{line.split(' --name ')[1]}" for line in runs} == alignments
+    runs = [line for line in made if " align run corpus/items" in line or " align noise alignment/items" in line]
+    assert {f"alignment/{line.split(' --name ')[1].strip()}" for line in runs} == alignments
     for line in (next(iter(written)), *runs):
+        parse(line)
+
+
+@needs_make
+@pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
+def test_boundary_noise_trains_one_model_and_scores_it_under_moved_boundaries(scale: str) -> None:
+    lines = _lines(scale, "boundary-noise", "SEEDS=0 1")
+    trained = [line for line in lines if " pretrain " in line]
+    assert len(trained) == 2 and all("patching.strategy=aligned" in line for line in trained)
+    noise = {re.search(r" --name (\S+)", line)[1]: line for line in lines if " align noise " in line}  # type: ignore[index]
+    assert sorted(re.search(r" --ms (\d+)", line)[1] for line in noise.values()) == ["20", "40"]  # type: ignore[index]
+    for model in ("aligned", "aligned-seed1"):
+        scored = [line for line in lines if f" eval hellaswag model/{model} " in line]
+        used = {re.search(r" --alignment alignment/(\S+)", line)[1] for line in scored}  # type: ignore[index]
+        assert len(scored) == 3 and set(noise) < used
+    for line in (*noise.values(), *scored):
         parse(line)
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.hashing import integers
-from lst_cli.shards.schema import SPEECH_SCHEMA, TEXT_SCHEMA, ShardInfo, with_info
-from lst_cli.shards.shard_rows import SPEECH_COLUMNS, ShardRows, speech_rows
+from lst_cli.shards.schema import TEXT_SCHEMA, ShardInfo, speech_schema, with_info
+from lst_cli.shards.shard_rows import ShardRows, SpanUnit, speech_rows
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.vocabulary import Vocabulary
 
@@ -34,6 +34,14 @@ class Utterance:
     ends: tuple[int, ...]
     pieces: tuple[int, ...]
     """Pieces of each word."""
+
+    def piece_starts(self) -> list[list[int]]:
+        """Where the pieces of each word begin: anywhere in it, also where the next one does or where the word ends."""
+        found = []
+        for w, (start, end, n) in enumerate(zip(self.starts, self.ends, self.pieces, strict=True)):
+            drawn = integers(0, end - start, start, 9, w, np.arange(n - 1))
+            found.append([0, *sorted(drawn.tolist())])
+        return found
 
 
 @st.composite
@@ -66,6 +74,7 @@ def table(made: Sequence[Utterance]) -> pa.Table:
     """The rows of a speech shard."""
     return pa.table(
         {
+            "piece_starts": [u.piece_starts() for u in made],
             "id": [u.id for u in made],
             "source": ["test"] * len(made),
             "speaker": ["s"] * len(made),
@@ -75,18 +84,19 @@ def table(made: Sequence[Utterance]) -> pa.Table:
             "starts": [list(u.starts) for u in made],
             "ends": [list(u.ends) for u in made],
         },
-        schema=SPEECH_SCHEMA,
+        schema=speech_schema(piece_starts=True),
     )
 
 
-def rows(made: Sequence[Utterance]) -> ShardRows:
+def rows(made: Sequence[Utterance], spans: SpanUnit = "word") -> ShardRows:
     """The same as flat arrays."""
-    return speech_rows(table(made).select(list(SPEECH_COLUMNS)), VOCABULARY)
+    return speech_rows(table(made), VOCABULARY, spans)
 
 
 def speech_files(folder: Path, made: Sequence[Utterance], *, files: int = 2, group: int = 8) -> list[Path]:
     """Speech shards on disk."""
-    whole = table(made).cast(with_info(SPEECH_SCHEMA, INFO))
+    whole = table(made)
+    whole = whole.cast(with_info(whole.schema, INFO))
     paths = []
     for i in range(files):
         first, last = len(whole) * i // files, len(whole) * (i + 1) // files

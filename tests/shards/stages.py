@@ -42,8 +42,19 @@ def build(store: Store, kind: Kind, table: pa.Table | None, file: str, **parents
     return store.build(Request(kind=kind, name="a", config={"by": "hand"}, parents=parents), make).artifact
 
 
-def make_stages(store: Store, made: Sequence[Utterance], aligned: Sequence[Utterance] | None = None) -> None:
-    """``corpus/a``, ``quantizer/a``, ``tokens/a``, ``alignment/a`` and ``text_tokenizer/a``."""
+def char_starts(u: Utterance) -> list[list[int]]:
+    """The characters of each word behind each other, a token each, as far as the word reaches."""
+    spans = zip(words(u), u.starts, u.ends, strict=True)
+    return [[min(place, end - start) for place in range(len(word))] for word, start, end in spans]
+
+
+def make_stages(
+    store: Store, made: Sequence[Utterance], aligned: Sequence[Utterance] | None = None, *, chars: bool = False
+) -> None:
+    """``corpus/a``, ``quantizer/a``, ``tokens/a``, ``alignment/a`` and ``text_tokenizer/a``.
+
+    :param chars: whether the alignment says where characters begin.
+    """
     corpus = pa.table(
         {
             "id": [u.id for u in made],
@@ -64,8 +75,9 @@ def make_stages(store: Store, made: Sequence[Utterance], aligned: Sequence[Utter
             "starts": [list(u.starts) for u in chosen],
             "ends": [list(u.ends) for u in chosen],
             "scores": [[1.0] * len(u.starts) for u in chosen],
+            **({"char_starts": [char_starts(u) for u in chosen]} if chars else {}),
         },
-        schema=alignment_schema(),
+        schema=alignment_schema(chars=chars),
     )
     build(store, ALIGNMENT, spans, ALIGNMENT_FILE, tokens=found_tokens)
     store.build(Request(kind=TEXT_TOKENIZER, name="a", config={}), _save_tokenizer)

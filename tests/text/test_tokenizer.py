@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lst_cli.errors import UserError
 from lst_cli.text.tokenizer import TextTokenizer, fit, sample
+from tests.text.json_tokenizers import byte_level, metaspace
 
 TEXT = [
     "The small fox took a stone over the hill, and did not come back.",
@@ -97,3 +98,33 @@ def test_sample() -> None:
     drawn = list(sample(iter(texts), len(texts), 3_000, 0))
     assert 2_700 < len(drawn) < 3_300
     assert drawn == sorted(drawn, key=int) == list(sample(iter(texts), len(texts), 3_000, 0))
+
+
+@given(st.lists(st.text(min_size=1, max_size=12), max_size=12))
+def test_offsets_of_pieces_in_any_words(tokenizer: TextTokenizer, words: list[str]) -> None:
+    words = " ".join(words).split()
+    for word, ids, offsets in zip(
+        words, tokenizer.encode_words(words), tokenizer.piece_offsets([words])[0], strict=True
+    ):
+        assert len(offsets) == len(ids) and offsets == sorted(offsets)
+        assert offsets[0] == 0 and offsets[-1] < len(word)
+
+
+@pytest.mark.parametrize(
+    "data", [fit(TEXT, 330), byte_level(), byte_level(split=None, prefix=True), metaspace()], ids=range(4)
+)
+def test_a_piece_begins_at_its_first_character(data: bytes) -> None:
+    tokenizer = TextTokenizer(data)
+    rows = [["The", "small", "foxstones", "overcarry", "knowshill,", "1906."], ["smallstones"], []]
+    several = 0
+    for row, encoded, offsets in zip(rows, tokenizer.encode_rows(rows), tokenizer.piece_offsets(rows), strict=True):
+        for word, ids, begins in zip(row, encoded, offsets, strict=True):
+            pieces = [tokenizer.piece(id).replace("\u2581", "") for id in ids]
+            assert begins == [sum(map(len, pieces[:n])) for n in range(len(pieces))]
+            assert "".join(pieces) == word
+            several += len(ids) > 1
+    assert several > 2
+
+
+def test_bytes_of_a_character_begin_with_it(tokenizer: TextTokenizer) -> None:
+    assert tokenizer.piece_offsets([["日本"]]) == [[[0] * 4 + [1] * 3]]

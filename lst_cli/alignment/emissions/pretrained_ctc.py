@@ -50,14 +50,19 @@ class Labels:
         """The labels of a transcript, with the separator between words where the model has one."""
         labels: list[int] = []
         owners: list[int] = []
+        places: list[int] = []
         for index, word in enumerate(words):
+            before = 0
             for part in word.parts:
                 if labels and self._separator is not None:
                     labels.append(self._separator)
                     owners.append(-1)
+                    places.append(-1)
                 labels += [self._index_of[letter] for letter in part]
                 owners += [index] * len(part)
-        return Spelling(tuple(labels), tuple(owners))
+                places += range(before, before + len(part))
+                before += len(part)
+        return Spelling(tuple(labels), tuple(owners), tuple(places))
 
 
 class Wav2Vec2Emitter:

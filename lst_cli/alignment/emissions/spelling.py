@@ -25,6 +25,8 @@ class Spelling:
     labels: tuple[int, ...]
     words: tuple[int, ...]
     """Index of the word that each label belongs to; -1 for a separator between words."""
+    letters: tuple[int, ...]
+    """Which letter of its word's spoken form (all parts together) each label stands for; -1 for a separator."""
 
 
 def spell(words: Sequence[Word]) -> Spelling:
@@ -36,10 +38,15 @@ def spell(words: Sequence[Word]) -> Spelling:
     """
     labels: list[int] = []
     owners: list[int] = []
+    places: list[int] = []
     for index, word in enumerate(words):
+        before = 0
         for part in word.parts:
-            letters = [1 + ord(letter) - ord("a") for letter in single_letters(part)]
+            kept = single_letters(part)
+            letters = [1 + ord(part[place]) - ord("a") for place in kept]
             letters[0] += len(LETTERS)
             labels += letters
             owners += [index] * len(letters)
-    return Spelling(tuple(labels), tuple(owners))
+            places += [before + place for place in kept]
+            before += len(part)
+    return Spelling(tuple(labels), tuple(owners), tuple(places))

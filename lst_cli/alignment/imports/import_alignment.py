@@ -135,7 +135,7 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
     rows = [_row(id, found.get(id), length) for id, length in lengths.items()]
     part = draft.parts / "imported.parquet"
     write_part(part, rows)
-    finish(draft, [part], lengths, options.max_reject_rate)
+    finish(draft, [part], lengths, options.max_reject_rate, chars=False)
     # Listed, but not counted in the reject rate: they belong to no utterance of the tokens.
     for name, problem in damaged:
         draft.reject(name, problem)

@@ -192,6 +192,7 @@ def _show(scores: Artifact, json: bool) -> None:
         print_json({"scores": scores.reference, **result})
         return
     how = " · aligned patches" if "patching" in result else ""
+    how += f", boundaries moved by {result['noise_ms']:g} ms" if "noise_ms" in result else ""
     how += f" · ablated: {result['ablation']}" if "ablation" in result else ""
     print_table(
         f"{result['task']} · {result['model']['reference']}{how}",

@@ -24,6 +24,8 @@ class ModelFacts:
     budget: Budget
     merged: bool = False
     """Whether speech tokens are merged by a BPE."""
+    noise_ms: float = 0.0
+    """How far the word boundaries of the spoken items were moved for the result, in milliseconds."""
 
     @property
     def strategy(self) -> str:
@@ -50,6 +52,8 @@ class ModelFacts:
             parts.append("sil merged")
         if self.patching.get("boundaries") == "given":
             parts.append("boundaries given")
+        if self.noise_ms:
+            parts.append(f"boundaries moved by {self.noise_ms:g} ms")
         return ", ".join(parts)
 
 
@@ -62,12 +66,13 @@ def model_labels(models: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     }
 
 
-def model_facts(store: Store, scores: Artifact, entry: Mapping[str, Any], labels: Mapping[str, str]) -> ModelFacts:
+def model_facts(store: Store, scores: Artifact, result: Mapping[str, Any], labels: Mapping[str, str]) -> ModelFacts:
     """The model that a result names.
 
-    :param entry: ``model`` of the result (:func:`lst_cli.evaluation.scores.model_entry`).
+    :param result: its ``model`` is a :func:`lst_cli.evaluation.scores.model_entry`.
     :param labels: of every model of the page, by fingerprint.
     """
+    entry = result["model"]
     artifact = parent_of_kind(store, scores, "model")
     return ModelFacts(
         label=labels[entry["fingerprint"]],
@@ -76,5 +81,6 @@ def model_facts(store: Store, scores: Artifact, entry: Mapping[str, Any], labels
         family=entry["family"],
         patching=entry["patching"],
         merged="speech_bpe" in entry,
+        noise_ms=float(result.get("noise_ms", 0.0)),
         budget=read_budget(artifact) if artifact is not None else Budget(),
     )

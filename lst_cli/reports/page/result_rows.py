@@ -6,7 +6,7 @@ Imports nothing heavy: ``lst report --json`` prints these rows when the page is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lst_cli.artifacts import Artifact, Store
@@ -102,7 +102,7 @@ class Rows:
     def models(self) -> list[ModelFacts]:
         """Every model that was scored, once, in the order of their labels."""
         rows: list[ScoreRow | AsrRow | TtsRow] = [*self.scores, *self.asr, *self.tts]
-        found = {row.model.fingerprint: row.model for row in rows}
+        found = {row.model.fingerprint: replace(row.model, noise_ms=0.0) for row in rows}
         return [found[fingerprint] for fingerprint in self.labels if fingerprint in found]
 
 
@@ -128,7 +128,7 @@ def read_rows(
         (artifact, read_scores(artifact), None) for artifact in transcripts
     ]
     for artifact, result in results:
-        model = model_facts(store, artifact, result["model"], labels)
+        model = model_facts(store, artifact, result, labels)
         if _is_judged(result):
             spoken.append((artifact, result, model))
         else:

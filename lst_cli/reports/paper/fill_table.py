@@ -11,15 +11,13 @@ from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
 from lst_cli.reports.paper.match_rows import (
     ScoredModel,
-    about_noise,
     check_items,
     check_ranks,
     check_shared,
     models_of,
-    unknown_noise,
 )
 from lst_cli.reports.paper.seed_statistics import SeedRun, SeedSpread, of_runs
-from lst_cli.reports.paper.table_spec import TableColumn, TableLine, TableSpec
+from lst_cli.reports.paper.table_spec import TableColumn, TableLine, TableSpec, noise_of
 from lst_cli.reports.paper.training_cost import training_flops
 
 Results = Sequence[tuple[Artifact, dict[str, Any]]]
@@ -167,9 +165,10 @@ def _results(column: TableColumn, scored: ScoredModel) -> Results:
 
 
 def _patched(line: TableLine, results: Results) -> Results:
-    """The results with the line's patching. An aligned model that was scored only with static patches keeps those
-    scores; the remarks say so.
+    """The results with the line's patching and boundaries. An aligned model that was scored only with static patches
+    keeps those scores; the remarks say so.
     """
+    results = [pair for pair in results if noise_of(pair[1]) == line.noise_ms]
     fitting = [pair for pair in results if _patching(pair[1]) == line.scored_with]
     return fitting or [pair for pair in results if _patching(pair[1]) == "static"]
 
@@ -220,12 +219,6 @@ def _remarks(
     else:
         found.append("One run per row; 95% intervals over items. Another seed gives other numbers.")
     found += _static_instead(spec, rows)
-    if unknown := unknown_noise(scored if about_noise(spec) else models):
-        excluded = " They are not in this table." if about_noise(spec) else ""
-        found.append(
-            f"Unknown whether word boundaries were moved before training, because the shards or the alignment are gone "
-            f"from disk: {', '.join(unknown)}.{excluded}"
-        )
     used = {each.model.fingerprint for each in models}
     others = sorted(each.model.reference for each in scored if each.model.fingerprint not in used)
     if others:

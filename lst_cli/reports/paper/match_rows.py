@@ -13,9 +13,9 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.scores import differently_spoken, read_scores
 from lst_cli.reports.paper.model_facts import Facts, differences, read_facts
-from lst_cli.reports.paper.table_spec import TableLine, TableSpec, part_of
+from lst_cli.reports.paper.table_spec import TableLine, TableSpec, noise_of, part_of
 
-_USUAL = ("size", "silence", "spans", "boundaries", "noise_ms", "budget")
+_USUAL = ("size", "silence", "spans", "boundaries", "budget")
 """Facts that must have their default value unless a line states another."""
 
 _SHARED = ("text_per_speech", "shape", "steps")
@@ -65,7 +65,9 @@ def models_of(spec: TableSpec, line: TableLine, scored: Sequence[ScoredModel]) -
     found = [
         each
         for each in scored
-        if bool(each.facts.tuned) == tuned and all(_fits(spec, each.facts, key, wanted[key]) for key in wanted)
+        if bool(each.facts.tuned) == tuned
+        and all(getattr(each.facts, key) == wanted[key] for key in wanted)
+        and any(noise_of(result) == line.noise_ms for _, result in each.results)
     ]
     if line.rank is not None:
         found = [each for each in found if _ranks(spec, scored, each.facts.tuned).index(_rank(spec, each)) == line.rank]
@@ -79,28 +81,6 @@ def models_of(spec: TableSpec, line: TableLine, scored: Sequence[ScoredModel]) -
                 fix="name the scores of one of them with --scores",
             )
     return sorted(by_seed.values(), key=lambda each: each.facts.seed)
-
-
-def _fits(spec: TableSpec, facts: Facts, key: str, wanted: Any) -> bool:
-    """Whether a fact is what a line wants.
-
-    Models with unknown boundary noise are excluded from noise tables only. Elsewhere all rows must have read the same
-    shards, so the noise cannot differ between them; :func:`unknown_noise` names these models.
-    """
-    found = getattr(facts, key)
-    if key == "noise_ms" and found is None:
-        return not about_noise(spec)
-    return bool(found == wanted)
-
-
-def about_noise(spec: TableSpec) -> bool:
-    """Whether the rows differ in how far the words' boundaries were moved."""
-    return any("noise_ms" in line.facts for line in spec.lines)
-
-
-def unknown_noise(scored: Sequence[ScoredModel]) -> list[str]:
-    """The models whose boundary noise is unknown, because their shards or alignment are gone from disk."""
-    return sorted(each.model.reference for each in scored if each.facts.noise_ms is None)
 
 
 def _ranks(spec: TableSpec, scored: Sequence[ScoredModel], task: str) -> list[int]:
@@ -189,7 +169,7 @@ def _check_alike(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
         unequal = [
             name for name in _SHARED if name not in varied and getattr(first.facts, name) != getattr(other.facts, name)
         ]
-        unequal += differences(first.facts, other.facts, spec.varies)
+        unequal += differences(first.facts, other.facts)
         if unequal:
             raise UserError(
                 f"{spec.name}: {first.model.reference} and {other.model.reference} can't be compared",

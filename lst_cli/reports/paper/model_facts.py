@@ -6,16 +6,13 @@ Everything comes from the manifests of the model and of what it was made from, n
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.artifacts.ancestors import on_disk
 from lst_cli.renamed_keys import with_new_keys
-
-SPEECH_SHARDS = "speech shards"
-"""Key of :attr:`Facts.rest`: the shards that pretraining read speech from."""
 
 _ALIGNED = ("aligned", "mixed", "curriculum")
 
@@ -31,8 +28,6 @@ class Facts:
     silence: str = "separate"
     spans: str = "word"
     boundaries: str = "causal"
-    noise_ms: float | None = 0.0
-    """How far the word boundaries were moved before training; None (unknown) where the alignment is not on disk."""
     budget: str = "compute-controlled"
     """Or ``data-controlled``."""
     text_per_speech: float = 0.0
@@ -80,14 +75,13 @@ def read_facts(store: Store, model: Artifact) -> Facts:
         for key in config
         if key not in ("patching", "data", "model", "budget", "seed", "validation", "stories")
     }
-    rest |= {**left, "data": data, "made from": _inputs(model), SPEECH_SHARDS: _fingerprints(model, "shards")}
+    rest |= {**left, "data": data, "made from": _inputs(model), "speech shards": _fingerprints(model, "shards")}
     return Facts(
         kind=kind,
         size=int(patching.get("size", 4)) if kind not in ("baseline", "bpe", "aligned") else 4,
         silence=str(patching.get("silence", "separate")) if aligned else "separate",
         spans=str(patching.get("spans", "word")) if aligned else "word",
         boundaries=str(patching.get("boundaries", "causal")) if kind not in ("baseline", "bpe") else "causal",
-        noise_ms=_noise(store, model),
         budget=str(budget.get("mode", "compute-controlled")),
         text_per_speech=round(weights[1] / weights[0], 6),
         shape=(int(shape.get("layers", 0)), int(shape.get("dim", 0))),
@@ -130,28 +124,12 @@ def _fingerprints(model: Artifact, role: str) -> dict[str, str]:
     }
 
 
-def _noise(store: Store, model: Artifact) -> float | None:
-    """Boundary noise of the alignment behind the speech shards; None where it is not on disk."""
-    if "shards" not in model.parents:
-        return 0.0
-    shards = on_disk(store, model.parents["shards"])
-    if shards is None:
-        return None
-    if "alignment" not in shards.parents:
-        return 0.0
-    alignment = on_disk(store, shards.parents["alignment"])
-    return None if alignment is None else float(alignment.config.get("noise_ms", 0.0))
-
-
-def differences(a: Facts, b: Facts, but: Collection[str] = ()) -> list[str]:
-    """Differences of two models beyond the facts that tables vary.
-
-    :param but: keys that may differ.
-    """
+def differences(a: Facts, b: Facts) -> list[str]:
+    """Differences of two models beyond the facts that tables vary."""
     first, second = (json.loads(facts.rest or "{}") for facts in (a, b))
     return [
         f"{key} ({_short(first.get(key))} and {_short(second.get(key))})"
-        for key in sorted({*first, *second} - set(but))
+        for key in sorted({*first, *second})
         if first.get(key) != second.get(key)
     ]
 

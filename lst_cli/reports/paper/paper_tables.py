@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lst_cli.reports.paper import published as paper
-from lst_cli.reports.paper.model_facts import SPEECH_SHARDS
 from lst_cli.reports.paper.table_spec import ROWS, TableColumn, TableLine, TableSpec
 
 _STORIES = tuple(
@@ -246,16 +246,19 @@ def _table13() -> TableSpec:
 
 
 def _boundary_noise() -> TableSpec:
-    lines = [_line(row) for row in ("aligned", "aligned-noise20", "aligned-noise40")]
+    own = _line("aligned")
+    moved = [
+        dataclasses.replace(own, label=f"{own.label}, boundaries moved by {ms} ms", noise_ms=float(ms))
+        for ms in (20, 40)
+    ]
     return TableSpec(
         name="boundary-noise",
         title="A.11: noise on the boundaries of aligned patches",
-        about="Pure aligned patching, word boundaries moved before training. The paper re-evaluates one trained model "
-        "with moved boundaries, and loses about 1 point at most.",
-        columns=_HELLASWAG,
-        lines=lines,
-        against=_to_baseline(lines, "LST aligned"),
-        varies=frozenset({SPEECH_SHARDS}),
+        about="One model trained with aligned patches only, scored with the word boundaries of the spoken items as the "
+        "aligner found them, and moved at random by 20 and 40 ms. The paper loses about 1 point at most.",
+        columns=_HELLASWAG[:1],
+        lines=[own, *moved],
+        against=_to_baseline([own, *moved], own.label),
     )
 
 

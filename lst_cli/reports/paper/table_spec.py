@@ -58,6 +58,8 @@ class TableLine:
     """Which of the sizes (or of the numbers of training steps) that were scored, from the smallest."""
     scored_with: ScoredWith = "static"
     """The paper scores pure aligned models with aligned patches, all others with static ones."""
+    noise_ms: float = 0.0
+    """How far the word boundaries of the spoken items were moved for the scores, in milliseconds."""
     paper: Sequence[float | None] = ()
     paper_std: Sequence[float | None] = ()
 
@@ -76,8 +78,6 @@ class TableSpec:
     """Line → line that it is compared with, by label."""
     ranked: Literal["", "shape", "steps", "tuned_steps"] = ""
     """Which fact :attr:`TableLine.rank` counts."""
-    varies: frozenset[str] = frozenset()
-    """What the table is about among the things that models share otherwise: keys of ``Facts.rest``."""
     over: Literal["", "parameters", "flops", "tokens"] = ""
     """Drawn as curves over this figure of the training; else as a table."""
 
@@ -89,6 +89,11 @@ def part_of(result: Mapping[str, Any]) -> str:
     return next((part for part in PARTS if name.partition("/")[0].endswith(part)), "")
 
 
+def noise_of(result: Mapping[str, Any]) -> float:
+    """How far the word boundaries of a result's spoken items were moved, in milliseconds."""
+    return float(result.get("noise_ms", 0.0))
+
+
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "baseline": ("Base", {"kind": "baseline"}),
     "bpe": ("BPE", {"kind": "bpe"}),
@@ -98,8 +103,6 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aligned": ("LST aligned", {"kind": "aligned"}),
     "aligned-merged": ("LST aligned, sil merged", {"kind": "aligned", "silence": "merged"}),
     "aligned-piece": ("LST BPE-aligned", {"kind": "aligned", "spans": "piece"}),
-    "aligned-noise20": ("LST aligned, boundaries moved by 20 ms", {"kind": "aligned", "noise_ms": 20.0}),
-    "aligned-noise40": ("LST aligned, boundaries moved by 40 ms", {"kind": "aligned", "noise_ms": 40.0}),
     "mixed": ("LST mixed", {"kind": "mixed"}),
     "curriculum": ("LST curriculum", {"kind": "curriculum"}),
     "curriculum-merged": ("LST curriculum, sil merged", {"kind": "curriculum", "silence": "merged"}),

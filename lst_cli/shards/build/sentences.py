@@ -19,7 +19,7 @@ from lst_cli.artifacts.parquet import write_row_groups
 from lst_cli.console import progress
 from lst_cli.errors import UserError
 from lst_cli.shards.build.shard_statistics import Counts, add_up, speech_counts, speech_statistics
-from lst_cli.shards.schema import SPEECH_SCHEMA, sentence_id, with_info
+from lst_cli.shards.schema import PIECE_STARTS, sentence_id, speech_schema, with_info
 from lst_cli.shards.shard_set import RowGroup, ShardSet, read_row_group
 
 _ENDS_SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]]*$")
@@ -33,7 +33,7 @@ def cut_shards(draft: Draft, artifact: Artifact, max_reject_rate: float) -> None
     shards = ShardSet.of(artifact)
     if shards.modality != "speech":
         raise UserError(f"{artifact.reference}: sentences are cut in speech shards", found="text shards")
-    schema = with_info(SPEECH_SCHEMA, shards.info)
+    schema = with_info(speech_schema(piece_starts=not shards.without_piece_starts), shards.info)
     counts: list[Counts] = []
 
     def cut(group: RowGroup) -> pa.Table:
@@ -71,6 +71,7 @@ def _count(rows: Sequence[Mapping[str, Any]]) -> Counts:
 def sentences_of(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The sentences of a row as rows; silence between two is split half and half. Together they are the row."""
     words, starts, ends = row["words"], row["starts"], row["ends"]
+    of_words = [name for name in ("words", "word_pieces", PIECE_STARTS.name) if name in row]
     first, frame, number = 0, 0, 0
     for place, word in enumerate(words):
         last = place == len(words) - 1
@@ -81,8 +82,7 @@ def sentences_of(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
             **row,
             "id": sentence_id(row["id"], number),
             "units": row["units"][frame:stop],
-            "words": words[first : place + 1],
-            "word_pieces": row["word_pieces"][first : place + 1],
+            **{name: row[name][first : place + 1] for name in of_words},
             "starts": [start - frame for start in starts[first : place + 1]],
             "ends": [end - frame for end in ends[first : place + 1]],
         }

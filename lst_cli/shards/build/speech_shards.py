@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lst_cli.alignment.kinds import ALIGNMENT_FILE
+from lst_cli.alignment.kinds import ALIGNMENT_FILE, CHAR_STARTS, schema_of
 from lst_cli.artifacts import Artifact, Draft
 from lst_cli.artifacts.parquet import parquet_errors
 from lst_cli.audio.corpus_artifact import UTTERANCES
@@ -22,7 +22,8 @@ from lst_cli.shards.build.build_shards import BuildOptions, Prepared, ShuffledSh
 from lst_cli.shards.build.join import Follower, NumberedRows, batches
 from lst_cli.shards.build.shard_statistics import speech_counts, speech_statistics
 from lst_cli.shards.build.shared_chunks import InputChunk
-from lst_cli.shards.schema import SPEECH_SCHEMA, ShardInfo
+from lst_cli.shards.piece_starts import piece_starts
+from lst_cli.shards.schema import PIECE_STARTS, SPEECH_SCHEMA, ShardInfo, speech_schema
 from lst_cli.text.tokenizer import TextTokenizer
 
 _CHUNK_ROWS = 8192
@@ -41,6 +42,19 @@ class SpeechInputs:
     tokenizer: TextTokenizer
     info: ShardInfo
 
+    @property
+    def span_columns(self) -> list[str]:
+        """The columns of the alignment that shards are made of; none without an alignment."""
+        if self.alignment is None:
+            return []
+        known = schema_of(self.alignment.file(ALIGNMENT_FILE)).names
+        return [name for name in ("words", "starts", "ends", CHAR_STARTS) if name in known]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the shards. Without words all of their pieces are known."""
+        return speech_schema(piece_starts=self.alignment is None or CHAR_STARTS in self.span_columns)
+
 
 class SpeechShards:
     """The shards of a tokenized corpus, to be made by any number of ranks."""
@@ -57,7 +71,7 @@ class SpeechShards:
         self._shards = ShuffledShards(
             chunks=self._chunks,
             prepare=lambda chunk: _prepare(chunk, inputs, keep_unaligned=keep_unaligned),
-            schema=SPEECH_SCHEMA,
+            schema=inputs.schema,
             info=inputs.info,
             input_bytes=_bytes(files),
             options=options,
@@ -96,7 +110,7 @@ class _JoinedChunks:
         spans = self._spans = None
         if inputs.alignment is not None:
             file = inputs.alignment.file(ALIGNMENT_FILE)
-            spans = self._spans = Follower(inputs.alignment.reference, [file], ["words", "starts", "ends"])
+            spans = self._spans = Follower(inputs.alignment.reference, [file], inputs.span_columns)
 
         def read(first: int, about_rows: Sequence[int | None], span_rows: Sequence[int | None]) -> pa.Table:
             table = units.read(first, first + len(about_rows))
@@ -136,7 +150,7 @@ def _bytes(files: Sequence[Any]) -> int:
 
 def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> Prepared:
     """Shard rows of joined rows; utterances that can't be used are rejected."""
-    words, starts, ends = (_spans(chunk, name) for name in ("words", "starts", "ends"))
+    words, starts, ends, chars = (_spans(chunk, name) for name in ("words", "starts", "ends", CHAR_STARTS))
     ids = chunk.column("id").to_pylist()
     units = chunk.column("units")
     kept: list[int] = []
@@ -144,7 +158,9 @@ def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> 
     for i, (id, length) in enumerate(zip(ids, _lengths(units), strict=True)):
         problem = _problem(words[i], starts[i], ends[i], length, _largest(units, i), inputs.info.units)
         if problem == NOT_ALIGNED and keep_unaligned:
-            words[i], starts[i], ends[i], problem = [], [], [], None
+            words[i], starts[i], ends[i], chars[i], problem = [], [], [], [], None
+        if problem is None and CHAR_STARTS in inputs.span_columns:
+            problem = _characters_problem(words[i], starts[i], ends[i], chars[i])
         if problem is None:
             kept.append(i)
         else:
@@ -159,7 +175,11 @@ def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> 
         "ends": pa.array([ends[i] for i in kept], SPEECH_SCHEMA.field("ends").type),
     }
     columns |= {name: table.column(name) for name in ("id", "source", "speaker", "units")}
-    made = pa.table({name: columns[name] for name in SPEECH_SCHEMA.names}).cast(SPEECH_SCHEMA)
+    schema = inputs.schema
+    if PIECE_STARTS.name in schema.names:
+        begins = piece_starts(inputs.tokenizer, chosen_words, [chars[i] or [] for i in kept])
+        columns[PIECE_STARTS.name] = pa.array(begins, PIECE_STARTS.type)
+    made = pa.table({name: columns[name] for name in schema.names}).cast(schema)
     counts = speech_counts(
         np.asarray(_lengths(made.column("units")), np.int64),
         np.asarray([len(row) for row in chosen_words], np.int64),
@@ -212,4 +232,16 @@ def _problem(
     borders = [0, *itertools.chain.from_iterable(zip(starts, ends, strict=True)), length]
     if any(a > b for a, b in itertools.pairwise(borders)) or any(a == b for a, b in zip(starts, ends, strict=True)):
         return f"word spans overlap, are empty or reach beyond the {length} speech tokens"
+    return None
+
+
+def _characters_problem(
+    words: list[str] | None, starts: list[int] | None, ends: list[int] | None, chars: list[list[int]] | None
+) -> str | None:
+    """Why the beginnings of an utterance's characters can't be used; None where they can."""
+    if [len(word) for word in words or []] != [len(begins) for begins in chars or []]:
+        return f"{CHAR_STARTS} has not one number for each character"
+    for start, end, begins in zip(starts or [], ends or [], chars or [], strict=True):
+        if begins[:1] != [0] or begins[-1] > end - start or any(a > b for a, b in itertools.pairwise(begins)):
+            return f"{CHAR_STARTS} fall, do not begin with 0 or reach beyond their word"
     return None

@@ -14,7 +14,8 @@ from lst_cli.shards.documents.document import Documents, assemble, question_answ
 from lst_cli.shards.documents.held_out import held_out_draws
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
 from lst_cli.shards.documents.merge_bpe import merge_speech
-from lst_cli.shards.shard_rows import ShardRows, SpanUnit
+from lst_cli.shards.schema import PIECE_STARTS
+from lst_cli.shards.shard_rows import ShardRows, SpanUnit, no_piece_starts
 from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.speech_bpe import SpeechBpe
 from lst_cli.text.vocabulary import Vocabulary
@@ -32,7 +33,7 @@ class Source:
 
     :param held_out: share of the rows that is kept for validation: the split ``held_out``; the others are ``train``.
     :param spans: what aligned patches follow: words or their text pieces.
-    :raises UserError: the form does not go with the shards, or the weight is not positive.
+    :raises UserError: the form or the spans do not go with the shards, or the weight is not positive.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class Source:
             raise UserError(f"source {name}: the form {self.form} needs speech", found="text shards", fix="form: text")
         if not weight > 0:
             raise UserError(f"source {name}: the weight", found=str(weight), expected="more than 0")
+        if spans == "piece" and shards.without_piece_starts:
+            raise no_piece_starts(f"{shards.without_piece_starts[0]} without the column {PIECE_STARTS.name}")
         self.held_out = held_out
         self.split: Split = split
         self.spans: SpanUnit = spans

@@ -9,7 +9,7 @@ from lst_cli.alignment.emissions.spelling import BLANK, N_LABELS, Spelling, spel
 from lst_cli.alignment.fit.full_sum import lattice, occupancy
 from lst_cli.alignment.words import spoken_words
 
-AB_C = Spelling((27, 2, 29), (0, 0, 1))  # "Ab C": two words
+AB_C = Spelling((27, 2, 29), (0, 0, 1), (0, 1, 0))  # "Ab C": two words
 
 
 def collapses_to(path: tuple[int, ...], spelling: Spelling) -> bool:

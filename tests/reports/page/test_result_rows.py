@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from lst_cli.evaluation.scores import SCORES, SCORES_FILE
 from lst_cli.reports.page.model_labels import ModelFacts, model_labels
 from lst_cli.reports.page.result_rows import read_rows
 from lst_cli.reports.training_budget import Budget, read_budget, read_metrics
-from tests.reports.making import entry, make_model
+from tests.reports.making import entry, make_items, make_model, make_scores, make_spoken, spoken_texts
 from tests.reports.making_speech import make_asr_scores
 
 
@@ -39,6 +40,21 @@ def test_patching_in_words(patching: dict[str, Any], label: str) -> None:
     )
     assert model.patching_label == label
     assert ModelFacts(**{**vars(model), "family": "baseline"}).patching_label == "none"
+
+
+def test_scores_under_moved_boundaries_say_so_and_the_model_does_not(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    items = make_items("storycloze", 8)
+    tokens, _ = make_spoken(store, "items", spoken_texts(items))
+    model = make_model(store, "m", "aligned")
+    scores = [
+        make_scores(store, f"s{ms:g}", model, tokens, items, {"s-s": 0.5}, more={"noise_ms": ms} if ms else {})
+        for ms in (0.0, 40.0)
+    ]
+    rows = read_rows(store, scores)
+    moved = "aligned 4, boundaries moved by 40 ms"
+    assert [row.model.patching_label for row in rows.scores] == ["aligned 4", moved]
+    assert [each.patching_label for each in rows.models] == ["aligned 4"]
 
 
 def test_models_of_one_name_are_told_apart() -> None:

@@ -66,16 +66,13 @@ def scored(
     """
     items = make_items("storycloze", 40)
     tokens, _ = make_spoken(store, recordings, spoken_texts(items))
-    name = f"{model.name}-{task}-{recordings}-{'-'.join(more.values())}".strip("-")
+    name = f"{model.name}-{task}-{recordings}-{'-'.join(map(str, more.values()))}".strip("-")
     more["spoken"] = {"reference": f"corpus/{recordings}/1", "fingerprint": recordings}
     return make_scores(store, name, model, tokens, items, {"s-s": share, "t-t": 0.9}, task=task, more=more)
 
 
-def speech_shards(store: Store, name: str, noise_ms: float = 0.0) -> Artifact:
-    alignment = store.build(
-        Request(kind=kind_of("alignment"), name=name, config={"noise_ms": noise_ms}), lambda d: None
-    )
-    request = Request(kind=kind_of("shards"), name=name, config={"of": name}, parents={"alignment": alignment.artifact})
+def speech_shards(store: Store, name: str) -> Artifact:
+    request = Request(kind=kind_of("shards"), name=name, config={"of": name})
     return store.build(request, lambda draft: None).artifact
 
 

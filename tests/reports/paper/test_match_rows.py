@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 
 import pytest
 
@@ -73,29 +72,19 @@ def test_models_that_were_fine_tuned_on_other_speech_are_not_compared(store: Sto
         fill(SPECS["table5"], read_scored(store, scores))
 
 
-def test_moved_boundaries_are_told_apart_by_the_alignment_behind_the_shards(store: Store) -> None:
-    models = [
-        pretrained(store, f"m{ms}", "aligned", shards=speech_shards(store, f"noise{ms}", float(ms)))
-        for ms in (0, 20, 40)
+def test_one_model_is_a_row_for_each_distance_that_boundaries_were_moved(store: Store) -> None:
+    model = pretrained(store, "m", "aligned")
+    scores = [
+        scored(store, model, share, patching="as-trained", **({"noise_ms": ms} if ms else {}))
+        for share, ms in ((0.7, 0.0), (0.65, 20.0), (0.6, 40.0))
     ]
-    scores = [scored(store, model, 0.6) for model in models]
-    rows = fill(SPECS["boundary-noise"], read_scored(store, scores)).rows
-    assert [row.models[0].model.name for row in rows] == ["m0", "m20", "m40"]
-    # Table 3 takes the model of unmoved boundaries only.
-    (row,) = (row for row in fill(SPECS["table3"], read_scored(store, scores)).rows if row.models)
-    assert [each.model.name for each in row.models] == ["m0"]
-
-
-@pytest.mark.parametrize("gone", ["shards", "alignment"])
-def test_noise_is_not_known_where_the_lineage_is_gone(store: Store, gone: str) -> None:
-    model = pretrained(store, "m", "aligned", shards=speech_shards(store, "noise20", 20.0))
-    scores = [scored(store, model, 0.6)]
-    shutil.rmtree(store.root / gone)
-    assert read_facts(store, model).noise_ms is None
-    table = fill(SPECS["table3"], read_scored(store, scores))
-    assert any("Unknown whether" in remark and "model/m/" in remark for remark in table.remarks)
-    with pytest.raises(UserError, match="no score is of one of its rows"):
-        fill(SPECS["boundary-noise"], read_scored(store, scores))
+    table = fill(SPECS["boundary-noise"], read_scored(store, scores))
+    assert [row.cells[0][0].scores for row in table.rows] == [each.reference for each in scores]
+    # Table 3 takes the scores with the boundaries that the aligner found.
+    row = fill(SPECS["table3"], read_scored(store, scores)).row("LST aligned")
+    assert [run.scores for run in row.cells[0]] == [scores[0].reference]
+    part = fill(SPECS["boundary-noise"], read_scored(store, scores[:2]))
+    assert "Not run: LST aligned, boundaries moved by 40 ms." in part.remarks
 
 
 def test_scores_of_other_items_are_refused(store: Store) -> None:

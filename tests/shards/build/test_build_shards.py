@@ -66,10 +66,53 @@ def check_statistics(artifact: Artifact, made: list[Utterance]) -> None:
     assert found["patch_size"]["word"] == pytest.approx(spoken / n_words, abs=1e-3)
 
 
+def test_pieces_begin_with_their_first_character(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = utterances(30)
+    make_stages(store, made, chars=True)
+    artifact = speech(store, "--alignment", "alignment/a")
+    tokenizer = TextTokenizer.from_file(store.find("text_tokenizer/a", TEXT_TOKENIZER).file(MODEL_FILE))
+    rows = {row["id"]: row for row in shard_table(artifact.path).to_pylist()}
+    several = 0
+    for u in made:
+        spans = zip(words(u), rows[u.id]["word_pieces"], rows[u.id]["piece_starts"], u.starts, u.ends, strict=True)
+        for word, pieces, begins, start, end in spans:
+            # The letters before each piece, but for the sign of a space.
+            before = [sum(map(len, map(tokenizer.piece, pieces[:n]))) for n in range(len(pieces))]
+            assert begins == [min(max(letters - 1, 0), end - start) for letters in before]
+            assert sum(len(tokenizer.piece(piece)) for piece in pieces) == len(word) + 1
+            several += len(pieces) > 1
+    assert several > 100 and not ShardSet.of(artifact).without_piece_starts
+
+
+def test_characters_that_do_not_fit_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+
+    def damaged(u: Utterance) -> list[list[int]]:
+        begins = [[0] * len(word) for word in words(u)]
+        changes: dict[str, Any] = {"u1": [0], "u2": [1] * len(begins[0]), "u3": [0] * (len(begins[0]) - 1) + [99]}
+        return [changes.get(u.id, begins[0]), *begins[1:]]
+
+    monkeypatch.setattr("tests.shards.stages.char_starts", damaged)
+    make_stages(store, [utterance(f"u{n}", 5, n) for n in range(5)], chars=True)
+    artifact = speech(store, "--alignment", "alignment/a", "--max-reject-rate", "1")
+    reasons = {id: reason.split()[0] for id, reason in shard_rejects(artifact).items()}
+    assert reasons == dict.fromkeys(("u1", "u2", "u3"), "char_starts")
+
+
+def test_an_alignment_without_characters_makes_shards_for_patches_of_words(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    make_stages(store, utterances(5))
+    artifact = speech(store, "--alignment", "alignment/a")
+    assert "piece_starts" not in shard_table(artifact.path).column_names
+    assert len(ShardSet.of(artifact).without_piece_starts) == 1
+
+
 def test_without_alignment_all_is_speech(tmp_path: Path) -> None:
     store = Store(tmp_path)
     make_stages(store, utterances(5))
     table = shard_table(speech(store).path)
+    assert table.column("piece_starts").to_pylist() == [[]] * 5
     assert table.column("words").to_pylist() == [[]] * 5
     assert table.column("word_pieces").to_pylist() == [[]] * 5
 

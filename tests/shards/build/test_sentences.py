@@ -32,6 +32,7 @@ def _row(words: list[str], starts: list[int], ends: list[int], units: int) -> di
         "word_pieces": [[number] for number in range(len(words))],
         "starts": starts,
         "ends": ends,
+        "piece_starts": [[0] * (1 + number % 2) for number in range(len(words))],
     }
 
 
@@ -41,6 +42,7 @@ def test_sentences_together_are_the_row() -> None:
     assert [part["words"] for part in parts] == [["He", "ran."], ['"Why?"'], ["Asked", "she"]]
     assert [unit for part in parts for unit in part["units"]] == row["units"]
     assert [word for part in parts for word in part["word_pieces"]] == row["word_pieces"]
+    assert [word for part in parts for word in part["piece_starts"]] == row["piece_starts"]
     assert [part["id"] for part in parts] == ["u#0", "u#1", "u#2"]
     # Silence between sentences is split half and half; word frames move with their sentence.
     assert [len(part["units"]) for part in parts] == [8, 5, 9]
@@ -94,7 +96,7 @@ def test_an_interrupted_file_is_not_left_half_written(tmp_path: Path) -> None:
 
 
 def test_command_cuts_every_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_stages(Store(tmp_path), utterances(50))
+    make_stages(Store(tmp_path), utterances(50), chars=True)
     made = ("shards", "speech", "--tokens", "tokens/a", "--tokenizer", "text_tokenizer/a", "--name", "s")
     assert run(tmp_path, *made, "--alignment", "alignment/a") == 0
     assert run(tmp_path, "shards", "cut", "shards/s", "--name", "cut", "--max-reject-rate", "0.5") == 0
@@ -102,6 +104,7 @@ def test_command_cuts_every_row(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert after.statistics["utterances"] > before.statistics["utterances"] // 2
     assert after.statistics["words"] == before.statistics["words"]
     assert ShardSet.of(after).info == ShardSet.of(before).info
+    assert not ShardSet.of(after).without_piece_starts
     groups = [group for artifact in (before, after) for group in ShardSet.of(artifact).groups]
     originals, sentences = (read_row_group(group, ["id"]).column("id").to_pylist() for group in groups)
     # Row group by row group, in order: the rows of an utterance follow each other, numbered from 0.

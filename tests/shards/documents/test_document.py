@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
 
+from lst_cli.artifacts.parquet import write_parquet
 from lst_cli.errors import UserError
-from lst_cli.shards.documents.forms import Form, Maker
+from lst_cli.shards.documents.forms import Form, Maker, Source
 from lst_cli.shards.documents.interleave import InterleaveConfig
+from lst_cli.shards.schema import with_info
 from lst_cli.shards.shard_rows import speech_rows
+from lst_cli.shards.shard_set import ShardSet
 from lst_cli.text.vocabulary import Vocabulary
-from tests.shards.making import VOCABULARY, rows, table, utterance
+from tests.shards.making import INFO, VOCABULARY, Utterance, rows, table, utterance, utterance_lists
 
 V = VOCABULARY
 MADE = [utterance("a", 3, 1), utterance("b", 0, 2), utterance("c", 5, 3)]
@@ -53,18 +58,40 @@ def test_asr_and_tts_lose_on_the_answer_only() -> None:
     assert [loss_from[0], loss_from[2]] == [len(text(2)) + 1, len(text(0)) + 1]
 
 
-def test_pieces_share_the_frames_of_their_word() -> None:
-    by_word, by_piece = (speech_rows(table(MADE), V, spans) for spans in ("word", "piece"))
-    for r, u in enumerate(MADE):
-        part = slice(by_word.unit_start_R[r], by_word.unit_start_R[r + 1])
-        words, pieces = by_word.words_of_pool[part], by_piece.words_of_pool[part]
-        assert ((words == -1) == (pieces == -1)).all()
-        owner = np.repeat(np.arange(len(u.pieces)), u.pieces)
-        assert (owner[pieces[pieces >= 0]] == words[words >= 0]).all()
-        for w, (n, start, end) in enumerate(zip(u.pieces, u.starts, u.ends, strict=True)):
-            lengths = np.bincount(pieces[start:end] - sum(u.pieces[:w]), minlength=n)
-            assert len(lengths) == n and lengths.max() - lengths.min() <= 1
-            assert (np.diff(pieces[start:end]) >= 0).all()
+@given(utterance_lists())
+def test_a_frame_is_of_the_last_piece_that_has_begun_in_its_word(made: list[Utterance]) -> None:
+    found = rows(made, "piece")
+    for r, u in enumerate(made):
+        expected = [-1] * u.frames
+        first = 0
+        for start, end, begins in zip(u.starts, u.ends, u.piece_starts(), strict=True):
+            for frame in range(start, end):
+                expected[frame] = first + sum(start + begin <= frame for begin in begins) - 1
+            first += len(begins)
+        assert found.words_of_pool[found.unit_start_R[r] : found.unit_start_R[r + 1]].tolist() == expected
+
+
+def test_pieces_need_a_column_of_their_own_and_words_do_not(tmp_path: Path) -> None:
+    old = table(MADE).drop_columns(["piece_starts"])
+    assert (speech_rows(old, V).words_of_pool == rows(MADE).words_of_pool).all()
+    with pytest.raises(UserError, match=r"(?s)patching.spans=piece.*'lst align run'"):
+        speech_rows(old, V, "piece")
+    path = tmp_path / "shard-00000.parquet"
+    write_parquet(path, old.cast(with_info(old.schema, INFO)))
+    shards = ShardSet.open([path])
+    Source("s", shards)
+    with pytest.raises(UserError, match=r"(?s)shard-00000.parquet without the column piece_starts.*'lst align run'"):
+        Source("s", shards, spans="piece")
+
+
+@pytest.mark.parametrize("begins", [[[0, 1, 0], [0], [0]], [[1], [0], [0]], [[0], [0, 10_000], [0]], [[0]] * 2])
+def test_pieces_that_do_not_fit(begins: list[list[int]]) -> None:
+    one = Utterance("u0", 20, (0, 5, 10), (5, 10, 15), tuple(map(len, begins)) if len(begins) == 3 else (1, 1, 1))
+    good = table([one])
+    column, type = good.column_names.index("piece_starts"), good.schema.field("piece_starts").type
+    bad = good.set_column(column, "piece_starts", pa.array([begins], type))
+    with pytest.raises(UserError, match="piece_starts do not fit"):
+        speech_rows(bad, V, "piece")
 
 
 def test_rows_may_be_a_slice() -> None:
