@@ -62,7 +62,7 @@ TUNE_CONFIG.asr = $(RECIPES)/$(SCALE)/asr.yaml
 TUNE_CONFIG.tts = $(RECIPES)/$(SCALE)/tts.yaml
 TUNE_SHARDS.asr = --shards shards/librispeech-clean
 TUNE_SHARDS.tts = $(TUNE_SHARDS.asr)
-JUDGED_ON := test-clean test-other
+EVALUATED_ON := test-clean test-other
 eval_inputs = --corpus corpus/$(2) $(if $(filter asr,$(1)),--tokens tokens/$(2),--vocoder vocoder/librispeech)
 
 ITEMS := hellaswag storycloze topicstorycloze storycloze-original topicstorycloze-original swuggy sblimp
@@ -70,7 +70,7 @@ ITEMS := hellaswag storycloze topicstorycloze storycloze-original topicstorycloz
 	$(addprefix corpus-,$(CORPORA)) $(addprefix shards-,$(CORPORA))
 
 fetch:
-	@$(FETCH) hellaswag $(KOKORO) $(addprefix librispeech-,$(JUDGED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
+	@$(FETCH) hellaswag $(KOKORO) $(addprefix librispeech-,$(EVALUATED_ON)) $(FETCH_TEXT) $(foreach corpus,$(CORPORA),$(FETCH.$(corpus)))
 
 $(addprefix corpus-,$(CORPORA)): corpus-%: fetch
 	@$(STAGE) $@ $(LST_CPU) corpus add $(DATA)/$(FOLDER.$*) --layout $(LAYOUT.$*) --name $*
@@ -124,7 +124,7 @@ $(addprefix aligned-items-,$(ITEMS)): aligned-items-%: items-%
 		--min-score 0 --name items-$*
 
 items-asr: units
-	@$(foreach set,$(JUDGED_ON),\
+	@$(foreach set,$(EVALUATED_ON),\
 		$(STAGE) corpus-$(set) $(LST_CPU) corpus add $(DATA)/LibriSpeech/$(set) --layout librispeech --name $(set) && \
 		$(STAGE) tokens-$(set) $(LST_SHARED) tokenize corpus/$(set) --quantizer quantizer/hubert --name $(set) &&) true
 

@@ -106,8 +106,8 @@ SHARES := -quarter -half all
 tuned_name = $(1)-$(2)$(filter-out all,$(3))
 tuned_names = $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASKS),$(foreach share,$(SHARES),\
 	$(call tuned_name,$(name),$(task),$(share)))))
-# $(call judged_name,TUNED NAME,SET): of JUDGED_ON, the first set is the usual one.
-judged_name = $(1)$(addprefix -,$(filter-out $(firstword $(JUDGED_ON)),$(2)))
+# $(call evaluated_name,TUNED NAME,SET): of EVALUATED_ON, the first set is the usual one.
+evaluated_name = $(1)$(addprefix -,$(filter-out $(firstword $(EVALUATED_ON)),$(2)))
 # $(call tuned_rule,NAME,TASK,SHARE,TUNED NAME)
 define tuned_rule
 .PHONY: model-$(4) scores-$(4)
@@ -115,15 +115,15 @@ model-$(4): model-$(1) items-$(2)
 	@$$(STAGE) finetune-$(4) $$(LST_TUNE) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS.$(2)) --name $(4) \
 		$(if $(filter -%,$(3)),--set budget.steps=$$(STEPS.$(2)$(3)))
 scores-$(4): model-$(4) items-$(2)
-	@$(foreach set,$(JUDGED_ON),$$(STAGE) eval-$(call judged_name,$(4),$(set)) $$(LST_SHARED) eval $(2) model/$(4) \
-		$$(call eval_inputs,$(2),$(set)) --name $(call judged_name,$(4),$(set)) &&) true
+	@$(foreach set,$(EVALUATED_ON),$$(STAGE) eval-$(call evaluated_name,$(4),$(set)) $$(LST_SHARED) eval $(2) model/$(4) \
+		$$(call eval_inputs,$(2),$(set)) --name $(call evaluated_name,$(4),$(set)) &&) true
 
 endef
 $(eval $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASKS),$(foreach share,$(SHARES),\
 	$(call tuned_rule,$(name),$(task),$(share),$(call tuned_name,$(name),$(task),$(share)))))))
 
 .PHONY: table5 page-table5
-tuned_scores = $(foreach name,$(tuned_names),$(foreach set,$(JUDGED_ON),--scores scores/$(call judged_name,$(name),$(set))))
+tuned_scores = $(foreach name,$(tuned_names),$(foreach set,$(EVALUATED_ON),--scores scores/$(call evaluated_name,$(name),$(set))))
 table5: $(addprefix scores-,$(tuned_names))
 	@$(STAGE) table5 $(LST_CPU) report table5 --name table5 --out $(RESULTS) $(tuned_scores)
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)

@@ -14,13 +14,13 @@ from typing import Any
 
 from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
-from lst_cli.evaluation.scores import ITEMS_FILE, differently_spoken, read_scores
+from lst_cli.evaluation.scores import EVALUATOR, ITEMS_FILE, differently_spoken, read_scores
 
 SAME = ("task", "task_version", "scorer_version", "items_sha256", "with_end", "normaliser", "corpus")
 """What two results must share to be compared (those that the task has)."""
 
-_SAME_EAR = ("judge", "vocoder")
-"""What two results of spoken answers must share as well."""
+_SAME_SPEECH = (EVALUATOR, "vocoder")
+"""What two results on generated speech must share as well."""
 
 BOOTSTRAP_DRAWS = 2000
 
@@ -56,7 +56,7 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
     :raises UserError: the two are of other items, of another version of the task, or share no direction.
     """
     result_a, result_b = read_scores(first), read_scores(second)
-    differing = [key for key in (*SAME, *_SAME_EAR) if result_a.get(key) != result_b.get(key)]
+    differing = [key for key in (*SAME, *_SAME_SPEECH) if result_a.get(key) != result_b.get(key)]
     if differing:
         raise UserError(
             f"{first.reference} and {second.reference} can't be compared",

@@ -22,6 +22,9 @@ ScoredWith = Literal["static", "as-trained"]
 """How speech is cut into patches: by the model's own rule without an aligner, which is static patches for a model that
 was trained with aligned ones; or by the words of an alignment."""
 
+EVALUATOR = "judge"
+"""Key of the ASR evaluator in the configs and results of artifacts; fingerprints depend on its name."""
+
 SCORES_FILE = "scores.json"
 ITEMS_FILE = "items.parquet"
 

@@ -139,7 +139,7 @@ def _scores(store: Store, model: Artifact) -> list[tuple[str, ...]]:
         (row.scores, f"ASR of {row.corpus}", "S→T", "WER", row.n, (row.wer, row.low, row.high)) for row in rows.asr
     ]
     spoken = [
-        (row.scores, f"TTS, ASR by {row.judge}", "T→S", "WER", row.n, (row.wer.value, row.wer.low, row.wer.high))
+        (row.scores, f"TTS, ASR by {row.evaluator}", "T→S", "WER", row.n, (row.wer.value, row.wer.low, row.wer.high))
         for row in rows.tts
     ]
     return [

@@ -9,10 +9,11 @@ import typer
 
 from lst_cli.artifacts import Draft, Request
 from lst_cli.commands.common import Device, Json, Seed, build, completing, store
-from lst_cli.commands.scores.evaluate_speech import JudgeName, Language
+from lst_cli.commands.scores.evaluate_speech import EvaluatorName, Language
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, print_table
 from lst_cli.distributed.device import Precision
+from lst_cli.evaluation.scores import EVALUATOR
 
 
 def continuation(
@@ -28,7 +29,7 @@ def continuation(
     lm: Annotated[
         str, typer.Option(help="Language model that scores transcripts: a folder, or a name downloaded before.")
     ],
-    judge: JudgeName = "tiny.en",
+    evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
     name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL-continuation]")] = None,
     prompt_seconds: Annotated[float, typer.Option(min=0.04, help="Speech of an utterance that is the prompt.")] = 3.0,
@@ -53,13 +54,13 @@ def continuation(
     """Generative perplexity and auto-BLEU of spoken continuations, by an ASR evaluator and a language model."""
     from lst_cli.evaluation.error_rates import NORMALISER
     from lst_cli.evaluation.scores import SCORES, read_scores
-    from lst_cli.evaluation.speech.asr_evaluator import find_judge
+    from lst_cli.evaluation.speech.asr_evaluator import find_evaluator
     from lst_cli.evaluation.speech.text_lm import find_text_lm
     from lst_cli.model_artifact.card import MODEL
     from lst_cli.units.tokens import TOKENS
     from lst_cli.vocoder.files import VOCODER, check_quantizer, quantizer_of
 
-    place, files, scorer = store(ctx), find_judge(judge, language), find_text_lm(lm)
+    place, files, scorer = store(ctx), find_evaluator(evaluator, language), find_text_lm(lm)
     parents = {
         "model": place.find(model, MODEL),
         "tokens": place.find(tokens, TOKENS),
@@ -70,7 +71,7 @@ def continuation(
         "task": "continuation",
         "task_version": 1,
         "normaliser": NORMALISER,
-        "judge": dict(files.config),
+        EVALUATOR: dict(files.config),
         "lm": dict(scorer.config),
         "prompt_seconds": prompt_seconds,
         "seconds": seconds,
@@ -102,7 +103,8 @@ def _show(reference: str, result: Mapping[str, Any], json: bool) -> None:
         return
     columns = ("continuation", "perplexity", "95% interval", "auto-BLEU", "auto-BLEU-2", "no text", "seconds")
     rows = [_row("original", result["original"]), _row(result["model"]["name"], result)]
-    print_table(f"continuation · {result['lm']['name']} · {result['judge']['name']} · n {result['n']:,}", columns, rows)
+    scored_by = f"{result['lm']['name']} · {result[EVALUATOR]['name']}"
+    print_table(f"continuation · {scored_by} · n {result['n']:,}", columns, rows)
 
 
 def _row(label: str, figures: Mapping[str, Any]) -> tuple[str, ...]:

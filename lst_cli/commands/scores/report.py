@@ -88,7 +88,7 @@ def report(
         return
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.evaluation.scores import SCORES
-    from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+    from lst_cli.evaluation.speech.speech_results import TRANSCRIPTS
     from lst_cli.model_artifact.card import MODEL
     from lst_cli.reports.page.report_artifact import FILES, plan_report
     from lst_cli.reports.page.result_rows import json_rows

@@ -35,7 +35,7 @@ _CALIBRATION = {
 }
 """From the network's outputs to opinions: polynomials, the highest power first."""
 
-_INSTALL = "pip install 'lst-cli[judge]'"
+_INSTALL = "pip install 'lst-cli[evaluator]'"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Optional measures of judged speech, in addition to error rates.
+"""Optional measures of evaluated speech, in addition to error rates.
 
 Legend: T samples at 16 kHz.
 """

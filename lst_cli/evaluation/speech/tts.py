@@ -1,4 +1,4 @@
-"""``lst eval tts``: what a model says for texts, judged by a recogniser (Lu et al. 2025, section 5).
+"""``lst eval tts``: ASR error rate of the speech that a model generates for texts (Lu et al. 2025, section 5).
 
 Legend: U units, T samples at 16 kHz.
 """
@@ -17,12 +17,12 @@ from lst_cli.artifacts import Artifact
 from lst_cli.audio.corpus_artifact import Utterance
 from lst_cli.distributed.row_units import WorkUnit
 from lst_cli.errors import UserError
-from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
-from lst_cli.evaluation.speech.judged_results import JudgedStage
-from lst_cli.evaluation.speech.judged_speech import SpokenClips
+from lst_cli.evaluation.speech.asr_evaluator import EvaluatorFiles
 from lst_cli.evaluation.speech.references import ScorableUtterances
 from lst_cli.evaluation.speech.resynthesis import VocoderVoice
+from lst_cli.evaluation.speech.speech_evaluation import SpokenClips
 from lst_cli.evaluation.speech.speech_quality import Extras, Listener, quality_figures
+from lst_cli.evaluation.speech.speech_results import SpeechStage
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.speech_generation import GeneratedSpeech, joined, sentences, speak_texts, speakable
 from lst_cli.model_artifact.card import LoadedModel, load_model
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 def tts_stage(
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
-    judge: JudgeFiles,
+    evaluator: EvaluatorFiles,
     rows: int,
     device: str,
     extras: Extras,
-) -> JudgedStage:
-    """Speak the texts of a corpus and judge what was said.
+) -> SpeechStage:
+    """Speak the texts of a corpus and score the ASR transcripts.
 
     :param config: of the request; names the speaker, what is asked for at once, the sampling and the precision.
     :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, the scores of the recordings.
@@ -70,7 +70,7 @@ def tts_stage(
         timing = {**seconds, "real_time_factor": sum(seconds.values()) / max(1e-9, audio_s)}
         return {**_figures(columns), **timing, **quality_figures(extras, columns)}
 
-    return JudgedStage(found=found, judge=judge, speak=speak, figures=figures)
+    return SpeechStage(found=found, evaluator=evaluator, speak=speak, figures=figures)
 
 
 def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:

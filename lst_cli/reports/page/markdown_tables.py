@@ -126,7 +126,7 @@ def _spoken(rows: Rows, verdicts: Sequence[Verdict]) -> str:
             (
                 row.label,
                 short(row.corpus),
-                row.judge,
+                row.evaluator,
                 row.n,
                 f"{percent(row.cer.value)} ({percent(row.cer.low)} to {percent(row.cer.high)})",
                 f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.standing}"

@@ -129,7 +129,7 @@ def read_rows(
     ]
     for artifact, result in results:
         model = model_facts(store, artifact, result["model"], labels)
-        if _is_judged(result):
+        if _is_evaluated(result):
             spoken.append((artifact, result, model))
         else:
             with complete(artifact):
@@ -138,13 +138,13 @@ def read_rows(
     return rows
 
 
-def _is_judged(result: Mapping[str, Any]) -> bool:
+def _is_evaluated(result: Mapping[str, Any]) -> bool:
     return "character_errors" in result
 
 
 def _tuning(result: Mapping[str, Any]) -> int:
     """0 for a pretrained model, 1 for ASR, 2 for TTS."""
-    return 2 if _is_judged(result) else int("wer" in result)
+    return 2 if _is_evaluated(result) else int("wer" in result)
 
 
 def _result(artifact: Artifact) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from lst_cli.artifacts.ancestors import parent_of_kind
 from lst_cli.console import say
 from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
-from lst_cli.evaluation.scores import differently_spoken, read_scores
+from lst_cli.evaluation.scores import EVALUATOR, differently_spoken, read_scores
 from lst_cli.reports.paper.model_facts import Facts, differences, read_facts
 from lst_cli.reports.paper.table_spec import TableLine, TableSpec, part_of
 
@@ -162,7 +162,7 @@ def check_items(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
     tasks = {column.task for column in spec.columns}
     for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
         about = (str(result.get("task")), part_of(result))
-        own = {key: result.get(key) for key in (*SAME, "judge")}
+        own = {key: result.get(key) for key in (*SAME, EVALUATOR)}
         other, theirs = asked.setdefault(about, (artifact.reference, own))
         unequal = [key for key in own if own[key] != theirs[key]]
         if unequal:

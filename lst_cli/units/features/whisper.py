@@ -88,7 +88,7 @@ def _in_ctranslate2(
     try:
         import ctranslate2
     except ImportError:
-        raise UserError(f"{folder}: CTranslate2 is not installed", fix="pip install 'lst-cli[judge]'") from None
+        raise UserError(f"{folder}: CTranslate2 is not installed", fix="pip install 'lst-cli[evaluator]'") from None
     try:
         model = ctranslate2.models.Whisper(
             str(folder),

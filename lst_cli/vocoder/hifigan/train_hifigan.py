@@ -76,18 +76,18 @@ class Fitting:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(self.step, config)
         made_BT = self.generator(units_BU, speaker_B)
-        judging = discriminator_loss(self.discriminators(wave_BT), self.discriminators(made_BT.detach()))
-        _update(self.optimizers[1], judging)
+        discrimination = discriminator_loss(self.discriminators(wave_BT), self.discriminators(made_BT.detach()))
+        _update(self.optimizers[1], discrimination)
         self.discriminators.requires_grad_(False)
         with torch.no_grad():
             real = self.discriminators(wave_BT)
-        judged = self.discriminators(made_BT)
+        scores = self.discriminators(made_BT)
         mel = F.l1_loss(self.spectrum.log_mels(made_BT), self.spectrum.log_mels(wave_BT))
-        adversarial, features = adversarial_loss(judged), feature_loss(real, judged)
+        adversarial, features = adversarial_loss(scores), feature_loss(real, scores)
         _update(self.optimizers[0], adversarial + config.feature_weight * features + config.mel_weight * mel)
         self.discriminators.requires_grad_(True)
         self.step += 1
-        losses = torch.stack([mel, adversarial, features, judging]).tolist()
+        losses = torch.stack([mel, adversarial, features, discrimination]).tolist()
         return dict(zip(LOSSES, losses, strict=True))
 
     def note(self, losses: dict[str, float]) -> None:
