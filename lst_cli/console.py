@@ -74,19 +74,17 @@ def print_json(data: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table on stdout; numbers should come formatted."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(clean(title)) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(str(cell))) for cell in row))
+    from lst_cli.terminal_table import as_table
+
     # A pipe has no width: don't wrap lines there, so that scripts and logs see every cell.
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if title:
+        console.print(Text(clean(title), style="italic"))
+    cells = [[clean(str(cell)) for cell in row] for row in rows]
+    console.print(as_table(columns, cells, console.width), soft_wrap=True)
 
 
 class Progress:

@@ -37,9 +37,11 @@ class Finding:
 def doctor(
     ctx: typer.Context,
     json: Json = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 when something needed is missing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 2 if something required is missing.")
+    ] = False,
 ) -> None:
-    """Say what this machine has (torch, CUDA, fairseq2, faiss, libsndfile, disk) and what will not work."""
+    """Check this machine (torch, CUDA, fairseq2, faiss, libsndfile, disk) and report what will not work."""
     root = settings(ctx).root
     findings = [
         _python(),

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lst_cli.alignment.fit.fit_aligner import KnownTimes
     from lst_cli.artifacts import Store
 
-app = typer.Typer(no_args_is_help=True, help="Words to speech tokens: train an aligner, align, import, show.")
+app = typer.Typer(
+    no_args_is_help=True, help="Word-level alignments to speech tokens: train an aligner, align, import, show."
+)
 
 
 @app.command()
@@ -34,7 +36,7 @@ def fit(
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and distortions.  [default: 0]")] = None,
     check: Annotated[
         str | None,
-        typer.Option(help="alignment/NAME with known times: print how far the new aligner's boundaries are from them."),
+        typer.Option(help="alignment/NAME with known times: print the boundary errors of the new aligner on it."),
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
@@ -86,10 +88,10 @@ def run(
         str | None,
         typer.Option(help="Instead: a wav2vec2 CTC model by hub name or path, or torchaudio:BUNDLE."),
     ] = None,
-    language: Annotated[str, typer.Option(help="Language in which numbers are spoken.")] = "en",
+    language: Annotated[str, typer.Option(help="Language for reading out numbers.")] = "en",
     min_score: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, help="Reject utterances with a lower score: about 0 for a wrong transcript."),
+        typer.Option(min=0.0, max=1.0, help="Reject utterances with a lower score; a wrong transcript scores about 0."),
     ] = 0.15,
     device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
@@ -137,7 +139,8 @@ def import_(
     tokens: Annotated[str, typer.Option(help="tokens/NAME of the same speech.", autocompletion=completing("tokens"))],
     name: Annotated[str, typer.Option(help="Name of the alignment.")],
     format: Annotated[
-        str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
+        str | None,
+        typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the file extension]"),
     ] = None,
     tier: Annotated[
         str | None,
@@ -146,7 +149,7 @@ def import_(
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Take word times from TextGrid, CTM or JSON files."""
+    """Import word times from TextGrid, CTM or JSON files."""
     from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
     from lst_cli.units.tokens import TOKENS
 
@@ -170,7 +173,7 @@ def noise(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Move word boundaries at random, to see what exact ones are worth (Lu et al. 2025, A.11)."""
+    """Move word boundaries at random, to measure the effect of alignment errors (Lu et al. 2025, A.11)."""
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.alignment.noise import plan_noise
     from lst_cli.artifacts.manifest import MANIFEST
@@ -189,9 +192,9 @@ def noise(
 def show(
     ctx: typer.Context,
     alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="An utterance; the first one without it.")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to show.  [default: the first]")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="Where the audio is, if the lineage does not tell.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Corpus of the audio, if it is not in the lineage.")] = None,
     patch_size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch.")] = 4,
     rules: Annotated[
         list[str] | None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Corpora of spoken utterances.")
 
 Name = Annotated[str, typer.Option(help="Name of the corpus.")]
-Workers = Annotated[int, typer.Option(min=1, help="Files or parts processed at a time; by default one per CPU.")]
+Workers = Annotated[int, typer.Option(min=1, help="Files or parts processed in parallel.  [default: one per CPU]")]
 _CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _SHOWN = 20
 """Speakers and rejects that ``show`` prints without ``--json``."""
@@ -37,9 +37,7 @@ def add(
             "commonvoice or vctk.  [default: as recognised]"
         ),
     ] = None,
-    text: Annotated[
-        bool, typer.Option("--text/--no-text", help="Require transcripts, or take the audio alone.")
-    ] = True,
+    text: Annotated[bool, typer.Option("--text/--no-text", help="Require transcripts, or use the audio alone.")] = True,
     max_reject_rate: MaxRejectRate = 0.01,
     workers: Workers = _CPUS,
     json: Json = False,
@@ -64,7 +62,7 @@ def synth(
     voice: Annotated[
         list[str],
         typer.Option(
-            help="\\[ENGINE:]VOICE\\[#SPEAKER]\\[@PITCH\\[xTEMPO]] (docs/corpus.md). Repeated: one is drawn a line."
+            help="\\[ENGINE:]VOICE\\[#SPEAKER]\\[@PITCH\\[xTEMPO]] (docs/corpus.md). Repeatable: one is drawn per line."
         ),
     ],
     lines: Annotated[Path | None, typer.Argument(help="A text file of lines TEXT or ID<TAB>TEXT.")] = None,
@@ -79,7 +77,7 @@ def synth(
     noise: Annotated[
         float,
         typer.Option(
-            min=0.0, max=2.0, help="Scale of the voices' random variation; with 0 a sentence always sounds the same."
+            min=0.0, max=2.0, help="Scale of the voices' random variation; with 0, a sentence always sounds the same."
         ),
     ] = 1.0,
     seed: Seed = 0,

@@ -25,7 +25,7 @@ def show(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Show rows, statistics, and the positions that LST and the baseline need for this corpus."""
+    """Show rows, statistics, and the number of positions that LST and the baseline need."""
     from lst_cli.shards.documents.interleave import InterleaveConfig
     from lst_cli.shards.preview import sample_rows
     from lst_cli.shards.schema import SHARDS

@@ -22,12 +22,12 @@ def push(
     ],
     address: Annotated[str, typer.Argument(help="hf://USER/REPOSITORY")],
     public: Annotated[
-        bool, typer.Option("--public", help="Make a new repository public. An existing one stays as it is.")
+        bool, typer.Option("--public", help="Make a new repository public. The visibility of an existing one stays.")
     ] = False,
     license: License = None,
     json: Json = False,
 ) -> None:
-    """Publish an artifact on the Hugging Face Hub; a model as 'lst export' writes it. HF_TOKEN gives access."""
+    """Publish an artifact on the Hugging Face Hub; models as 'lst export' writes them. Needs HF_TOKEN."""
     from lst_cli.hub import HubAddress
     from lst_cli.publishing.push_artifact import push_artifact
 
@@ -44,7 +44,7 @@ def pull(
     address: Annotated[str, typer.Argument(help="hf://USER/REPOSITORY[@REVISION]")],
     json: Json = False,
 ) -> None:
-    """Get an artifact that 'lst push' published. HF_TOKEN gives access to private ones."""
+    """Download an artifact that 'lst push' published. Private ones need HF_TOKEN."""
     from lst_cli.hub import HubAddress
     from lst_cli.publishing.pull_artifact import pull_artifact
 

@@ -10,15 +10,15 @@ from lst_cli.commands.common import Json, Seed, build, completing, store
 from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help="Patches that need no aligner: fit a rule, score its borders.")
-_fit = typer.Typer(no_args_is_help=True, help="Learn a rule that tells from the past alone where a patch ends.")
+app = typer.Typer(no_args_is_help=True, help="Patching rules, which need no aligner: fit a rule, score its borders.")
+_fit = typer.Typer(no_args_is_help=True, help="Fit a causal rule for where patches end.")
 app.add_typer(_fit, name="fit")
 
 _ALIGNMENT = completing("alignment")
 _TOKENS = completing("tokens")
 Name = Annotated[str, typer.Option(help="Name of the rule.")]
-Mean = Annotated[float, typer.Option(min=1.0, help="Wanted mean length of patches, in tokens.")]
-Longest = Annotated[int, typer.Option(min=2, max=1000, help="Tokens of the longest patch.")]
+Mean = Annotated[float, typer.Option(min=1.0, help="Target mean length of patches, in tokens.")]
+Longest = Annotated[int, typer.Option(min=2, max=1000, help="Maximum length of a patch, in tokens.")]
 
 
 @_fit.command()
@@ -31,7 +31,7 @@ def hazard(
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="tokens/NAME to set the threshold on; by default those that were aligned.", autocompletion=_TOKENS
+            help="tokens/NAME to set the threshold on.  [default: those that were aligned]", autocompletion=_TOKENS
         ),
     ] = None,
     mean: Mean = 4.0,
@@ -42,7 +42,7 @@ def hazard(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """End patches where the last four units look like the end of a word or silence."""
+    """End patches where the last four units predict the end of a word or silence."""
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.patching_rules.fit_rule import RuleOptions, plan_hazard
     from lst_cli.units.tokens import TOKENS
@@ -60,11 +60,13 @@ def entropy(
     name: Name,
     mean: Mean = 4.0,
     longest: Longest = 20,
-    rise: Annotated[bool, typer.Option("--rise", help="Cut where the entropy rises, not where it is high.")] = False,
+    rise: Annotated[
+        bool, typer.Option("--rise", help="Split where the entropy rises, instead of where it is high.")
+    ] = False,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """End patches where a small language model of units is unsure of the next one."""
+    """End patches where a small language model of units has high next-unit entropy."""
     from lst_cli.patching_rules.fit_rule import RuleOptions, plan_entropy
     from lst_cli.units.tokens import TOKENS
 
@@ -78,14 +80,14 @@ def score(
     ctx: typer.Context,
     alignment: Annotated[
         str,
-        typer.Argument(help="Aligned speech that no rule has learnt from: alignment/NAME.", autocompletion=_ALIGNMENT),
+        typer.Argument(help="Held-out aligned speech: alignment/NAME.", autocompletion=_ALIGNMENT),
     ],
     rules: Annotated[
         list[str] | None,
         typer.Option("--rule", help="patching_rule/NAME; repeatable.", autocompletion=completing("patching_rule")),
     ] = None,
-    size: Annotated[int, typer.Option(min=1, help="Tokens of static and of random patches.")] = 4,
-    tolerance: Annotated[int, typer.Option(min=0, help="Tokens by which a border may be off.")] = 1,
+    size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch, and on average in a random one.")] = 4,
+    tolerance: Annotated[int, typer.Option(min=0, help="Tolerance of a border, in tokens.")] = 1,
     json: Json = False,
 ) -> None:
     """Compare the borders of patches with those of words and silences."""

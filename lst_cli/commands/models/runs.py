@@ -24,7 +24,7 @@ Reference = Annotated[str, typer.Argument(help="NAME or NAME/VERSION, as in 'lst
 
 @app.command("ls")
 def ls(ctx: typer.Context, json: Json = False) -> None:
-    """List all runs: running, done, stopped or failed."""
+    """List all runs with their state: running, done, stopped or failed."""
     from lst_cli.training.run.run_list import runs
 
     found = runs(store(ctx))
@@ -63,7 +63,7 @@ def compare(
 ) -> None:
     """Compare two runs: differing settings, figures, and plots over steps and over tokens.
 
-    Figures are compared at the last step that both metrics logs have.
+    Figures are compared at the last step that is in both metrics logs.
     """
     from lst_cli.training.run.run_list import FIGURES, find_run, last_in_common, runs
     from lst_cli.training.run.unfinished import differences

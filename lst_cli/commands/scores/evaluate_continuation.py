@@ -19,7 +19,7 @@ from lst_cli.evaluation.scores import EVALUATOR
 def continuation(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="model/NAME to score.", autocompletion=completing("model"))],
-    tokens: Annotated[str, typer.Option(help="Tokens artifact whose utterances begin as prompts.")],
+    tokens: Annotated[str, typer.Option(help="Tokens artifact whose utterances give the prompts.")],
     vocoder: Annotated[
         str,
         typer.Option(
@@ -32,22 +32,26 @@ def continuation(
     evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
     name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL-continuation]")] = None,
-    prompt_seconds: Annotated[float, typer.Option(min=0.04, help="Speech of an utterance that is the prompt.")] = 3.0,
-    seconds: Annotated[float, typer.Option(min=0.04, help="Longest continuation.")] = 6.0,
+    prompt_seconds: Annotated[
+        float, typer.Option(min=0.04, help="Length of a prompt: the start of an utterance.")
+    ] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.04, help="Maximum length of a continuation.")] = 6.0,
     utterances: Annotated[
         int, typer.Option(min=0, help="Utterances to continue, drawn by a hash of their ids; 0: all.")
     ] = 1000,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.8,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.8,
     top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 25,
-    top_p: Annotated[float, typer.Option(help="Sample from the likeliest tokens that have this probability.")] = 1.0,
-    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that came before.")] = 1.0,
+    top_p: Annotated[
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
+    ] = 1.0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that occurred before.")] = 1.0,
     seed: Seed = 0,
     with_prompt: Annotated[
         bool, typer.Option("--with-prompt", help="Transcribe and score the prompt together with its continuation.")
     ] = False,
     speaker: Speaker = None,
-    precision: Annotated[Precision, typer.Option(help="Of the model's arithmetic; part of the result.")] = "float32",
-    rows: Annotated[int, typer.Option(min=1, help="Prompts continued side by side.")] = 32,
+    precision: Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")] = "float32",
+    rows: Annotated[int, typer.Option(min=1, help="Prompts continued in one batch.")] = 32,
     device: Device = "auto",
     json: Json = False,
 ) -> None:

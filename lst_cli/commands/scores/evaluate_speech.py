@@ -26,12 +26,12 @@ EvaluatorName = Annotated[
     str, typer.Option(help="Whisper for faster-whisper: a folder, tiny.en (packaged), or a name it has downloaded.")
 ]
 Language = Annotated[str, typer.Option(help="Language of the audio, for the ASR evaluator.")]
-By = Annotated[Literal["line", "sentence"], typer.Option(help="What the model is asked to say at once.")]
+By = Annotated[Literal["line", "sentence"], typer.Option(help="Text that the model speaks in one request.")]
 SpeakerModel = Annotated[
     str | None,
-    typer.Option(help="Measure speaker similarity by this model for x-vectors: a folder, or a name downloaded before."),
+    typer.Option(help="Measure speaker similarity with this x-vector model: a folder, or a name downloaded before."),
 ]
-Dnsmos = Annotated[bool, typer.Option("--dnsmos", help="Have DNSMOS guess how good the audio sounds.")]
+Dnsmos = Annotated[bool, typer.Option("--dnsmos", help="Predict the perceived audio quality with DNSMOS.")]
 CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the texts, and with the original audio.")]
 
 
@@ -47,14 +47,16 @@ def tts(
     ],
     evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
-    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL's name and tts]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL-tts]")] = None,
     by: By = "line",
     speaker: Speaker = None,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.0,
-    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.0,
+    top_p: Annotated[
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
+    ] = 1.0,
     seed: Seed = 0,
-    precision: Annotated[Precision, typer.Option(help="Of the model's arithmetic; part of the result.")] = "float32",
-    rows: Annotated[int, typer.Option(min=1, help="Texts spoken side by side.")] = 32,
+    precision: Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")] = "float32",
+    rows: Annotated[int, typer.Option(min=1, help="Texts spoken in one batch.")] = 32,
     speaker_model: SpeakerModel = None,
     dnsmos: Dnsmos = False,
     max_reject_rate: MaxRejectRate = 0.01,

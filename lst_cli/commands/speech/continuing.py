@@ -26,26 +26,28 @@ Into = Literal["text", "speech"]
 def continue_(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="model/NAME", autocompletion=completing("model"))],
-    text: Annotated[str | None, typer.Option(help="The prompt in writing.")] = None,
+    text: Annotated[str | None, typer.Option(help="The prompt as text.")] = None,
     audio: Annotated[str | None, typer.Option(help="The prompt as an audio file, or - for standard input.")] = None,
-    into: Annotated[Into | None, typer.Option(help="Continue in text or in speech.  [default: as the prompt]")] = None,
+    into: Annotated[
+        Into | None, typer.Option(help="Continue in text or in speech.  [default: the prompt's modality]")
+    ] = None,
     tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens to add; 25 are a second of speech, where no BPE merges them.")
+        int, typer.Option(min=1, help="Maximum number of new tokens; without a speech BPE, 25 are a second of speech.")
     ] = 100,
     samples: Annotated[int, typer.Option(min=1, help="Continuations to draw.")] = 1,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.8,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.8,
     top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 0,
     top_p: Annotated[
-        float, typer.Option(help="Sample from the likeliest tokens that together have this probability.")
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
     ] = 0.95,
-    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that came before.")] = 1.0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that occurred before.")] = 1.0,
     seed: Seed = 0,
     vocoder: Annotated[
         str | None,
         typer.Option(help="vocoder/NAME that speaks a continuation in speech.", autocompletion=completing("vocoder")),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="With --vocoder: a wav file; samples are numbered as NAME-1.wav and on.")
+        Path | None, typer.Option(help="With --vocoder: a wav file; several samples become NAME-1.wav, NAME-2.wav, …")
     ] = None,
     device: Device = "auto",
     json: Json = False,

@@ -38,29 +38,30 @@ def speak(
     file: Annotated[
         str | None, typer.Option(help="Instead of TEXT: a text file, or - for standard input; each line is spoken.")
     ] = None,
-    by: Annotated[Literal["line", "sentence"], typer.Option(help="What the model speaks at once.")] = "line",
+    by: Annotated[
+        Literal["line", "sentence"], typer.Option(help="Text that the model speaks in one request.")
+    ] = "line",
     speaker: Speaker = None,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.0,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.0,
     top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 0,
     top_p: Annotated[
-        float, typer.Option(help="Sample from the likeliest tokens that together have this probability.")
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
     ] = 1.0,
     seed: Seed = 0,
     drop_unknown: Annotated[
-        bool, typer.Option("--drop-unknown", help="Leave out characters that the model can't read.")
+        bool, typer.Option("--drop-unknown", help="Skip characters that the tokenizer lacks.")
     ] = False,
     rows: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Lines or sentences that are spoken side by side.  [default: 8; with --output - one after another, "
-            "heard while they are being spoken]",
+            help="Lines or sentences spoken in one batch.  [default: 8; with --output - one at a time, streamed]",
         ),
     ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Speak a text with a model that was fine-tuned for it."""
+    """Speak a text with a model that was fine-tuned for TTS."""
     from lst_cli.distributed.device import pick_device
     from lst_cli.inference.sampling import Sampling
     from lst_cli.inference.speech_generation import sentences, speakable
@@ -70,15 +71,7 @@ def speak(
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.speaking import load_vocoder
 
-    if output != STANDARD_STREAM and Path(output).suffix.lower() not in ("", ".wav", ".wave"):
-        raise UserError(
-            f"--output {output}: not a name for a wav file",
-            found=Path(output).suffix,
-            expected="a name that ends in .wav, or - for raw samples on standard output",
-            fix="write a wav file and convert it, for example with ffmpeg",
-        )
-    if json and output == STANDARD_STREAM:
-        raise UserError("--json and --output - both write to standard output", fix="give a file with --output")
+    _check_output(output, json)
     artifact, found = store(ctx).find(model, MODEL), store(ctx).find(vocoder, VOCODER)
     check_task(artifact, "tts")
     lines = _lines(text, file)
@@ -107,10 +100,22 @@ def speak(
     _tell(spoken, time.monotonic() - start, voices.sample_rate, artifact.reference, json)
 
 
+def _check_output(output: str, json: bool) -> None:
+    if output != STANDARD_STREAM and Path(output).suffix.lower() not in ("", ".wav", ".wave"):
+        raise UserError(
+            f"--output {output}: not a name for a wav file",
+            found=Path(output).suffix,
+            expected="a name that ends in .wav, or - for raw samples on standard output",
+            fix="write a wav file and convert it, for example with ffmpeg",
+        )
+    if json and output == STANDARD_STREAM:
+        raise UserError("--json and --output - both write to standard output", fix="give a file with --output")
+
+
 def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
     """The texts to speak, each with its name in errors. Empty lines of a file are skipped."""
     if (text is None) == (file is None):
-        raise UserError("lst speak says one text", expected="either TEXT or --file")
+        raise UserError("lst speak takes one text", expected="either TEXT or --file")
     if text is not None:
         return [("the text", text)]
     try:

@@ -32,7 +32,7 @@ LONGEST_SEGMENT_S = 86_400.0
 Aligner = Annotated[
     str | None,
     typer.Option(
-        help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder.",
+        help="Word times by forced alignment: aligner/NAME, or a CTC model by name or folder.",
         autocompletion=completing("aligner"),
     ),
 ]
@@ -43,14 +43,14 @@ Inputs = Annotated[
         "standard input."
     ),
 ]
-Language = Annotated[
-    str | None, typer.Option(help="With --aligner: the language in which numbers are spoken.  [default: en]")
-]
+Language = Annotated[str | None, typer.Option(help="With --aligner: language for reading out numbers.  [default: en]")]
 Output = Annotated[Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")]
 SegmentS = Annotated[
     float,
     typer.Option(
-        min=1.0, max=LONGEST_SEGMENT_S, help="Audio longer than this many seconds is cut where it is quietest."
+        min=1.0,
+        max=LONGEST_SEGMENT_S,
+        help="Split longer audio at its quietest points into segments of at most this many seconds.",
     ),
 ]
 
@@ -64,12 +64,12 @@ def transcribe(
     aligner: Aligner = None,
     language: Language = None,
     segment_s: SegmentS = 30.0,
-    beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
-    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
+    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy decoding.")] = 1,
+    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded in one batch.")] = 32,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Transcribe speech with a model that was fine-tuned for it."""
+    """Transcribe speech with a model that was fine-tuned for ASR."""
     from lst_cli.distributed.device import pick_device
     from lst_cli.inference.audio_input import is_one_file, segments
     from lst_cli.inference.transcription import transcribe_segments
@@ -265,7 +265,7 @@ def _report(clips: list[TranscribedClip], figures: dict[str, Any], *, timed: boo
             f"{len(bad)} of {len(clips)} clips could not be transcribed",
             found=_some([_named(clip.clip, str(clip.problem)) for clip in bad], "; "),
             expected="audio that libsndfile reads, with samples that are finite numbers",
-            fix="mend or remove these files; all others were transcribed",
+            fix="correct or remove these files; all others were transcribed",
         )
 
 

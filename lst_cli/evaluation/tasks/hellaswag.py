@@ -50,7 +50,7 @@ def read_hellaswag(path: Path) -> list[Item]:
         )
     faults.raise_any(
         expected="ind, activity_label, ctx_a, ctx_b, endings (a list of texts) and label in every row",
-        fix="mend or remove these rows",
+        fix="correct or remove these rows",
     )
     return [_item(row, name) for row, name in zip(rows, _ids(rows), strict=True)]
 

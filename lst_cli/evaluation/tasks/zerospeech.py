@@ -54,7 +54,8 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
         if len(pair) == 1:
             ((line, row),) = pair.values()
             faults.add(line, f"pair {row['id']} has no partner in voice {row['voice']}")
-    faults.raise_any(expected="a right and a wrong utterance for every pair and voice", fix="mend or remove these rows")
+    expected = "a right and a wrong utterance for every pair and voice"
+    faults.raise_any(expected=expected, fix="correct or remove these rows")
     return [_item(key, pair["1"][1], pair["0"][1], text_column) for key, pair in pairs.items()]
 
 
