@@ -12,7 +12,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+    from rich.table import Table
 
 _quiet = False
 
@@ -77,14 +81,65 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.console import Console
     from rich.text import Text
 
-    from lst_cli.terminal_table import as_table
-
     # A pipe has no width: don't wrap lines there, so that scripts and logs see every cell.
     console = Console(width=None if sys.stdout.isatty() else 200)
     if title:
-        console.print(Text(clean(title), style="italic"))
+        console.print(Text(clean(title), style="italic"), soft_wrap=True)
     cells = [[clean(str(cell)) for cell in row] for row in rows]
-    console.print(as_table(columns, cells, console.width), soft_wrap=True)
+    console.print(_as_table(columns, cells, console.width), soft_wrap=True)
+
+
+def _as_table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> RenderableType:
+    """The table as rich prints it on a terminal of this width; no word is broken.
+
+    Cells wrap at spaces. If the longest words don't fit next to each other, columns move closer together; if that is
+    not enough, each row becomes a block of ``column  value`` lines.
+    """
+    texts = list(zip(columns, *rows, strict=True))
+    for edges in (True, False):
+        gaps = 3 * len(columns) + 1 if edges else len(columns) - 1
+        widths = _widths(texts, width - gaps)
+        if widths is not None:
+            return _table(columns, rows, widths, edges)
+    return _blocks(columns, rows)
+
+
+def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """The width of each column, the widest ones reduced as far as their words allow; None if the words don't fit."""
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(line) for text in column for line in (text.splitlines() or [""])) for column in texts]
+    words = [max((cell_len(word) for text in column for word in text.split()), default=0) for column in texts]
+    if sum(words) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((at for at in range(len(widths)) if widths[at] > words[at]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], edges: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if edges else 0), show_edge=edges)
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(Text(column), width=width)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
+    from rich.cells import cell_len
+    from rich.console import Group
+    from rich.text import Text
+
+    label = max(map(cell_len, columns))
+    names = [column + " " * (label - cell_len(column)) for column in columns]
+    blocks = ["\n".join(f"{name}  {cell}" for name, cell in zip(names, row, strict=True) if cell) for row in rows]
+    return Group(*(Text(f"\n{block}") for block in blocks))
 
 
 class Progress:

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from lst_cli.artifacts import Store
+from lst_cli.console import print_table
 from lst_cli.main import app
-from lst_cli.terminal_table import as_table
 from tests.reports.making import make_model, make_other
 
 WIDTH = 60
 
 
 def words(text: str) -> set[str]:
-    return set(text.replace("─", " ").split())
+    return set(re.sub(r"\x1b\[[0-9;]*m|─", " ", text).split())
 
 
 def printed(columns: list[str], rows: list[list[str]], width: int) -> str:
-    out = io.StringIO()
-    console = Console(file=out, width=width)
-    console.print(as_table(columns, rows, width), soft_wrap=True)
-    return out.getvalue()
+    with pytest.MonkeyPatch.context() as patch:
+        out = io.StringIO()
+        out.isatty = lambda: True  # type: ignore[method-assign]
+        patch.setattr(sys, "stdout", out)
+        patch.setenv("COLUMNS", str(width))
+        patch.setenv("LINES", "40")
+        print_table("", columns, rows)
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
 
 
 word = st.text("abcxyz_-/0127 ü語", min_size=1, max_size=30)
