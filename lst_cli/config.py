@@ -96,7 +96,7 @@ def _apply_override(cls: Any, tree: dict[str, Any], override: str) -> None:
     for part in path:
         child = node.setdefault(part, {})
         if not isinstance(child, dict):
-            raise UserError(f"--set {override}", found=f"{part} is a value", expected=f"{part} to be a section")
+            raise UserError(f"--set {override}", found=f"{part} is a value", expected=f"{part} as a section")
         node = child
     node[last] = _value(override, value, _field_type(cls, [*path, last]))
 

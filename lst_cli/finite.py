@@ -47,5 +47,5 @@ def check_finite_outputs(values: Iterable[float], what: str) -> None:
                 f"the model's {what} are not finite",
                 found=str(value),
                 expected="finite numbers",
-                fix="compute in float32 where there is an option --precision; otherwise the weights are too large",
+                fix="compute in float32 if the command has an option --precision; otherwise the weights are too large",
             )

@@ -33,7 +33,7 @@ class HubAddress:
         """
         found = _ADDRESS.fullmatch(text)
         if found is None:
-            raise UserError(f"{without_tokens(text)}: no address", expected="hf://USER/REPOSITORY[@REVISION]")
+            raise UserError(f"{without_tokens(text)}: not an address", expected="hf://USER/REPOSITORY[@REVISION]")
         return cls(found[1], found[2])
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ def hub_errors(address: HubAddress) -> Iterator[None]:
         else:
             fix = "run the same command again when the Hub can be reached; HF_ENDPOINT is its address"
         raise UserError(
-            f"{address}: the Hugging Face Hub refused, or can't be reached",
+            f"{address}: the Hugging Face Hub denied the request or can't be reached",
             found=without_tokens((str(error).strip() or type(error).__name__).splitlines()[0]),
             fix=fix,
         ) from None
@@ -108,7 +108,7 @@ def hub_folder(name: str, called: str, patterns: Sequence[str], expected: str, *
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         where = "it can't be fetched from the Hugging Face Hub" if fetch else "it was not downloaded before"
         raise UserError(
-            f"{called}: not a folder here, and {where}",
+            f"{called}: not a local folder, and {where}",
             found=str(error).strip().splitlines()[0],
             expected=expected,
             fix="copy the model's folder to this machine and give its path",

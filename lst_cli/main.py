@@ -147,7 +147,7 @@ def as_lst_error(error: Exception) -> LstError | None:
         if isinstance(seen, MemoryError):
             return LstError("out of memory", found=str(seen) or None, fix="use a machine with more memory")
         if isinstance(seen, RecursionError):
-            return UserError("an input is nested too deeply to be read", fix="run with --debug to see which")
+            return UserError("an input is nested too deeply", fix="run with --debug to see which")
     return None
 
 

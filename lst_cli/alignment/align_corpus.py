@@ -124,7 +124,7 @@ def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
     if strange is not None:
         raise UserError(
             f"{tokens.reference}: not made from {corpus.artifact.reference}",
-            found=f"utterance {strange!r}, which the corpus lacks",
+            found=f"utterance {strange!r}, which is not in the corpus",
             fix="give the corpus that the tokens were made from: see 'lst artifact lineage'",
         )
     return lengths

@@ -46,7 +46,7 @@ def check_language(language: str) -> None:
 
     if language not in CONVERTER_CLASSES and language[:2] not in CONVERTER_CLASSES:
         raise UserError(
-            f"--language {language}: num2words does not know it",
+            f"--language {language}: not supported by num2words",
             expected=f"one of {', '.join(sorted(CONVERTER_CLASSES))}",
             fix="give another --language, or write the numbers of the transcripts out in words",
         )

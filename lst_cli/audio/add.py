@@ -68,7 +68,9 @@ class SourceOfCorpus:
         scan = scan_entries(listing.entries)
         if not scan.entries:
             raise UserError(
-                f"{options.source}: no audio in it", found="nothing to add", expected=f"{layout.name}: {layout.about}"
+                f"{options.source}: no audio in this source",
+                found="nothing to add",
+                expected=f"{layout.name}: {layout.about}",
             )
         for note in listing.notes:
             warn(note)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RATE_HZ = 16_000
 """The rate that every model of ``lst`` hears."""
 
-_ADD_AGAIN = "put the file back as it was, or run 'lst corpus add' again on what there is now"
+_ADD_AGAIN = "put the file back as it was, or run 'lst corpus add' again"
 
 
 def resampled_length(samples: int, sample_rate: int) -> int:
@@ -59,7 +59,7 @@ def read_samples(
     mono_N = blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros(0, np.float32), *blocks])
     if samples is not None and len(mono_N) < samples:
         raise UserError(
-            f"{path}: the audio file is shorter than it was",
+            f"{path}: the audio file is shorter than when the corpus was made",
             found=f"the end after sample {offset + len(mono_N):,}",
             expected=f"samples {offset:,} to {offset + samples:,}",
             fix=_ADD_AGAIN,
@@ -185,6 +185,6 @@ def _results(
             raise LstError(
                 "a decoding process died",
                 found=f"while it read {utterance.path} or a file near it",
-                fix="it may have run out of memory: take fewer workers, or shorter utterances",
+                fix="it may have run out of memory: use fewer workers, or shorter utterances",
             ) from None
         yield utterance, samples_T

@@ -66,7 +66,7 @@ def read_lines(path: Path) -> list[SpokenLine]:
     """
     numbered = [(n, line) for n, line in enumerate(read_document(path).split("\n"), start=1) if line.strip()]
     if not numbered:
-        raise UserError(f"{path}: no text in it", expected="one utterance a line")
+        raise UserError(f"{path}: no text in this file", expected="one utterance per line")
     tabbed = ["\t" in line for _, line in numbered]
     if not any(tabbed):
         return [SpokenLine(f"line-{n:06d}", one_line(line), f"line-{n:06d}") for n, line in numbered]
@@ -84,7 +84,7 @@ def read_lines(path: Path) -> list[SpokenLine]:
         id, _, text = line.partition("\t")
         if not id.strip() or id in seen:
             before = f"as on line {seen[id]}" if id in seen else "nothing before the tab"
-            raise UserError(f"{path}, line {n}: not an id of its own", found=f"{id!r}, {before}")
+            raise UserError(f"{path}, line {n}: not a unique id", found=f"{id!r}, {before}")
         seen[id] = n
         lines.append(SpokenLine(id, one_line(text), id))
     return lines
@@ -182,7 +182,7 @@ def synthesise(
     for line, spoken in zip(lines, wanted, strict=True):
         result, offset, samples = place[spoken]
         if not samples:
-            draft.reject(line.id, f"the voice made no sound of {line.text!r}; write words")
+            draft.reject(line.id, f"the voice produced no sound for {line.text!r}; use words")
             continue
         rows.append(
             {
@@ -263,9 +263,9 @@ def _spoken_in(pool: ProcessPoolExecutor, parts: Sequence[Part]) -> Iterator[Par
             yield futures[future]
     except BrokenProcessPool:
         raise LstError(
-            "a speaking process died",
+            "a synthesis process died",
             found="it was killed, or ran out of memory",
-            fix="run the command again: finished parts are kept (with fewer --workers if memory is short)",
+            fix="run the command again: finished parts are kept; use fewer --workers if memory is short",
         ) from None
     finally:
         for future in futures:

@@ -47,7 +47,7 @@ def check_patching(patching: ScoredWith, alignment: str | None, parents: Mapping
         if alignment is not None:
             raise UserError(
                 f"--alignment {alignment} with --patching static",
-                expected="--patching as-trained, which cuts speech by the alignment",
+                expected="--patching as-trained, which patches speech by the alignment",
             )
         return
     model = parents["model"]

@@ -179,7 +179,7 @@ def paired_rates(
         odd = sorted(a.keys() ^ b.keys())
         raise UserError(
             "the scores are of different utterances",
-            found=f"{len(odd)} that only one has, the first {odd[0]}",
+            found=f"{len(odd)} utterances in one result only, the first {odd[0]}",
             fix="score both models on tokens of the same utterances",
         )
     errors_2U = np.array([[scores[name][0] for name in a] for scores in (a, b)], dtype=np.int64)

@@ -145,7 +145,7 @@ def _source(argument: str, store: Store, with_audio: bool) -> list[_Clip] | Arti
         artifact = store.find_any(argument)
         if artifact.kind == TOKENS.name and with_audio:
             raise UserError(
-                f"{argument}: speech tokens have no sound, which an aligner needs",
+                f"{argument}: an aligner needs audio, which a tokens artifact lacks",
                 fix="give the corpus that they were made from, or omit --aligner",
             )
         return store.find(argument, TOKENS if artifact.kind == TOKENS.name else CORPUS)
@@ -193,7 +193,7 @@ def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:
         raise UserError(f"{clip.name}: the audio file is gone") from None
     except (NotDecodable, OSError) as error:
         found = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{clip.name}: no audio that can be read", found=found) from None
+        raise UserError(f"{clip.name}: no readable audio", found=found) from None
 
 
 def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]:
@@ -203,7 +203,7 @@ def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]
     """
     rate = recording.rate
     if rate not in RATES_HZ:
-        raise UserError(f"{clip.name}: no recording of speech", found=f"{rate:,} samples a second")
+        raise UserError(f"{clip.name}: not a recording of speech", found=f"{rate:,} samples a second")
     if clip.rate not in (None, rate):
         raise UserError(f"{clip.name}: the file was changed after the corpus was made", found=f"{rate:,} Hz")
     start = round(clip.start_s * rate)
@@ -212,7 +212,7 @@ def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]
     for block_NC in recording.blocks(start, limit):
         read += len(block_NC)
         if not np.isfinite(block_NC).all():
-            raise UserError(f"{clip.name}: samples that are not finite numbers")
+            raise UserError(f"{clip.name}: samples are not finite numbers")
         for first in range(0, len(block_NC), BLOCK_S * rate):
             yield to_mono(block_NC[first : first + BLOCK_S * rate], clip.channel, clip.gain)
     if not read:

@@ -77,17 +77,17 @@ def speakable(tokenizer: TextTokenizer, text: str, *, drop: bool, what: str = "t
     if sounding and not drop:
         shown = " ".join(f"{character!r} (U+{ord(character):04X})" for character in sounding[:_SHOWN])
         raise UserError(
-            f"{what}: characters that the model can't read",
+            f"{what}: characters that the tokenizer lacks",
             found=shown + (f" and {len(sounding) - _SHOWN} more" if len(sounding) > _SHOWN else ""),
-            expected="characters that are pieces of the model's text tokenizer",
-            fix="write them in words, or leave them out with --drop-unknown",
+            expected="characters in the vocabulary of the model's text tokenizer",
+            fix="spell them out, or skip them with --drop-unknown",
         )
     kept = " ".join("".join(" " if character in strange else character for character in text).split())
     if not any(character.isalnum() for character in kept):
         raise UserError(
             f"{what}: nothing to speak",
             found=repr(text[:40]) if text.strip() else "an empty text",
-            expected="a text with words that the model can read",
+            expected="a text with words",
         )
     return kept
 

@@ -23,7 +23,7 @@ def check_task(model: Artifact, task: Literal["asr", "tts"]) -> None:
     trained_for = model.config.get("task")
     if isinstance(trained_for, str) and task not in trained_for.split(","):
         raise UserError(
-            f"{model.reference}: this model does not {_DOES[task]}",
+            f"{model.reference}: this model can't {_DOES[task]}",
             found="a model that was pretrained only"
             if trained_for == "pretrain"
             else f"a model that was fine-tuned for {trained_for}",

@@ -205,7 +205,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
             f"{name}: {card.tokenizer_file} is not the model's tokenizer",
             found=f"{tokenizer.pieces} pieces",
             expected=f"{card.vocabulary.pieces} pieces",
-            fix="'lst artifact verify' tells whether an artifact is whole",
+            fix="'lst artifact verify' checks whether an artifact is whole",
         )
     return LoadedModel(
         model=model.eval(),
@@ -234,7 +234,7 @@ def load_speech(folder: Path, card: ModelCard, name: str) -> SpeechCodec:
             f"{name}: {SPEECH_BPE_FILE} is not the model's speech BPE",
             found=f"{bpe.pieces} pieces",
             expected=f"{card.vocabulary.units} pieces",
-            fix="'lst artifact verify' tells whether an artifact is whole",
+            fix="'lst artifact verify' checks whether an artifact is whole",
         )
     return SpeechCodec(card.vocabulary, bpe)
 

@@ -55,7 +55,7 @@ def plan_hazard(
     quantizer = _quantizer(store, unaligned)
     if _quantizer(store, aligned_tokens).fingerprint != quantizer.fingerprint:
         raise UserError(
-            f"--tokens {unaligned.reference}: of another quantizer than those that were aligned",
+            f"--tokens {unaligned.reference}: not from the quantizer of the aligned tokens",
             found=quantizer.reference,
             expected=_quantizer(store, aligned_tokens).reference,
         )
@@ -115,14 +115,14 @@ def aligned_with(store: Store, alignment: Artifact) -> Artifact:
     """
     tokens = parent_of_kind(store, alignment, "tokens")
     if tokens is None:
-        raise UserError(f"{alignment.reference}: its tokens are gone", fix="make them again with 'lst tokenize'")
+        raise UserError(f"{alignment.reference}: its tokens were removed", fix="make them again with 'lst tokenize'")
     return tokens
 
 
 def _quantizer(store: Store, tokens: Artifact) -> Artifact:
     quantizer = parent_of_kind(store, tokens, "quantizer")
     if quantizer is None:
-        raise UserError(f"{tokens.reference}: its quantizer is gone", fix="make both again")
+        raise UserError(f"{tokens.reference}: its quantizer was removed", fix="make both again")
     return quantizer
 
 

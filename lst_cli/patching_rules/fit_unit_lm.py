@@ -70,7 +70,7 @@ def fit_unit_lm(stream: TokenStream, units: int, *, rises: bool, longest: int, s
     held_T = np.isin(stream.document_T, permutation(documents, seed)[: max(1, round(_HELD_OUT * documents))])
     history_ND, next_N, held_N = _examples(stream, units, held_T)
     if held_N.all() or not held_N.any():
-        raise UserError("too few utterances to train a unit language model", expected="at least two of them")
+        raise UserError("too few utterances to train a unit language model", expected="at least two utterances")
     model = UnitLm(units, torch.Generator().manual_seed(seed))
     bits = _train(model, history_ND[~held_N], next_N[~held_N], history_ND[held_N], next_N[held_N], seed)
     with torch.no_grad():

@@ -47,9 +47,9 @@ def pull_artifact(store: Store, address: HubAddress) -> Built:
     built = store.place(place, fill)
     if not built.fresh and _sums(built.artifact.files) != _sums(manifest.files):
         raise UserError(
-            f"{built.artifact.reference}: another artifact of this version is here already",
+            f"{built.artifact.reference}: another artifact of this version exists already",
             found="files with other checksums",
-            fix="give another --root, or remove that one with 'lst artifact rm'",
+            fix="give another --root, or remove the existing one with 'lst artifact rm'",
         )
     return built
 
@@ -67,7 +67,7 @@ def _manifest(api: Any, address: HubAddress, commit: str, folder: Path) -> Artif
         if isinstance(error, errors.LocalEntryNotFoundError):  # the Hub can't be reached
             raise
         raise UserError(
-            f"{address}: no artifact",
+            f"{address}: not an artifact",
             found=f"no {MANIFEST}",
             fix="pull what 'lst push' published; other models are read by their name (lst pretrain --init, lst units)",
         ) from None
@@ -83,8 +83,8 @@ def _check_files(address: HubAddress, manifest: Artifact, files: tuple[FileRecor
     if wrong:
         shutil.rmtree(draft.parts)
         raise LstError(
-            f"{address}: files that are not those of {MANIFEST}",
-            found=f"another checksum of {', '.join(dict.fromkeys(wrong))}",
+            f"{address}: files differ from {MANIFEST}",
+            found=f"wrong checksum of {', '.join(dict.fromkeys(wrong))}",
             fix="run the same command again; if it fails again, the repository is damaged",
         )
 

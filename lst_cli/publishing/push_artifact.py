@@ -55,11 +55,13 @@ def push_artifact(
     from lst_cli.artifacts.maintenance import verify
 
     if address.revision is not None:
-        raise UserError(f"{address}: pushed to the main branch only", fix=f"lst push … hf://{address.repository}")
+        raise UserError(
+            f"{address}: lst push supports the main branch only", fix=f"lst push … hf://{address.repository}"
+        )
     library = hub_library()
     check_published(artifact)
     if problems := verify(artifact):
-        raise LstError(f"{artifact.reference}: damaged, and not published", found="; ".join(problems))
+        raise LstError(f"{artifact.reference}: damaged, so it was not published", found="; ".join(problems))
     files = published_files(store, artifact, address.repository, license)
     with hub_errors(address):
         api = library.HfApi()

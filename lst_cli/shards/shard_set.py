@@ -119,9 +119,8 @@ class ShardSet:
         if not known or (info.modality == "speech" and info.units != vocabulary.units):
             raise UserError(
                 f"source {name}: the shards do not fit the model's vocabulary",
-                found=f"{info.pieces} text tokens, documents closed by token {info.eos}, {info.units} units",
-                expected=f"{vocabulary.pieces} text tokens, documents closed by {vocabulary.eos}, "
-                f"{vocabulary.units} units",
+                found=f"{info.pieces} text tokens, end of document {info.eos}, {info.units} units",
+                expected=f"{vocabulary.pieces} text tokens, end of document {vocabulary.eos}, {vocabulary.units} units",
                 fix="use shards made with the model's own tokenizer and quantizer",
             )
 
@@ -144,7 +143,7 @@ def read_row_group(group: RowGroup, columns: Sequence[str] | None = None) -> pa.
             f"{group}: damaged",
             found=error.found or error.what,
             fix="make the shards again ('lst artifact verify' names all that is damaged), "
-            "or pass over it with --set run.skip_corrupt=true",
+            "or skip it with --set run.skip_corrupt=true",
         ) from None
 
 
@@ -154,9 +153,9 @@ def _shared(infos: dict[Path, ShardInfo]) -> ShardInfo:
     for path, other in others:
         if other != info:
             raise UserError(
-                f"{path}: does not belong with {first}",
+                f"{path}: does not match {first}",
                 found=str(other),
                 expected=str(info),
-                fix="read shards of other kinds, tokenizers or quantizers as other sources",
+                fix="use separate sources for shards of different kinds, tokenizers or quantizers",
             )
     return info

@@ -120,7 +120,7 @@ class JsonTokenizer:
             found = self.decode(self.encode_batch([text])[0])
             if found != text:
                 raise UserError(
-                    f"{self.source}: decoding does not give the text back",
+                    f"{self.source}: decoding does not reproduce the text",
                     found=f"{found!r} for {text!r}",
                     expected="a tokenizer that keeps case, accents and punctuation, as those of text models do",
                     fix="import a text model's tokenizer, or train one with 'lst text fit'",

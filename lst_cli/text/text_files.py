@@ -115,7 +115,7 @@ def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
                     yield number, None
         except OSError as error:
             raise UserError(
-                f"{file.path}: damaged after line {number}", found=str(error), fix="get or compress the file again"
+                f"{file.path}: damaged after line {number}", found=str(error), fix="download or compress the file again"
             ) from None
 
 

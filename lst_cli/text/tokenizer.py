@@ -185,7 +185,7 @@ class SentencePieceTokenizer:
         found = (processor.unk_id(), processor.bos_id(), processor.eos_id())
         if found != (0, 1, EOS):
             raise UserError(
-                f"{self.source}: the control pieces have other ids than lst's",
+                f"{self.source}: the ids of the control tokens differ from those of lst",
                 found="unk {}, bos {}, eos {}".format(*found),
                 expected=f"unk 0, bos 1, eos {EOS}, as in Llama's tokenizers",
                 fix="train one with 'lst text fit'",
@@ -206,9 +206,9 @@ class SentencePieceTokenizer:
     def not_word_by_word(self, found: str) -> UserError:
         """The error about a tokenizer that can't be used for interleaving."""
         return UserError(
-            f"{self.source}: a span's pieces are not the pieces of its words",
+            f"{self.source}: the tokens of a span are not the tokens of its words",
             found=found,
-            expected="SentencePiece with a dummy prefix and split by white space, as Llama's",
+            expected="SentencePiece with a dummy prefix, split at white space, as in Llama",
             fix="train one with 'lst text fit'",
         )
 
@@ -259,7 +259,7 @@ def fit(texts: Iterable[str], pieces: int) -> bytes:
         raise UserError(
             f"--pieces {pieces} does not fit the text",
             found=f"{seen.lines} lines, {seen.characters} characters: {_last_line(error)}",
-            expected=f"more than {_CONTROL_PIECES + _BYTE_PIECES} pieces plus one for each letter, and enough text",
+            expected=f"more than {_CONTROL_PIECES + _BYTE_PIECES} tokens plus one per letter, and enough text",
             fix="change --pieces or give more text",
         ) from None
     return written.getvalue()

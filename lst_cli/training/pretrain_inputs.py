@@ -237,7 +237,7 @@ def _check_rule(config: PretrainConfig, rule: Artifact | None) -> None:
         raise UserError(
             f"--patching-rule {rule.reference}: not a rule of patching.strategy: {strategy}",
             found=f"a rule of {rule.config['strategy']}",
-            fix=f"set patching.strategy={rule.config['strategy']}, or leave out --patching-rule",
+            fix=f"set patching.strategy={rule.config['strategy']}, or remove --patching-rule",
         )
 
 

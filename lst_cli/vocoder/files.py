@@ -47,7 +47,8 @@ def quantizer_of(tokens: Artifact) -> Parent:
     quantizer = tokens.parents.get("quantizer")
     if quantizer is None:
         raise UserError(
-            f"{tokens.reference}: tokens of no known quantizer", fix="make them with 'lst tokenize' from a corpus"
+            f"{tokens.reference}: the quantizer of the tokens is unknown",
+            fix="make them with 'lst tokenize' from a corpus",
         )
     return quantizer
 
@@ -133,7 +134,7 @@ def check_quantizer(vocoder: Artifact, fingerprint: str | None, whose: str) -> N
     quantizer = read_card(vocoder)["quantizer"]
     if quantizer["fingerprint"] != fingerprint:
         raise UserError(
-            f"{vocoder.reference}: a vocoder of another quantizer's units than those of {whose}",
+            f"{vocoder.reference}: not a vocoder for the quantizer of {whose}",
             found=f"a vocoder for {quantizer['reference']}",
             expected=f"one for the quantizer of fingerprint {(fingerprint or 'unknown')[:12]}",
             fix="fit one on tokens of that quantizer with 'lst vocoder fit'",

@@ -142,9 +142,9 @@ def check_form(config: VocoderConfig) -> None:
     if found:
         other = "mel" if config.form == "hifigan" else "hifigan"
         raise UserError(
-            f"form {config.form}: keys of form {other} were changed, which nothing would read",
+            f"form {config.form}: keys of form {other} were changed, which have no effect",
             found=", ".join(found),
-            fix=f"leave them out, or set form={other}" + (", or hifigan.KEY" if other == "mel" else ""),
+            fix=f"remove them, or set form={other}" + (", or hifigan.KEY" if other == "mel" else ""),
         )
     if config.form == "hifigan":
         _check_generator(config.hifigan)
@@ -181,4 +181,4 @@ def _check_generator(config: HifiGanConfig) -> None:
     if not config.periods or min(config.periods) < 1:
         problems.append(f"periods {config.periods}")
     if problems:
-        raise UserError("hifigan: the network can't be", found="; ".join(problems))
+        raise UserError("hifigan: invalid network", found="; ".join(problems))

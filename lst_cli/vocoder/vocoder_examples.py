@@ -143,7 +143,7 @@ def _problem(wave_T: NDArray[np.float32], units: int) -> str | None:
     if units != n_frames(len(wave_T)):
         return f"{units} speech tokens for {len(wave_T) / SAMPLE_RATE:.2f} s of audio"
     if not np.isfinite(wave_T).all():
-        return "samples that are not finite numbers"
+        return "samples are not finite numbers"
     return None
 
 
@@ -158,7 +158,7 @@ def split(
     training = [e for e, out in zip(examples, held, strict=True) if not out]
     if not training:
         raise UserError(
-            "no utterance is left to fit the vocoder on",
+            "no utterance is left to train the vocoder on",
             found=f"{len(examples)} utterances, all held out",
             fix="give a larger corpus, or --set held_out=0",
         )

@@ -187,7 +187,7 @@ def test_no_server(hub: HubStub, tmp_path: Path) -> None:
     "address", ["me/m", "hf://m", "hf://me/m/x", f"hf://{TOKEN}@me/m", "hf://../m", "hf://me/m@-x"]
 )
 def test_addresses_that_are_none(address: str) -> None:
-    with pytest.raises(UserError, match="no address") as error:
+    with pytest.raises(UserError, match="not an address") as error:
         HubAddress.parse(address)
     assert TOKEN not in str(error.value)
 

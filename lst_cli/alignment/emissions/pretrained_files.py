@@ -62,12 +62,14 @@ def read_vocabulary(folder: Path) -> CtcVocabulary:
     index_of = read_settings(folder / "vocab.json")
     if not index_of:
         raise UserError(
-            f"{folder / 'vocab.json'}: no labels", expected="a file that maps characters to indices", fix="save it too"
+            f"{folder / 'vocab.json'}: no labels",
+            expected="a file that maps characters to indices",
+            fix="save the tokenizer's vocab.json with the model",
         )
     tokenizer = read_settings(folder / "tokenizer_config.json")
     blank = _symbol(tokenizer.get("pad_token", "<pad>" if "<pad>" in index_of else "[PAD]"))
     if blank not in index_of:
-        raise UserError(f"{folder}: no blank among the labels", found=", ".join(list(index_of)[:8]), expected=blank)
+        raise UserError(f"{folder}: the labels have no blank", found=", ".join(list(index_of)[:8]), expected=blank)
     return CtcVocabulary(
         index_of=index_of,
         blank=int(index_of[blank]),

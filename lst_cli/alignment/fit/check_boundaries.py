@@ -49,7 +49,7 @@ def boundary_errors(emitter: Emitter, corpus: Corpus, known: Artifact) -> dict[s
         raise UserError(
             f"--check {known.reference}: nothing to compare",
             found=f"{len(rows)} utterances, {len(utterances)} of them in {corpus.artifact.reference}",
-            expected="utterances with the words of the corpus's transcripts",
+            expected="utterances whose words are those of the corpus's transcripts",
         )
     error = np.concatenate(errors)
     return {

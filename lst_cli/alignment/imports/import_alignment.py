@@ -67,7 +67,7 @@ def plan_import(options: AlignmentImportOptions) -> tuple[Request, Callable[[Dra
     :raises UserError: a source is missing or holds no file of a known format.
     """
     if options.format is not None and options.format not in FORMATS:
-        raise UserError(f"--format {options.format}: not known", expected=", ".join(FORMATS))
+        raise UserError(f"--format {options.format}: unknown format", expected=", ".join(FORMATS))
     files = [file for source in options.sources for file in _find(source, options.format)]
     digest = hashlib.sha256()
     for file in files:
@@ -99,11 +99,13 @@ def _find(source: Path, format: str | None) -> list[_File]:
     if source.is_file():
         kind = format or endings.get(source.suffix.lower())
         if kind is None:
-            raise UserError(f"{source}: of no known format", found=source.suffix, expected=", ".join(endings))
+            raise UserError(f"{source}: unknown format", found=source.suffix, expected=", ".join(endings))
         return [_File(source, (source.stem,), FORMATS[kind][0])]
     paths = [path for path in files_below(source) if path.suffix.lower() in endings and path.is_file()]
     if not paths:
-        raise UserError(f"{source}: no alignment files in it", expected=f"files ending in {', '.join(endings)}")
+        raise UserError(
+            f"{source}: no alignment files in this folder", expected=f"files ending in {', '.join(endings)}"
+        )
     return [
         _File(path, _names(path.relative_to(source).with_suffix("")), FORMATS[endings[path.suffix.lower()]][0])
         for path in paths
@@ -128,7 +130,7 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
     found, strange = _read(files, lengths, options.tier)
     damaged = [(name, problem) for name, problem in strange if problem is not None]
     if damaged:
-        warn(f"{len(damaged)} files or lines that no utterance needs are damaged, the first: {damaged[0][1]}")
+        warn(f"{len(damaged)} files or lines that belong to no utterance are damaged, the first: {damaged[0][1]}")
     unknown = [name for name, problem in strange if problem is None]
     if unknown:
         warn(f"{len(unknown)} utterances of the files are not in {options.tokens.reference}, the first {unknown[0]!r}")

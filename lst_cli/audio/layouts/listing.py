@@ -101,7 +101,9 @@ def _list(folder: str) -> list[tuple[str, bool, bool]]:
             names = sorted((each for each in found if each.name[0] != "."), key=lambda each: each.name, reverse=True)
             return [(each.path, is_folder := each.is_dir(), is_folder and each.is_symlink()) for each in names]
     except OSError as error:
-        raise UserError(f"{folder}: the folder can't be listed", found=error.strerror, fix="give permission") from None
+        raise UserError(
+            f"{folder}: the folder can't be listed", found=error.strerror, fix="change its permissions"
+        ) from None
 
 
 def _is_below(path: str, folder: str) -> bool:

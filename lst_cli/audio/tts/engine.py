@@ -87,14 +87,15 @@ def find_voice(spec: str, noise: float = 1.0) -> Voice:
         engine, rest = "piper", spec
     if engine not in ENGINES:
         raise UserError(
-            f"--voice {spec}: no engine {engine!r}", expected=f"one of: {', '.join(ENGINES)}, then ':' and the voice"
+            f"--voice {spec}: unknown engine {engine!r}",
+            expected=f"one of: {', '.join(ENGINES)}, then ':' and the voice",
         )
     rest, _, changes = rest.partition("@")
     what, _, speaker = rest.partition("#")
     pitch, tempo = _pitch_and_tempo(spec, changes) if changes else (1.0, 1.0)
     found: VoiceFiles = importlib.import_module(ENGINES[engine]).find(what, speaker or None)
     if noise != 1.0 and not found.noise_scales:
-        raise UserError(f"--noise {noise:g}: {engine} can't scale its random variation", fix="leave out --noise")
+        raise UserError(f"--noise {noise:g}: {engine} can't scale its random variation", fix="remove --noise")
     changed = (f"{pitch:g}" if tempo == 1.0 else f"{pitch:g}x{tempo:g}") if (pitch, tempo) != (1.0, 1.0) else ""
     label = f"{found.label}@{changed}" if changed else found.label
     identity = {

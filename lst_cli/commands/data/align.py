@@ -108,12 +108,12 @@ def run(
     from lst_cli.units.tokens import TOKENS
 
     if (aligner is None) == (model is None):
-        raise UserError("lst align run needs one model", expected="either --aligner, or --model")
+        raise UserError("lst align run needs one aligner", expected="either --aligner, or --model")
     if aligner is not None and device not in ("auto", "cpu"):
         raise UserError(
             f"--device {device}: the small aligner runs on the CPU",
             expected="auto or cpu with --aligner",
-            fix="leave out --device, or use a pretrained --model",
+            fix="remove --device, or use a pretrained --model",
         )
     artifacts = store(ctx)
     options = RunOptions(

@@ -92,7 +92,7 @@ def synth(
     from lst_cli.audio.synth import SynthOptions, plan_synthesis, read_lines, share_synthesis
 
     if (lines is None) == (not items):
-        raise UserError("lst corpus synth speaks one thing", expected="either a file of LINES, or --items TASK:FILE")
+        raise UserError("lst corpus synth takes one input", expected="either a file of LINES, or --items TASK:FILE")
     options = SynthOptions(
         name=name,
         voices=voice,
@@ -134,7 +134,7 @@ def _item_lines(sets: list[str]) -> list[SpokenLine]:
             if set_of.setdefault(item.id, name) != name:
                 raise UserError(
                     f"--items {name}: the item id {item.id} is also in {set_of[item.id]}",
-                    fix="speak the two sets into corpora of their own",
+                    fix="synthesise the two sets into separate corpora",
                 )
             texts = [item.prompt, *item.endings] if item.prompt else item.endings
             spoken += [SpokenLine(name, text, item.id) for name, text in zip(item.spoken, texts, strict=True)]

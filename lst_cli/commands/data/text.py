@@ -82,7 +82,9 @@ def import_model(
     if imported.is_json:
         config["eos"] = end_token(path, imported, eos)
     elif eos is not None:
-        raise UserError(f"--eos {eos}: a SentencePiece model closes documents with its piece 2", fix="leave out --eos")
+        raise UserError(
+            f"--eos {eos}: the end-of-document token of a SentencePiece model is token 2", fix="remove --eos"
+        )
 
     def make(draft: Draft) -> None:
         (draft.path / (JSON_FILE if imported.is_json else MODEL_FILE)).write_bytes(data)

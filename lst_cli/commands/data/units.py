@@ -127,7 +127,7 @@ def show(
     missing = [role for role in ("quantizer", "corpus") if role not in tokens.parents]
     if missing:
         raise UserError(
-            f"{tokens.reference}: made by hand, without its {' and '.join(missing)}",
+            f"{tokens.reference}: made without lst, and without its {' and '.join(missing)}",
             expected="tokens that 'lst tokenize' made",
         )
     quantizer = artifacts.find(tokens.parents["quantizer"].reference, QUANTIZER)

@@ -105,8 +105,8 @@ def score(
         own = rule.parents.get("alignment")
         if own is not None and own.fingerprint == found.fingerprint:
             raise UserError(
-                f"--rule {rule.reference}: learnt from {found.reference}",
-                expected="speech that the rule has not learnt from",
+                f"--rule {rule.reference}: fitted on {found.reference}",
+                expected="speech that the rule was not fitted on",
                 fix="align other utterances, or fit the rule on others",
             )
     scores = score_rules(

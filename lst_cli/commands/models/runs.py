@@ -115,7 +115,7 @@ def model(
         raise UserError(
             f"{found.label}: the run is not finished",
             found=found.state,
-            fix="wait until it is: its checkpoints are kept",
+            fix="wait until it is finished: its checkpoints are kept",
         )
     whole = artifacts.find(f"{MODEL.name}/{found.label}", MODEL)
     build(ctx, snapshot_request(artifacts, whole, step, name), make_snapshot(artifacts, whole, step), json=json)

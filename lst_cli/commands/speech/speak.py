@@ -103,7 +103,7 @@ def speak(
 def _check_output(output: str, json: bool) -> None:
     if output != STANDARD_STREAM and Path(output).suffix.lower() not in ("", ".wav", ".wave"):
         raise UserError(
-            f"--output {output}: not a name for a wav file",
+            f"--output {output}: not the name of a wav file",
             found=Path(output).suffix,
             expected="a name that ends in .wav, or - for raw samples on standard output",
             fix="write a wav file and convert it, for example with ffmpeg",
@@ -124,7 +124,7 @@ def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
     except OSError as error:
         raise UserError(f"--file {file}: the file can't be read", found=error.strerror) from None
     except UnicodeDecodeError as error:
-        raise UserError(f"--file {file}: no text", found=f"bytes that are not UTF-8 at {error.start}") from None
+        raise UserError(f"--file {file}: not a text file", found=f"bytes that are not UTF-8 at {error.start}") from None
     found = [(f"--file {file}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise UserError(f"--file {file}: nothing to speak", found="an empty text", expected="lines of text")
@@ -197,7 +197,7 @@ def _tell(spoken: list[Voiced], took: float, sample_rate: int, model: str, json:
     endless = [each.text for each in spoken if not each.said.ended]
     if endless:
         warn(
-            f"the speech of {len(endless)} of {len(spoken)} texts was cut off, the first {endless[0][:60]!r}: the "
+            f"the speech of {len(endless)} of {len(spoken)} texts was truncated, the first {endless[0][:60]!r}: the "
             "model did not end it; was it fine-tuned with 'lst finetune tts', on texts of this length?"
         )
     factor = f" (real-time factor {took / seconds:.3f})" if seconds else ""

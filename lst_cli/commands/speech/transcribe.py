@@ -114,7 +114,7 @@ def _check_options(
             fix="give a folder with --output, or one file",
         )
     if language is not None and aligner is None:
-        raise UserError(f"--language {language} is for the times of words", found="no --aligner")
+        raise UserError(f"--language {language} is used for word times only", found="no --aligner")
 
 
 def _timer(place: Store, aligner: str | None, language: str | None) -> WordTimer | None:
@@ -248,23 +248,21 @@ def _report(clips: list[TranscribedClip], figures: dict[str, Any], *, timed: boo
     cut = [clip.clip for clip in clips if not all(each.transcript.ended for each in clip.segments)]
     if cut:
         warn(
-            f"the text of {len(cut)} clips was cut off ({_some(cut)}): the model did not end it; "
+            f"the text of {len(cut)} clips was truncated ({_some(cut)}): the model did not end it; "
             "was it fine-tuned on speech like this, of this length?"
         )
     soundless = [clip.clip for clip in clips if any(each.soundless for each in clip.segments)]
     if soundless:
-        warn(f"{len(soundless)} clips have segments without any sound ({_some(soundless)}): no text for these")
+        warn(f"{len(soundless)} clips have silent segments ({_some(soundless)}): they get no text")
     untimed = [clip.clip for clip in clips if any(each.words is None for each in clip.segments)]
     if timed and untimed:
-        warn(
-            f"the words of {len(untimed)} clips cannot be aligned to their audio ({_some(untimed)}): no times for these"
-        )
+        warn(f"the words of {len(untimed)} clips can't be aligned ({_some(untimed)}): they get no word times")
     bad = [clip for clip in clips if clip.problem is not None]
     if bad:
         raise UserError(
             f"{len(bad)} of {len(clips)} clips could not be transcribed",
             found=_some([_named(clip.clip, str(clip.problem)) for clip in bad], "; "),
-            expected="audio that libsndfile reads, with samples that are finite numbers",
+            expected="audio that libsndfile reads, with finite samples",
             fix="correct or remove these files; all others were transcribed",
         )
 

@@ -60,7 +60,7 @@ class ScorableUtterances:
         draft.check_rejects(total, max_rejects)
         if not self.with_words:
             raise UserError(
-                f"{self.corpus.reference}: no words to count errors on",
+                f"{self.corpus.reference}: no transcripts with words",
                 found=f"{total} utterances, {len(self.rejects)} rejected, none with words",
                 expected="at least one utterance with words in its transcript",
             )

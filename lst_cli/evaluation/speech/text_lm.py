@@ -111,7 +111,7 @@ class TextLm:
                 "--lm: a transcript is longer than the model's context",
                 found=f"{len(token_T)} tokens",
                 expected=f"at most {longest}",
-                fix="generate shorter continuations with --seconds, or score them by another model",
+                fix="generate shorter continuations with --seconds, or score them with another model",
             )
         if len(token_T) < 2:
             return 0.0, 0

@@ -108,7 +108,7 @@ def read_utf8(path: Path) -> str:
             f"{path}: not UTF-8",
             found=f"byte 0x{data[error.start]:02x} in line {line}",
             expected="text in UTF-8",
-            fix=f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} (or the encoding it has)",
+            fix=f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} (or whatever its encoding is)",
         ) from error
     if not text.strip():
         raise UserError(f"{path}: the file is empty", expected="at least one item")
@@ -121,7 +121,7 @@ def check_items(items: Sequence[Item], path: Path) -> list[Item]:
     :raises UserError: none, or an id is used twice.
     """
     if not items:
-        raise UserError(f"{path}: no item in the file", expected="at least one")
+        raise UserError(f"{path}: no items in the file", expected="at least one")
     places: dict[str, list[int]] = {}
     for number, item in enumerate(items, start=1):
         places.setdefault(item.id, []).append(number)
@@ -132,6 +132,6 @@ def check_items(items: Sequence[Item], path: Path) -> list[Item]:
             f"{path}: {len(twice)} id{'s' if len(twice) > 1 else ''} used more than once",
             found="; ".join(twice[:SHOWN_FAULTS]) + more,
             expected="one id per item",
-            fix="remove the repeated rows, or give them ids of their own",
+            fix="remove the repeated rows, or give them unique ids",
         )
     return list(items)

@@ -64,7 +64,7 @@ def _csv(text: str, path: Path, faults: Faults) -> _Rows:
         raise UserError(
             f"{path}: not well-formed CSV",
             found=f"line {reader.line_num}: {error}",
-            expected="one item a row; cells with commas or quotation marks in double quotes, which are doubled inside",
+            expected="one item per row; cells with commas or quotation marks in double quotes, doubled inside",
             fix="write it with a CSV library, or with tabs between the cells",
         ) from error
 

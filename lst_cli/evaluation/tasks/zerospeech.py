@@ -35,7 +35,7 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
             f"{path}: no column {', '.join(missing)}",
             found=f"columns {', '.join(header)}",
             expected="the header of ZeroSpeech 2021's gold.csv",
-            fix="give the gold.csv of a set that has one (the challenge's test sets have none in public)",
+            fix="give the gold.csv of a set that has one (the challenge's test sets have no public one)",
         )
     pairs: dict[tuple[str, ...], dict[str, tuple[int, dict[str, str]]]] = {}
     for line, cells in rows:

@@ -98,7 +98,7 @@ class DecodingState:
         :raises ValueError: as for :meth:`feed`, or a row has no token yet that could predict the first one.
         """
         if not self._progress.tokens_B[rows].all():
-            raise ValueError("a row that was fed nothing predicts nothing")
+            raise ValueError("a row without tokens has no prediction")
         before_RV, logits_NV, ids_N = self._advance(rows, tokens, all_logits=True)
         lengths = [len(row) for row in tokens]
         chosen = []

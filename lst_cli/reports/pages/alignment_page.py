@@ -37,7 +37,7 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
 
     tokens = parent_of_kind(store, alignment, "tokens")
     if tokens is None:
-        raise UserError(f"{alignment.reference}: its tokens are gone", fix="make them again with 'lst tokenize'")
+        raise UserError(f"{alignment.reference}: its tokens were removed", fix="make them again with 'lst tokenize'")
     corpus = corpus or parent_of_kind(store, alignment, "corpus") or parent_of_kind(store, tokens, "corpus")
     row_of = {row.id: row for row in read_aligned(alignment, tokens, None if ids else 1)}
     missing = [id for id in ids if id not in row_of]
@@ -63,7 +63,7 @@ def render(choice: Choice, config: PatchingConfig, rules: Mapping[str, Rule]) ->
 
     reference = choice.source.alignment.reference
     if choice.source.corpus is None:
-        raise UserError(f"{reference}: its corpus is gone, and with it the audio", fix="name it with --corpus")
+        raise UserError(f"{reference}: its corpus was removed", fix="name it with --corpus")
     corpus = Corpus(choice.source.corpus)
     words = [zip(row.words, row.starts_W, row.ends_W, row.scores_W, strict=True) for row in choice.rows]
     return (

@@ -162,7 +162,7 @@ def compare(tokens: Artifact, phones: Artifact) -> Purity:
             labels.append(label_frames(len(units_T), row["words"], row["starts"], row["ends"]))
     if not units:
         raise UserError(
-            f"{phones.reference}: has no utterance of {tokens.reference}", fix="give the phones of the same corpus"
+            f"{phones.reference}: no utterance of {tokens.reference} in it", fix="give the phones of the same corpus"
         )
     return measure_purity(np.concatenate(units), np.concatenate(labels))
 

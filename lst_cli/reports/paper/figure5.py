@@ -125,7 +125,9 @@ def choose(found: Iterator[Occurrence], words: int = WORDS, most: int = OCCURREN
     frequent = sorted(by_word, key=lambda word: (-len(by_word[word]), word))[:words]
     frequent = [word for word in frequent if len(by_word[word]) > 1]
     if len(frequent) < 2:
-        raise UserError("the shards have too few words that occur again", expected="two words or more, twice or more")
+        raise UserError(
+            "the shards have too few repeated words", expected="at least two words that occur at least twice"
+        )
     chosen: list[Occurrence] = []
     for word in frequent:
         order = permutation(len(by_word[word]), 0, len(chosen))[:most]

@@ -45,7 +45,7 @@ def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
         model = parent_of_kind(store, artifact, "model")
         if model is None:
             raise UserError(
-                f"{artifact.reference}: its model is gone, so its row is unknown",
+                f"{artifact.reference}: its model was removed, so its row is unknown",
                 fix="score the model again, or name other scores with --scores",
             )
         found.setdefault(model.fingerprint, (model, []))[1].append((artifact, result))

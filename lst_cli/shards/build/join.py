@@ -162,7 +162,7 @@ class Follower:
 
     def _lacks(self, id: str) -> UserError:
         return UserError(
-            f"{self._name} and the tokens do not belong together",
+            f"{self._name} and the tokens do not match",
             found=f"{id!r} is in one of them only, or in another order",
             expected="the utterances of one corpus, in its order",
             fix="give the corpus, tokens and alignment that were made from each other",

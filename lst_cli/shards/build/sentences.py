@@ -32,7 +32,7 @@ def cut_shards(draft: Draft, artifact: Artifact, max_reject_rate: float) -> None
     """
     shards = ShardSet.of(artifact)
     if shards.modality != "speech":
-        raise UserError(f"{artifact.reference}: sentences are cut in speech shards", found="text shards")
+        raise UserError(f"{artifact.reference}: only speech shards can be split into sentences", found="text shards")
     schema = with_info(SPEECH_SCHEMA, shards.info)
     counts: list[Counts] = []
 

@@ -58,7 +58,9 @@ class Source:
         self.split: Split = split
         self.spans: SpanUnit = spans
         if held_out and shards.modality == "text":
-            raise UserError(f"source {name}: rows of text shards can't be held out", fix="give shards of their own")
+            raise UserError(
+                f"source {name}: rows of text shards can't be held out", fix="give separate held-out shards"
+            )
 
     def chosen(self, rows: ShardRows, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some rows that belong to the split.

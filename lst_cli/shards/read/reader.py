@@ -270,8 +270,8 @@ def _check(
     if maker.speech_bpe is not None and patching.strategy != "none":
         raise UserError(
             f"patching.strategy: {patching.strategy} with a speech BPE",
-            expected="none: the BPE's pieces are positions",
-            fix="leave out the speech BPE, or set patching.strategy=none",
+            expected="none: each BPE token is a position",
+            fix="remove the speech BPE, or set patching.strategy=none",
         )
     if maker.speech_bpe is not None and maker.speech_bpe.pieces != maker.vocabulary.units:
         raise UserError(
@@ -282,7 +282,7 @@ def _check(
     for name, value in (("streams", config.streams), ("global_batch_size", config.global_batch_size)):
         if value % world_size:
             raise UserError(
-                f"{name}: {value} can't be shared out evenly",
+                f"{name}: {value} can't be divided evenly",
                 found=f"{world_size} ranks",
                 expected=f"a number of ranks that divides {value}",
                 fix=f"change {name} (for a new run) or the number of ranks",

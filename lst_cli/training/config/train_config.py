@@ -233,5 +233,5 @@ def check_shares(global_batch_size: int, streams: int, size: int | None = None) 
             raise UserError(
                 f"{name}: {value} can't be divided among {size} processes",
                 expected=f"a multiple of {size}",
-                fix=f"change {name}, which makes another model, or the number of processes",
+                fix=f"change {name} (which makes another model), or the number of processes",
             )

@@ -35,7 +35,7 @@ class StopRequest:
             self._signal = name
             say(
                 f"{name} received: a checkpoint will be saved at the next multiple of {self.every} steps; "
-                "a validation is cut off, and re-run on resume"
+                "a running validation is interrupted, and re-run on resume"
             )
 
     def agreed(self, step: int, gang: Gang) -> bool:

@@ -92,6 +92,6 @@ def _check(trainer: Trainer, *names: str) -> None:
     if missing:
         raise LstError(
             f"this fairseq2's trainer has no {', '.join(missing)}",
-            expected="fairseq2 0.8, whose trainer lst changes in these places",
+            expected="fairseq2 0.8, whose trainer lst patches",
             fix="install the version of fairseq2 that lst requires",
         )

@@ -89,7 +89,7 @@ class EpochReader(DataReader[TrainBatch]):
         """
         mine = {"per_step": self._per_step, "examples": len(self._chosen)}
         if any(state_dict.get(key) != value for key, value in mine.items()):
-            raise UserError("the checkpoint is of other examples", found=str(state_dict), expected=str(mine))
+            raise UserError("the checkpoint is of a run on other examples", found=str(state_dict), expected=str(mine))
         self._step = int(str(state_dict["step"]))
 
     @property

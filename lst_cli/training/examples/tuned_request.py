@@ -43,6 +43,6 @@ def check_per_step(name: str, examples: int) -> int:
     if examples % world_size():
         raise UserError(
             f"{name}: {examples} can't be divided among {world_size()} processes",
-            fix=f"change {name}, which makes another model, or the number of processes",
+            fix=f"change {name} (which makes another model), or the number of processes",
         )
     return examples // world_size()

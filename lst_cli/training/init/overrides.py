@@ -17,10 +17,10 @@ def refuse_others(mine: Mapping[str, Any], theirs: Mapping[str, Any], name: str)
     found = _differing(mine, theirs)
     if found:
         raise UserError(
-            "model.overrides: not the shape of the model to begin from",
+            "model.overrides: not the shape of the initial model",
             found=", ".join(f"{key}: {ours}" for key, ours, _ in found),
             expected=", ".join(f"{key}: {other}" for key, _, other in found) + f", as in {name}",
-            fix="leave these keys out of model.overrides: --init sets them",
+            fix="remove these keys from model.overrides: --init sets them",
         )
 
 

@@ -125,7 +125,7 @@ class OwnModel:
             raise UserError(
                 f"--init {self.name}: {len(odd)} tensors do not fit",
                 found=", ".join(sorted(odd)[:5]),
-                expected=f"finite numbers in the shapes that {CARD_FILE} tells",
+                expected=f"finite numbers in the shapes of {CARD_FILE}",
             )
         return state, [Mapped(ours=name, theirs=name, numbers=value.numel()) for name, value in state.items()]
 

@@ -122,7 +122,7 @@ def weights(folder: Path, step: int) -> dict[str, Tensor]:
 
     files = sorted((folder / f"step_{step}" / "model" / "pp_00" / "tp_00").glob("sdp_*.pt"))
     if not files:
-        raise LstError(f"{folder}: the checkpoint of step {step} holds no weights", fix="run the command again")
+        raise LstError(f"{folder}: the checkpoint of step {step} has no weights", fix="run the command again")
     shards = [torch.load(file, map_location="cpu", weights_only=True, mmap=True) for file in files]
     if len(shards) == 1:
         return dict(shards[0])

@@ -130,7 +130,7 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
             f"model/{request.name}: an unfinished run of another config is at step {run.step} of {run.steps}",
             found="; ".join(changes[:_SHOWN]) + more,
             expected="the config that the run was started with",
-            fix="undo the changes to resume it, choose another --name, or drop it with --fresh",
+            fix="undo the changes to resume it, choose another --name, or discard it with --fresh",
         )
 
 

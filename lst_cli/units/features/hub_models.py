@@ -29,7 +29,7 @@ def find_model(name: str, called: str, expected: str, *, fetch: bool) -> Path:
     folder = hub_folder(name, called, _FETCHED, expected, fetch=fetch)
     if not (folder / "config.json").is_file():
         raise UserError(
-            f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the hub's format"
+            f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the Hub's format"
         )
     return folder
 
@@ -100,7 +100,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         data = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: can't be read", found=str(error), expected="a model saved in hub format") from None
+        raise UserError(
+            f"{path}: can't be read", found=str(error), expected="a model saved in the Hub's format"
+        ) from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: not a config", found=type(data).__name__, expected="a mapping")
     return data

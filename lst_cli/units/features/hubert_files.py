@@ -39,7 +39,7 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
     layers = _number_of_layers(config, folder)
     if layer is None or not 1 <= layer <= layers:
         raise UserError(
-            "--layer: which layer's output shall be clustered?",
+            "--layer: required for these features",
             found="none given" if layer is None else str(layer),
             expected=f"1 to {layers} for {path}",
             fix="--layer 9 is usual for HuBERT base (of 12), --layer 11 for mHuBERT at 25 Hz",

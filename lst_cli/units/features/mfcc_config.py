@@ -36,5 +36,5 @@ def describe_mfcc(layer: int | None, form: str = "") -> dict[str, Any]:
     if form not in ("", "raw"):
         raise UserError(f"--features mfcc:{form}: no such features", expected="mfcc, or mfcc:raw without a mean")
     if layer is not None:
-        raise UserError("--layer: MFCC features have no layers", found=str(layer), fix="leave --layer out")
+        raise UserError("--layer: MFCC features have no layers", found=str(layer), fix="remove --layer")
     return {**MFCC, **(RAW if form else {})}

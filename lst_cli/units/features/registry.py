@@ -85,7 +85,7 @@ def describe_features(spec: str, layer: int | None) -> dict[str, Any]:
     raise UserError(
         f"--features {spec}: no such features",
         expected="mfcc, mfcc:raw, hubert:NAME, torchaudio:HUBERT_BASE, whisper:NAME or transformers:NAME; NAME is a "
-        "folder or a name on the Hugging Face hub",
+        "folder or a name on the Hugging Face Hub",
     )
 
 
@@ -125,4 +125,4 @@ def load_features(
         from lst_cli.units.features.speech_encoder import load_encoder
 
         return load_encoder(config, place, getattr(torch, precision))
-    raise UserError(f"the quantizer's features are of a kind that this lst does not know: {kind!r}")
+    raise UserError(f"unknown features of the quantizer: {kind!r}")

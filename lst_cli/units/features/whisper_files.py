@@ -42,7 +42,7 @@ def describe_whisper(name: str, layer: int | None) -> dict[str, Any]:
                 f"whisper:{name}: not a Whisper model",
                 found=f"model_type {config.get('model_type')!r} in {folder / 'config.json'}",
                 expected="model_type 'whisper'",
-                fix="use --features transformers:NAME for WavLM, wav2vec 2.0 and their kin",
+                fix="use --features transformers:NAME for WavLM, wav2vec 2.0 and similar models",
             )
         layers = int(config.get("encoder_layers", 0))
         if layer is not None and not 1 <= layer <= layers:

@@ -88,7 +88,7 @@ def read_window(utterance: Utterance, window: AudioWindow) -> Waveform:
             f"{utterance.path}: the audio file was changed after the corpus was made",
             found=f"{found} Hz",
             expected=f"{rate} Hz",
-            fix="run 'lst corpus add' again on what there is now",
+            fix="run 'lst corpus add' again",
         )
     first = window.start - start * SAMPLE_RATE // rate
     wave = resample(samples_N, rate)[first : first + window.stop - window.start]

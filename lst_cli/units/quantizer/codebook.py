@@ -90,7 +90,7 @@ class Codebook:
                 f"{file}: not a quantizer",
                 found=f"{type(error).__name__}: {error}",
                 expected="centroids, mean and scale, and the features config in the metadata",
-                fix="take the centroids.safetensors of an artifact that 'lst units fit' or 'lst units import' made",
+                fix="use the centroids.safetensors of an artifact that 'lst units fit' or 'lst units import' made",
             ) from None
         as_float = {name: array.astype(np.float32) for name, array in arrays.items()}
         check_finite_weights(as_float, str(file))

@@ -68,7 +68,7 @@ def fit_kmeans(
         raise UserError(
             f"--clusters {clusters}: more clusters than frames",
             found=f"{total:,} frames",
-            expected="at least as many frames as clusters, better 100 times as many",
+            expected="at least as many frames as clusters, preferably 100 times as many",
             fix="give more audio or more --frames, or fewer --clusters",
         )
     if not np.isfinite(frames_ND).all():

@@ -95,4 +95,4 @@ def _check(config: SpectrumConfig) -> None:
     if 2 * config.hop > config.window:
         problems.append(f"spectrum.hop {config.hop} is more than half of spectrum.window {config.window}")
     if problems:
-        raise UserError("the vocoder's spectrum can't be", found="; ".join(problems))
+        raise UserError("invalid settings of the vocoder's spectrum", found="; ".join(problems))

@@ -94,7 +94,7 @@ def test_noise_is_not_known_where_the_lineage_is_gone(store: Store, gone: str) -
     assert read_facts(store, model).noise_ms is None
     table = fill(SPECS["table3"], read_scored(store, scores))
     assert any("Unknown whether" in remark and "model/m/" in remark for remark in table.remarks)
-    with pytest.raises(UserError, match="no score is of one of its rows"):
+    with pytest.raises(UserError, match="no score belongs to one of its rows"):
         fill(SPECS["boundary-noise"], read_scored(store, scores))
 
 
@@ -149,5 +149,5 @@ def test_two_models_that_could_be_one_row_are_refused(store: Store) -> None:
 
 def test_scores_of_no_row_are_refused(store: Store) -> None:
     score = scored(store, pretrained(store, "s", "static", patching={"size": 7}), 0.5)
-    with pytest.raises(UserError, match="no score is of one of its rows"):
+    with pytest.raises(UserError, match="no score belongs to one of its rows"):
         fill(SPECS["table3"], read_scored(store, [score]))

@@ -252,7 +252,7 @@ def test_grown_shards_are_read_from_the_next_epoch(tmp_path: Path) -> None:
     again = open_reader(files)
     again.load_state_dict(grown.state_dict())
     assert take([again], 5) == take([grown], 5)
-    with pytest.raises(UserError, match="not the shards that the run has read"):
+    with pytest.raises(UserError, match="not the shards of the run"):
         open_reader(files[1:]).load_state_dict(state)
 
 
