@@ -118,6 +118,23 @@ def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int] | None:
     return widths
 
 
+def _wrapped(text: str, width: int) -> str:
+    """The text with lines of at most ``width`` cells, broken at spaces."""
+    from rich.cells import cell_len
+
+    lines = []
+    for line in text.splitlines():
+        current = "" if cell_len(line) > width else line
+        for word in line.split() if not current else ():
+            joined = f"{current} {word}" if current else word
+            if current and cell_len(joined) > width:
+                lines.append(current)
+                joined = word
+            current = joined
+        lines.append(current)
+    return "\n".join(lines)
+
+
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], edges: bool) -> Table:
     from rich import box
     from rich.table import Table
@@ -125,9 +142,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequen
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if edges else 0), show_edge=edges)
     for column, width in zip(columns, widths, strict=True):
-        table.add_column(Text(column), width=width)
+        table.add_column(Text(_wrapped(column, width)), width=width, no_wrap=True)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(_wrapped(cell, width)) for cell, width in zip(row, widths, strict=True)))
     return table
 
 

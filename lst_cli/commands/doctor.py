@@ -24,7 +24,7 @@ _DEMO_BYTES = 2 * 2**30
 class Finding:
     """One thing that was looked at: `state` is ok, limited or missing.
 
-    `effect` says what will not work, `fix` how to mend it.
+    `effect` says what will not work, `fix` how to fix it.
     """
 
     thing: str

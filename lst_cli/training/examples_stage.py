@@ -50,9 +50,9 @@ class ExampleSet:
     make_batch: Callable[[Gangs], MakeBatch]
     """What makes batches of chosen examples, on a process's device."""
     make_unit: Callable[..., Any]
-    """What a step does with a batch."""
+    """The train unit of a step."""
     make_validation_unit: Callable[..., Any]
-    """What is measured on a held-out batch."""
+    """The measures on a held-out batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +62,11 @@ class ExampleTask(Generic[Config]):
     name: str
     """The task of the tuned model."""
     holds: str
-    """What the file holds: names its checksum in the request."""
+    """The contents of the file; the key of its checksum in the request."""
     per_step: str
     """The key of the data section with the number of examples in a step."""
     read: Callable[[Config, ExampleInputs, ModelCard, Path], ExampleSet]
-    """Reads the file, skips what is too long and holds examples out; is given the run's working folder.
+    """Reads the file, skips examples that are too long and holds some out; gets the run's working folder.
 
     Raises UserError if the file is faulty, or no example is left to train or to validate on.
     """

@@ -29,7 +29,7 @@ def named_or_inherited(
 
 
 def check_same_units(store: Store, part: Artifact, quantizer: Artifact, option: str, command: str) -> None:
-    """Refuse a speech BPE or patching rule of another quantizer's speech tokens, if its lineage tells.
+    """Refuse a speech BPE or patching rule of another quantizer's speech tokens, if it is in its lineage.
 
     :param option: names the part.
     :param command: makes another one.

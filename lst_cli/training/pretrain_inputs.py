@@ -40,11 +40,11 @@ class PretrainInputs:
     speech_bpe: Artifact | None = None
     """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
     patching_rule: Artifact | None = None
-    """The rule that ``patching.strategy`` cuts by, where it is one that is learnt from data."""
+    """The rule of ``patching.strategy``, if it is learnt from data."""
     stories: Stories | None = None
     """Stories to score at every validation."""
     init: InitialModel | None = None
-    """A model whose weights the run starts from."""
+    """The model that initialises the weights."""
 
     @property
     def validates(self) -> bool:
@@ -60,7 +60,7 @@ class PretrainInputs:
 
     @property
     def fitted_rule(self) -> Rule | None:
-        """The rule that ``patching.strategy`` cuts by, where it is one that is learnt from data."""
+        """The rule of ``patching.strategy``, if it is learnt from data."""
         from lst_cli.patching_rules.rule_artifact import RULE_FILE, read_rule
 
         return None if self.patching_rule is None else read_rule(self.patching_rule.file(RULE_FILE))

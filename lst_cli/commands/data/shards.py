@@ -234,7 +234,7 @@ def _clusters(artifacts: Store, tokens: Artifact) -> int:
 
 
 def _tokenizer(artifact: Artifact, modality: Any, units: int) -> tuple[Any, ShardInfo]:
-    """The text tokenizer, and what the shards made with it say of themselves."""
+    """The text tokenizer, and the metadata of shards made with it."""
     from hashlib import sha256
 
     from lst_cli.shards.schema import ShardInfo

@@ -44,7 +44,7 @@ def show(
 
 
 def _own_tokenizer(artifacts: Store, shards: Artifact) -> Any:
-    """The tokenizer that the shards were made with; None when it is gone."""
+    """The tokenizer that the shards were made with; None if it was removed."""
     from lst_cli.errors import UserError
     from lst_cli.text.tokenizer import TEXT_TOKENIZER, TextTokenizer, artifact_file
 

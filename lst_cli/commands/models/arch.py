@@ -1,4 +1,4 @@
-"""``lst arch``: the named architectures and what they cost."""
+"""``lst arch``: the named architectures and their cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lst_cli.model.cost import Workload
     from lst_cli.model.model_config import ModelConfig
 
-app = typer.Typer(help="The named architectures and what they cost.", no_args_is_help=True)
+app = typer.Typer(help="The named architectures and their cost.", no_args_is_help=True)
 
 VocabularySize = Annotated[int, typer.Option(min=1, help="Vocabulary size: text tokens, two markers, speech tokens.")]
 _PAPER_VOCABULARY = 32_000 + 2 + 501
@@ -128,7 +128,7 @@ def _workload(positions: int, sequences: int, ratio: float) -> Workload:
 
 
 def _baseline_flops(config: ModelConfig, vocabulary: int, work: Workload) -> float:
-    """Training FLOPs of the baseline on the same data, of which every token is a position."""
+    """Training FLOPs of the baseline on the same data, where every token is a position."""
     from lst_cli.model.cost import Workload, train_flops
 
     same = Workload(positions=work.tokens, tokens=work.tokens, context=work.context)

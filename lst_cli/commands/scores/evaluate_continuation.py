@@ -1,4 +1,4 @@
-"""``lst eval continuation``: what a model says next, scored as text."""
+"""``lst eval continuation``: generated speech continuations, scored as text."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ class _Evaluation:
         """Transcribe and score, unless up to date; None on any rank but 0.
 
         :param stage: the work, on a device as torch names it.
-        :param device: as the user asked.
+        :param device: the option's value.
         """
         from lst_cli.distributed.device import pick_device
         from lst_cli.distributed.shared_work import SharedParts

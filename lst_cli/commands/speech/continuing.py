@@ -1,4 +1,4 @@
-"""``lst continue``: what a model says next."""
+"""``lst continue``: continue a prompt in text or speech."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def continue_(
 def _voice(
     ctx: typer.Context, vocoder: str | None, output: Path | None, into: Into, loaded: LoadedModel, model: str
 ) -> Vocoder | None:
-    """The vocoder that was asked for, if it fits the model and the direction."""
+    """The vocoder of the options, if it matches the model and the direction."""
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.speaking import load_vocoder
 
@@ -109,7 +109,7 @@ def _speak(
     said: str | NDArray[np.uint16],
     output: Path,
 ) -> None:
-    """Write each continuation to a wav file; a spoken prompt comes before it, resynthesised by the same vocoder."""
+    """Write each continuation to a wav file, after the spoken prompt, resynthesised by the same vocoder."""
     import numpy as np
 
     from lst_cli.vocoder.wav_files import write_wav
@@ -124,7 +124,7 @@ def _speak(
 
 
 def _stream(loaded: LoadedModel, prompt: Prompt, sampling: Sampling) -> None:
-    """Print a text as it comes."""
+    """Print a text as it is generated."""
     from lst_cli.inference.generate import generate
 
     pieces: list[int] = []

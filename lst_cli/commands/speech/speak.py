@@ -132,7 +132,7 @@ def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
 
 
 class _Output:
-    """A wav file that is whole or absent, or raw samples on standard output as they come."""
+    """A wav file that is whole or absent, or raw samples streamed to standard output."""
 
     def __init__(self, output: str, sample_rate: int) -> None:
         self._path = None if output == STANDARD_STREAM else Path(output)

@@ -25,7 +25,7 @@ Format = Literal["text", "srt", "vtt", "textgrid"]
 SUFFIXES = {"text": "txt", "srt": "srt", "vtt": "vtt", "textgrid": "TextGrid"}
 SHOWN_PROBLEMS = 5
 LONGEST_FILE_NAME = 140
-"""Bytes of UTF-8, without the ending: a file system takes 255, some of which a file's temporary name needs."""
+"""Bytes of UTF-8, without the ending: a file system allows 255, some of which the temporary name needs."""
 LONGEST_SEGMENT_S = 86_400.0
 
 
@@ -90,7 +90,7 @@ def transcribe(
     with progress("transcribing", unit="s of speech") as bar:
         pace = _Pace(bar)
         found = segments(inputs, place, segment_s, with_audio=timer is not None)
-        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_transcribed=pace.heard):
+        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_transcribed=pace.add):
             clips.append(clip)
             if files is not None and clip.segments:
                 files.write(clip)
@@ -131,7 +131,7 @@ class _Pace:
         self._start = time.monotonic()
         self._audio_s = 0.0
 
-    def heard(self, more: float) -> None:
+    def add(self, more: float) -> None:
         """Some more seconds of speech have been transcribed."""
         self._audio_s += more
         factor = self.figures()["real_time_factor"]

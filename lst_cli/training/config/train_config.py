@@ -1,7 +1,7 @@
 """The config that pretraining and fine-tuning share: typed sections of the YAML file. Imports nothing heavy.
 
 Every section except ``run`` is part of the model artifact's fingerprint: a changed value makes another model. ``run``
-says how to use the machine at hand, and may change when a run is resumed.
+describes the use of the machine, and may change when a run is resumed.
 """
 
 from __future__ import annotations

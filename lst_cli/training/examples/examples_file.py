@@ -1,4 +1,4 @@
-"""A JSONL file of training examples: one example a line, each with an id of its own."""
+"""A JSONL file of training examples: one example per line, each with a unique id."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_examples(
     :param keys: the keys that a line may have in addition to ``id``.
     :param parse: makes an example of its id and its line, or returns the problems of the line.
     :param form: a line in outline, for errors.
-    :param what: what the examples are called.
+    :param what: the name of the examples in errors.
     :raises UserError: the file can't be read or has faulty lines; these are named.
     """
     faults = Faults(path)

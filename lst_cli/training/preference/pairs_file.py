@@ -23,7 +23,7 @@ SIDES = ("prompt", "chosen", "rejected")
 
 @dataclass(frozen=True, kw_only=True)
 class PreferencePair:
-    """Two continuations of a prompt, the first of which is preferred."""
+    """A preferred and a rejected continuation of a prompt."""
 
     id: str
     prompt: Side

@@ -27,7 +27,7 @@ DAMAGED_SUFFIX = ".damaged"
 
 @dataclass(frozen=True)
 class Damaged:
-    """A checkpoint that was set aside."""
+    """A damaged checkpoint, renamed."""
 
     step: int
     reason: str
@@ -68,7 +68,7 @@ def set_aside_damaged(folder: Path) -> list[Damaged]:
     """Rename the newest checkpoints that can't be read, so that training resumes from the last good one.
 
     Those stay on disk under another name, as evidence. Checks the structure and the CRC of every file of the newest
-    checkpoint, and goes back until one is whole.
+    checkpoint, and falls back to earlier ones until one is whole.
     """
     damaged = []
     for step in reversed(steps(folder)):

@@ -64,7 +64,7 @@ def noted(request: Request, work: Path, steps: int) -> Iterator[None]:
 
 
 def identity_of(work: Path) -> dict[str, Any]:
-    """Config and parents of the run whose checkpoints lie there; empty where :func:`noted` has left nothing."""
+    """Config and parents of the run whose checkpoints are there; empty if :func:`noted` wrote nothing."""
     path = work / _FILE
     if not path.is_file():
         return {}
