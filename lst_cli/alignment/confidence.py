@@ -1,4 +1,4 @@
-"""How sure an alignment is: a transcript against a decoy of it, laid over the same speech by the same model.
+"""Confidence of an alignment: a transcript against a decoy of it, aligned to the same speech by the same model.
 
 The score of a word, p(letter) / p(best label), means little by itself: a model that has learnt nothing finds all
 letters equally likely, and a new voice lowers all scores. So the decoy's score, the same words spelled backwards in
@@ -43,7 +43,7 @@ class Speller(Protocol):
 
 @dataclass(frozen=True)
 class PlacedWords:
-    """Words laid over the frames of one clip."""
+    """Words aligned to the frames of one clip."""
 
     first_W: NDArray[np.int64]
     end_W: NDArray[np.int64]

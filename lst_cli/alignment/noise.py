@@ -1,4 +1,4 @@
-"""``lst align noise``: an alignment whose word boundaries were moved at random (Lu et al. 2025, A.11).
+"""``lst align noise``: an alignment with randomly moved word boundaries (Lu et al. 2025, A.11).
 
 Speech tokens are 40 ms long, so a boundary moves by whole tokens: of those 20 ms would be, every second one moves by
 one token; of 40 ms, every one does. Half of them go earlier, half later. Words keep their order and at least one
@@ -69,7 +69,7 @@ def shifted(
 
     Legend: W words, B boundaries (start and end of each word in turn).
 
-    :param utterance: number that stands for the utterance, for the draws.
+    :param utterance: number of the utterance, for the draws.
     """
     import numpy as np
 

@@ -32,7 +32,7 @@ CURRENCIES = "".join(_ENGLISH_MONEY)
 """All currency signs."""
 
 CENTS = {"$": ("cent", "cents"), "€": ("cent", "cents"), "£": ("penny", "pence")}
-"""What an amount below one is counted in, in English."""
+"""English names of the currencies' subunits."""
 
 _ENGLISH_SYMBOLS = {
     "%": "percent",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentModel:
-    """What a rank aligns with."""
+    """The model of a rank."""
 
     aligner: Artifact | None
     """A small aligner; None for a pretrained model."""

@@ -41,7 +41,7 @@ def check_patching(patching: ScoredWith, alignment: str | None, parents: Mapping
 
     :param alignment: reference of the alignment that was given.
     :param parents: ``model``, and ``tokens`` where the items are spoken.
-    :raises UserError: there is such a reason, or an alignment without a use.
+    :raises UserError: there is such a reason, or an alignment that is not used.
     """
     if patching == "static":
         if alignment is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
 
 SCORER_VERSION = 1
-"""Goes up when the same model and items would get other scores; kept in every result."""
+"""Raised when the same model and items would get other scores; part of every result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class ItemScore:
 
 
 def primary_metric(task: Task, direction: str) -> str:
-    """The headline: per token for spoken endings, what the harness reports for written ones."""
+    """The headline metric: per token for spoken endings, as in the harness for written ones."""
     return task.text_metric if direction.endswith("t") else "accuracy_per_token"
 
 

@@ -131,7 +131,7 @@ def _character_errors(scores: Artifact) -> dict[str, tuple[int, int]]:
 def paired(direction: str, metric: str, a: Mapping[str, float], b: Mapping[str, float]) -> Comparison:
     """Compare the credits of the same items, by id.
 
-    The interval is that of the mean of paired differences, with half an item added to each way a pair can turn out
+    The interval is that of the mean of paired differences, with half an item added to each outcome of a pair
     (Agresti and Min 2005): without them, few flips or none would give an interval that is much too narrow.
     """
     n = len(a)

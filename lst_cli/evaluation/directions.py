@@ -73,7 +73,7 @@ def check_spoken(items: Sequence[Item], units: Mapping[str, NDArray[np.integer]]
     """Refuse speech tokens that lack an utterance, have an empty one, or have units the model does not know.
 
     :param units: of each utterance, by id.
-    :param source: what the tokens are called.
+    :param source: the name of the tokens in errors.
     :param limit: number of units that the model knows.
     :raises UserError: they do; the first ids are named.
     """

@@ -35,7 +35,7 @@ def wilson(correct: float, n: int, confidence: float = 0.95) -> Interval:
     """The share ``correct / n`` with Wilson's score interval (Wilson 1927).
 
     :param correct: number of right answers; a tie may count in part.
-    :raises ValueError: there is no item, or more right answers than items.
+    :raises ValueError: there are no items, or more correct answers than items.
     """
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"{correct} of {n} items can't be right")
@@ -50,14 +50,14 @@ def wilson(correct: float, n: int, confidence: float = 0.95) -> Interval:
 def bootstrap_mean(values_I: Sequence[float], seed: int = 0) -> Interval:
     """The mean of items with a 95% bootstrap interval over them.
 
-    :raises ValueError: there is no item.
+    :raises ValueError: there are no items.
     """
     import numpy as np
 
     from lst_cli.hashing import integers
 
     if not len(values_I):
-        raise ValueError("there is no item")
+        raise ValueError("there are no items")
     count = len(values_I)
     array_I = np.asarray(values_I, dtype=np.float64)
     draws = np.arange(BOOTSTRAP_DRAWS)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lst_cli.model_artifact.card import LoadedModel
 
 CHUNK_TOKENS = 1 << 18
-"""Tokens in a chunk: some batches of a GPU, and what a killed process has to do again at most."""
+"""Tokens in a chunk: some batches of a GPU, and the most that a killed process has to repeat."""
 
 
 @dataclass(frozen=True)

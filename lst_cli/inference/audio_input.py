@@ -73,7 +73,7 @@ class _Clip:
     end_s: float | None = None
     """None for the file's end."""
     rate: int | None = None
-    """Of the file in Hz, as far as it is known."""
+    """Sample rate of the file in Hz, if known."""
     channel: int | None = None
     """The one channel to read; None for the mean of all."""
     gain: float = 1.0
@@ -180,7 +180,7 @@ def _of_clip(clip: _Clip, longest_s: float) -> Iterator[Segment | UnreadableClip
 def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:
     """Mono audio at 16 kHz, in blocks of :data:`BLOCK_S`; the same samples as if it were read at once."""
     if clip.path is None:
-        # A pipe can't be searched for the length and format of what comes through it; a file can.
+        # Length and format can be determined from a file, not from a pipe.
         with tempfile.NamedTemporaryFile(prefix="lst-") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
@@ -243,7 +243,7 @@ def _resampled(blocks: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDA
 
 
 def _cut(name: str, blocks: Iterator[NDArray[np.float32]], longest_s: float) -> Iterator[Segment]:
-    """Segments of a clip that comes in blocks."""
+    """Segments of a clip that is read in blocks."""
     longest = int(longest_s * SAMPLE_RATE)
     start = 0
     rest_T: NDArray[np.float32] = np.zeros(0, np.float32)

@@ -58,7 +58,7 @@ class _Search:
         live: list[_Hypothesis] = []
         for candidate in candidates:
             if candidate.tokens[-1] == eos:
-                # Deep in the list an end only says that nothing better was at hand.
+                # An end far down in the list only means that there was no better candidate.
                 if len(live) < self.beams:
                     self._finish(candidate.tokens[:-1], candidate, positions_R, ended=True)
             elif len(live) < self.beams:

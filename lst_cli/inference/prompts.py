@@ -1,4 +1,4 @@
-"""Going on from a spoken or written prompt, in speech or in text."""
+"""Continuing a spoken or written prompt, in speech or in text."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ _SHOWN = 10
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedSpeech:
-    """What a model said for a text."""
+    """A model's speech for a text."""
 
     units: NDArray[np.uint16]
     """Speech tokens, 25 a second."""
     pieces: int
     """Text tokens of the prompt, without markers."""
     ended: bool
-    """False where the speech was cut off."""
+    """False if the speech was truncated."""
     log_prob: float
     context_positions: int
     """Of the global transformer, for the text."""
@@ -45,7 +45,7 @@ class GeneratedSpeech:
 
 
 def joined(parts: Sequence[GeneratedSpeech]) -> GeneratedSpeech:
-    """What was said part by part, as one; at least one part."""
+    """The concatenation of parts; at least one part."""
     return GeneratedSpeech(
         units=np.concatenate([part.units for part in parts]),
         pieces=sum(part.pieces for part in parts),
@@ -98,7 +98,7 @@ def sentences(text: str) -> list[str]:
 
 
 def tts_prompt(loaded: LoadedModel, text: str, key: int = 0) -> Prompt:
-    """The prompt that asks for the speech of a text."""
+    """The prompt for the speech of a text."""
     prompt = make_prompt(loaded, text, "speech", 0, key)
     limit = LIMIT_PER_PIECE * (len(prompt.tokens) - 2) + LIMIT_BESIDE
     return Prompt(tokens=prompt.tokens, limit=limit, key=key)

@@ -51,7 +51,7 @@ class WordTimer:
     def times(
         self, waves: Sequence[NDArray[np.float32]], texts: Sequence[str], starts_s: Sequence[float]
     ) -> list[list[TimedWord] | None]:
-        """Words of each text, in seconds after the clip's beginning; None where they can't be laid over the sound.
+        """Words of each text, in seconds after the clip's beginning; None if they can't be aligned.
 
         :param starts_s: where each wave begins in its clip.
         """

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from lst_cli.patching.packed import IGNORE
 
 CHUNK = 2048
-"""Tokens whose logits exist at one time."""
+"""Tokens per chunk of logits."""
 
 
 @dataclass(frozen=True)

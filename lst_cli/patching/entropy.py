@@ -25,7 +25,7 @@ LEVELS = 127
 """Hidden values and weights of the second layer are integers up to this: 1,000 products of them are below 2**24."""
 
 _CHUNK = 1024
-"""Tokens whose logits exist at one time."""
+"""Tokens per chunk of logits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -34,7 +34,7 @@ def tokenizer_file(name: str) -> Path:
 def end_token(path: Path, tokenizer: TextTokenizer, named: str | None) -> int:
     """The token that closes a document, for a ``tokenizer.json``.
 
-    That is the one named; else the one that the model's ``config.json`` or ``tokenizer_config.json`` beside the file
+    That is the one named; else the one that the model's ``config.json`` or ``tokenizer_config.json`` next to the file
     names (the first of several); else one with a usual name.
 
     :raises UserError: there is no such token.

@@ -101,7 +101,7 @@ class SpeechBpe:
         return units
 
     def count(self, pieces_M: NDArray[np.integer]) -> int:
-        """How many units pieces stand for."""
+        """The number of units in BPE tokens."""
         return int(self._lengths[pieces_M].sum())
 
 

@@ -75,7 +75,7 @@ def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: st
     """Documents in order of the files. Empty ones are skipped.
 
     :param split: ``line``: one document a line; ``paragraph``: lines up to an empty line are one document; ``file``:
-        a file is one document. JSON lines and Parquet rows are documents of their own in any case.
+        a file is one document. JSON lines and Parquet rows are always separate documents.
     :param field: the JSON key or Parquet column that holds the text.
     :raises UserError: a file is not Parquet or lacks the column.
     """

@@ -216,7 +216,7 @@ class SentencePieceTokenizer:
 def artifact_file(artifact: Artifact) -> Path:
     """The tokenizer's file in a ``text_tokenizer`` artifact.
 
-    :raises UserError: it is gone.
+    :raises UserError: it was removed.
     """
     names = {record.path for record in artifact.files}
     return artifact.file(JSON_FILE if JSON_FILE in names else MODEL_FILE)

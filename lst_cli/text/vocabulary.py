@@ -1,6 +1,6 @@
 """The joint vocabulary: ``[text pieces | <t> | <s> | speech tokens]``.
 
-One class owns these numbers; nobody else adds offsets.
+One class owns these numbers; no other code adds offsets.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _SETTINGS = ("vocab.json", "tokenizer_config.json", "preprocessor_config.json")
 
 @dataclass(frozen=True)
 class CtcVocabulary:
-    """What a model's files say about its labels and its input."""
+    """A model's labels and input format, from its files."""
 
     index_of: Mapping[str, int]
     blank: int

@@ -1,4 +1,4 @@
-"""Whether a fitted aligner has learnt to read speech: its scores on what it was trained on, and on what it was not."""
+"""Whether a fitted aligner works: its scores on training speech and on held-out speech."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def check_learned(
 ) -> dict[str, float]:
     """Score the transcripts of training and held-out speech, and warn of too little.
 
-    :param examples: what the network was trained on, each once.
+    :param examples: the training examples, each once.
     :return: both scores, the minutes of training speech, and ``trust``, the ratio of the scores: what scores of the
         training speech must be multiplied by to mean what they mean on other speech.
-    :raises LstError: the network hardly tells right transcripts from decoys.
+    :raises LstError: the network hardly distinguishes correct transcripts from decoys.
     """
     score = _mean_score(network, examples[:: max(1, len(examples) // _CHECKED)], config)
     held_out_score = _mean_score(network, held_out, config)

@@ -22,7 +22,7 @@ RULES = 2
 
 @dataclass(frozen=True)
 class KnownTimes:
-    """An alignment whose times are known, and the corpus that it is of."""
+    """An alignment with known times, and its corpus."""
 
     alignment: Artifact
     corpus: Artifact

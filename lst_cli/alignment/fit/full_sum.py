@@ -24,7 +24,7 @@ _NEVER = -1e30
 
 @dataclass(frozen=True)
 class Lattice:
-    """The states that an utterance goes through, from left to right, some of which it may skip."""
+    """The states of an utterance, from left to right, some of which are optional."""
 
     labels_BS: Tensor
     skip_BS: Tensor

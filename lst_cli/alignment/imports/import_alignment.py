@@ -40,7 +40,7 @@ _SLACK_S = 0.04
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentImportOptions:
-    """What ``lst align import`` was asked for."""
+    """The options of ``lst align import``."""
 
     sources: Sequence[Path]
     """Files, or folders of files."""
@@ -57,7 +57,7 @@ class AlignmentImportOptions:
 class _File:
     path: Path
     names: tuple[str, ...]
-    """Ids that the file may stand for, the likeliest first: its path below the folder given, and its ends."""
+    """Possible ids of the file, the likeliest first: its path below the given folder, and the ends of that path."""
     reader: TimedReader
 
 
@@ -147,7 +147,7 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
 def _read(
     files: Sequence[_File], known: Iterable[str], tier: str | None
 ) -> tuple[dict[str, TimedUtterance], list[tuple[str, str | None]]]:
-    """Utterances by their id in the tokens; and what the tokens lack: names, with the problem of damaged ones."""
+    """Utterances by their id in the tokens; and the names that are not in the tokens, with the fault of damaged ones."""
     matcher = IdMatcher(known)
     found: dict[str, TimedUtterance] = {}
     origin: dict[str, Path] = {}

@@ -49,7 +49,7 @@ class EvaluatorFiles:
 
 
 def find_evaluator(name: str, language: str) -> EvaluatorFiles:
-    """The evaluator that a folder or a name stands for.
+    """The evaluator of a folder or a name.
 
     :param name: a folder in CTranslate2's format, ``tiny.en`` for the packaged one, or a name that faster-whisper
         has downloaded before.

@@ -116,7 +116,7 @@ def choose_prompts(units: Units, prompt: int, most: int, source: str) -> list[st
 
     :param prompt: units of a prompt.
     :param most: utterances to choose; 0 for all.
-    :param source: what the tokens are called.
+    :param source: the name of the tokens in errors.
     :raises UserError: none is long enough.
     """
     long = [name for name, units_U in units.items() if len(units_U) >= 2 * prompt]
@@ -134,7 +134,7 @@ def choose_prompts(units: Units, prompt: int, most: int, source: str) -> list[st
 def _continue(
     loaded: LoadedModel, starts: Units, longest: int, config: Mapping[str, Any], rows: int
 ) -> dict[str, Continuation]:
-    """What the model says after each start, by id; the draws depend on the id, not on the other utterances."""
+    """The continuation of each start, by id; the draws depend on the id, not on the other utterances."""
     sampling = Sampling(**{key: config[key] for key in ("temperature", "top_k", "top_p", "repetition_penalty", "seed")})
     prompts: list[Prompt] = [
         make_prompt(loaded, start_U, "speech", longest, text_id(name)) for name, start_U in starts.items()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DNSMOS_VERSION = 1
-"""Goes up when the same weights would give other scores."""
+"""Raised when the same weights would give other scores."""
 
 SCALES = ("signal", "background", "overall")
 """Of P.835: the speech, the background, and both; in the order of the network's outputs."""
@@ -47,7 +47,7 @@ class DnsmosFiles:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What of it is part of a result."""
+        """Identifies it in a result."""
         return {"sha256": self.sha256, "version": DNSMOS_VERSION}
 
 

@@ -1,4 +1,4 @@
-"""Utterances that error rates can be counted on: those whose words are known."""
+"""Utterances for error rates: those with known words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ScorableUtterances:
         """Those of a corpus.
 
         :param problem: returns another reason to reject an utterance, or None.
-        :param count_empty: keep utterances whose transcript is there but has no words, such as silence.
+        :param count_empty: keep utterances whose transcript has no words, such as silence.
         """
         kept, rejects = [], []
         worded = 0

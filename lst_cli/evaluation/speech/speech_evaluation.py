@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lst_cli.audio.corpus_artifact import Utterance
 
 EXAMPLES = 6
-"""Recordings that a result keeps; drawn by a hash of their ids, so nobody chose them."""
+"""Number of recordings in a result; they are chosen by a hash of their ids."""
 
 WORST = 20
 """How many utterances with the most errors a result lists."""

@@ -14,7 +14,7 @@ from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 
 TEXT_LM_VERSION = 1
-"""Goes up when the same weights would give another perplexity."""
+"""Raised when the same weights would give another perplexity."""
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json")
 
@@ -32,7 +32,7 @@ class TextLmFiles:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What of the model is part of a result."""
+        """Identifies the model in a result."""
         return {
             "name": self.name,
             "sha256": self.sha256,
@@ -42,7 +42,7 @@ class TextLmFiles:
 
 
 def find_text_lm(name: str) -> TextLmFiles:
-    """The model that a folder, or the name of one downloaded before, stands for. Does not load torch.
+    """The model of a folder, or of a name that was downloaded before. Does not load torch.
 
     :raises UserError: it is missing, is not a model, or has no tokenizer.
     """

@@ -43,7 +43,7 @@ def tts_stage(
 ) -> SpeechStage:
     """Speak the texts of a corpus and score the ASR transcripts.
 
-    :param config: of the request; names the speaker, what is asked for at once, the sampling and the precision.
+    :param config: of the request; names the speaker, the unit of a request, the sampling and the precision.
     :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, the scores of the recordings.
     :param rows: texts spoken side by side.
     :param device: as torch names it.
@@ -87,7 +87,7 @@ def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
 
 
 class _Speaking:
-    """A model that speaks the texts of utterances, asked for at once or sentence by sentence."""
+    """A model that speaks the texts of utterances, whole or sentence by sentence."""
 
     def __init__(
         self, loaded: LoadedModel, utterances: Sequence[Utterance], config: Mapping[str, Any], rows: int
@@ -100,11 +100,11 @@ class _Speaking:
         self._first_keys = list(accumulate(map(len, self._parts), initial=0))
 
     def say(self, unit: WorkUnit) -> list[GeneratedSpeech]:
-        """What the model says for each text of a work unit."""
+        """The model's speech for each text of a work unit."""
         parts = self._parts[unit.start : unit.stop]
-        asked = [part for of_text in parts for part in of_text]
+        requests = [part for of_text in parts for part in of_text]
         first = self._first_keys[unit.start]
-        said = iter(speak_texts(self._loaded, asked, self._sampling, rows=self._rows, first_key=first))
+        said = iter(speak_texts(self._loaded, requests, self._sampling, rows=self._rows, first_key=first))
         return [joined([next(said) for _ in of_text]) for of_text in parts]
 
     def unit_errors(self, said: Sequence[GeneratedSpeech], waves: Sequence[NDArray[np.float32]]) -> list[int]:

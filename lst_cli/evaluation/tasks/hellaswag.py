@@ -77,7 +77,7 @@ def _fault(row: dict[str, Any]) -> str | None:
 
 
 def _ids(rows: list[dict[str, Any]]) -> list[str]:
-    """The rows' ids, told apart by source where ``ind`` alone doesn't."""
+    """The rows' ids, prefixed by source if ``ind`` alone is not unique."""
     uses = Counter(str(row["ind"]) for row in rows)
     return [
         f"{str(row['source_id']).split('~')[0]}-{row['ind']}"

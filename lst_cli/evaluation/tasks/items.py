@@ -1,4 +1,4 @@
-"""What all benchmark files have in common: items, and faults gathered over a whole file to fail once."""
+"""Shared by all benchmark files: items, and faults that are collected over a whole file for one error."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ class Task:
     text_metric: str = "accuracy"
     """Headline for written endings (a key of ``evaluation.metrics.ACCURACIES``)."""
     about: str = ""
-    """One line for ``lst eval --help`` and the results: what is asked and where the file comes from."""
+    """One line for ``lst eval --help`` and the results: the question and the source of the file."""
 
 
 @dataclass
 class Faults:
-    """Collects what is wrong with the rows of a file, so that one error names them all."""
+    """Collects the faults of the rows of a file, so that one error names them all."""
 
     path: Path
     unit: str = "line"
-    """What the numbers count."""
+    """The unit of the numbers."""
     found: list[str] = field(default_factory=list)
 
     def add(self, number: int, message: str) -> None:
@@ -116,7 +116,7 @@ def read_utf8(path: Path) -> str:
 
 
 def check_items(items: Sequence[Item], path: Path) -> list[Item]:
-    """The items unchanged, where there are some and each has an id of its own.
+    """The items unchanged, if there are any and all ids are unique.
 
     :raises UserError: none, or an id is used twice.
     """

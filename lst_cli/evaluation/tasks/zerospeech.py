@@ -22,7 +22,7 @@ FREQUENCY_BANDS = ((0, "oov"), (5, "1-5"), (20, "6-20"), (100, "21-100"))
 def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) -> list[Item]:
     """Pairs of a ``gold.csv``.
 
-    :param text_column: what is said.
+    :param text_column: the column of the transcript.
     :param group_columns: columns that with ``id`` name a pair.
     :raises UserError: a column is missing, or rows are not pairs of one right and one wrong utterance.
     """
