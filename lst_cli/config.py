@@ -112,7 +112,7 @@ def _value(override: str, text: str, type_: Any) -> Any:
     if _takes_text(type_):
         return value if value is None or isinstance(value, str) else text
     if isinstance(value, str):
-        # YAML 1.1 reads 1e-4 (no dot) as a string; nobody who types it means one.
+        # YAML 1.1 reads 1e-4 (no dot) as a string; nobody who types it means a string.
         try:
             return float(value)
         except ValueError:

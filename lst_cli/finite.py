@@ -38,7 +38,7 @@ def check_finite_weights(weights: Mapping[str, Any], name: str) -> None:
 def check_finite_outputs(values: Iterable[float], what: str) -> None:
     """Check what a model computed.
 
-    :param what: what the numbers are, as in "log-probabilities".
+    :param what: the name of the numbers, as in "log-probabilities".
     :raises LstError: one is NaN or positive infinity.
     """
     for value in values:

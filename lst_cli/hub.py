@@ -91,9 +91,9 @@ def hub_errors(address: HubAddress) -> Iterator[None]:
 def hub_folder(name: str, called: str, patterns: Sequence[str], expected: str, *, fetch: bool = True) -> Path:
     """A folder of this machine, or that of a model on the Hub.
 
-    :param called: what errors call it, as in ``--init NAME``; ``expected`` what they say it may be.
+    :param called: its name in errors, as in ``--init NAME``; ``expected`` is their text for valid values.
     :param patterns: of the files that are needed.
-    :param fetch: from the Hub if need be; otherwise it has to be among what was downloaded before.
+    :param fetch: download it from the Hub if needed; otherwise it must have been downloaded before.
     :raises UserError: there is no such folder, and the Hub has no such model or can't be reached.
     """
     if Path(name).is_dir():

@@ -36,7 +36,7 @@ PIPELINE = (
 
 class _InOrder(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        """Typer lists commands before groups of commands; the help goes by the pipeline."""
+        """Typer lists commands before groups of commands; the help follows the pipeline."""
         return sorted(self.commands, key=PIPELINE.index)
 
 
@@ -131,7 +131,7 @@ _FIXES = {
 
 
 def as_lst_error(error: Exception) -> LstError | None:
-    """What an exception means to the user; None if it is a bug in ``lst``."""
+    """The user-facing error for an exception; None if it is a bug in ``lst``."""
     for seen in causes(error):
         if isinstance(seen, LstError):
             return seen

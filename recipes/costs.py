@@ -47,7 +47,7 @@ class Job:
 
     @property
     def gpus(self) -> int:
-        """GPUs that it asks for; without a launcher, one."""
+        """GPUs that it requests; without a launcher, one."""
         if not self.launcher:
             return 1
         asked = dict(word.lstrip("-").split("=", 1) for word in self.launcher if re.match(r"--[\w-]+=", word))
@@ -87,7 +87,7 @@ def jobs(scale: str, table: str, data: Path) -> dict[str, Job]:
 
 
 def plan(scale: str, job: Job, root: Path) -> dict[str, Any]:
-    """The dry run of a pretraining on the GPUs that its job asks for."""
+    """The dry run of a pretraining on the GPUs that its job requests."""
     arguments = [
         *("--root", str(root), "pretrain", str(RECIPES / scale / "pretrain.yaml"), "--name", "plan"),
         *("--shards", "shards/spoken", "--text-shards", "shards/written", "--dry-run", "--json"),

@@ -46,7 +46,7 @@ class Rung:
 
 
 def rungs(store: Store, rows: Sequence[str], seeds: Sequence[int]) -> Iterator[Rung]:
-    """What was trained and scored so far."""
+    """The models that were trained and scored so far."""
     for row in rows:
         for ending, units in LENGTHS.items():
             accuracy: dict[str, dict[int, float]] = {question: {} for question in ASKED}

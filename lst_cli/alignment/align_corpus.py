@@ -32,7 +32,7 @@ DOUBTFUL_SCORE = 0.4
 """Below this mean score of the words there is a warning (docs/align.md)."""
 
 RULES = 2
-"""Goes up when the same transcript and speech would give other words, times or scores."""
+"""Incremented when the same transcript and speech would give other words, times or scores."""
 
 
 @dataclass(frozen=True, kw_only=True)

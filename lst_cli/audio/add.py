@@ -29,7 +29,7 @@ _WHOLE_S = 0.1
 """A segment as long as its row's audio, to within this, is that audio: the times are those in a longer recording."""
 
 _DECODER = 2
-"""Raised when the same bytes are read as other samples, so that corpora are made anew."""
+"""Incremented when the same bytes are read as other samples, so that corpora are made anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class SourceOfCorpus:
         return self.request, lambda draft: self._make(draft, SharedParts(rank, draft.parts))
 
     def share(self, parts: SharedParts) -> None:
-        """What a rank other than 0 does: decode until nothing is missing."""
+        """The work of a rank other than 0: decode until nothing is missing."""
         self._inspection(parts).run()
         if not parts.finished():
             self._unpacking(parts).run()

@@ -119,7 +119,7 @@ def plan_synthesis(
 
 
 def share_synthesis(lines: Sequence[SpokenLine], options: SynthOptions, parts: SharedParts) -> None:
-    """What a rank other than 0 does: speak parts until none is missing."""
+    """The work of a rank other than 0: speak parts until none is missing."""
     voices = _voices(options)
     _speak(cut_into_parts(_wanted(lines, voices, options), voices, options, parts.folder), parts, options.workers)
 

@@ -138,7 +138,7 @@ class SharedWork(Generic[Unit]):
 
 
 def help_with(store: Store, request: Request, rank: Rank, work: Callable[[SharedParts], None]) -> None:
-    """What a rank other than 0 does: make parts of an artifact until none is missing.
+    """The work of a rank other than 0: make parts of an artifact until none is missing.
 
     It does not depend on rank 0 being alive: if rank 0 dies, its next run finds all parts made.
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
 
 SCORER_VERSION = 1
-"""Raised when the same model and items would get other scores; part of every result."""
+"""Incremented when the same model and items would get other scores; part of every result."""
 
 
 @dataclass(frozen=True, kw_only=True)

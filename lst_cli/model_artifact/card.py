@@ -53,7 +53,7 @@ class ModelCard:
     patching_rule: Mapping[str, Any] | None = None
     """The fitted patching rule's ``reference`` and ``fingerprint``; None where the strategy has none."""
     fitted: Rule | None = None
-    """The rule itself, which is in a file of its own."""
+    """The rule itself, which is in a separate file."""
     speech_bpe: Mapping[str, Any] | None = None
     """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
     tokenizer_file: str = "tokenizer.model"

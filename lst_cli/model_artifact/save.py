@@ -79,7 +79,7 @@ def save_model(
 
 
 def apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as safetensors takes them: tied ones share memory, so each name but the first gets a copy of its own."""
+    """Weights as safetensors takes them: tied ones share memory, so each name except the first gets a copy."""
     seen: set[int] = set()
     weights = {}
     for name, value in state.items():

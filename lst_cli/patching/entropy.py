@@ -69,7 +69,7 @@ class Entropy:
         return cut_at_ends(stream, np.broadcast_to(ends_T[:, None], (len(ends_T), self.longest)))
 
     def _where(self, asked_T: NDArray[np.bool_], history_TD: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Entropies after the tokens that are asked for."""
+        """Entropies after the given tokens."""
         entropy_T = np.zeros(len(asked_T), np.float32)
         places = np.flatnonzero(asked_T)
         for first in range(0, len(places), _CHUNK):

@@ -38,7 +38,7 @@ class PatchingConfig:
     cuts ``aligned``, ``mixed`` or ``curriculum`` ones."""
 
     silence: Literal["separate", "merged"] = "separate"
-    """Aligned patching: silence spans are patches of their own, or join the neighbouring word."""
+    """Aligned patching: silence spans are separate patches, or join the neighbouring word."""
 
     spans: Literal["word", "piece"] = "word"
     """Aligned patching: one patch for each word, or for each text piece of a word, whose frames are shared out evenly
@@ -94,7 +94,7 @@ def inference_cut(config: PatchingConfig) -> Cut:
 def aligned_probability(config: PatchingConfig, step: int, total_steps: int) -> float:
     """P(u): how likely a sequence of this step (counted from 0) is cut by alignment.
 
-    The curriculum goes in thirds of the run: aligned, then mixed with a falling share, then static.
+    The curriculum has three phases of equal length: aligned, then mixed with a falling share, then static.
     """
     if config.strategy == "curriculum":
         begin, end = total_steps / 3, 2 * total_steps / 3

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class TokenStream:
-    """Documents laid end to end."""
+    """Concatenated documents."""
 
     unit_T: NDArray[np.integer]
     """The speech unit of each token; -1 for text tokens, markers and end tokens."""
@@ -23,7 +23,7 @@ class TokenStream:
     """Document of each token; documents are contiguous."""
 
     word_T: NDArray[np.integer] | None = None
-    """For a speech token its word's index in the utterance, -1 for silence. None where there is no alignment."""
+    """For a speech token its word's index in the utterance, -1 for silence. None without an alignment."""
 
     resumes_T: NDArray[np.bool_] | None = None
     """Tokens at which a patch opens whatever the rule says: in decoding because everything before them was cut earlier,
@@ -97,7 +97,7 @@ class Rule(Protocol):
         """How many tokens of a run the rule looks at before the one where it decides."""
 
     def patch(self, stream: TokenStream) -> Patches:
-        """Cut every run of speech; text tokens are patches of their own."""
+        """Patch every run of speech; each text token is one patch."""
 
 
 def since(starts_T: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -25,9 +25,9 @@ _STEPS = 100
 def fit_hazard(stream: TokenStream, units: int, *, depth: int, longest: int) -> Hazard:
     """Fit the weights; the threshold is left at even odds.
 
-    :param stream: aligned utterances; the end of each is no example.
+    :param stream: aligned utterances; their ends are not used as examples.
     :param depth: units that the rule looks at.
-    :param longest: a patch ends after so many tokens at the latest.
+    :param longest: maximum length of a patch, in tokens.
     """
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits

@@ -31,13 +31,13 @@ FittingPlan = tuple[Request, Callable[[Draft], None]]
 
 @dataclass(frozen=True, kw_only=True)
 class RuleOptions:
-    """What all rules have."""
+    """The options of all rules."""
 
     name: str
     mean: float
     """Wanted mean length of patches, in tokens."""
     longest: int
-    """A patch ends after so many tokens at the latest."""
+    """Maximum length of a patch, in tokens."""
     seed: int
 
 
@@ -48,7 +48,7 @@ def plan_hazard(
 
     :param tokens: the threshold is set on them; by default those that were aligned.
     :param minutes: of aligned speech, at most; None for all.
-    :raises UserError: what the alignment was made from is gone, or the tokens are of another quantizer.
+    :raises UserError: a parent of the alignment was removed, or the tokens are of another quantizer.
     """
     aligned_tokens = aligned_with(store, alignment)
     unaligned = tokens or aligned_tokens
@@ -85,7 +85,7 @@ def plan_entropy(store: Store, tokens: Artifact, options: RuleOptions, *, rises:
     """Train the unit language model on speech tokens.
 
     :param rises: the rise of the entropy counts, and not the entropy.
-    :raises UserError: what the tokens were made from is gone.
+    :raises UserError: a parent of the tokens was removed.
     """
     quantizer = _quantizer(store, tokens)
 
@@ -111,7 +111,7 @@ def _request(strategy: str, options: RuleOptions, parents: dict[str, Artifact], 
 def aligned_with(store: Store, alignment: Artifact) -> Artifact:
     """The tokens of an alignment.
 
-    :raises UserError: they are gone.
+    :raises UserError: they were removed.
     """
     tokens = parent_of_kind(store, alignment, "tokens")
     if tokens is None:
@@ -146,7 +146,7 @@ def _some(utterances: Sequence[Aligned], minutes: float | None, seed: int) -> li
 
 
 def read_stream(tokens: Artifact, most: int) -> TokenStream:
-    """The first utterances of a tokens artifact as documents of pure speech, up to about so many tokens.
+    """The first utterances of a tokens artifact as documents of speech alone, up to about this many tokens.
 
     :raises UserError: there are none, or a file is damaged.
     """

@@ -79,7 +79,7 @@ def _entry(content: str, token: Any = None) -> dict[str, Any]:
 
 
 def _check_ids(fast: Tokenizer, added: Sequence[str], vocabulary: Vocabulary, source: str) -> None:
-    """Check that tokens that are added come right after those of the text.
+    """Check that the ids of added tokens directly follow those of the text.
 
     :raises UserError: they would have other ids than the model's.
     """

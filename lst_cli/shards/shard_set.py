@@ -48,7 +48,7 @@ class ShardSet:
         """Read the footers of shard files.
 
         :param skip_corrupt: leave out damaged files with a warning.
-        :raises UserError: there is no file or row, a file is damaged or no shard, or the files do not belong together.
+        :raises UserError: there is no file or row, a file is damaged or not a shard, or the files do not match.
         """
         groups: list[RowGroup] = []
         infos: dict[Path, ShardInfo] = {}

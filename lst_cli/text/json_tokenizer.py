@@ -26,7 +26,7 @@ class JsonTokenizer:
     """Encodes and decodes with a ``tokenizer.json``.
 
     :param source: what to call it in errors.
-    :raises UserError: not such a file, or one that does not decode to the same text or whose tokens cross word boundaries.
+    :raises UserError: not such a file, or its tokens do not decode to the same text or cross word boundaries.
     """
 
     def __init__(self, data: bytes, source: str) -> None:

@@ -117,7 +117,7 @@ def read_card(artifact: Artifact) -> dict[str, Any]:
 
 
 def damaged(artifact: Artifact, file: str, error: Exception) -> UserError:
-    """The error about a file that is not what the artifact says."""
+    """The error about a damaged file of an artifact."""
     return UserError(
         f"{artifact.reference}: {file}: not a whole file",
         found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
@@ -128,7 +128,7 @@ def damaged(artifact: Artifact, file: str, error: Exception) -> UserError:
 def check_quantizer(vocoder: Artifact, fingerprint: str | None, whose: str) -> None:
     """Refuse a vocoder of other units.
 
-    :param fingerprint: of the quantizer of what is to be spoken.
+    :param fingerprint: of the quantizer of the units.
     :param whose: the reference of that model or tokens artifact, for the message.
     """
     quantizer = read_card(vocoder)["quantizer"]

@@ -104,7 +104,7 @@ class VocoderConfig:
     """``mel``: a network to log-mel frames, and phases by Griffin and Lim; minutes on a CPU. ``hifigan``: a network to
     samples, trained with discriminators (Kong et al. 2020); hours on a GPU."""
     spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
-    """Form mel: what the network predicts, and how a waveform is made of it. Form hifigan: what compares samples."""
+    """Form mel: the predicted spectrum, and its inversion. Form hifigan: the spectrum of the mel loss."""
     hifigan: HifiGanConfig = field(default_factory=HifiGanConfig)
     """Everything of form hifigan."""
     network: VocoderNetworkConfig = field(default_factory=VocoderNetworkConfig)

@@ -1,4 +1,4 @@
-"""Gather what the recipe's stages took and what its models scored; print the table.
+"""Collect the cost of the recipe's stages and the scores of its models; print the table.
 
     python recipes/tiny/summary.py --root ROOT --out DEMO
 
@@ -55,7 +55,7 @@ def accuracy(row: dict[str, Any]) -> str:
 
 
 def show(rows: list[dict[str, Any]], asr: list[dict[str, Any]]) -> None:
-    """Print the scores, models beside each other."""
+    """Print the scores, one column per model."""
     table = []
     for task in (*TASKS, *FURTHER):
         for direction in ("s-s", "t-t"):

@@ -31,7 +31,7 @@ class CtcVocabulary:
 def find_ctc_model(name: str) -> Path:
     """The folder of a model given as a folder or as a name on the Hugging Face hub (fetched if need be).
 
-    :raises UserError: there is no such folder, and the hub has no such model or can't be reached.
+    :raises UserError: there is no such folder, and the Hub has no such model or can't be reached.
     """
     expected = f"a folder, a name on the Hugging Face hub such as facebook/wav2vec2-base-960h, or {BUNDLE}BUNDLE"
     return find_model(name, f"--model {name}", expected, fetch=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 
 RULES = 2
-"""Goes up when the same speech and settings would give another network or other statistics."""
+"""Incremented when the same speech and settings would give another network or other statistics."""
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
 def _read(
     files: Sequence[_File], known: Iterable[str], tier: str | None
 ) -> tuple[dict[str, TimedUtterance], list[tuple[str, str | None]]]:
-    """Utterances by their id in the tokens; and the names that are not in the tokens, with the fault of damaged ones."""
+    """Utterances by their id in the tokens; and names that are not in the tokens, with faults of damaged ones."""
     matcher = IdMatcher(known)
     found: dict[str, TimedUtterance] = {}
     origin: dict[str, Path] = {}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EVALUATOR_VERSION = 1
-"""Raised when the same weights would give other transcripts."""
+"""Incremented when the same weights would give other transcripts."""
 
 _BEAMS = 5
 _INSTALL = "pip install 'lst-cli[evaluator]'"

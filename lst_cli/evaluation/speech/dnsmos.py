@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DNSMOS_VERSION = 1
-"""Raised when the same weights would give other scores."""
+"""Incremented when the same weights would give other scores."""
 
 SCALES = ("signal", "background", "overall")
 """Of P.835: the speech, the background, and both; in the order of the network's outputs."""

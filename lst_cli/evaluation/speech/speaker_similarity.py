@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPEAKER_VERSION = 1
-"""Raised when the same weights would give other similarities."""
+"""Incremented when the same weights would give other similarities."""
 
 SHORTEST_SAMPLES = 6400
 """0.4 s; less does not identify a speaker, and the models' pooling needs a third of a second."""

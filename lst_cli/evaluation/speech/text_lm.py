@@ -14,7 +14,7 @@ from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 
 TEXT_LM_VERSION = 1
-"""Raised when the same weights would give another perplexity."""
+"""Incremented when the same weights would give another perplexity."""
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json")
 

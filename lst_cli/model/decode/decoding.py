@@ -1,4 +1,4 @@
-"""Incremental decoding: feed tokens, get what comes next; the global transformer runs once per closed patch.
+"""Incremental decoding: feed tokens, get next-token logits; the global transformer runs once per closed patch.
 
 Many sequences are decoded side by side, each at its own place in its own patch. Feeding a prompt, one sampled token
 or a whole continuation is the same operation. Patches are cut by a rule that looks at the past alone, and closed as
@@ -161,7 +161,7 @@ class DecodingState:
         return before_RV, logits[final_R] if fill else logits, ids_N
 
     def _reserve(self) -> None:
-        """Make room for what the rows hold now, and where steps are replayed, one place more that nobody reads."""
+        """Make room for the rows' contents, and if steps are replayed, for one more place that is never read."""
         spare = int(self.graphs is not None)
         moved = self._caches.reserve(
             room_for(int(self._progress.locals_B.max()) + spare), room_for(int(self._progress.patches_B.max()) + spare)

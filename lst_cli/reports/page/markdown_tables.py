@@ -1,4 +1,4 @@
-"""The tables as Markdown and CSV. The paper's numbers are in Markdown tables of their own, not in the CSV."""
+"""The tables as Markdown and CSV. The paper's numbers are in separate Markdown tables, not in the CSV."""
 
 from __future__ import annotations
 

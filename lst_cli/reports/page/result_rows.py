@@ -91,7 +91,7 @@ class Rows:
     unknown: list[str] = field(default_factory=list)
     """Results that this report has no table for."""
     labels: dict[str, str]
-    """Label of every model of the page by fingerprint; its index is its colour. Baselines come first."""
+    """Label of every model of the page by fingerprint; its index is its colour. Baselines are first."""
 
     @property
     def tts(self) -> list[TtsRow]:
@@ -116,7 +116,7 @@ def read_rows(
     :raises UserError: a result or a metrics log is damaged.
     """
     results = [(artifact, _result(artifact)) for artifact in scores]
-    # Fine-tuned models come after the others, baselines before what is compared with them.
+    # Fine-tuned models are last, and baselines precede the models that are compared with them.
     order = sorted(results, key=lambda pair: (_tuning(pair[1]), pair[1]["model"]["family"] != "baseline"))
     entries = [result["model"] for _, result in order]
     names = {entry["fingerprint"]: (entry["name"], entry["reference"]) for entry in entries}

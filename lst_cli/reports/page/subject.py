@@ -22,7 +22,7 @@ class Subject:
 
     scores: Sequence[Artifact]
     models: Sequence[Artifact]
-    """Models whose training is shown, besides those behind the scores."""
+    """Models whose training is shown, in addition to the scored ones."""
     alignments: Sequence[Artifact]
     transcripts: Sequence[Artifact] = ()
     """ASR transcripts of recordings, or of resynthesised audio."""

@@ -30,7 +30,7 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
     """Utterances of an alignment by id; the first one when none is named.
 
     :param corpus: where the audio is, if the alignment's lineage does not tell.
-    :raises UserError: an id is not in the alignment, or what it was made from is gone.
+    :raises UserError: an id is not in the alignment, or one of its parents was removed.
     """
     from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.reports.page.utterances import AlignedSource
@@ -54,8 +54,8 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
 def render(choice: Choice, config: PatchingConfig, rules: Mapping[str, Rule]) -> str:
     """One HTML file with everything inside.
 
-    :param rules: whose patches are shown, by name; aligned and static ones always are.
-    :raises UserError: the audio is gone.
+    :param rules: further rules by name, whose patches are shown; aligned and static ones always are.
+    :raises UserError: the audio is missing.
     """
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.reports.page.utterances import show

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lst_cli.units.statistics.usage import UnitRun, Usage
 
 PAGE_VERSION = 2
-"""Goes up when the same artifacts would give another page."""
+"""Incremented when the same artifacts would give another page."""
 
 _CONTEXT_S = 0.2
 """Audio played before and after a unit: 40 ms alone sound like a click."""
@@ -194,7 +194,7 @@ def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
                 wave_T = read_window(utterance, AudioWindow(start, stop, 0, 1))
             except UserError:
                 continue
-            # The unit itself stands out from what is around it.
+            # The unit itself is highlighted in its context.
             level_T = np.full(len(wave_T), 0.35, dtype=np.float32)
             level_T[run.first * FRAME_SAMPLES - start : (run.first + run.frames) * FRAME_SAMPLES - start] = 1
             clips += [wave_T * level_T, gap_T]

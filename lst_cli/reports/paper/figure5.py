@@ -64,7 +64,7 @@ class Measures:
 
 
 def plan_figure(model: Artifact, shards: Artifact, name: str) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request of the artifact, and its maker.
 
     :param shards: speech shards with words.
     :raises UserError: when it is made: the model is a baseline, or the shards have too few words.
@@ -212,7 +212,7 @@ def _markdown(measured: Measures, words: Sequence[str], model: Artifact, shards:
         [
             "# Figure 5: embeddings of word patches",
             f"- {measured.occurrences} occurrences of {len(words)} words ({', '.join(words)}) from {shards.reference}, "
-            f"whose alignment cuts the patches; vectors as they leave the patch encoder of {model.reference}.\n"
+            f"whose alignment gives the patches; vectors are outputs of the patch encoder of {model.reference}.\n"
             f"- The picture is a t-SNE with cosine distance. The paper: {paper.SOURCE}, Fig. 5.",
             "## Ours",
             markdown_table(("", "ours", "the paper's"), body),

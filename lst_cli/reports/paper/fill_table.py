@@ -223,7 +223,7 @@ def _remarks(
     if unknown := unknown_noise(scored if about_noise(spec) else models):
         excluded = " They are not in this table." if about_noise(spec) else ""
         found.append(
-            f"Unknown whether word boundaries were moved before training, because the shards or the alignment are gone "
+            f"Unknown whether word boundaries were moved before training: the shards or the alignment were removed "
             f"from disk: {', '.join(unknown)}.{excluded}"
         )
     used = {each.model.fingerprint for each in models}

@@ -32,9 +32,9 @@ class ScoredModel:
 
 
 def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
-    """The models behind some scores. Ablated scores are no row of a paper table and are skipped.
+    """The models behind some scores. Ablated scores are in no paper table and are skipped.
 
-    :raises UserError: a result is damaged, or the model that it is of is gone.
+    :raises UserError: a result is damaged, or its model was removed.
     """
     found: dict[str, tuple[Artifact, list[tuple[Artifact, dict[str, Any]]]]] = {}
     for artifact in scores:
@@ -82,7 +82,7 @@ def models_of(spec: TableSpec, line: TableLine, scored: Sequence[ScoredModel]) -
 
 
 def _fits(spec: TableSpec, facts: Facts, key: str, wanted: Any) -> bool:
-    """Whether a fact is what a line wants.
+    """Whether a fact matches a line.
 
     Models with unknown boundary noise are excluded from noise tables only. Elsewhere all rows must have read the same
     shards, so the noise cannot differ between them; :func:`unknown_noise` names these models.
@@ -99,7 +99,7 @@ def about_noise(spec: TableSpec) -> bool:
 
 
 def unknown_noise(scored: Sequence[ScoredModel]) -> list[str]:
-    """The models whose boundary noise is unknown, because their shards or alignment are gone from disk."""
+    """The models whose boundary noise is unknown, because their shards or alignment were removed."""
     return sorted(each.model.reference for each in scored if each.facts.noise_ms is None)
 
 
@@ -133,14 +133,14 @@ def _rank(spec: TableSpec, scored: ScoredModel) -> int:
 
 
 def _why(a: Facts, b: Facts) -> str:
-    """How two models differ in what a line does not determine."""
+    """The differences of two models in facts that a line does not determine."""
     plain = [name for name in _SHARED if getattr(a, name) != getattr(b, name)]
     differing = [*plain, *differences(a, b)]
     return f", which differ in {', '.join(differing)}" if differing else ""
 
 
 def check_shared(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
-    """Check that the runs differ only in what the table is about.
+    """Check that the runs differ only in the facts that the table compares.
 
     :raises UserError: two runs differ in something else.
     """

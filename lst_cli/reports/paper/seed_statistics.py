@@ -24,7 +24,7 @@ class SeedRun:
     n: int
     """Items, or words of the reference."""
     scores: str
-    """Reference of the artifact that says so; of the model, for what was not scored."""
+    """Reference of the artifact with the value; of the model, for unscored values."""
     chance: float | None = None
 
 

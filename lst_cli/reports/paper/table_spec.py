@@ -69,7 +69,7 @@ class TableSpec:
     name: str
     title: str
     about: str
-    """What is compared, in one or two sentences, and what the paper's numbers are of."""
+    """The comparison in one or two sentences, and the source of the paper's numbers."""
     columns: Sequence[TableColumn]
     lines: Sequence[TableLine]
     against: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class TableSpec:
     ranked: Literal["", "shape", "steps", "tuned_steps"] = ""
     """Which fact :attr:`TableLine.rank` counts."""
     varies: frozenset[str] = frozenset()
-    """What the table is about among the things that models share otherwise: keys of ``Facts.rest``."""
+    """Keys of ``Facts.rest`` that the table compares; models must agree in all others."""
     over: Literal["", "parameters", "flops", "tokens"] = ""
     """Drawn as curves over this figure of the training; else as a table."""
 

@@ -1,4 +1,4 @@
-"""What the models of a row read and computed in training."""
+"""Data and compute of the models of a row in training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def training_flops(model: Artifact) -> float | None:
 
 
 def trained(models: Sequence[ScoredModel]) -> dict[str, float | None]:
-    """What the models of one row read and computed in training, averaged over seeds; None where it was not recorded.
+    """Data and compute of the models of one row in training, averaged over seeds; None if not recorded.
 
     By ``parameters``, ``steps``, ``positions``, ``tokens``, ``speech_tokens``, ``flops``, and ``seconds`` of wall time.
     """

@@ -17,7 +17,7 @@ from lst_cli.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """Documents laid end to end. A document without tokens stands for a skipped row."""
+    """Concatenated documents. A document without tokens is a skipped row."""
 
     tokens_T: NDArray[np.int32]
     words_T: NDArray[np.int32]
@@ -39,7 +39,7 @@ class Documents:
 
     @property
     def read_D(self) -> NDArray[np.int64]:
-        """Tokens of each document as they were read: what the mixture's shares are counted in."""
+        """Number of tokens of each document before merging, by which the mixture's shares are counted."""
         return self.lengths_D if self.unmerged_D is None else self.unmerged_D
 
 

@@ -92,7 +92,7 @@ class Maker:
         return dataclasses.replace(self.vocabulary, units=self.speech_bpe.units)
 
     def documents(self, form: Form, rows: ShardRows, chosen: NDArray[np.int64], epoch: int) -> Documents:
-        """One document for each chosen row; an empty one where the row lacks what the form needs."""
+        """One document for each chosen row; an empty one if the row lacks data that the form needs."""
         documents = self._documents(form, rows, chosen, epoch)
         return documents if self.speech_bpe is None else merge_speech(documents, self.speech_bpe, self.vocabulary)
 

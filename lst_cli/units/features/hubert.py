@@ -87,7 +87,7 @@ def load_hubert(
 ) -> HubertFeatures:
     """Load the extractor that a features config describes.
 
-    :raises UserError: the model is gone, is not a HuBERT, or its weights are not those of the config.
+    :raises UserError: the model was removed, is not a HuBERT, or its weights are not those of the config.
     """
     folder = find_hubert(str(config["path"]))
     check_weights(folder, weights_sha256(folder), str(config["sha256"]))

@@ -59,7 +59,7 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
 def find_hubert(path: str) -> Path:
     """The folder of a model given as a folder, a name on the Hugging Face hub (fetched if need be), or a bundle's name.
 
-    :raises UserError: there is no such folder, and the hub has no such model or cannot be reached.
+    :raises UserError: there is no such folder, and the Hub has no such model or cannot be reached.
     """
     if path.startswith(PREFIX):
         return find_bundle(path.removeprefix(PREFIX))

@@ -31,7 +31,7 @@ RAW = {"mean_s": 0.0, "context_s": 1.0}
 def describe_mfcc(layer: int | None, form: str = "") -> dict[str, Any]:
     """The features config for ``--features mfcc`` or ``mfcc:raw``.
 
-    :raises UserError: there is no such form, or a layer was asked for.
+    :raises UserError: there is no such form, or a layer was given.
     """
     if form not in ("", "raw"):
         raise UserError(f"--features mfcc:{form}: no such features", expected="mfcc, or mfcc:raw without a mean")

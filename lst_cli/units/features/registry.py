@@ -1,4 +1,4 @@
-"""Feature extractors: what they have in common, and which there are.
+"""Feature extractors: their interface and their registry.
 
 A features config is plain data that says how features are made; it stands in the quantizer artifact and in its
 ``centroids.safetensors``. A new extractor is one file and one line in each of the two functions below.
@@ -38,7 +38,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def window_samples(self) -> int:
-        """The longest clip it hears at once; longer ones are cut into windows."""
+        """The longest clip in one pass; longer ones are divided into windows."""
 
     @property
     def context_samples(self) -> int:
@@ -50,7 +50,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def weights_D(self) -> NDArray[np.float32] | None:
-        """How much each dimension counts in k-means, once all have variance 1; None to cluster them as they are."""
+        """Weight of each dimension in k-means, after scaling to variance 1; None to cluster without scaling."""
 
     def extract(self, waves: Sequence[Waveform]) -> torch.Tensor:
         """Features of all clips one after the other, float32 [T, D]: ``n_frames`` rows for each clip."""

@@ -88,7 +88,7 @@ class EncoderFeatures:
 
     @property
     def batch_samples(self) -> int:
-        """Clips are computed one by one, so a batch only bounds memory."""
+        """Clips are computed one at a time, so a batch only bounds memory."""
         return SAMPLE_RATE * 30
 
     @torch.inference_mode()
@@ -109,7 +109,7 @@ class EncoderFeatures:
 def load_encoder(config: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> EncoderFeatures:
     """Load the extractor that a features config describes.
 
-    :raises UserError: the model is gone, transformers cannot read it, or its weights are not those of the config.
+    :raises UserError: the model was removed, transformers cannot read it, or its weights are not those of the config.
     """
     from transformers import AutoModel
 

@@ -11,7 +11,7 @@ from typing import Any
 from lst_cli.errors import UserError
 
 PREFIX = "torchaudio:"
-"""What a bundle's name is written with, as in ``torchaudio:HUBERT_BASE``."""
+"""Prefix of a bundle's name, as in ``torchaudio:HUBERT_BASE``."""
 
 BUNDLES = ("HUBERT_BASE", "HUBERT_LARGE", "HUBERT_XLARGE")
 

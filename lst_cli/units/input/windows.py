@@ -51,7 +51,7 @@ def cut_windows(samples: int, window: int, context: int) -> list[AudioWindow]:
         last = min(first + core, total)
         first_read = max(0, first - before)
         stop = min(samples, (last + before) * FRAME_SAMPLES)
-        # The last frames come with the rest that is too short for a frame of its own.
+        # The last window includes the rest that is too short for a frame.
         cut.append(
             AudioWindow(
                 first_read * FRAME_SAMPLES, samples if last == total else stop, first - first_read, last - first

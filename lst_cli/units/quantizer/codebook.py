@@ -33,7 +33,7 @@ MAX_UNITS = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class Codebook:
-    """Centroids and what comes before them: unit = the centroid nearest to ``(feature - mean) / scale``."""
+    """Centroids and the normalisation of the features: unit = the centroid nearest to ``(feature - mean) / scale``."""
 
     centroids_KD: NDArray[np.float32]
     mean_D: NDArray[np.float32]

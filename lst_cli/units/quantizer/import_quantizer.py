@@ -32,7 +32,7 @@ class QuantizerImportOptions:
     name: str
     file: Path
     features: Mapping[str, Any]
-    """A features config: what the centroids are centroids of."""
+    """The config of the centroids' features."""
     trust_pickle: bool = False
 
 

@@ -107,7 +107,7 @@ def _lloyd(
 
 
 def measure(frames_ND: NDArray[np.float32], centroids_KD: NDArray[np.float32]) -> Clustering:
-    """How well centroids stand for frames."""
+    """How well centroids represent frames."""
     index = _index(centroids_KD.shape[1])
     index.add(centroids_KD)
     counts_K = np.zeros(len(centroids_KD), dtype=np.int64)

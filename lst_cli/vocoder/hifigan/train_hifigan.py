@@ -38,7 +38,7 @@ PCM = 32768.0
 
 
 class Fitting:
-    """Both sides with their optimisers, and the losses so far: what is kept over a crash."""
+    """Generator and discriminators with their optimisers, and the losses so far: the state of a checkpoint."""
 
     def __init__(self, generator: dict[str, Any], config: VocoderConfig, device: str) -> None:
         """Make new networks, whose weights are a pure function of the seed.
@@ -91,7 +91,7 @@ class Fitting:
         return dict(zip(LOSSES, losses, strict=True))
 
     def note(self, losses: dict[str, float]) -> None:
-        """Take a step's losses into the curve."""
+        """Add a step's losses to the curve."""
         self._count += 1
         for name, value in losses.items():
             self._sums[name] += value
@@ -111,7 +111,7 @@ class Fitting:
             torch.save(state, temporary)
 
     def resume(self, path: Path) -> None:
-        """Go on from what was kept, if anything was."""
+        """Resume from the saved state, if there is one."""
         if not path.is_file():
             return
         state = torch.load(path, map_location=self.device, weights_only=True)

@@ -139,7 +139,7 @@ class HifiGanVocoder:
         return limited(pieces.render(units_U, 0, len(units_U))) if len(units_U) else np.zeros(0, np.float32)
 
     def stream(self, speaker: str | None = None) -> VocoderStream:
-        """A clip whose units are still to come.
+        """A clip whose units arrive later.
 
         :raises UserError: a speaker that the vocoder does not know.
         """

@@ -58,9 +58,9 @@ class Spectrum:
         return mel_JM.clamp(min=config.floor).log()
 
     def waveform(self, log_mel_JM: Tensor) -> Tensor:
-        """A waveform [T] whose mel spectrogram comes near the given one; the same input gives the same samples.
+        """A waveform [T] whose mel spectrogram approximates the given one; the same input gives the same samples.
 
-        Magnitudes come back from mel bands by the pseudo-inverse, phases by Griffin and Lim's iteration.
+        Magnitudes are recovered from mel bands by the pseudo-inverse, phases by the Griffin-Lim algorithm.
         """
         from torchaudio.functional import griffinlim
 
