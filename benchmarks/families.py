@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser, batch: int) -> None:
 
 
 def set_threads(options: argparse.Namespace) -> None:
-    """The requested number of threads. A quick run uses one: on busy cores, several wait for each other at every layer."""
+    """The requested number of threads. A quick run uses one: on busy cores, threads wait for each other."""
     if options.threads or options.quick:
         torch.set_num_threads(options.threads or 1)
 

@@ -34,7 +34,7 @@ _DECODER = 2
 
 @dataclass(frozen=True, kw_only=True)
 class AddOptions:
-    """What ``lst corpus add`` was asked for."""
+    """The options of ``lst corpus add``."""
 
     source: Path
     name: str
@@ -104,7 +104,7 @@ class SourceOfCorpus:
         return SharedUnpacking(list(map(Path, self.scan.packed)), self.options.workers, parts)
 
     def _make(self, draft: Draft, parts: SharedParts) -> None:
-        """Decode every file once, reject what is unsound, write the rest."""
+        """Decode every file once, reject faulty utterances, write the rest."""
         inspection, unpacking = self._inspection(parts), self._unpacking(parts)
         inspection.run()
         unpacking.run()
@@ -197,7 +197,7 @@ class AudioPlaces:
         return start, min(end, samples) - start
 
     def notes(self) -> Iterator[str]:
-        """What was mended, and how often."""
+        """The corrections and their counts."""
         paths = list(self.scan.files)
         for note, numbers in self.facts.notes().items():
             yield f"{len(numbers):,} recordings ({paths[numbers[0]]}, …): {note}"

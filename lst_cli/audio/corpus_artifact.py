@@ -1,4 +1,4 @@
-"""The corpus artifact: which utterances there are, where their samples lie, and what is said in them."""
+"""The corpus artifact: which utterances there are, the position of their samples, and their transcripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an utterance to mono float32 samples at 16 kHz, one by one or ahead of the reader.
+"""From an utterance to mono float32 samples at 16 kHz, one at a time or prefetched.
 
 Legend: N samples at the file's own rate, T samples at 16 kHz, C channels.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE_HZ = 16_000
-"""The rate that every model of ``lst`` hears."""
+"""The input rate of every model of ``lst``."""
 
 _ADD_AGAIN = "put the file back as it was, or run 'lst corpus add' again"
 
@@ -43,7 +43,7 @@ def read_samples(
     :param channel: the one to read; None averages all.
     :param gain: factor for every sample.
     :return: samples ``[N]`` in [-1, 1], and the rate in Hz.
-    :raises UserError: the file is gone, is not audio, or ends before the segment does.
+    :raises UserError: the file is missing, is not audio, or ends before the segment does.
     """
     blocks: list[NDArray[np.float32]] = []
     try:
@@ -96,7 +96,7 @@ def resample(samples_N: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
 def read_utterance(utterance: Utterance) -> NDArray[np.float32]:
     """Decode one utterance to mono float32 ``[T]`` at 16 kHz.
 
-    :raises UserError: its file is gone, or is not what it was when the corpus was made.
+    :raises UserError: its file was removed or changed since the corpus was made.
     """
     samples_N, rate = read_samples(utterance.path, utterance.offset, utterance.samples, **utterance.mending)
     if rate != utterance.sample_rate:

@@ -1,4 +1,4 @@
-"""``lst corpus show``: what is in a corpus, and what was left out and why."""
+"""``lst corpus show``: the contents of a corpus, and its rejects with their reasons."""
 
 from __future__ import annotations
 

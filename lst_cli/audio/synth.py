@@ -42,7 +42,7 @@ class SpokenLine:
 
 @dataclass(frozen=True, kw_only=True)
 class SynthOptions:
-    """What ``lst corpus synth`` was asked for."""
+    """The options of ``lst corpus synth``."""
 
     name: str
     voices: Sequence[str]
@@ -60,7 +60,7 @@ class SynthOptions:
 def read_lines(path: Path) -> list[SpokenLine]:
     """Read ``ID<TAB>TEXT`` lines, or lines of text alone, which get the ids ``line-000001``, … by line number.
 
-    Empty lines are passed over.
+    Empty lines are skipped.
 
     :raises UserError: the file is missing, empty or not UTF-8, only some lines have an id, or ids repeat.
     """
@@ -93,7 +93,7 @@ def read_lines(path: Path) -> list[SpokenLine]:
 def plan_synthesis(
     lines: Sequence[SpokenLine], options: SynthOptions, rank: Rank = ALONE
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """Find the voices, and say what is to be built and how on rank 0 (or alone).
+    """Find the voices, and plan the artifact and its making on rank 0 (or alone).
 
     :raises UserError: a voice is not there, or an option is out of its range.
     """
@@ -131,7 +131,7 @@ def _voices(options: SynthOptions) -> list[Voice]:
 
 
 def _wanted(lines: Sequence[SpokenLine], voices: Sequence[Voice], options: SynthOptions) -> list[Spoken]:
-    """What is to be said for each line."""
+    """The texts and voices of the lines."""
     drawn = draw_voices(lines, len(voices), options.rate, options.seed)
     return [Spoken(line.text, voice, rate) for line, (voice, rate) in zip(lines, drawn, strict=True)]
 

@@ -125,7 +125,7 @@ def test_files_that_are_no_vocoder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "no JSON"), ("\xff", "no JSON"), ("[1]", "a JSON list"), ("3", "a JSON int"), ("{}", "no num_embeddings")],
+    [("{", "not JSON"), ("\xff", "not JSON"), ("[1]", "a JSON list"), ("3", "a JSON int"), ("{}", "no num_embeddings")],
 )
 def test_configs_that_are_none(tmp_path: Path, text: str, message: str) -> None:
     folder = _folder(tmp_path, weights={"generator": {}})

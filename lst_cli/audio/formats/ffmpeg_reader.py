@@ -134,7 +134,7 @@ class FfmpegReader:
 
 
 class MpegReader:
-    """The frames of an MPEG audio stream, each decoded by itself: seeking costs the same at any place."""
+    """The frames of an MPEG audio stream, each decoded separately: seeking costs the same at any position."""
 
     def __init__(self, file: BinaryIO, frames: MpegFrames) -> None:
         self._file = file

@@ -68,7 +68,7 @@ def _last_sample(file: BinaryIO, start: int, size: int, head: bytes) -> int:
 
 
 def _frame_end(frame: bytes, block: int) -> int | None:
-    """The sample behind a frame (RFC 9639, section 9.1), or None if these bytes are no frame header."""
+    """The sample behind a frame (RFC 9639, section 9.1), or None if these bytes are not a frame header."""
     if len(frame) < 16 or frame[1] & 0xFE != 0xF8 or frame[3] & 1:
         return None
     size_code, rate_code = frame[2] >> 4, frame[2] & 15

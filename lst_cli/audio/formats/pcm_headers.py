@@ -108,7 +108,7 @@ def _wav_data(file: BinaryIO, size: int, form: _Format, chunk: _Chunk, long_size
     subtype = _SUBTYPES.get((form.tag, form.bits))
     if problem is not None or whole or subtype is None:
         return Container(problem=problem)
-    # libsndfile would stop at the header's size, or refuse it: give it the bytes as they are.
+    # libsndfile would stop at the header's size, or reject it: give it the raw bytes.
     block = form.channels * form.bits // 8
     end = chunk.start + there // block * block
     options = {"format": "RAW", "subtype": subtype, "channels": form.channels, "samplerate": form.rate}
@@ -122,7 +122,7 @@ def _compare(file: BinaryIO, size: int, start: int, promised: int, order: str) -
         unknown = _PLACEHOLDERS_FROM <= promised <= 0xFFFFFFFF or promised >= 1 << 62
         if unknown or promised - there <= SLACK_BYTES:
             return None
-        return f"cut off: {there:,} of {promised:,} bytes of audio"
+        return f"truncated: {there:,} of {promised:,} bytes of audio"
     behind = start + promised + promised % 2
     if size - behind <= SLACK_BYTES or _only_chunks(file, behind, size, order):
         return None

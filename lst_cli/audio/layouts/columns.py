@@ -73,7 +73,7 @@ def no_text_note(where: Path, names: Iterable[str]) -> str:
 
 
 class RowReader:
-    """Takes the values out of one row; what is wrong with them is in :attr:`problems`."""
+    """Extracts the values of one row; their faults are in :attr:`problems`."""
 
     def __init__(self, columns: Columns, row: Mapping[str, Any]) -> None:
         self._columns = columns
@@ -103,7 +103,7 @@ class RowReader:
         return None if value is None else same_name(value)
 
     def segment(self) -> tuple[float | None, float | None]:
-        """Start and end in seconds, from start or offset, end and duration; None for what is not stated."""
+        """Start and end in seconds, from start or offset, end and duration; None if not given."""
         columns = self._columns
         given = [each for name in columns.starts if (each := self._seconds(name)) is not None]
         end, duration = self._seconds(columns.end), self._seconds(columns.duration)

@@ -36,7 +36,7 @@ def _first_line(path: Path) -> str:
 
 
 def _lj_audio(folder: Path, id: str) -> Path | None:
-    """The recording of an id, in ``wavs`` or beside the table."""
+    """The recording of an id, in ``wavs`` or next to the table."""
     for each in (folder / "wavs", folder):
         for suffix in _LJ_AUDIO:
             path = find_file(each / f"{id}{suffix}")

@@ -67,7 +67,7 @@ def join_spans(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, fl
 
 
 def is_librilight(source: Path, files: Sequence[Path]) -> bool:
-    """Whether the first recording below a folder has a JSON with voice activity beside it."""
+    """Whether the first recording below a folder has a JSON with voice activity next to it."""
     first = next((path for path in files if path.suffix == ".flac"), None)
     return first is not None and _tells_activity(first.with_suffix(".json"))
 

@@ -49,11 +49,11 @@ class Listing:
     """All that a source claims to hold."""
 
     entries: Iterable[Entry]
-    """In corpus order. May be gone through several times; a long manifest is read anew each time."""
+    """In corpus order. Can be iterated several times; a long manifest is read again each time."""
     documents: list[Path] = field(default_factory=list)
     """Transcripts and manifests; their contents count for the fingerprint."""
     notes: list[str] = field(default_factory=list)
-    """What the user should know although it rejects nothing; filled while the entries are gone through."""
+    """Warnings that reject nothing; filled during the iteration over the entries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class CorpusLayout:
     about: str
     """One line for the docs and for errors."""
     recognises: Callable[[Path, Sequence[Path]], bool]
-    """Whether a source (file or folder, it exists) is laid out so; given all files below it."""
+    """Whether an existing source (file or folder) has this layout, given all files below it."""
     read: Callable[[Path, bool], Listing]
     """List a source; the flag says whether transcripts are wanted."""
 
@@ -126,7 +126,7 @@ def same_name(name: str) -> str:
 
 
 def find_file(path: Path) -> Path:
-    """The file of this name, in whatever normal form its name stands on disk; the path as it is if there is none."""
+    """The file of this name, in any Unicode normal form; the path unchanged if there is none."""
     if str(path).isascii() or os.path.lexists(path):
         return path
     found = Path(path.anchor)

@@ -68,7 +68,7 @@ def _audio_folder(path: Path, columns: Columns, rows: list[tuple[str, Row]]) -> 
 
 @dataclass(frozen=True)
 class _Entries:
-    """The rows of a manifest, read anew each time that they are gone through."""
+    """The rows of a manifest, read again by each iteration."""
 
     path: Path
     rows: Callable[[Path], ManifestRows]

@@ -1,4 +1,4 @@
-"""What an engine is, and how a voice is named: ``[ENGINE:]WHAT[#SPEAKER][@PITCH[xTEMPO]]``.
+"""The interface of an engine, and the names of voices: ``[ENGINE:]WHAT[#SPEAKER][@PITCH[xTEMPO]]``.
 
 A new engine is one module here with ``find(what, speaker)`` and ``load(files, speaker, noise, seed)``, and one line
 in :data:`ENGINES`.
@@ -44,7 +44,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class VoiceFiles:
-    """What an engine found for a voice, without loading it."""
+    """A voice as the engine found it, without loading it."""
 
     files: tuple[Path, ...]
     """The files that determine how it sounds."""
@@ -146,9 +146,9 @@ def load_voice(voice: Voice, *, noise: float, seed: int) -> Engine:
 
 
 class Changed:
-    """A voice played back faster or slower than it was spoken, and asked to speak slower or faster by as much.
+    """A voice that is resampled to another pitch, with the speaking rate changed to compensate.
 
-    A tempo is a speaking rate of the voice's own, on top of the one that is asked for.
+    A tempo is a factor on the requested speaking rate.
     """
 
     def __init__(self, engine: Engine, pitch: float, tempo: float) -> None:

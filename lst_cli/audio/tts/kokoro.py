@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LANGUAGES = {"a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
-"""espeak-ng's name of the language that a voice's first letter stands for."""
+"""espeak-ng's names of languages by the first letter of a voice."""
 
 _STYLE = 256
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -55,7 +55,7 @@ def find(what: str, speaker: str | None) -> VoiceFiles:
 
 
 def _folder(what: str) -> Path:
-    """A folder as it is, or what the hub's cache holds under a name."""
+    """A folder, or the folder of a name in the Hub's cache."""
     if Path(what).is_dir() or what.startswith((".", "/")) or what.count("/") != 1:
         return Path(what)
     from huggingface_hub import snapshot_download

@@ -55,10 +55,10 @@ class ReaderConfig:
     """How utterances are cut into text and speech spans."""
 
     prefetch: int = Field(default=4, ge=0, le=10**4)
-    """Steps prepared ahead in a thread of their own; 0 for none."""
+    """Steps to prefetch in a separate thread; 0 for none."""
 
     skip_corrupt: bool = False
-    """Pass over damaged row groups with a warning, and count them; otherwise they are an error."""
+    """Skip damaged row groups with a warning, and count them; otherwise they are an error."""
 
 
 class Reader:
@@ -223,7 +223,7 @@ class Reader:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state of all streams, saved by any number of ranks.
+        """Resume from a state of all streams, saved by any number of ranks.
 
         :raises UserError: the state is of other settings or shards, or lacks streams.
         """
