@@ -41,7 +41,7 @@ class PatchingConfig:
     """Aligned patching: silence spans are separate patches, or join the neighbouring word."""
 
     spans: Literal["word", "piece"] = "word"
-    """Aligned patching: one patch for each word, or for each text piece of a word, whose frames are shared out evenly
+    """Aligned patching: one patch for each word, or for each text token of a word, whose frames are divided evenly
     (the paper's BPE-aligned variant, Lu et al. 2025, A.7)."""
 
     boundaries: Literal["causal", "given"] = "causal"

@@ -33,7 +33,7 @@ def fit(
     name: Annotated[str, typer.Option(help="Name of the aligner.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/align.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and distortions.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.  [default: 0]")] = None,
     check: Annotated[
         str | None,
         typer.Option(help="alignment/NAME with known times: print the boundary errors of the new aligner on it."),

@@ -29,7 +29,7 @@ class InterleaveConfig:
     """How utterances are cut into text and speech spans."""
 
     min_text_words: int = Field(default=5, ge=1, le=10**6)
-    """Shortest text span, in words; shorter where ``max_share`` allows less."""
+    """Shortest text span, in words; shorter if ``max_share`` requires it."""
 
     max_text_words: int = Field(default=30, ge=1, le=10**6)
     """Longest text span, in words."""
@@ -38,13 +38,13 @@ class InterleaveConfig:
     """Longest text span, as a share of the utterance's words (at least one word)."""
 
     speech_ratio: float = Field(default=0.5, gt=0, le=1e6)
-    """Words in a speech span for each word of the text span before it (at least one word)."""
+    """Words in a speech span per word of the preceding text span (at least one word)."""
 
     speech_first: float = Field(default=0.5, ge=0, le=1)
     """Probability that a document begins with speech."""
 
     whole_speech: float = Field(default=0.0, ge=0, le=1)
-    """Probability that an utterance stays speech as a whole (the paper: never)."""
+    """Probability that a whole utterance stays speech (0 in the paper)."""
 
     def __post_init__(self) -> None:
         if self.min_text_words > self.max_text_words:
