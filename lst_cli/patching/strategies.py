@@ -30,12 +30,12 @@ class PatchingConfig:
 
     strategy: Literal["none", "static", "aligned", "mixed", "curriculum", "random", "hazard", "entropy"] = "static"
     """``none``: every token is a position (the baseline). ``mixed`` and ``curriculum`` draw ``static`` or
-    ``aligned`` for each packed sequence. ``random`` draws lengths. ``hazard`` and ``entropy`` cut by a fitted
+    ``aligned`` for each packed sequence. ``random`` draws lengths. ``hazard`` and ``entropy`` use a fitted
     rule: ``--patching-rule``."""
 
     size: int = Field(default=4, ge=1, le=10_000)
-    """Tokens in a full static patch, and in a random patch on average. Inference cuts static patches where training
-    cuts ``aligned``, ``mixed`` or ``curriculum`` ones."""
+    """Tokens in a full static patch, and in a random patch on average. Inference uses static patches after training
+    with ``aligned``, ``mixed`` or ``curriculum`` ones."""
 
     silence: Literal["separate", "merged"] = "separate"
     """Aligned patching: silence spans are separate patches, or join the neighbouring word."""
