@@ -23,7 +23,7 @@ from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.errors import UserError
 
 _OVERRUN_S = 0.5
-"""A segment that ends less than this many seconds after its file does (times are rounded) is cut to the file."""
+"""A segment that ends less than this many seconds after its file does (times are rounded) is truncated to the file."""
 
 _WHOLE_S = 0.1
 """A segment as long as its row's audio, to within this, is that audio: the times are those in a longer recording."""

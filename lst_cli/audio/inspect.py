@@ -97,7 +97,7 @@ def _decode(recording: Recording, keep: list[NDArray[np.float32]] | None) -> Aud
         return _bad("no samples (zero length); record it again or remove it")
     promised = recording.samples
     if promised is not None and decoded < promised:
-        return _bad(f"cut off: {decoded:,} of {promised:,} samples; copy the whole file again")
+        return _bad(f"truncated: {decoded:,} of {promised:,} samples; copy the whole file again")
     notes = [] if recording.note is None else [recording.note]
     channel, gain = None, 1.0
     if stereo and power > 0 and mean_power < _ANTIPHASE * power:

@@ -204,7 +204,7 @@ def synthesise(
 def cut_into_parts(
     wanted: Sequence[Spoken], voices: Sequence[Voice], options: SynthOptions, folder: Path
 ) -> list[Part]:
-    """Distinct things to say, by voice and rate in order of first mention, cut into parts of one audio file each.
+    """Distinct utterances, by voice and rate in order of first occurrence, divided into parts of one audio file each.
 
     Equal rates stand together because a voice keeps the sentences that it has spoken at a rate.
     """

@@ -1,7 +1,7 @@
-"""``--patching as-trained``: spoken items cut into patches by their alignment, as in training with aligned patches.
+"""``--patching as-trained``: spoken items patched by their alignment, as in training with aligned patches.
 
 The paper evaluates models that saw aligned patches alone in this way (Lu et al. 2025, Table 6). Prompt and endings are
-utterances of their own: each is cut by its own alignment, and no patch reaches from one into the other.
+separate utterances: each is patched by its own alignment, and no patch crosses from one into the other.
 
 Legend: T tokens of a prompt or an ending, N speech tokens of an utterance.
 """
@@ -131,7 +131,7 @@ def with_words(
     direction: str,
     words: Mapping[str, NDArray[np.int32]],
 ) -> list[Question]:
-    """The questions of a direction with the word of each token, so that speech is cut by alignment.
+    """The questions of a direction with the word of each token, for aligned patches.
 
     :param words: of :func:`read_words`.
     """

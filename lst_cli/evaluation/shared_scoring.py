@@ -1,6 +1,6 @@
 """Scoring that several processes share, and that resumes after a kill.
 
-The items of each direction are cut into chunks, longest first; a finished chunk lies as a file in the draft's ``parts``
+The items of each direction are divided into chunks, longest first; a finished chunk is a file in the draft's ``parts``
 folder. Ranks take every n-th chunk, then help with what is missing. Chunks depend on the items alone, so the scores are
 the same for any number of ranks.
 """

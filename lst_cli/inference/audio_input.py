@@ -93,7 +93,7 @@ def segments(
 ) -> Iterator[Segment | UnreadableClip]:
     """All segments of files, folders, manifests, artifacts and standard input (``-``), in order.
 
-    :param longest_s: audio longer than this is cut where it is quietest. Speech tokens are taken whole.
+    :param longest_s: longer audio is split where it is quietest. Speech tokens are never split.
     :param with_audio: refuse what has no audio.
     :raises UserError: an argument is neither a file, a folder with audio nor a corpus or tokens artifact.
     """

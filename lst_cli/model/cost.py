@@ -69,7 +69,7 @@ def _of_depths(config: ModelConfig, depths: Sequence[int]) -> ModelConfig:
 
 
 def on_meta(config: ModelConfig, vocabulary_size: int) -> SpeechTextModel:
-    """The model without its weights; stacks are cut to the layers that are probed."""
+    """The model without its weights; stacks are reduced to the probed layers."""
     config = _of_depths(config, [min(depth, _PROBED_LAYERS) for depth in _depths(config)])
     with torch.device("meta"):
         return build_model(config, vocabulary_size)

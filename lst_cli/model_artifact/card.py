@@ -2,7 +2,7 @@
 
 ``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` or
 ``tokenizer.json`` the text tokens and ``quantizer.safetensors`` the centroids, so that a model reads text and speech
-without the artifacts it was made from. ``patching_rule.safetensors`` is there where patches are cut by a rule that was
+without the artifacts it was made from. ``patching_rule.safetensors`` exists if patches are formed by a rule that was
 learnt from data, ``speech_bpe.model`` where the model takes speech tokens merged by a BPE.
 """
 

@@ -92,7 +92,7 @@ def inference_cut(config: PatchingConfig) -> Cut:
 
 
 def aligned_probability(config: PatchingConfig, step: int, total_steps: int) -> float:
-    """P(u): how likely a sequence of this step (counted from 0) is cut by alignment.
+    """P(u): how likely a sequence of this step (counted from 0) gets aligned patches.
 
     The curriculum has three phases of equal length: aligned, then mixed with a falling share, then static.
     """

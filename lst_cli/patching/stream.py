@@ -66,7 +66,7 @@ class TokenStream:
 
 @dataclass(frozen=True, kw_only=True)
 class Patches:
-    """How a stream is cut into patches.
+    """The patches of a stream.
 
     A patch may be used from the first token at which its end is known without looking ahead: from its own last
     token where :attr:`closes_T` says so, otherwise from the token after it.

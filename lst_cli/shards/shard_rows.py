@@ -1,4 +1,4 @@
-"""A row group of a shard as flat numpy arrays, ready to be cut into documents.
+"""A row group of a shard as flat numpy arrays, ready to be divided into documents.
 
 Legend: R rows, N speech tokens of all rows, W words of all rows, L text pieces of all rows.
 """
@@ -102,7 +102,7 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: SpanUnit = "word
         start_W=start_W,
         end_W=end_W,
         key_R=key_R,
-        # Only shards that were cut into sentences have others, and hashing is what costs here.
+        # Only shards that were split into sentences have others; hashing is the costly part.
         utterance_R=key_R if utterances == ids else _keys(utterances),
     )
 

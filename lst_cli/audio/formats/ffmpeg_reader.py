@@ -124,7 +124,7 @@ class FfmpegReader:
         if waiting:
             yield np.concatenate(waiting)
         if at is not None and at < self._at_least:
-            raise NotDecodable(f"cut off: {at:,} of at least {self._at_least:,} samples")
+            raise NotDecodable(f"truncated: {at:,} of at least {self._at_least:,} samples")
 
     def _decoded(self) -> Iterator[Any]:
         try:

@@ -20,7 +20,7 @@ def flac_container(file: BinaryIO, start: int, size: int, check: bool) -> Contai
     file.seek(start)
     head = file.read(42)
     if len(head) < 42 or head[4] & 0x7F != 0:
-        raise NotDecodable("a FLAC header that is cut off")
+        raise NotDecodable("a truncated FLAC header")
     promised = (head[_TOTAL_AT] & 0x0F) << 32 | int.from_bytes(head[_TOTAL_AT + 1 : _TOTAL_AT + 5], "big")
     problem = None
     unknown = promised == 0

@@ -131,7 +131,7 @@ def mpeg_container(file: BinaryIO, start: int, end: int) -> Container:
     if info is not None:
         del starts[0], sizes[0]
         if info.frames is not None and len(starts) < info.frames - (0 if info.exact else 1):
-            problem = problem or f"cut off: {len(starts):,} of {info.frames:,} MPEG frames"
+            problem = problem or f"truncated: {len(starts):,} of {info.frames:,} MPEG frames"
         if info.delay is not None:
             skip = DECODER_DELAY + info.delay
             # More frames than promised: another stream follows, whose padding is not known.

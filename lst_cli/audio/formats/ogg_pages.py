@@ -81,7 +81,7 @@ def _page(file: BinaryIO, at: int, size: int) -> _Page | str:
     file.seek(at)
     head = file.read(27)
     if len(head) < 27:
-        return f"cut off: {len(head):,} of 27 bytes of the last page's header"
+        return f"truncated: {len(head):,} of 27 bytes of the last page's header"
     magic, _, flags, position, serial, number, _, segments = struct.unpack("<4sBBqIIIB", head)
     if magic != b"OggS":
         return f"damaged: {size - at:,} of {size:,} bytes follow its last page"

@@ -14,7 +14,7 @@ LONGEST_S = 60.0
 
 
 def read_librilight(folder: Path, with_text: bool) -> Listing:
-    """List ``SPEAKER/BOOK/NAME.flac`` cut by the ``voice_activity`` in ``NAME.json``.
+    """List ``SPEAKER/BOOK/NAME.flac`` segmented by the ``voice_activity`` in ``NAME.json``.
 
     Unlike LibriLight's script, the pauses between joined stretches stay in: an utterance is one piece of its file.
     There are no transcripts.

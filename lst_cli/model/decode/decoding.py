@@ -1,7 +1,7 @@
 """Incremental decoding: feed tokens, get next-token logits; the global transformer runs once per closed patch.
 
 Many sequences are decoded side by side, each at its own place in its own patch. Feeding a prompt, one sampled token
-or a whole continuation is the same operation. Patches are cut by a rule that looks at the past alone, and closed as
+or a whole continuation is the same operation. Patches are formed by a causal rule, and closed as
 under causal boundaries: a token that is not yet known can't close a patch.
 
 The host works out what goes where and sends it in one copy. On a GPU a step of one token a row is replayed as a CUDA

@@ -93,7 +93,7 @@ def draw_waveform(
 ) -> WaveformDrawing:
     """Lay out one utterance.
 
-    :param patches: by the name of what cut them.
+    :param patches: by the name of their strategy or rule.
     :param samples_T: at 16 kHz.
     """
     seconds = len(samples_T) / (FRAME_SAMPLES * RATE_HZ)

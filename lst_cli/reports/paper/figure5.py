@@ -136,7 +136,7 @@ def choose(found: Iterator[Occurrence], words: int = WORDS, most: int = OCCURREN
 
 
 def embed(loaded: LoadedModel, chosen: Sequence[Occurrence]) -> NDArray[np.float64]:
-    """The patch encoder's vector of each word, its utterance cut by alignment; [N, D]."""
+    """The patch encoder's vector of each word, in aligned patches; [N, D]."""
     import dataclasses
 
     import torch

@@ -9,7 +9,7 @@ from lst_cli.errors import UserError
 def check_one_corpus(corpus: Artifact, *others: Artifact) -> None:
     """Check that tokens and alignment were made from this corpus, if their lineage is known.
 
-    An alignment holds for any tokens of its corpus: all have 25 a second, cut by one rule.
+    An alignment holds for any tokens of its corpus: all have 25 a second, by one rule.
 
     :raises UserError: one of them was made from another corpus, or another version of it.
     """

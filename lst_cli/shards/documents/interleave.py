@@ -1,7 +1,7 @@
 """Interleaving: spans of an utterance's words become text, the others stay speech, drawn again at every reading.
 
 Lu et al. 2025, section A.1.1. Every word appears once, in one modality. Text spans and speech spans alternate until
-the words are used up; the last span is cut short by the end of the utterance. The silence between two spans is split
+the words are used up; the end of the utterance truncates the last span. The silence between two spans is split
 half and half (the odd frame goes to the later one): the half on the speech side stays in the sequence, the half on the
 text side is dropped with the speech of the text's words. Silence before the first and after the last word belongs to
 the first and the last span. An utterance without words stays speech as a whole.
@@ -26,7 +26,7 @@ from lst_cli.shards.shard_rows import ShardRows
 
 @config_dataclass
 class InterleaveConfig:
-    """How utterances are cut into text and speech spans."""
+    """How utterances are divided into text and speech spans."""
 
     min_text_words: int = Field(default=5, ge=1, le=10**6)
     """Shortest text span, in words; shorter if ``max_share`` requires it."""

@@ -52,7 +52,7 @@ class ReaderConfig:
     """Seed of every draw: order, spans, patching."""
 
     interleave: InterleaveConfig = Field(default_factory=InterleaveConfig)
-    """How utterances are cut into text and speech spans."""
+    """How utterances are divided into text and speech spans."""
 
     prefetch: int = Field(default=4, ge=0, le=10**4)
     """Steps to prefetch in a separate thread; 0 for none."""

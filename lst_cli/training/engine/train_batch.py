@@ -36,7 +36,7 @@ class TrainBatch(SupportsDeviceTransfer):
         :param speech: maps ids to numbers of speech tokens.
         :param sequences: the numbers of the sequences in the step, for error messages.
         :param sums: CRC32 of each sequence's tokens, for the log of the order.
-        :param aligned: how many of them are cut by alignment.
+        :param aligned: how many of them have aligned patches.
         :param device_type: the kind of device that it will go to, for its masks and pinned memory.
         """
         self.packed = packed

@@ -1,6 +1,6 @@
 """Checkpoints for another number of processes, or another way of sharing the model out between them.
 
-Weights and AdamW's averages are cut along the first axis, as FSDP2 does. Every process's file of the reader's state
+Weights and AdamW's averages are sharded along the first axis, as FSDP2 does. Every process's file of the reader's state
 holds all streams, so it serves any process.
 """
 
@@ -70,7 +70,7 @@ def recover(folder: Path) -> None:
 
 
 def accept_local_state(optimizer: Optimizer) -> None:
-    """Let an optimizer over sharded parameters load state that is cut as :func:`refit` cuts it."""
+    """Let an optimizer over sharded parameters load state that is sharded by :func:`refit`."""
 
     def wrap(_: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -33,7 +33,7 @@ class HubertFeatures:
     """A feature extractor (see :class:`lst_cli.units.features.registry.FeatureExtractor`).
 
     :param model: a transformers ``HubertModel`` in evaluation mode, float32 and on the device where it shall run; it
-        is cut at the layer and must not be used after.
+        is truncated at the layer and must not be used afterwards.
     :param settings: a features config as :func:`lst_cli.units.features.hubert_files.describe_hubert` makes it.
     :param dtype: what to compute in, float32 or bfloat16.
     """

@@ -15,7 +15,7 @@ _DEFAULT_STRIDES = (5, 2, 2, 2, 2, 2, 2)
 _DEFAULT_LAYERS = 12
 
 WINDOW_S = 60.0
-"""Longest clip that is read whole, in seconds; longer ones are cut into windows of this length."""
+"""Longest clip that is read whole, in seconds; longer ones are divided into windows of this length."""
 
 CONTEXT_S = 5.0
 """Audio before and after the kept part of a window, in seconds."""

@@ -1,6 +1,6 @@
 """Cutting long clips into windows with context, so that a three-hour file needs no more memory than a minute.
 
-A clip no longer than a window is one window: the whole clip. A longer one is cut into runs of frames; each is
+A clip no longer than a window is one window: the whole clip. A longer one is divided into runs of frames; each is
 read with some audio before and after it, and only the frames of the run itself are kept. Windows
 depend on the length of the clip alone, so the same clip always gets the same units.
 """
@@ -38,7 +38,7 @@ def cut_windows(samples: int, window: int, context: int) -> list[AudioWindow]:
     """Windows that together keep each of the ``n_frames(samples)`` frames of a clip exactly once, in order.
 
     :param samples: length of the clip at 16 kHz.
-    :param window: the most samples computed at once; longer clips are cut.
+    :param window: the most samples computed at once; longer clips are divided.
     :param context: samples read before and after the kept frames of a cut clip, where the clip has them.
     """
     total = n_frames(samples)
