@@ -168,7 +168,7 @@ def _number(text: str, language: str) -> str:
 
 
 def _split(text: str, language: str) -> tuple[str, str | None] | None:
-    """Whole part and fraction of a number as the language writes it; None where it is several numbers."""
+    """Whole part and fraction of a number as the language writes it; None if it is several numbers."""
     point, comma = (".", ",") if language[:2] in _POINT_LANGUAGES else (",", ".")
     if re.fullmatch(r"\d+", text):
         return text, None

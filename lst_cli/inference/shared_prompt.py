@@ -75,7 +75,7 @@ class PromptPlan:
     """Both passes over some questions."""
 
     shared: Packed | None
-    """The prompts up to their last border of a patch; None where none has a border."""
+    """The prompts up to their last border of a patch; None if none has a border."""
     full: Packed
     """Every prompt with every ending, one document each."""
     second_T: Bools

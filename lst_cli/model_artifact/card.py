@@ -51,7 +51,7 @@ class ModelCard:
     quantizer: Mapping[str, Any]
     """The quantizer's ``reference``, ``fingerprint`` and ``config``."""
     patching_rule: Mapping[str, Any] | None = None
-    """The fitted patching rule's ``reference`` and ``fingerprint``; None where the strategy has none."""
+    """The fitted patching rule's ``reference`` and ``fingerprint``; None if the strategy has none."""
     fitted: Rule | None = None
     """The rule itself, which is in a separate file."""
     speech_bpe: Mapping[str, Any] | None = None

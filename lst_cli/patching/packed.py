@@ -107,7 +107,7 @@ def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, patche
 
 
 def _borders(documents: Sequence[Document], lengths: list[int]) -> NDArray[np.bool_] | None:
-    """Which tokens open a patch whatever the rule says; None where no document names one."""
+    """Which tokens open a patch whatever the rule says; None if no document names one."""
     starts = np.cumsum([0, *lengths[:-1]])
     named = [
         start + document.border

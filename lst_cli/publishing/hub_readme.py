@@ -25,7 +25,7 @@ def model_readme(store: Store, model: Artifact, card: ModelCard, *, repository: 
     """README.md of a model.
 
     :param repository: where it will be on the Hub; None for a folder.
-    :param license: of the weights, as the Hub names it; None where it is not stated.
+    :param license: of the weights, as the Hub names it; None if it is not stated.
     :raises UserError: the licence is not a valid identifier, or the result of a score is damaged.
     """
     from lst_cli.publishing.hf_tokenizer import SPEECH_MARKER, TEXT_MARKER, speech_token

@@ -25,7 +25,7 @@ class Budget:
 
 
 def read_metrics(model: Artifact) -> list[dict[str, Any]]:
-    """The metrics log of a model artifact, one dict per record; empty where it has none.
+    """The metrics log of a model artifact, one dict per record; empty if it has none.
 
     :raises UserError: a record is damaged.
     """

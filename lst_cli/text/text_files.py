@@ -99,7 +99,7 @@ def _suffix(path: Path) -> str:
 
 
 def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, text or None where it is not UTF-8) of each line; a byte-order mark is dropped."""
+    """(number from 1, text or None if it is not UTF-8) of each line; a byte-order mark is dropped."""
     import pyarrow as pa
 
     packing = _COMPRESSED.get(file.path.suffix.lower())

@@ -27,7 +27,7 @@ class TimedUtterance:
     """One utterance of an alignment file: its words, or the reason why it has none."""
 
     id: str | None
-    """None where the file's own name is the id."""
+    """None if the file's own name is the id."""
     words: list[TimedWord] = field(default_factory=list)
     """In order of time, without silences."""
     problem: str | None = None

@@ -80,7 +80,7 @@ class FfmpegReader:
         self._skips_first_frame = format == "aac"
         """A bare AAC stream does not state its delay; every AAC decoder is late by one frame."""
         self.samples: int | None = int(self._stream.duration) if self._exact and self._stream.duration else None
-        """As the container says; None where it does not say it exactly."""
+        """As the container says; None if it does not say it exactly."""
 
         duration = self._container.duration if format in _STATE_DURATION else None
         self._at_least = 0 if not duration else int((duration / 1e6 - _DURATION_SLACK_S) * self.rate)

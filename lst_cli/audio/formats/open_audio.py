@@ -74,7 +74,7 @@ class Recording:
         self.rate = reader.rate
         """Hz."""
         self.samples = reader.samples
-        """Per channel, as the container promises; None where it does not."""
+        """Per channel, as the container promises; None if it does not."""
         self.problem = container.problem
         """How the headers and the bytes contradict each other, with both numbers; None if they agree."""
         self.note = container.note

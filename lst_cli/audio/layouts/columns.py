@@ -81,7 +81,7 @@ class RowReader:
         self.problems: list[str] = []
 
     def string(self, column: str | None) -> str | None:
-        """A text on one line; None where there is none, as with a NaN of a table of numbers."""
+        """A text on one line; None if there is none, as with a NaN of a table of numbers."""
         value = None if column is None else self._row.get(column)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return None

@@ -29,7 +29,7 @@ class Entry:
     path: Path
     """The audio file, absolute; or the Parquet file that holds the audio."""
     row: int | None = None
-    """Row of the Parquet file; None where the audio is a file of its own."""
+    """Row of the Parquet file; None if the audio is a file of its own."""
     text: str | None = None
     speaker: str | None = None
     source: str | None = None

@@ -113,7 +113,7 @@ class AsrEvaluator:
         self._language = files.language
 
     def transcribe(self, wave_T: NDArray[np.float32]) -> str:
-        """The transcript of a clip [T] at 16 kHz on one line; empty where the evaluator recognises nothing."""
+        """The transcript of a clip [T] at 16 kHz on one line; empty if the evaluator recognises nothing."""
         segments, _ = self._model.transcribe(
             wave_T,
             language=self._language,

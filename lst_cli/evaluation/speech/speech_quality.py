@@ -104,7 +104,7 @@ def quality_figures(extras: Extras, columns: Sequence[Mapping[str, Any]]) -> dic
 
 
 def _mean(columns: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
-    """None where no clip could be measured."""
+    """None if no clip could be measured."""
     values = [value for row in columns if (value := row[name]) is not None]
     return {**asdict(bootstrap_mean(values)), "n": len(values)} if values else None
 

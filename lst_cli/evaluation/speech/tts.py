@@ -74,7 +74,7 @@ def tts_stage(
 
 
 def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
-    """Why a model can't read an utterance's text; None where it can."""
+    """Why a model can't read an utterance's text; None if it can."""
 
     def problem(utterance: Utterance) -> str | None:
         try:

@@ -19,7 +19,7 @@ class Item:
     id: str
     """Unique in its file. Spoken, it is ``{id}/prompt``, ``{id}/ending1``, ``{id}/ending2``, …"""
     prompt: str
-    """Cleaned text before the endings; empty where a task compares whole utterances."""
+    """Cleaned text before the endings; empty if a task compares whole utterances."""
     endings: tuple[str, ...]
     """Cleaned text of every ending, without the space that joins it to the prompt."""
     label: int

@@ -78,7 +78,7 @@ class Queries:
     """The queries of a feed as a (rows, longest) grid, and the keys of each query."""
 
     rows_R: Tensor | None
-    """Rows that have queries; None where that is every row in order, and then no cache need be copied."""
+    """Rows that have queries; None if that is every row in order, and then no cache need be copied."""
     slot_N: Tensor
     """Place of each query in the flattened grid."""
     rows: int

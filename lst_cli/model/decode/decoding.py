@@ -125,7 +125,7 @@ class DecodingState:
         """Take in the tokens.
 
         :returns: logits (R, V) after the rows' tokens before, logits of all tokens (N, V) or of each row's last
-            (R, V), and the ids (N). The first is empty where only the last logits are asked for.
+            (R, V), and the ids (N). The first is empty if only the last logits are asked for.
         """
         if not all(len(row) for row in tokens) or (np.diff(rows) <= 0).any():
             raise ValueError("each row needs at least one token, and rows must be in rising order")

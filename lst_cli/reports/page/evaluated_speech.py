@@ -28,7 +28,7 @@ class VoiceSample:
     """Character errors per character of the text; may exceed 1."""
     seconds: float
     audio: str
-    """``data:`` address; empty where the output is empty or the recording was not kept."""
+    """``data:`` address; empty if the output is empty or the recording was not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ class StoryEnding:
     text: str
     right: bool
     audio: str
-    """``data:`` address; empty where the corpus has no such utterance."""
+    """``data:`` address; empty if the corpus has no such utterance."""
     scores: list[float]
     """Mean log-probability of a token, in nats, by each model."""
     chosen: list[bool]

@@ -32,7 +32,7 @@ class TableRow:
 
     line: TableLine
     cells: tuple[tuple[SeedRun, ...], ...]
-    """Runs of each column, by seed; empty where there are none."""
+    """Runs of each column, by seed; empty if there are none."""
     models: tuple[ScoredModel, ...]
 
     def spread(self, column: int) -> SeedSpread | None:

@@ -131,7 +131,7 @@ def _fingerprints(model: Artifact, role: str) -> dict[str, str]:
 
 
 def _noise(store: Store, model: Artifact) -> float | None:
-    """Boundary noise of the alignment behind the speech shards; None where it is not on disk."""
+    """Boundary noise of the alignment behind the speech shards; None if it is not on disk."""
     if "shards" not in model.parents:
         return 0.0
     shards = on_disk(store, model.parents["shards"])

@@ -26,7 +26,7 @@ MODELS = {
 TASKS = {"hellaswag": "HellaSwag", "storycloze": "StoryCloze", "topicstorycloze": "TopicStoryCloze"}
 
 Numbers = tuple[float | None, ...]
-"""One row of a table: a number for each column, None where the paper has none."""
+"""One row of a table: a number for each column, None if the paper has none."""
 
 
 def _pairs(*printed: str) -> Numbers:

@@ -10,7 +10,7 @@ from lst_cli.reports.training_budget import read_budget, read_metrics
 
 
 def training_flops(model: Artifact) -> float | None:
-    """FLOPs of the whole training; None where the metrics log does not have them."""
+    """FLOPs of the whole training; None if the metrics log does not have them."""
     lines = [line for line in read_metrics(model) if line.get("split", "train") == "train" and "flops" in line]
     return float(lines[-1]["flops"]) if lines else None
 

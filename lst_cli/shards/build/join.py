@@ -131,7 +131,7 @@ class Follower:
         return found
 
     def some(self, ids: Sequence[str]) -> list[int | None]:
-        """The row number of each id, None where there is none. Rows of other ids are an error, see :meth:`finish`."""
+        """The row number of each id, None if there is none. Rows of other ids are an error, see :meth:`finish`."""
         found: list[int | None] = []
         at = 0
         for id in ids:

@@ -200,7 +200,7 @@ def _problem(
     largest: int,
     clusters: int,
 ) -> str | None:
-    """Why an utterance can't be used; None where it can."""
+    """Why an utterance can't be used; None if it can."""
     if not length:
         return "no speech tokens"
     if largest >= clusters:

