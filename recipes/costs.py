@@ -57,7 +57,7 @@ class Job:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What changes the cost of a pretraining: its ``--set`` values and its ``--speech-bpe``."""
+        """The options that change the cost of a pretraining: its ``--set`` values and its ``--speech-bpe``."""
         pairs = zip(self.command, self.command[1:], strict=False)
         found = [(key, value) for key, value in pairs if key in ("--set", "--speech-bpe")]
         # Seeds cost the same.

@@ -85,12 +85,12 @@ def cell(by_seed: dict[int, float]) -> str:
 
 
 def difference(a: dict[int, float], b: dict[int, float]) -> SeedSpread | None:
-    """What b has more than a, seed by seed."""
+    """The difference of b and a, seed by seed."""
     return interval([b[seed] - a[seed] for seed in sorted(a.keys() & b.keys())])
 
 
 def sentences(found: Sequence[Rung]) -> list[str]:
-    """What follows from the figures, for each question: the rows apart from the baseline at equal steps."""
+    """The conclusions for each benchmark: the rows apart from the baseline at equal steps."""
     said = []
     baseline = {rung.units: rung for rung in found if rung.row == "baseline"}
     for question in ("StoryCloze S→S", "StoryCloze T→T", "transfer S→S"):

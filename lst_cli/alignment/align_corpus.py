@@ -75,7 +75,7 @@ class RunOptions:
 
 
 def plan_run(options: RunOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone).
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone).
 
     :raises UserError: there is no such pretrained model, or num2words does not know the language.
     """

@@ -51,7 +51,7 @@ class PlacedWords:
     scores_W: NDArray[np.float32]
     """Confidence of each word, from 0 (no better than a decoy) to 1."""
     score: float
-    """Of the utterance: on average 0 for a transcript of something else, at most 1."""
+    """Score of the utterance: on average 0 for a wrong transcript, at most 1."""
 
 
 def place(logp_UV: Tensor, words: Sequence[Word], speller: Speller) -> PlacedWords:

@@ -33,7 +33,7 @@ class AlignmentModel:
     language: str
     min_score: float
     device: str = "auto"
-    """Of a pretrained model, as :func:`lst_cli.distributed.device.pick_device` takes it."""
+    """Device of a pretrained model, as :func:`lst_cli.distributed.device.pick_device` takes it."""
 
 
 class SharedAlignment:

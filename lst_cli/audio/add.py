@@ -88,7 +88,7 @@ class SourceOfCorpus:
         return cls(options=options, request=request, listing=listing, scan=scan)
 
     def plan(self, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
-        """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
+        """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone)."""
         return self.request, lambda draft: self._make(draft, SharedParts(rank, draft.parts))
 
     def share(self, parts: SharedParts) -> None:
@@ -128,7 +128,7 @@ class SourceOfCorpus:
 
 
 def plan_corpus(options: AddOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, in a process that works alone.
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, in a process that works alone.
 
     :raises UserError: the source is missing, empty, or in no known layout.
     """

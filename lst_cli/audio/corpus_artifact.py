@@ -41,7 +41,7 @@ class Utterance:
     source: str
     """The data set it comes from; the corpus's name unless the input said otherwise."""
     text: str | None
-    """What is said; None in a corpus without transcripts."""
+    """The transcript; None in a corpus without transcripts."""
     channel: int | None = None
     """The one channel to read; None for the mean of all."""
     gain: float = 1.0

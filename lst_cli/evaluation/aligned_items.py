@@ -91,7 +91,7 @@ def read_words(
 ) -> dict[str, NDArray[np.int32]]:
     """The word (N) of each speech token of the items' utterances, -1 for silence.
 
-    Where the model's patches follow text pieces (``patching.spans``), the piece instead of the word.
+    Where the model's patches follow text tokens (``patching.spans``), the piece instead of the word.
 
     :raises UserError: the alignment lacks an utterance, or does not fit the tokens.
     """

@@ -35,11 +35,11 @@ class ItemScore:
     log_probs_E: list[float]
     """Sum of the natural log-probabilities of each ending's tokens."""
     tokens_E: list[int]
-    """Text pieces, or speech tokens before a speech BPE merges them: durations, the same for every model."""
+    """Text tokens, or speech tokens before a speech BPE merges them: durations, the same for every model."""
 
     @property
     def compared(self) -> dict[str, list[float]]:
-        """What each accuracy compares."""
+        """The values that each accuracy compares."""
         texts = self.item.endings if self.direction.endswith("t") else None
         return normalised(self.log_probs_E, self.tokens_E, texts)
 

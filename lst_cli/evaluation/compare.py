@@ -17,10 +17,10 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import EVALUATOR, ITEMS_FILE, differently_spoken, read_scores
 
 SAME = ("task", "task_version", "scorer_version", "items_sha256", "with_end", "normaliser", "corpus")
-"""What two results must share to be compared (those that the task has)."""
+"""Keys that two results must share to be comparable (those that the task has)."""
 
 _SAME_SPEECH = (EVALUATOR, "vocoder")
-"""What two results on generated speech must share as well."""
+"""Further keys that two results on generated speech must share."""
 
 BOOTSTRAP_DRAWS = 2000
 

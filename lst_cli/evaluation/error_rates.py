@@ -23,7 +23,7 @@ _APOSTROPHE_OUTSIDE = re.compile(r"(?<![^ '])'|'(?![^ '])")
 
 
 def normalise(text: str) -> str:
-    """What two transcripts are compared as.
+    """The normal form in which transcripts are compared.
 
     Markers in brackets (``[noise]``, ``<unk>``) are dropped. Compatibility forms and upper case are resolved (NFKC,
     case folding). Letters, digits and the marks on them stay: vowel signs, tone marks, accents without a composed

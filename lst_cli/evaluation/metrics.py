@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 ACCURACIES: dict[str, str] = {
     "accuracy": "highest sum of log-probabilities (the harness's acc)",
-    "accuracy_per_token": "highest sum over the ending's tokens: text pieces, or speech tokens (25 a second)",
+    "accuracy_per_token": "highest sum over the ending's tokens: text tokens, or speech tokens (25 a second)",
     "accuracy_per_char": "highest sum over the ending's characters (the harness's acc_norm)",
     "accuracy_per_byte": "highest sum over the ending's UTF-8 bytes (the harness's acc_bytes)",
 }
@@ -80,7 +80,7 @@ def credit(scores_E: Sequence[float], label: int) -> float:
 def normalised(
     sums_E: Sequence[float], tokens_E: Sequence[int], texts_E: Sequence[str] | None
 ) -> dict[str, list[float]]:
-    """What each accuracy compares, by its name in :data:`ACCURACIES`.
+    """The values that each accuracy compares, by its name in :data:`ACCURACIES`.
 
     :param sums_E: sum of log-probabilities of each ending's tokens.
     :param tokens_E: number of tokens of each ending.

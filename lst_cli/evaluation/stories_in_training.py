@@ -40,7 +40,7 @@ class Stories:
 
 
 def read_stories(arguments: Sequence[str], tokens: Artifact | None) -> Stories:
-    """What ``--stories`` names.
+    """The benchmarks of ``--stories``.
 
     :param arguments: ``TASK:FILE`` each.
     :param tokens: with them, speech follows speech as well as text text.

@@ -1,4 +1,4 @@
-"""What to transcribe: from the user's arguments to segments of audio or speech tokens, in bounded memory.
+"""The inputs of transcription: from the user's arguments to segments of audio or speech tokens, in bounded memory.
 
 Legend: N samples at a file's own rate, T samples at 16 kHz, C channels.
 """

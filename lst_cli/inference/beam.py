@@ -47,7 +47,7 @@ class _Search:
     best_score: float = field(default=-float("inf"))
 
     def worth(self, log_prob: float, tokens: int) -> float:
-        """What hypotheses are compared by; the end counts as a token."""
+        """The score by which hypotheses are compared; the end counts as a token."""
         return log_prob / float((tokens + 1) ** self.length_penalty)
 
     def extend(self, candidates: Sequence[_Hypothesis], eos: int, positions_R: NDArray[np.int64]) -> None:

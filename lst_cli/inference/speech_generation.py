@@ -39,9 +39,9 @@ class GeneratedSpeech:
     """False if the speech was truncated."""
     log_prob: float
     context_positions: int
-    """Of the global transformer, for the text."""
+    """Positions of the global transformer for the text."""
     new_positions: int
-    """Of the global transformer, for the speech: the generation units of Table 5."""
+    """Positions of the global transformer for the speech: the generation units of Table 5."""
 
 
 def joined(parts: Sequence[GeneratedSpeech]) -> GeneratedSpeech:
@@ -57,7 +57,7 @@ def joined(parts: Sequence[GeneratedSpeech]) -> GeneratedSpeech:
 
 
 def unspeakable(tokenizer: TextTokenizer, text: str) -> list[str]:
-    """The characters of a text that the model has no text piece for, each once: emoji, scripts it never read."""
+    """The characters of a text that the model has no text token for, each once: emoji, scripts it never read."""
     found = []
     for character in dict.fromkeys(text):
         if not tokenizer.knows(character):

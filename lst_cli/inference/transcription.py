@@ -39,7 +39,7 @@ class Transcript:
     text: str
     """On one line, words with one space between."""
     log_prob: float
-    """Of text and end, given the speech."""
+    """Log-probability of text and end, given the speech."""
     pieces: int
     """Text tokens, without the end."""
     ended: bool

@@ -32,7 +32,7 @@ class TokenLoss:
 
 
 def chunk_loss(logits_CV: Tensor, target_C: Tensor, needs_grad: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Of one chunk: negative log-likelihood, whether the target is likeliest, and the gradient of the logits (C, V)."""
+    """One chunk: negative log-likelihood, whether the target is likeliest, and the gradient of the logits (C, V)."""
     log_p_CV = log_probabilities(logits_CV)
     counts_C = target_C != IGNORE
     index_C1 = target_C.clamp(min=0)[:, None]

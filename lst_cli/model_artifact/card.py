@@ -79,14 +79,14 @@ class ModelCard:
 
     @property
     def patcher(self) -> Patcher:
-        """What cuts speech into patches."""
+        """The patcher of speech."""
         from lst_cli.patching.strategies import Patcher
 
         return Patcher(self.patching, self.fitted)
 
     @property
     def rule(self) -> Rule:
-        """What cuts speech into patches in decoding."""
+        """The patching rule of speech in decoding."""
         return self.patcher.rule(self.cut)
 
 

@@ -33,7 +33,7 @@ class Entropy:
     """The fitted rule and its language model."""
 
     input_DUH: NDArray[np.float32]
-    """What each unit adds to the hidden values, by how many tokens ago it was, in steps of their integers."""
+    """Contribution of each unit to the hidden values by its distance in tokens, in integer steps."""
 
     bias_H: NDArray[np.float32]
     output_HU: NDArray[np.int8]

@@ -57,7 +57,7 @@ class Patcher:
     fitted: Rule | None = None
 
     def rule(self, cut: Cut) -> Rule:
-        """What cuts streams without an alignment.
+        """The rule that patches streams without an alignment.
 
         :raises ValueError: there is no such rule, or none was fitted.
         """

@@ -1,4 +1,4 @@
-"""What ``lst finetune dpo`` and ``lst finetune instruct`` share: training on a JSONL file of examples."""
+"""Training on a JSONL file of examples: ``lst finetune dpo`` and ``lst finetune instruct``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Config = TypeVar("Config", DialogueConfig, PreferenceConfig)
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleInputs:
-    """What tuning on examples needs."""
+    """The inputs of tuning on examples."""
 
     model: Artifact
     file: Path
@@ -48,7 +48,7 @@ class ExampleSet:
 
     split: ExampleSplit
     make_batch: Callable[[Gangs], MakeBatch]
-    """What makes batches of chosen examples, on a process's device."""
+    """Makes batches of chosen examples on a process's device."""
     make_unit: Callable[..., Any]
     """The train unit of a step."""
     make_validation_unit: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""What a model inherits from its shards: the text tokenizer and the quantizer."""
+"""The artifacts that a model inherits from its shards: text tokenizer and quantizer."""
 
 from __future__ import annotations
 

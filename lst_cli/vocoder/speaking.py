@@ -34,7 +34,7 @@ class Vocoder(Protocol):
     """Turns units into audio."""
 
     sample_rate: int
-    """Of the audio, in Hz."""
+    """Sample rate of the audio in Hz."""
     speakers: Sequence[str]
     """Names of the voices; the first is the default one."""
 

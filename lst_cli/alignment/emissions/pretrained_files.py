@@ -38,7 +38,7 @@ def find_ctc_model(name: str) -> Path:
 
 
 def describe_model(name: str) -> dict[str, Any]:
-    """What identifies a pretrained model, for an alignment's config: its name, and the sum of its files.
+    """The identity of a pretrained model in an alignment's config: its name, and the checksum of its files.
 
     A torchaudio bundle is identified by its name, which fixes the weights.
 

@@ -65,7 +65,7 @@ def find_columns(names: Iterable[str], *, ids: Sequence[str] = _ID_COLUMNS) -> C
 
 
 def no_text_note(where: Path, names: Iterable[str]) -> str:
-    """What to tell about a table without text."""
+    """The note about a table without text."""
     return (
         f"{where}: no column with transcripts among {', '.join(sorted(names)) or 'no columns'}; the corpus has no text "
         f"(read as text: {', '.join(TEXT_COLUMNS)})"

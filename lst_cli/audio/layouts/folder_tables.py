@@ -80,7 +80,7 @@ def _lj_entries(table: Path, source: Path, with_text: bool) -> Iterator[Entry]:
 
 
 def _prefix(table: Path, source: Path) -> str:
-    """What stands before the ids of a table in a folder below the source."""
+    """Prefix of the ids of a table in a folder below the source."""
     folder = table.parent.relative_to(source).as_posix() if source.is_dir() else "."
     return "" if folder == "." else f"{same_name(folder)}/"
 

@@ -1,4 +1,4 @@
-"""What every layout gives back: the utterances that a source claims to hold, before any audio is opened."""
+"""The result of every layout: the utterances that a source lists, before any audio is opened."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _suffix(path: Path) -> str:
 
 
 def rows_of(path: Path) -> Callable[[Path], ManifestRows]:
-    """What reads the rows of a manifest with this suffix."""
+    """The reader of the rows of a manifest with this suffix."""
     return _READERS[_suffix(path)]
 
 

@@ -70,7 +70,7 @@ class Voice:
     """Everything is said faster by this factor."""
     label: str
     identity: Mapping[str, Any] = field(hash=False)
-    """What decides how it sounds, for the fingerprint: sums of its files, versions, speaker, pitch."""
+    """What determines its sound, for the fingerprint: checksums of its files, versions, speaker, pitch."""
 
 
 def find_voice(spec: str, noise: float = 1.0) -> Voice:

@@ -129,7 +129,7 @@ def vocoder(
 
 @dataclass(frozen=True, kw_only=True)
 class _Evaluation:
-    """What both commands share: a vocoder's audio for the texts of a corpus, and an ASR evaluator."""
+    """Shared by both commands: a vocoder's audio for the texts of a corpus, and an ASR evaluator."""
 
     ctx: typer.Context
     files: EvaluatorFiles

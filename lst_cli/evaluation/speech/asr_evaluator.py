@@ -33,7 +33,7 @@ class EvaluatorFiles:
     """As the user named it."""
     folder: Path
     sha256: str
-    """Of the weights."""
+    """Checksum of the weights."""
     language: str
 
     @property

@@ -55,7 +55,7 @@ class TranscribedSpeech:
     tokens: int
     """Tokens of the language model that were scored."""
     seconds: float
-    """Of the audio."""
+    """Length of the audio."""
 
     @property
     def words(self) -> list[str]:

@@ -24,7 +24,7 @@ DNSMOS_VERSION = 1
 """Incremented when the same weights would give other scores."""
 
 SCALES = ("signal", "background", "overall")
-"""Of P.835: the speech, the background, and both; in the order of the network's outputs."""
+"""The scores of P.835: the speech, the background, and both; in the order of the network's outputs."""
 
 _WEIGHTS = "dnsmos_models/sig_bak_ovr.onnx"
 _WINDOW = int(9.01 * SAMPLE_RATE)

@@ -30,7 +30,7 @@ class ScorableUtterances:
         *,
         count_empty: bool = False,
     ) -> ScorableUtterances:
-        """Those of a corpus.
+        """The utterances of a corpus.
 
         :param problem: returns another reason to reject an utterance, or None.
         :param count_empty: keep utterances whose transcript has no words, such as silence.

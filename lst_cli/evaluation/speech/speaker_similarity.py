@@ -30,7 +30,7 @@ class SpeakerFiles:
     """As the user named it; of a folder its last part."""
     folder: Path
     sha256: str
-    """Of its config and weights."""
+    """Checksum of its config and weights."""
 
     @property
     def config(self) -> Mapping[str, Any]:

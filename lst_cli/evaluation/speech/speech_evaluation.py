@@ -49,7 +49,7 @@ class EvaluatedUtterance:
     reference: str
     transcript: str
     seconds: float
-    """Of the evaluated audio."""
+    """Length of the evaluated audio."""
     words: Errors
     characters: Errors
     recording_T: NDArray[np.float32] | None

@@ -108,7 +108,7 @@ def write_evaluation(
 
 
 def _named(parents: Mapping[str, Artifact]) -> dict[str, Any]:
-    """What was evaluated, and the error rates of its original audio."""
+    """The evaluated artifacts, and the error rates of the original audio."""
     entries: dict[str, Any] = {role: parent.reference for role, parent in parents.items()}
     if "model" in parents:
         entries["model"] = model_entry(parents["model"])

@@ -27,7 +27,7 @@ class TextLmFiles:
     """As the user named it; of a folder its last part."""
     folder: Path
     sha256: str
-    """Of its config and weights."""
+    """Checksum of its config and weights."""
     tokenizer_sha256: str
 
     @property

@@ -43,7 +43,7 @@ def read_choices(path: Path) -> list[Item]:
 
 
 def _fault(row: dict[str, Any]) -> str | None:
-    """What keeps a row from being an item, if anything."""
+    """The fault of a row, or None."""
     endings, label = row.get("endings"), row.get("label")
     if not isinstance(row.get("context", ""), str):
         return "context is not text"

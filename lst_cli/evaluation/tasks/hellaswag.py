@@ -56,7 +56,7 @@ def read_hellaswag(path: Path) -> list[Item]:
 
 
 def _fault(row: dict[str, Any]) -> str | None:
-    """What keeps a row from being an item, if anything."""
+    """The fault of a row, or None."""
     missing = [name for name in REQUIRED if row.get(name) is None]
     if missing:
         return f"no {', '.join(missing)}"

@@ -33,7 +33,7 @@ class ScoreRow:
     high: float
     chance: float
     identity: tuple[Any, ...]
-    """What scores must share to be compared: task, its version, the scorer's version, the items' checksum."""
+    """Keys that scores must share to be comparable: task, its version, the scorer's version, the items' checksum."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,7 @@ class TtsRow(SpokenRow):
     not_ended: int
     """Utterances that were truncated."""
     identity: tuple[Any, ...]
-    """What scores must share to be compared: task, texts, ASR evaluator, vocoder."""
+    """Keys that scores must share to be comparable: task, texts, ASR evaluator, vocoder."""
     task: str = "tts"
     direction: str = "tts"
 

@@ -62,7 +62,7 @@ class UnitRow:
 def plan_units_page(
     tokens: Artifact, quantizer: Artifact, corpus: Artifact, name: str, phones: Artifact | None = None
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs.
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`.
 
     :param tokens: made of the corpus with the quantizer.
     :param phones: an alignment whose words are phones; the page then shows phone purity and PNMI.

@@ -31,7 +31,7 @@ FILES = ("fig5.md", "fig5.csv", "fig5.svg")
 WORDS = 10
 """Words to show: the most frequent ones that are long enough."""
 OCCURRENCES = 30
-"""Of each word at most, drawn by a hash of utterance and place."""
+"""Maximum occurrences of a word, drawn by a hash of utterance and position."""
 SHORTEST = 4
 """Letters of a word to show, at least."""
 _UTTERANCES_AT_ONCE = 8

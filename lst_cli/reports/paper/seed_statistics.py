@@ -15,7 +15,7 @@ _T_975 = (
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRun:
-    """What one run of a row came to, with the 95% interval over its own items."""
+    """The result of one run of a row, with the 95% interval over its own items."""
 
     seed: int
     value: float

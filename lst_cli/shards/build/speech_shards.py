@@ -1,4 +1,4 @@
-"""Speech shards: tokens, alignment and text pieces of every utterance, joined and shuffled."""
+"""Speech shards: tokens, alignment and text tokens of every utterance, joined and shuffled."""
 
 from __future__ import annotations
 

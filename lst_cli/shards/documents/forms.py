@@ -31,7 +31,7 @@ class Source:
     """A shard set that is read in one form, with a weight.
 
     :param held_out: share of the rows that is kept for validation: the split ``held_out``; the others are ``train``.
-    :param spans: what aligned patches follow: words or their text pieces.
+    :param spans: what aligned patches follow: words or their text tokens.
     :raises UserError: the form does not go with the shards, or the weight is not positive.
     """
 
@@ -63,7 +63,7 @@ class Source:
             )
 
     def chosen(self, rows: ShardRows, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of some rows that belong to the split.
+        """Which of some rows belong to the split.
 
         Which ones do is a hash of their utterances' ids: the same in every run, and for all sentences of an utterance.
         """

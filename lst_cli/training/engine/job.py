@@ -49,7 +49,7 @@ class Validation:
     """The measures on the batches of the readers."""
 
     def units(self, model: nn.Module, gangs: Gangs, stop: StopRequest) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
-        """What fairseq2's validator runs: loss on held-out data, then stories."""
+        """The validation units for fairseq2: loss on held-out data, then stories."""
         readers = self.make_readers(gangs, stop)
         losses = [
             (self.make_unit(model, name or None, self.transcripts.get(name)), read) for name, read in readers.items()

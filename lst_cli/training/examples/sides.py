@@ -79,7 +79,7 @@ class SideEncoder:
     tokenizer: TextTokenizer
     codec: SpeechCodec
     source: str
-    """What errors call the examples."""
+    """The name of the examples in errors."""
 
     @classmethod
     def of(cls, model: Artifact, card: ModelCard, source: str) -> SideEncoder:

@@ -38,7 +38,7 @@ class HfFolder:
 
     @staticmethod
     def read_config(folder: Path) -> dict[str, Any]:
-        """What ``config.json`` says.
+        """The contents of ``config.json``.
 
         :raises UserError: there is none, it is damaged, or the weights are quantised or an adapter's.
         """

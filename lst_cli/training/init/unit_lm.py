@@ -2,7 +2,7 @@
 
 ``config.json`` says ``speech_language_model`` and holds the text model's config; tensors have the prefix ``lm.``. Token
 0 is padding, 1 opens and closes an utterance, and units follow from 2, a run of one unit as one token. That is our
-layout without text pieces: rows keep their places, and logits are equal.
+layout without text tokens: rows keep their places, and logits are equal.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
 
 
 def differences(old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two trees of plain data: key with dots, old and new value."""
+    """The differences of two trees of plain data: dotted key, old and new value."""
     yield from _differences(old, new, "")
 
 

@@ -10,7 +10,7 @@ from lst_cli.units.features.hub_models import find_model, normalizes, read_setti
 from lst_cli.units.features.torchaudio_bundles import PREFIX, find_bundle
 
 _DEFAULT_STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""What transformers assumes where config.json does not say: HuBERT base."""
+"""Defaults of transformers for keys that are not in config.json: HuBERT base."""
 
 _DEFAULT_LAYERS = 12
 

@@ -25,7 +25,7 @@ MFCC = {
 
 
 RAW = {"mean_s": 0.0, "context_s": 1.0}
-"""What ``--features mfcc:raw`` changes: no mean is subtracted, so a frame depends on its neighbourhood alone."""
+"""Settings of ``--features mfcc:raw``: no mean is subtracted, so a frame depends on its immediate context alone."""
 
 
 def describe_mfcc(layer: int | None, form: str = "") -> dict[str, Any]:

@@ -70,7 +70,7 @@ class QuantizerFitOptions:
 
 
 def plan_quantizer(options: QuantizerFitOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone).
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone).
 
     :raises UserError: more clusters than units can be stored.
     """

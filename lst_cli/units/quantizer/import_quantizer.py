@@ -37,7 +37,7 @@ class QuantizerImportOptions:
 
 
 def plan_import(options: QuantizerImportOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs.
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`.
 
     :raises UserError: the file can't be read, or holds no centroids for these features.
     """

@@ -27,7 +27,7 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering:
-    """What k-means found."""
+    """The result of k-means."""
 
     centroids_KD: NDArray[np.float32]
     inertia: float

@@ -56,7 +56,7 @@ class TokenizeOptions:
 
 
 def plan_tokens(options: TokenizeOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone)."""
 
     def make(draft: Draft) -> None:
         from lst_cli.units.tokenize.assemble import assemble, drop_rejecting_parts

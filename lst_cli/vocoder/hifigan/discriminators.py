@@ -17,7 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from lst_cli.vocoder.vocoder_config import HifiGanConfig
 
 _SLOPE = 0.1
-"""Of leaky ReLU."""
+"""Slope of leaky ReLU."""
 
 
 class PeriodDiscriminator(nn.Module):
