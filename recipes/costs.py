@@ -104,7 +104,7 @@ def plan(scale: str, job: Job, root: Path) -> dict[str, Any]:
 def row(table: str, added: Sequence[Job], plans: Sequence[dict[str, Any]]) -> str:
     """A table's line: jobs, trainings, GPUs of a training, hours and disk.
 
-    :param plans: the dry runs of its trainings. They run one after another, and each leaves its model.
+    :param plans: the dry runs of its trainings. They run in sequence, and each leaves its model.
     """
     gpus = sorted({each["machine"]["gpus"] for each in plans})
     hours = sum(each["hours"] for each in plans)

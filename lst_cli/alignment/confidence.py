@@ -55,7 +55,7 @@ class PlacedWords:
 
 
 def place(logp_UV: Tensor, words: Sequence[Word], speller: Speller) -> PlacedWords:
-    """Lay words over a clip, with their confidence.
+    """Align words to a clip, with their confidence.
 
     :raises Unalignable: there are more letters than frames.
     """

@@ -32,7 +32,7 @@ def plan_noise(
     """The request and the function that fills its draft.
 
     :param parents: the alignment's own, ``corpus`` and ``tokens``, those that are on disk.
-    :param ms: how far each boundary moves, on average.
+    :param ms: mean shift of a boundary.
     :raises UserError: ``ms`` is not a length.
     """
     if not (isfinite(ms) and ms >= 0):

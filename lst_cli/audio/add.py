@@ -151,7 +151,7 @@ def _digest(source: Path, files: Sequence[Path], workers: int) -> str:
 
 @dataclass
 class AudioPlaces:
-    """Finds where the samples of an entry lie, or why there are none."""
+    """Finds the position of an entry's samples, or why there are none."""
 
     scan: Scan
     facts: FactTable

@@ -59,7 +59,7 @@ class Utterance:
 
 
 class AudioSegment(NamedTuple):
-    """Where an utterance's samples lie, and how to read them: these columns of the corpus have the same names."""
+    """The position of an utterance's samples, and how to read them: these columns of the corpus have the same names."""
 
     path: str
     """Absolute, or relative to the artifact's folder."""

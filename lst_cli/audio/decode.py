@@ -125,7 +125,7 @@ def read_utterances(
     :param processes: use processes: worth it only where several threads are held up by the resampler, which
         keeps the interpreter's lock (beyond some 2,000 audio-seconds per second).
     :param ahead_s: seconds of audio to decode ahead at most; bounds the memory.
-    :param on_error: is given each utterance that can't be read, which is then left out; without it the error
+    :param on_error: called with each utterance that can't be read, which is then skipped; without it the error
         is raised.
     """
     if workers <= 0:

@@ -1,4 +1,4 @@
-"""How loud synthesised sentences are, and how much silence stands around them: one rule for every engine.
+"""How loud synthesised sentences are, and the silence around them: one rule for every engine.
 
 Each sentence is trimmed to its sound, normalised in loudness, and padded with fixed silences, so that
 its length is a whole number of 40 ms token frames. So a prompt and an ending that were spoken apart and then

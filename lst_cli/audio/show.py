@@ -53,7 +53,7 @@ def length_histogram(seconds: NDArray[np.float64]) -> list[dict[str, Any]]:
 
 
 def read_rejects(corpus: Corpus) -> list[dict[str, str]]:
-    """(id, reason) of every input that was left out when the corpus was made."""
+    """(id, reason) of every input that was rejected when the corpus was made."""
     from lst_cli.artifacts.parquet import read_parquet
 
     if REJECTS not in {record.path for record in corpus.artifact.files}:

@@ -122,7 +122,7 @@ class AsrScores:
 
         :param config: of the request: the beams, the precision, and whether empty references count.
         :param parents: ``model``, ``tokens`` and ``corpus``.
-        :param rows: utterances decoded side by side.
+        :param rows: utterances decoded in one batch.
         """
         self._config, self._parents = config, parents
         loaded = load_model(parents["model"], pick_device(device, parts.rank.local), config["precision"])

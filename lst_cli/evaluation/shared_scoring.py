@@ -94,7 +94,7 @@ class SharedScoring:
         ]
         self._shared = SharedWork(chunks, parts)
         self.scored = 0
-        """Items that this process has scored, counted once a direction."""
+        """Items that this process has scored, counted once per direction."""
 
     def run(self) -> None:
         """Score this rank's chunks, then help with those still missing."""

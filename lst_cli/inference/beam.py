@@ -1,4 +1,4 @@
-"""Beam search: the likeliest continuation among several that are followed side by side.
+"""Beam search: the likeliest continuation among several parallel hypotheses.
 
 Legend: R rows of the state (hypotheses of all prompts), V vocabulary.
 """
@@ -51,7 +51,7 @@ class _Search:
         return log_prob / float((tokens + 1) ** self.length_penalty)
 
     def extend(self, candidates: Sequence[_Hypothesis], eos: int, positions_R: NDArray[np.int64]) -> None:
-        """Take in the candidates of one step, best first: ends are kept apart, the best others live on.
+        """Process the candidates of one step, best first: ends are stored, the best others continue.
 
         :param positions_R: positions that the global transformer has computed of each row of the state.
         """
@@ -99,7 +99,7 @@ def beam_search(
     :param beams: hypotheses of each prompt that are followed.
     :param length_penalty: the log-probability is divided by this power of the length (with the end): 0 compares sums,
         which favours short ones, 1 compares means (Wu et al. 2016 have 0.6 to 1).
-    :param rows: hypotheses of all prompts that are decoded side by side.
+    :param rows: hypotheses of all prompts in one batch.
     :param on_done: is called with each prompt's index and continuation when it is complete.
     """
     done: list[Continuation] = [Continuation() for _ in prompts]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lst_cli.text.vocabulary import Vocabulary
 
 ROWS = 32
-"""Prompts that are decoded side by side."""
+"""Prompts in one batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def generate(
     A continuation does not depend on the other prompts of the batch (except for rounding).
 
     :param sampling: None takes the likeliest token each time.
-    :param rows: prompts to decode side by side.
+    :param rows: prompts to decode in one batch.
     :param on_done: is called with each prompt's index and continuation when it is complete.
     :param on_token: is called with each new token and the index of its prompt.
     """
@@ -109,7 +109,7 @@ def by_length(prompts: Sequence[Prompt]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A prompt among those decoded side by side."""
+    """A prompt of a batch."""
 
     index: int
     prompt: Prompt

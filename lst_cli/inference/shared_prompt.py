@@ -87,7 +87,7 @@ class PromptPlan:
 
 
 def plan(questions: Sequence[Question], card: ModelCard) -> PromptPlan:
-    """Lay out both passes.
+    """Plan both passes.
 
     :raises ValueError: some questions have words and others have not.
     """
@@ -276,7 +276,7 @@ class Pass:
 
 
 def score(model: SpeechTextModel, card: ModelCard, questions: Sequence[Question], device: torch.device) -> list[float]:
-    """Sum of log-probabilities of each ending of each question, one after another."""
+    """Sum of log-probabilities of each ending of each question, in order."""
     made = plan(questions, card)
     first = Pass(made.shared, card, device) if made.shared is not None else None
     if first is not None:

@@ -117,7 +117,7 @@ def speak_texts(
     """Speech tokens of texts.
 
     :param sampling: None takes the likeliest token each time.
-    :param rows: texts spoken side by side.
+    :param rows: texts spoken in one batch.
     :param first_key: the number of the first text among the draws of the seed.
     :param on_done: is called with each text's index and speech when it is complete.
     :param on_units: is called with a text's index and its next units.

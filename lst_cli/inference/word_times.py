@@ -29,7 +29,7 @@ class WordTimer:
     """Lays words over sound."""
 
     def __init__(self, emitter: Emitter, language: str = "en") -> None:
-        """Use a CTC model; ``language`` is that in which numbers are spoken.
+        """Use a CTC model; ``language`` is for reading out numbers.
 
         :raises UserError: num2words does not know the language.
         """
@@ -41,7 +41,7 @@ class WordTimer:
     def load(cls, reference: str, store: Store, language: str = "en") -> WordTimer:
         """An ``aligner`` artifact, or a pretrained CTC model by name or folder.
 
-        :param language: in which numbers are spoken.
+        :param language: for reading out numbers.
         :raises UserError: there is none of that name.
         """
         if reference.strip("/").split("/")[0] == ALIGNER.name:

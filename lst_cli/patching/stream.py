@@ -1,4 +1,4 @@
-"""A stream of tokens as patching sees it, what patching answers, and the rules that look at nothing but the past.
+"""A stream of tokens, the input of patching; patches, its output; and causal rules.
 
 Shape legend: T tokens of one or more documents laid end to end, K tokens of history.
 """

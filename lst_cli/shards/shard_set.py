@@ -47,7 +47,7 @@ class ShardSet:
     def open(cls, files: Sequence[Path], *, skip_corrupt: bool = False) -> ShardSet:
         """Read the footers of shard files.
 
-        :param skip_corrupt: leave out damaged files with a warning.
+        :param skip_corrupt: skip damaged files with a warning.
         :raises UserError: there is no file or row, a file is damaged or not a shard, or the files do not match.
         """
         groups: list[RowGroup] = []
@@ -76,7 +76,7 @@ class ShardSet:
 
     @classmethod
     def of(cls, *artifacts: Artifact, skip_corrupt: bool = False) -> ShardSet:
-        """The shards of artifacts, one after another.
+        """The shards of artifacts, in order.
 
         :raises UserError: as for :meth:`open`.
         """

@@ -45,7 +45,7 @@ class TextDocument:
 
 
 def text_files(paths: Sequence[Path]) -> list[TextFile]:
-    """Name the input files: by what distinguishes them, so that ids do not depend on where they lie.
+    """Name the input files: by what distinguishes them, so that ids do not depend on their folder.
 
     :raises UserError: a path is not a file, or given twice.
     """

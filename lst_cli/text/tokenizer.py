@@ -41,7 +41,7 @@ class TextTokenizer:
 
     :param model: the bytes of a ``.model`` or ``tokenizer.json`` file.
     :param source: what to call it in errors.
-    :raises UserError: neither of them, or one in which a token may reach over a word's end.
+    :raises UserError: neither of them, or one with tokens that can cross word boundaries.
     """
 
     def __init__(self, model: bytes, source: str = MODEL_FILE) -> None:
@@ -134,7 +134,7 @@ class TextTokenizer:
 class SentencePieceTokenizer:
     """Encodes and decodes with a SentencePiece model with ``unk 0, bos 1, eos 2``.
 
-    :raises UserError: no such model, or one in which a piece may reach over a word's end.
+    :raises UserError: no such model, or one with tokens that can cross word boundaries.
     """
 
     specials = (0, 1, EOS)

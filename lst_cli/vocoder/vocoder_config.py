@@ -118,7 +118,7 @@ class VocoderConfig:
     learning_rate: float = Field(default=2e-3, gt=0, le=10)
     """Peak learning rate of AdamW; falls to zero along a cosine."""
     warmup_steps: int = Field(default=50, ge=0, le=10**9)
-    """Steps in which the learning rate rises."""
+    """Steps of learning-rate warm-up."""
     held_out: float = Field(default=0.02, ge=0, lt=1)
     """Share of the utterances held out for validation, chosen by a hash of their ids."""
     max_minutes: float = Field(default=120.0, gt=0, le=1e9)

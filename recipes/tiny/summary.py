@@ -24,7 +24,7 @@ FURTHER = ("transfer", "without")
 
 
 def stages(root: Path) -> dict[str, dict[str, Any]]:
-    """The notes that the stages left, in the order in which they were made."""
+    """The records of the stages, in the order of their runs."""
     notes = sorted((root / ".stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in notes}
 

@@ -64,7 +64,7 @@ class AlignerConfig:
     learning_rate: float = Field(default=2e-3, gt=0, le=10)
     """Peak learning rate of AdamW; falls to a twentieth along a cosine."""
     warmup_steps: int = Field(default=30, ge=0, le=10**9)
-    """Steps in which the learning rate rises."""
+    """Steps of learning-rate warm-up."""
     prior_scale: float = Field(default=1.0, ge=0, le=100)
     """Exponent of the letters' priors, by which scores are divided in training and alignment."""
     silence_db: float = Field(default=30.0, ge=0, le=200)

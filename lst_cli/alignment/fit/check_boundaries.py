@@ -1,4 +1,4 @@
-"""How far an aligner's word boundaries are from known ones."""
+"""Errors of an aligner's word boundaries against known ones."""
 
 from __future__ import annotations
 

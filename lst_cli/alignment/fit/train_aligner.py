@@ -107,7 +107,7 @@ def flat_labels(example: AlignerExample, frames: int, silence_db: float) -> Tens
 
 
 def silence(example: AlignerExample, frames: int, silence_db: float) -> Tensor:
-    """How much each of ``frames`` frames [U] looks like silence by its loudness alone, from -1 to 1.
+    """Evidence of silence in each of ``frames`` frames [U] by loudness alone, from -1 to 1.
 
     Silence is ``silence_db`` below the loudest frames; in louder noise, frames close to the softest ones.
     """

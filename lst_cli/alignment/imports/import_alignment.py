@@ -118,7 +118,7 @@ def _names(path: Path) -> tuple[str, ...]:
 
 
 def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOptions) -> None:
-    """Lay the words over the tokens and write the alignment.
+    """Align the words to the tokens and write the alignment.
 
     :raises UserError: too many utterances have no words.
     """

@@ -35,7 +35,7 @@ _KBPS = {
 
 @dataclass(frozen=True)
 class MpegFrames:
-    """Where the frames of a stream lie, and which of the decoder's samples are the recording."""
+    """Positions of the frames of a stream, and which of the decoder's samples are the recording."""
 
     starts: array[int]
     """First byte of each frame."""

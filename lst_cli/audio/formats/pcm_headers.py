@@ -15,7 +15,7 @@ from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.mpeg_frames import mpeg_container
 
 SLACK_BYTES = 128
-"""Some writers count a header into the size, or leave out the last few bytes."""
+"""Some writers count a header into the size, or omit the last few bytes."""
 
 _PLACEHOLDERS_FROM = 0x7FFF0000
 """Data sizes from here on are placeholders unless the file is as large: 0x7FFFF000, 0x80000000, 0xFFFFFFFF, …"""

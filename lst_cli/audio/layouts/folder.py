@@ -45,7 +45,7 @@ class _Texts:
     used: set[Path] = field(default_factory=set)
 
     def add(self, path: Path) -> None:
-        """Take in a file that is not audio."""
+        """Add a file that is not audio."""
         name = path.name.lower()
         for ending in _ENDINGS:
             if name.endswith(ending):

@@ -58,7 +58,7 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusLayout:
-    """A way to lay out a corpus on disk."""
+    """A layout of a corpus on disk."""
 
     name: str
     about: str

@@ -75,7 +75,7 @@ class Voice:
 
 def find_voice(spec: str, noise: float = 1.0) -> Voice:
     """Find a voice: ``piper:PATH.onnx``, ``piper:PACKAGE``, ``kokoro:FOLDER#NAME`` (or the hub's name
-    of one that was downloaded); ``piper:`` may be left out.
+    of one that was downloaded); ``piper:`` may be omitted.
 
     :raises UserError: no such engine, files or speaker, the engine's package is not installed, or it can't scale its
         noise and ``noise`` is not 1.
@@ -138,7 +138,7 @@ def _version(package: str, engine: str) -> str:
 def load_voice(voice: Voice, *, noise: float, seed: int) -> Engine:
     """Load a voice, its noise drawn from ``seed``.
 
-    :param noise: how much of the voice's own random variation to keep; 0 speaks a sentence the same way each time.
+    :param noise: how much of the voice's own random variation to keep; with 0, a sentence always sounds the same.
     """
     module = importlib.import_module(ENGINES[voice.engine])
     engine: Engine = module.load(voice.files, voice.speaker, noise, seed)

@@ -1,4 +1,4 @@
-"""``lst align``: lay the words of transcripts over speech tokens."""
+"""``lst align``: align the words of transcripts to speech tokens."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def import_(
 def noise(
     ctx: typer.Context,
     alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
-    ms: Annotated[float, typer.Option(min=0.0, help="How far each boundary moves, on average.")],
+    ms: Annotated[float, typer.Option(min=0.0, help="Mean shift of a boundary, in milliseconds.")],
     name: Annotated[str, typer.Option(help="Name of the new alignment.")],
     seed: Seed = 0,
     json: Json = False,

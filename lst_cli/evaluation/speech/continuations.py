@@ -76,7 +76,7 @@ def make_continuation(
 
     :param config: of the request; names the lengths of prompt and continuation, the sampling, the speaker.
     :param parents: ``model``, ``tokens`` and ``vocoder``.
-    :param rows: prompts continued side by side.
+    :param rows: prompts continued in one batch.
     :raises UserError: no utterance is long enough.
     """
     where = pick_device(device)

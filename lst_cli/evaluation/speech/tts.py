@@ -45,7 +45,7 @@ def tts_stage(
 
     :param config: of the request; names the speaker, the unit of a request, the sampling and the precision.
     :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, the scores of the recordings.
-    :param rows: texts spoken side by side.
+    :param rows: texts spoken in one batch.
     :param device: as torch names it.
     """
     loaded = load_model(parents["model"], device, config["precision"])

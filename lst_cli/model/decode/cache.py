@@ -162,7 +162,7 @@ class KeyValueCache:
         return chosen
 
     def over(self, new: Places, queries: Queries) -> Attend:
-        """Attention that first takes in the new keys and values, then lets each query see its span of its row."""
+        """Attention that first appends the new keys and values, then lets each query see its span of its row."""
 
         def attend_over(q_NHE: Tensor, k_NHE: Tensor, v_NHE: Tensor) -> Tensor:
             k_BSHE = self.keys.write(new.row_N, new.place_N, k_NHE)

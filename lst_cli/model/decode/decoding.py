@@ -122,7 +122,7 @@ class DecodingState:
         return chosen
 
     def _advance(self, rows: Ints, tokens: Sequence[Ints], *, all_logits: bool) -> Outputs:
-        """Take in the tokens.
+        """Append the tokens.
 
         :returns: logits (R, V) after the rows' tokens before, logits of all tokens (N, V) or of each row's last
             (R, V), and the ids (N). The first is empty if only the last logits are asked for.

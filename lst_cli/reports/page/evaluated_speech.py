@@ -1,4 +1,4 @@
-"""Recordings that an ASR evaluator transcribed, side by side: original, resynthesised, and synthesised by models.
+"""Recordings that an ASR evaluator transcribed, next to each other: original, resynthesised, and synthesised by models.
 
 The utterances with recordings were chosen when they were evaluated
 (:data:`lst_cli.evaluation.speech.speech_evaluation.EXAMPLES`).

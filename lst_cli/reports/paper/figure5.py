@@ -52,7 +52,7 @@ class Occurrence:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """How well patches of one word lie together."""
+    """How well patches of one word cluster."""
 
     within: float
     """Mean cosine of two patches of one word."""

@@ -94,7 +94,7 @@ def _fits(spec: TableSpec, facts: Facts, key: str, wanted: Any) -> bool:
 
 
 def about_noise(spec: TableSpec) -> bool:
-    """Whether the rows differ in how far the words' boundaries were moved."""
+    """Whether the rows differ in the shift of word boundaries."""
     return any("noise_ms" in line.facts for line in spec.lines)
 
 

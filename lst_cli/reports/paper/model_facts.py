@@ -32,7 +32,7 @@ class Facts:
     spans: str = "word"
     boundaries: str = "causal"
     noise_ms: float | None = 0.0
-    """How far the word boundaries were moved before training; None (unknown) where the alignment is not on disk."""
+    """Mean shift of the word boundaries before training; None (unknown) if the alignment is not on disk."""
     budget: str = "compute-controlled"
     """Or ``data-controlled``."""
     text_per_speech: float = 0.0

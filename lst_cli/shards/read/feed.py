@@ -183,7 +183,7 @@ class Feed:
 
 
 def concatenate(chunks: list[Chunk]) -> Chunk:
-    """Chunks of one source, one after another."""
+    """Chunks of one source, in order."""
     if len(chunks) == 1:
         return chunks[0]
     documents = [chunk.documents for chunk in chunks]

@@ -114,7 +114,7 @@ def size_bytes(path: Path) -> int:
 
 
 def weights(folder: Path, step: int) -> dict[str, Tensor]:
-    """The full weights of a checkpoint; FSDP shards (cut along the first axis) are put together again.
+    """The full weights of a checkpoint; FSDP shards (along the first axis) are joined.
 
     :raises LstError: the checkpoint has no weights.
     """

@@ -37,7 +37,7 @@ class Clips:
 
     @classmethod
     def of(cls, frames: Sequence[int], device: torch.device, *, gap: int) -> Clips:
-        """Lay out clips of these frames, ``gap`` zeros behind each."""
+        """The layout of clips of these frames, with ``gap`` zeros after each."""
         offsets = np.concatenate([[0], np.cumsum(frames)])
         place = np.arange(offsets[-1]) + np.repeat(np.arange(len(frames)) * gap, frames)
         both = torch.from_numpy(np.concatenate([offsets, place]))

@@ -46,7 +46,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def batch_samples(self) -> int:
-        """How much audio it should be given at once to be fast."""
+        """Audio per batch for good throughput."""
 
     @property
     def weights_D(self) -> NDArray[np.float32] | None:

@@ -1,4 +1,4 @@
-"""Whisper models on disk, without loading torch: where they are, in which format, what their config says."""
+"""Whisper models on disk, without loading torch: their folder, format and config."""
 
 from __future__ import annotations
 

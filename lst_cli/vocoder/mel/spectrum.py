@@ -37,7 +37,7 @@ class Spectrum:
         self._back_MF = torch.linalg.pinv(mel_FM).to(device)
 
     def log_mel(self, wave_T: Tensor, units: int) -> Tensor:
-        """Log of the mel magnitudes [J, M] of a clip's units; what lies beyond its end is silence."""
+        """Log of the mel magnitudes [J, M] of a clip's units; beyond its end there is silence."""
         return self.log_mels(F.pad(wave_T, (0, units * FRAME_SAMPLES - len(wave_T))))
 
     def log_mels(self, wave_T: Tensor) -> Tensor:
