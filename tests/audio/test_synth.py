@@ -175,10 +175,10 @@ def test_lines_are_read_with_ids_or_without(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"\n \n", "no text in it"),
+        (b"\n \n", "no text in this file"),
         (b"a\tone\ntwo\n", "line 2: no id"),
-        (b"a\tone\na\ttwo\n", "line 2: not an id of its own(.|\n)*as on line 1"),
-        (b"\tone\n", "line 1: not an id"),
+        (b"a\tone\na\ttwo\n", "line 2: not a unique id(.|\n)*as on line 1"),
+        (b"\tone\n", "line 1: not a unique id"),
         (b"caf\xe9\n", "not UTF-8"),
     ],
 )

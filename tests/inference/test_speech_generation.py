@@ -192,7 +192,7 @@ def test_a_vocoder_of_other_units_is_refused(root: Path, tmp_path: Path) -> None
     store = Store(root)
     stranger = store.build(Request(kind=Kind("quantizer", 1), name="stranger", config={}), lambda draft: None).artifact
     vocoder_artifact(store, "strange", stranger)
-    with pytest.raises(UserError, match="another quantizer"):
+    with pytest.raises(UserError, match="not a vocoder for the quantizer"):
         run(
             root,
             *("speak", "model/reciting", "the cat", "--vocoder", "vocoder/strange"),

@@ -134,7 +134,7 @@ def test_a_vocoder_of_other_units_is_refused_before_anything_is_heard(root: Path
     stranger = store.build(Request(kind=Kind("quantizer", 1), name="stranger", config={}), lambda draft: None).artifact
     vocoder_artifact(store, "strange", stranger)
     what = {"tts": ["model/reciting", "--vocoder", "vocoder/strange"], "vocoder": ["vocoder/strange", *TOKENS]}[task]
-    with pytest.raises(UserError, match="another quantizer's units"):
+    with pytest.raises(UserError, match="not a vocoder for the quantizer"):
         run(root, task, *what, "--corpus", "corpus/held", "--evaluator", str(root.parent / "whisper"))
     assert RuleEvaluator.clips == 0
 

@@ -298,7 +298,7 @@ def test_truncated_shard(tmp_path: Path) -> None:
 
 
 def test_errors_before_reading(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="streams: 8 can't be shared out evenly"):
+    with pytest.raises(UserError, match="streams: 8 can't be divided evenly"):
         reader(folder, world_size=3)
     with pytest.raises(UserError, match="global_batch_size: 6"):
         reader(folder, world_size=4, global_batch_size=6)
