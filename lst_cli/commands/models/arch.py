@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,12 +93,7 @@ def show(
             }
         )
         return
-    rows = [
-        (module, f"{counts.get(module, 0) / 1e6:,.1f} M", f"{flops.get(module, 0) / work.positions / 1e6:,.1f} M")
-        for module in counts
-    ]
-    total = (f"{sum(counts.values()) / 1e6:,.1f} M", f"{sum(flops.values()) / work.positions / 1e6:,.1f} M")
-    print_table(name, ("module", "parameters", "forward FLOPs / position"), [*rows, ("all", *total)])
+    _print_modules(name, counts, {module: value / work.positions for module, value in flops.items()})
     print(
         f"training: {training / work.positions / 1e9:,.2f} GFLOPs a position, "
         f"{training / work.tokens / 1e9:,.2f} GFLOPs a token at {ratio:.2f} tokens a position"
@@ -112,6 +108,14 @@ def show(
         f"(states {needs.states:.1f}, gathered {needs.gathered:.1f}, activations about {needs.activations:.1f}, "
         f"logits {needs.logits:.1f})"
     )
+
+
+def _print_modules(name: str, counts: Mapping[str, int], flops: Mapping[str, float]) -> None:
+    """Print parameters and forward FLOPs per position by module."""
+    rows = [(module, count, flops.get(module, 0)) for module, count in counts.items()]
+    rows.append(("all", sum(counts.values()), sum(flops.values())))
+    columns = ("module", "parameters", "forward FLOPs / position")
+    print_table(name, columns, [(module, f"{a / 1e6:,.1f} M", f"{b / 1e6:,.1f} M") for module, a, b in rows])
 
 
 def _workload(positions: int, sequences: int, ratio: float) -> Workload:

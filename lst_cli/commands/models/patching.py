@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lst_cli.commands.common import Json, Seed, build, completing, store
 from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from lst_cli.artifacts import Artifact
 
 app = typer.Typer(no_args_is_help=True, help="Patching rules, which need no aligner: fit a rule, score its borders.")
 _fit = typer.Typer(no_args_is_help=True, help="Fit a causal rule for where patches end.")
@@ -101,14 +105,7 @@ def score(
 
     artifacts = store(ctx)
     found = artifacts.find(alignment, ALIGNMENT)
-    for rule in (artifacts.find(reference, PATCHING_RULE) for reference in rules or []):
-        own = rule.parents.get("alignment")
-        if own is not None and own.fingerprint == found.fingerprint:
-            raise UserError(
-                f"--rule {rule.reference}: fitted on {found.reference}",
-                expected="speech that the rule was not fitted on",
-                fix="align other utterances, or fit the rule on others",
-            )
+    _check_held_out(found, [artifacts.find(reference, PATCHING_RULE) for reference in rules or []])
     scores = score_rules(
         read_aligned(found, aligned_with(artifacts, found)),
         find_rules(artifacts, rules or []),
@@ -138,3 +135,18 @@ def score(
         ("patches", "F1", "precision", "recall", "mean length"),
         rows,
     )
+
+
+def _check_held_out(alignment: Artifact, rules: Sequence[Artifact]) -> None:
+    """Check that no rule was fitted on an alignment.
+
+    :raises UserError: one was.
+    """
+    for rule in rules:
+        own = rule.parents.get("alignment")
+        if own is not None and own.fingerprint == alignment.fingerprint:
+            raise UserError(
+                f"--rule {rule.reference}: fitted on {alignment.reference}",
+                expected="speech that the rule was not fitted on",
+                fix="align other utterances, or fit the rule on others",
+            )
