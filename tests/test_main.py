@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+import typer
+from rich.text import Text
 
 from lst_cli.errors import LstError, UserError
 from lst_cli.main import PIPELINE, app, as_lst_error
@@ -80,3 +82,16 @@ def test_a_url_is_no_root() -> None:
     """'s3://…' is a path of the current folder to pathlib, where no artifact is."""
     with pytest.raises(UserError, match="a URL"):
         app(["--root", "s3://bucket/artifacts", "artifact", "ls"], standalone_mode=False)
+
+
+def help_texts() -> list[str]:
+    def walk(command):
+        texts = [command.help or "", *(getattr(parameter, "help", None) or "" for parameter in command.params)]
+        return texts + [text for each in getattr(command, "commands", {}).values() for text in walk(each)]
+
+    return sorted({text for text in walk(typer.main.get_command(app)) if "[" in text})
+
+
+@pytest.mark.parametrize("text", help_texts())
+def test_square_brackets_of_a_help_text_are_shown(text: str) -> None:
+    assert Text.from_markup(text).plain == text.replace("\\[", "[")

@@ -62,7 +62,7 @@ def show(ctx: typer.Context, reference: Reference) -> None:
 def verify(
     ctx: typer.Context,
     references: Annotated[
-        list[str] | None, typer.Argument(help="Artifacts to verify.  [default: all]", autocompletion=completing())
+        list[str] | None, typer.Argument(help="Artifacts to verify.  \\[default: all]", autocompletion=completing())
     ] = None,
 ) -> None:
     """Recompute the checksums of artifacts and name every file that differs from its manifest."""

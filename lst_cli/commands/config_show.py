@@ -38,7 +38,7 @@ def show(
             metavar="KIND", help="pretrain, finetune, dpo, instruct, align (align fit) or vocoder (vocoder fit)."
         ),
     ],
-    file: Annotated[Path | None, typer.Argument(help="YAML config.  [default: a template]")] = None,
+    file: Annotated[Path | None, typer.Argument(help="YAML config.  \\[default: a template]")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: KEY=VALUE, as in budget.steps=500.")
     ] = None,

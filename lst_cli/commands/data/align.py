@@ -33,7 +33,7 @@ def fit(
     name: Annotated[str, typer.Option(help="Name of the aligner.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/align.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.  \\[default: 0]")] = None,
     check: Annotated[
         str | None,
         typer.Option(help="alignment/NAME with known times: print the boundary errors of the new aligner on it."),
@@ -140,11 +140,11 @@ def import_(
     name: Annotated[str, typer.Option(help="Name of the alignment.")],
     format: Annotated[
         str | None,
-        typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the file extension]"),
+        typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  \\[default: by the file extension]"),
     ] = None,
     tier: Annotated[
         str | None,
-        typer.Option(help="Tier of words in TextGrids and MFA's JSON.  [default: words, SPEAKER - words or ORT-MAU]"),
+        typer.Option(help="Tier of words in TextGrids and MFA's JSON.  \\[default: words, SPEAKER - words or ORT-MAU]"),
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
@@ -192,7 +192,7 @@ def noise(
 def show(
     ctx: typer.Context,
     alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to show.  [default: the first]")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to show.  \\[default: the first]")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Corpus of the audio, if it is not in the lineage.")] = None,
     patch_size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch.")] = 4,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Corpora of spoken utterances.")
 
 Name = Annotated[str, typer.Option(help="Name of the corpus.")]
-Workers = Annotated[int, typer.Option(min=1, help="Files or parts processed in parallel.  [default: one per CPU]")]
+Workers = Annotated[int, typer.Option(min=1, help="Files or parts processed in parallel.  \\[default: one per CPU]")]
 _CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _SHOWN = 20
 """Speakers and rejects that ``show`` prints without ``--json``."""
@@ -34,7 +34,7 @@ def add(
         str | None,
         typer.Option(
             help="folder, manifest, librispeech, mls, librilight, lhotse, huggingface, ljspeech, audiofolder, "
-            "commonvoice or vctk.  [default: as recognised]"
+            "commonvoice or vctk.  \\[default: as recognised]"
         ),
     ] = None,
     text: Annotated[bool, typer.Option("--text/--no-text", help="Require transcripts, or use the audio alone.")] = True,

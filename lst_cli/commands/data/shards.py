@@ -47,7 +47,7 @@ def speech(
     corpus: Annotated[
         str | None,
         typer.Option(
-            help="corpus/NAME.  [default: the one the tokens were made from]",
+            help="corpus/NAME.  \\[default: the one the tokens were made from]",
             autocompletion=completing("corpus"),
         ),
     ] = None,

@@ -65,7 +65,7 @@ def import_model(
     ],
     name: Name,
     eos: Annotated[
-        str | None, typer.Option(help="The end-of-document token.  [default: that of the model's config]")
+        str | None, typer.Option(help="The end-of-document token.  \\[default: that of the model's config]")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -20,7 +20,7 @@ def tokenize(
         str,
         typer.Option(help="quantizer/NAME, quantizer/NAME/VERSION, or a path.", autocompletion=completing("quantizer")),
     ],
-    name: Annotated[str | None, typer.Option(help="Name of the tokens.  [default: the corpus's]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the tokens.  \\[default: the corpus's]")] = None,
     precision: Precision = "float32",
     device: Device = "auto",
     compile: Annotated[

@@ -24,7 +24,7 @@ Features = Annotated[
 Layer = Annotated[int | None, typer.Option(help="Transformer layer whose output is used, from 1.")]
 Precision = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Precision of the feature model.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads.  [default: one per CPU; with a GPU, 8 that decode audio]")
+    int | None, typer.Option(min=1, help="CPU threads.  \\[default: one per CPU; with a GPU, 8 that decode audio]")
 ]
 
 
@@ -111,7 +111,7 @@ def show(
             autocompletion=completing("alignment"),
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the report.  [default: units-NAME]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the report.  \\[default: units-NAME]")] = None,
     json: Json = False,
 ) -> None:
     """Write an HTML page with statistics of the units in tokens, and audio examples of each."""

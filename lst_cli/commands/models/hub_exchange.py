@@ -41,7 +41,7 @@ def push(
 
 def pull(
     ctx: typer.Context,
-    address: Annotated[str, typer.Argument(help="hf://USER/REPOSITORY[@REVISION]")],
+    address: Annotated[str, typer.Argument(help="hf://USER/REPOSITORY\\[@REVISION]")],
     json: Json = False,
 ) -> None:
     """Download an artifact that 'lst push' published. Private ones need HF_TOKEN."""

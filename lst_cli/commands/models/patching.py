@@ -35,13 +35,13 @@ def hazard(
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="tokens/NAME to set the threshold on.  [default: those that were aligned]", autocompletion=_TOKENS
+            help="tokens/NAME to set the threshold on.  \\[default: those that were aligned]", autocompletion=_TOKENS
         ),
     ] = None,
     mean: Mean = 4.0,
     longest: Longest = 20,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Minutes of aligned speech to learn from.  [default: all]")
+        float | None, typer.Option(min=0.01, help="Minutes of aligned speech to learn from.  \\[default: all]")
     ] = None,
     seed: Seed = 0,
     json: Json = False,

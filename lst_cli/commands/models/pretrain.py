@@ -45,7 +45,7 @@ TextShards = Annotated[
 Tokenizer = Annotated[
     str | None,
     typer.Option(
-        help="text_tokenizer/NAME.  [default: that of the shards]",
+        help="text_tokenizer/NAME.  \\[default: that of the shards]",
         rich_help_panel=_DATA,
         autocompletion=completing("text_tokenizer"),
     ),
@@ -53,7 +53,7 @@ Tokenizer = Annotated[
 Quantizer = Annotated[
     str | None,
     typer.Option(
-        help="quantizer/NAME.  [default: that of the speech shards]",
+        help="quantizer/NAME.  \\[default: that of the speech shards]",
         rich_help_panel=_DATA,
         autocompletion=completing("quantizer"),
     ),

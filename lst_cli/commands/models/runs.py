@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, show, plot and compare training runs.")
 
 Page = Annotated[
-    Path | None, typer.Option(help="HTML file for the plots.  [default: in ROOT/runs/NAME/VERSION]", dir_okay=False)
+    Path | None, typer.Option(help="HTML file for the plots.  \\[default: in ROOT/runs/NAME/VERSION]", dir_okay=False)
 ]
 Reference = Annotated[str, typer.Argument(help="NAME or NAME/VERSION, as in 'lst runs ls'.")]
 

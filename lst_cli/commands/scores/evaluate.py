@@ -57,7 +57,7 @@ Ablate = Annotated[
 WithEnd = Annotated[
     bool, typer.Option("--with-end", help="Score the end of the document as a token of each ending, as slamkit does.")
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL-TASK]")]
+Name = Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK]")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")]
 
 

@@ -23,7 +23,7 @@ def asr(
     model: Annotated[str, typer.Argument(help="model/NAME to score.", autocompletion=completing("model"))],
     tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the model's quantizer.")],
     corpus: Annotated[str, typer.Option(help="Corpus artifact with the transcripts.")],
-    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL-TASK]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK]")] = None,
     precision: Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")] = "float32",
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy decoding.")] = 1,
     rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded in one batch.")] = 32,

@@ -31,7 +31,7 @@ def continuation(
     ],
     evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
-    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL-continuation]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-continuation]")] = None,
     prompt_seconds: Annotated[
         float, typer.Option(min=0.04, help="Length of a prompt: the start of an utterance.")
     ] = 3.0,

@@ -69,7 +69,7 @@ def report(
     shards: Shards = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the report.  [default: report, or the name of the table]", show_default=False),
+        typer.Option(help="Name of the report.  \\[default: report, or the name of the table]", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to copy the files to.")] = None,
     json: Json = False,

@@ -29,7 +29,7 @@ def continue_(
     text: Annotated[str | None, typer.Option(help="The prompt as text.")] = None,
     audio: Annotated[str | None, typer.Option(help="The prompt as an audio file, or - for standard input.")] = None,
     into: Annotated[
-        Into | None, typer.Option(help="Continue in text or in speech.  [default: the prompt's modality]")
+        Into | None, typer.Option(help="Continue in text or in speech.  \\[default: the prompt's modality]")
     ] = None,
     tokens: Annotated[
         int, typer.Option(min=1, help="Maximum number of new tokens; without a speech BPE, 25 are a second of speech.")

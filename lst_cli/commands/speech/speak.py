@@ -55,7 +55,7 @@ def speak(
         int | None,
         typer.Option(
             min=1,
-            help="Lines or sentences spoken in one batch.  [default: 8; with --output - one at a time, streamed]",
+            help="Lines or sentences spoken in one batch.  \\[default: 8; with --output - one at a time, streamed]",
         ),
     ] = None,
     device: Device = "auto",

@@ -14,7 +14,7 @@ from lst_cli.console import print_json, progress, say
 app = typer.Typer(no_args_is_help=True, help="Speech tokens to audio: fit a vocoder, synthesise tokens.")
 
 Speaker = Annotated[
-    str | None, typer.Option(help="Voice, by its name in the corpus.  [default: the one with the most speech]")
+    str | None, typer.Option(help="Voice, by its name in the corpus.  \\[default: the one with the most speech]")
 ]
 
 
@@ -30,7 +30,7 @@ def fit(
     name: Annotated[str, typer.Option(help="Name of the vocoder.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/speak.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=1500.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights and order.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights and order.  \\[default: 0]")] = None,
     device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
@@ -92,7 +92,7 @@ def synth(
         str, typer.Argument(help="tokens/NAME, by the vocoder's quantizer.", autocompletion=completing("tokens"))
     ],
     output: Annotated[Path, typer.Option(help="Folder for one wav file per utterance.")],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to synthesise.  [default: all]")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to synthesise.  \\[default: all]")] = None,
     speaker: Speaker = None,
     device: Device = "auto",
     json: Json = False,
