@@ -43,9 +43,7 @@ Inputs = Annotated[
         "standard input."
     ),
 ]
-Language = Annotated[
-    str | None, typer.Option(help="With --aligner: language of spoken numbers.  \\[default: en]")
-]
+Language = Annotated[str | None, typer.Option(help="With --aligner: language of spoken numbers.  \\[default: en]")]
 Output = Annotated[Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")]
 SegmentS = Annotated[
     float,
