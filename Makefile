@@ -1,5 +1,5 @@
-# All targets set up what they need: a virtual environment in .venv with the pinned packages of constraints.txt.
-# On a fresh machine only Python (3.10 to 3.12) and make must be there. Another interpreter: make PYTHON=python3.12
+# All targets create the virtual environment .venv with the pinned packages of constraints.txt. They need only Python
+# (3.10 to 3.12) and make. Another interpreter: make PYTHON=python3.12
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -15,21 +15,21 @@ TABLES := table3 table4 table5 table6 table8 table9 table10 table11 table12 tabl
 
 help:
 	@echo "make env    set up $(VENV)"
-	@echo "make demo   the whole path on a small world, about half an hour on 2 cores; again: nothing to do"
-	@echo "make table3 SCALE=tiny   a table of the paper, ours beside the paper's: $(TABLES)"
+	@echo "make demo   the whole pipeline on generated stories, about half an hour on 2 cores"
+	@echo "make table3 SCALE=tiny   a table of the paper, with our and the paper's numbers: $(TABLES)"
 	@echo "make plan SCALE=paper ROOT=artifacts   jobs, GPUs, hours and disk of each table; needs shards (docs/reproduce.md)"
-	@echo "make ladder SCALE=tiny   rows over rising compute at three seeds; hours, and resumes where it was stopped"
+	@echo "make ladder SCALE=tiny   rows over rising compute at three seeds; takes hours, and resumes"
 	@echo "make test   all checks and tests"
 	@echo "make quick  ruff, mypy, import contracts and the fast tests, under 2 minutes: before each commit"
-	@echo "make gpu-check   is this machine's GPU right and fast; docs/gpu.md (DEVICE=cpu QUICK=1 tries it without one)"
-	@echo "make check  ruff, mypy and the layers' import contracts"
-	@echo "make fuzz   damage files of every format and read them, about half an hour; CASES=100 SEED=0"
-	@echo "make faults kill every command, and ranks, at file operations and run them again, about 40 minutes; KILLS=40"
+	@echo "make gpu-check   correctness and speed of this machine's GPU; docs/gpu.md (DEVICE=cpu QUICK=1 runs without one)"
+	@echo "make check  ruff, mypy and the import contracts"
+	@echo "make fuzz   read damaged files of every format, about half an hour; CASES=100 SEED=0"
+	@echo "make faults kill and rerun every command, and ranks, at file operations, about 40 minutes; KILLS=40"
 	@echo "make clean  remove caches (artifacts and $(VENV) stay)"
 
 env: $(READY)
 
-# The stamp is written last, and only by a set-up that went through.
+# The stamp is written last, and only if the set-up succeeded.
 $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	PYTHON="$(PYTHON)" bash scripts/setup.sh $(VENV)
 
@@ -39,7 +39,7 @@ demo: $(READY)
 $(TABLES) ladder: $(READY)
 	$(MAKE) --no-print-directory -f recipes/tables.mk $@ SCALE=$(SCALE) BIN=$(BIN)
 
-# Shards that stand in for those of the scale; docs/reproduce.md says how to make them.
+# Shards in place of those of the scale; see docs/reproduce.md.
 ROOT ?= artifacts-costs
 plan: $(READY)
 	$(BIN)/python recipes/costs.py --scale $(SCALE) --root $(ROOT)

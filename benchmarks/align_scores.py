@@ -1,4 +1,4 @@
-"""What a score of ``lst align`` means: how often words are off, with right and with damaged transcripts.
+"""The meaning of scores of ``lst align``: how often words are off, with correct and with damaged transcripts.
 
 Every utterance of the corpora is aligned with its own transcript, with a third of its words replaced by those of
 another utterance, with its first three words missing, and with the whole transcript of another utterance. Times are

@@ -1,4 +1,4 @@
-"""What the benchmarks of decoding share: random models of both families, their options, and how figures are printed."""
+"""Shared by the benchmarks of decoding: random models of both families, options, and printing of figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser, batch: int) -> None:
 
 
 def set_threads(options: argparse.Namespace) -> None:
-    """As many threads as asked for. A quick run takes one: on busy cores several wait for each other at every layer."""
+    """The requested number of threads. A quick run uses one: on busy cores, threads wait for each other."""
     if options.threads or options.quick:
         torch.set_num_threads(options.threads or 1)
 

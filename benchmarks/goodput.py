@@ -49,7 +49,7 @@ def simulate(
         if ends <= fails_at:
             clock, done = ends, done + chunk
             continue
-        # Whatever was done since the last checkpoint is gone; a failure while it restarts makes it restart again.
+        # Work since the last checkpoint is lost; a failure during a restart restarts it again.
         lost += fails_at - clock
         failures += 1
         clock = fails_at + restart_s

@@ -1,4 +1,4 @@
-"""What tokenizing costs beyond the model: memory of long audio, time of short clips, and units at window seams.
+"""The cost of tokenizing beyond the model: memory of long audio, time of short clips, and units at window seams.
 
 Memory: the peak of ``lst tokenize`` on one recording of 1 h and on one of 10 h, with a small HuBERT of random weights.
 Clips: 20,000 one-second files through ``lst corpus add`` and ``lst tokenize`` with MFCC units; what is left of the CPU

@@ -116,7 +116,7 @@ def draw(utterance: Aligned, patches: Mapping[str, Patches], path: Path) -> None
 
 
 def main() -> None:
-    """Score every strategy on each utterance in turn."""
+    """Score every strategy by cross-validation over utterances."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--units", type=int, default=501)

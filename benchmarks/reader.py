@@ -55,7 +55,7 @@ class Utterance:
 
 
 def read_utterances(path: Path) -> list[Utterance]:
-    """Utterances of a JSON lines file. A word without a frame of its own is left out: a shard has no place for it."""
+    """Utterances of a JSON lines file. Words without a frame are skipped, since a shard can't represent them."""
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -126,7 +126,7 @@ def write_text(folder: Path, pieces: int, n: int) -> Path:
 def measure(
     sources: list[Source], vocabulary: Vocabulary, strategy: str, tokens: int, **config: Any
 ) -> dict[str, float]:
-    """Read until ``tokens`` tokens have come; the first step is not counted."""
+    """Read until ``tokens`` tokens were read; the first step is not counted."""
     patching = Patcher(PatchingConfig(strategy=strategy))  # type: ignore[arg-type]
     reader = Reader(ReaderConfig(prefetch=0, **config), sources, vocabulary, patching, total_steps=1_000_000)
     next(reader).packed()

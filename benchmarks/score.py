@@ -1,4 +1,4 @@
-"""Items per second of the scorer, beside scoring one ending at a time on the same model.
+"""Items per second of the scorer, compared with scoring one ending at a time on the same model.
 
     python benchmarks/score.py [--model lst_tiny] [--pieces 32000] [--items 64] [--direction s-s] [--threads N]
     python benchmarks/score.py --quick
@@ -39,7 +39,7 @@ LENGTHS = {"s": (250, 125), "t": (60, 30)}
 
 
 def make_model(name: str, pieces: int, device: str) -> LoadedModel:
-    """The architecture with random weights, 501 units and as many text pieces as asked for (the paper's: 32,000)."""
+    """The architecture with random weights, 501 units and the given number of text tokens (the paper's: 32,000)."""
     config = architecture(name)
     tokenizer = TextTokenizer(fit(["some words to train a tokenizer for text on"] * 4, 280))
     vocabulary = Vocabulary(pieces=pieces, units=501)

@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, float]:
-    """How memory and time grow from the fewest to the most utterances, and what a second rank costs."""
+    """How memory and time grow from the fewest to the most utterances, and the cost of a second rank."""
     first, (last, by_two) = runs[0], runs[-2:]
     each = [run["cpu_s"] / run["utterances"] for run in (first, last)]
     return {

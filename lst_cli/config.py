@@ -96,7 +96,7 @@ def _apply_override(cls: Any, tree: dict[str, Any], override: str) -> None:
     for part in path:
         child = node.setdefault(part, {})
         if not isinstance(child, dict):
-            raise UserError(f"--set {override}", found=f"{part} is a value", expected=f"{part} to be a section")
+            raise UserError(f"--set {override}", found=f"{part} is a value", expected=f"{part} as a section")
         node = child
     node[last] = _value(override, value, _field_type(cls, [*path, last]))
 
@@ -112,7 +112,7 @@ def _value(override: str, text: str, type_: Any) -> Any:
     if _takes_text(type_):
         return value if value is None or isinstance(value, str) else text
     if isinstance(value, str):
-        # YAML 1.1 reads 1e-4 (no dot) as a string; nobody who types it means one.
+        # YAML 1.1 reads 1e-4 (no dot) as a string; nobody who types it means a string.
         try:
             return float(value)
         except ValueError:

@@ -12,7 +12,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+    from rich.table import Table
 
 _quiet = False
 
@@ -74,19 +78,85 @@ def print_json(data: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table on stdout; numbers should come formatted."""
-    from rich import box
     from rich.console import Console
+    from rich.text import Text
+
+    # A pipe has no width: don't wrap lines there, so that scripts and logs see every cell.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if title:
+        console.print(Text(clean(title), style="italic"), soft_wrap=True)
+    cells = [[clean(str(cell)) for cell in row] for row in rows]
+    console.print(_as_table(columns, cells, console.width), soft_wrap=True)
+
+
+def _as_table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> RenderableType:
+    """The table as rich prints it on a terminal of this width; no word is broken.
+
+    Cells wrap at spaces. If the longest words don't fit next to each other, columns move closer together; if that is
+    not enough, each row becomes a block of ``column  value`` lines.
+    """
+    texts = list(zip(columns, *rows, strict=True))
+    for edges in (True, False):
+        gaps = 3 * len(columns) + 1 if edges else len(columns) - 1
+        widths = _widths(texts, width - gaps)
+        if widths is not None:
+            return _table(columns, rows, widths, edges)
+    return _blocks(columns, rows)
+
+
+def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """The width of each column, the widest ones reduced as far as their words allow; None if the words don't fit."""
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(line) for text in column for line in (text.splitlines() or [""])) for column in texts]
+    words = [max((cell_len(word) for text in column for word in text.split()), default=0) for column in texts]
+    if sum(words) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((at for at in range(len(widths)) if widths[at] > words[at]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _wrapped(text: str, width: int) -> str:
+    """The text with lines of at most ``width`` cells, broken at spaces."""
+    from rich.cells import cell_len
+
+    lines = []
+    for line in text.splitlines():
+        current = "" if cell_len(line) > width else line
+        for word in line.split() if not current else ():
+            joined = f"{current} {word}" if current else word
+            if current and cell_len(joined) > width:
+                lines.append(current)
+                joined = word
+            current = joined
+        lines.append(current)
+    return "\n".join(lines)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], edges: bool) -> Table:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(clean(title)) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if edges else 0), show_edge=edges)
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(Text(_wrapped(column, width)), width=width, no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(clean(str(cell))) for cell in row))
-    # A pipe has no width: don't wrap lines there, so that scripts and logs see every cell.
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
+        table.add_row(*(Text(_wrapped(cell, width)) for cell, width in zip(row, widths, strict=True)))
+    return table
+
+
+def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Group:
+    from rich.cells import cell_len
+    from rich.console import Group
+    from rich.text import Text
+
+    label = max(map(cell_len, columns))
+    names = [column + " " * (label - cell_len(column)) for column in columns]
+    blocks = ["\n".join(f"{name}  {cell}" for name, cell in zip(names, row, strict=True) if cell) for row in rows]
+    return Group(*(Text(f"\n{block}") for block in blocks))
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Errors that say what was found, what was expected and how to fix it; and what to make of other libraries' errors."""
+"""Errors that say what was found, what was expected and how to fix it; and the mapping of other libraries' errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _FULL = re.compile(r"No space left on device|Disk quota exceeded|\b\d+ requested
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception, what it was raised from, and so on."""
+    """An exception and the chain of its causes."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen

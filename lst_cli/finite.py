@@ -38,7 +38,7 @@ def check_finite_weights(weights: Mapping[str, Any], name: str) -> None:
 def check_finite_outputs(values: Iterable[float], what: str) -> None:
     """Check what a model computed.
 
-    :param what: what the numbers are, as in "log-probabilities".
+    :param what: the name of the numbers, as in "log-probabilities".
     :raises LstError: one is NaN or positive infinity.
     """
     for value in values:
@@ -47,5 +47,5 @@ def check_finite_outputs(values: Iterable[float], what: str) -> None:
                 f"the model's {what} are not finite",
                 found=str(value),
                 expected="finite numbers",
-                fix="compute in float32 where there is an option --precision; otherwise the weights are too large",
+                fix="compute in float32 if the command has an option --precision; otherwise the weights are too large",
             )

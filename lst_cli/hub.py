@@ -34,7 +34,7 @@ class HubAddress:
         found = _ADDRESS.fullmatch(text)
         if found is None:
             expected = "hf://USER/REPOSITORY[@REVISION], or the URL of a bucket"
-            raise UserError(f"{without_tokens(text)}: no address", expected=expected)
+            raise UserError(f"{without_tokens(text)}: not an address", expected=expected)
         return cls(found[1], found[2])
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ def hub_errors(address: HubAddress) -> Iterator[None]:
         else:
             fix = "run the same command again when the Hub can be reached; HF_ENDPOINT is its address"
         raise UserError(
-            f"{address}: the Hugging Face Hub refused, or can't be reached",
+            f"{address}: the Hugging Face Hub denied the request or can't be reached",
             found=without_tokens((str(error).strip() or type(error).__name__).splitlines()[0]),
             fix=fix,
         ) from None
@@ -92,9 +92,9 @@ def hub_errors(address: HubAddress) -> Iterator[None]:
 def hub_folder(name: str, called: str, patterns: Sequence[str], expected: str, *, fetch: bool = True) -> Path:
     """A folder of this machine, or that of a model on the Hub.
 
-    :param called: what errors call it, as in ``--init NAME``; ``expected`` what they say it may be.
+    :param called: its name in errors, as in ``--init NAME``; ``expected`` is their text for valid values.
     :param patterns: of the files that are needed.
-    :param fetch: from the Hub if need be; otherwise it has to be among what was downloaded before.
+    :param fetch: download it from the Hub if needed; otherwise it must have been downloaded before.
     :raises UserError: there is no such folder, and the Hub has no such model or can't be reached.
     """
     if Path(name).is_dir():
@@ -109,7 +109,7 @@ def hub_folder(name: str, called: str, patterns: Sequence[str], expected: str, *
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         where = "it can't be fetched from the Hugging Face Hub" if fetch else "it was not downloaded before"
         raise UserError(
-            f"{called}: not a folder here, and {where}",
+            f"{called}: not a local folder, and {where}",
             found=str(error).strip().splitlines()[0],
             expected=expected,
             fix="copy the model's folder to this machine and give its path",

@@ -50,7 +50,7 @@ class RankEngine(str, Enum):
 
 class _InOrder(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        """Typer lists commands before groups of commands; the help goes by the pipeline."""
+        """Typer lists commands before groups of commands; the help follows the pipeline."""
         return sorted(self.commands, key=PIPELINE.index)
 
 
@@ -166,7 +166,7 @@ _FIXES = {
 
 
 def as_lst_error(error: Exception) -> LstError | None:
-    """What an exception means to the user; None if it is a bug in ``lst``."""
+    """The user-facing error for an exception; None if it is a bug in ``lst``."""
     for seen in causes(error):
         if isinstance(seen, LstError):
             return seen
@@ -182,7 +182,7 @@ def as_lst_error(error: Exception) -> LstError | None:
         if isinstance(seen, MemoryError):
             return LstError("out of memory", found=str(seen) or None, fix="use a machine with more memory")
         if isinstance(seen, RecursionError):
-            return UserError("an input is nested too deeply to be read", fix="run with --debug to see which")
+            return UserError("an input is nested too deeply", fix="run with --debug to see which")
     return None
 
 

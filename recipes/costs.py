@@ -47,7 +47,7 @@ class Job:
 
     @property
     def gpus(self) -> int:
-        """GPUs that it asks for; without a launcher, one."""
+        """GPUs that it requests; without a launcher, one."""
         if not self.launcher:
             return 1
         asked = dict(word.lstrip("-").split("=", 1) for word in self.launcher if re.match(r"--[\w-]+=", word))
@@ -57,7 +57,7 @@ class Job:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What changes the cost of a pretraining: its ``--set`` values and its ``--speech-bpe``."""
+        """The options that change the cost of a pretraining: its ``--set`` values and its ``--speech-bpe``."""
         pairs = zip(self.command, self.command[1:], strict=False)
         found = [(key, value) for key, value in pairs if key in ("--set", "--speech-bpe")]
         # Seeds cost the same.
@@ -87,7 +87,7 @@ def jobs(scale: str, table: str, data: Path) -> dict[str, Job]:
 
 
 def plan(scale: str, job: Job, root: Path) -> dict[str, Any]:
-    """The dry run of a pretraining on the GPUs that its job asks for."""
+    """The dry run of a pretraining on the GPUs that its job requests."""
     arguments = [
         *("--root", str(root), "pretrain", str(RECIPES / scale / "pretrain.yaml"), "--name", "plan"),
         *("--shards", "shards/spoken", "--text-shards", "shards/written", "--dry-run", "--json"),
@@ -104,7 +104,7 @@ def plan(scale: str, job: Job, root: Path) -> dict[str, Any]:
 def row(table: str, added: Sequence[Job], plans: Sequence[dict[str, Any]]) -> str:
     """A table's line: jobs, trainings, GPUs of a training, hours and disk.
 
-    :param plans: the dry runs of its trainings. They run one after another, and each leaves its model.
+    :param plans: the dry runs of its trainings. They run in sequence, and each leaves its model.
     """
     gpus = sorted({each["machine"]["gpus"] for each in plans})
     hours = sum(each["hours"] for each in plans)

@@ -28,9 +28,9 @@ _CHUNK = 1 << 20
 _TIMEOUT_S = 60
 """Longest silence of a server."""
 _NOTHING_BEHIND = 416
-"""HTTP's answer when what is asked for begins at the end of the file, or beyond."""
+"""HTTP status if the requested range begins at the end of the file, or beyond."""
 LOCK = "checksums.lock"
-"""The checksums of downloads whose publisher gives none: lines as sha256sum writes them."""
+"""Checksums of downloads without a published one: lines in the format of sha256sum."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Source:
     sha256: str | None
     address: str
     folder: str = ""
-    """Where it goes, and an archive is unpacked, below the folder for all files."""
+    """Its path, and the folder where an archive is unpacked, below the folder of all files."""
 
     @property
     def file(self) -> str:
@@ -70,7 +70,7 @@ def sha256_of(path: Path) -> str:
 
 
 def download(source: Source, part: Path) -> None:
-    """Download into a part, resuming behind what it holds; a part that holds the whole file stays as it is.
+    """Download into a partial file, resuming at its end; a complete one is not downloaded again.
 
     :raises SystemExit: the server can't be reached, or the connection ended before the file did; the part stays.
     """
@@ -80,7 +80,7 @@ def download(source: Source, part: Path) -> None:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if have and error.code == _NOTHING_BEHIND:
-            return  # its checksum tells whether it is the file
+            return  # its checksum is verified later
         raise
     except (urllib.error.URLError, TimeoutError) as error:
         sys.exit(f"{source.name}: no answer from {source.address} ({getattr(error, 'reason', error)}); try again later")
@@ -104,7 +104,7 @@ def download(source: Source, part: Path) -> None:
 
 
 def _begins_at(content_range: str | None, start: int) -> bool:
-    """Whether a range that was sent (``bytes 6-11/12``) begins where it was asked to; if not stated, it does."""
+    """Whether a range that was sent (``bytes 6-11/12``) begins at the requested byte; if not stated, it does."""
     return content_range is None or content_range.replace("bytes", "").strip().startswith(f"{start}-")
 
 
@@ -134,7 +134,7 @@ def check(source: Source, path: Path, folder: Path) -> None:
 def fetch(source: Source, folder: Path) -> Path:
     """Get one file and unpack it, unless that is done.
 
-    :raises SystemExit: it has another checksum than the published or recorded one, or is no whole archive.
+    :raises SystemExit: it has another checksum than the published or recorded one, or is not a whole archive.
     """
     folder = folder / source.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Fetch what is named; without names, list what there is."""
+    """Download the named files; without names, list the available ones."""
     parser = argparse.ArgumentParser(description="Get public corpora and benchmark files.")
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--to", type=Path, default=Path("data"), help="folder for the files")

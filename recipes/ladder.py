@@ -46,7 +46,7 @@ class Rung:
 
 
 def rungs(store: Store, rows: Sequence[str], seeds: Sequence[int]) -> Iterator[Rung]:
-    """What was trained and scored so far."""
+    """The models that were trained and scored so far."""
     for row in rows:
         for ending, units in LENGTHS.items():
             accuracy: dict[str, dict[int, float]] = {question: {} for question in ASKED}
@@ -85,12 +85,12 @@ def cell(by_seed: dict[int, float]) -> str:
 
 
 def difference(a: dict[int, float], b: dict[int, float]) -> SeedSpread | None:
-    """What b has more than a, seed by seed."""
+    """The difference of b and a, seed by seed."""
     return interval([b[seed] - a[seed] for seed in sorted(a.keys() & b.keys())])
 
 
 def sentences(found: Sequence[Rung]) -> list[str]:
-    """What follows from the figures, for each question: the rows apart from the baseline at equal steps."""
+    """The conclusions for each benchmark: the rows apart from the baseline at equal steps."""
     said = []
     baseline = {rung.units: rung for rung in found if rung.row == "baseline"}
     for question in ("StoryCloze S→S", "StoryCloze T→T", "transfer S→S"):

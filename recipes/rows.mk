@@ -10,7 +10,7 @@ ROW.aligned := model.architecture=lst_$(SIZE) patching.strategy=aligned
 ROW.mixed := model.architecture=lst_$(SIZE) patching.strategy=mixed
 ROW.curriculum := model.architecture=lst_$(SIZE) patching.strategy=curriculum
 
-# Table 6: length of static patches; silence as patches of its own or merged into the words.
+# Table 6: length of static patches; silence as separate patches or merged into the words.
 ROW.static6 := $(ROW.static) patching.size=6
 ROW.static9 := $(ROW.static) patching.size=9
 ROW.aligned-merged := $(ROW.aligned) patching.silence=merged
@@ -34,7 +34,7 @@ INPUTS.bpe := --speech-bpe speech_bpe/spoken
 NEEDS.bpe := speech-bpe
 
 # Baseline and LST of another size (Table 8, Fig. 4), mixture (Table 10, Fig. 6) or number of steps (Fig. 1, the ladder).
-# The scale's own size, mixture and steps have no suffix. SIZE_SET.SIZE are keys that go with a size.
+# The scale's own size, mixture and steps have no suffix. SIZE_SET.SIZE are further keys of a size.
 PAIR := baseline curriculum
 $(foreach size,$(filter-out $(SIZE),$(sort $(SIZES.table8) $(SIZES.fig4))),$(foreach row,$(PAIR),\
 	$(eval ROW.$(row)-$(size) := $$(patsubst %_$(SIZE),%_$(size),$$(ROW.$(row))) $$(SIZE_SET.$(size)))))
@@ -63,9 +63,9 @@ ROW_NAMES := $(patsubst ROW.%,%,$(filter ROW.%,$(.VARIABLES)))
 # $(call row_size,ROW): the size of its model, such as 7b.
 row_size = $(patsubst model.architecture=%,%,$(filter model.architecture=%,$(subst baseline_,,$(subst lst_,,$(ROW.$(1))))))
 
-# $(call model_name,ROW,BUDGET,SEED): the budget and the seed stand in a name where they are not the default.
+# $(call model_name,ROW,BUDGET,SEED): names contain the budget and the seed unless they are the default.
 model_name = $(1)$(if $(filter data,$(2)),-data)$(if $(filter-out 0,$(3)),-seed$(3))
-# $(call pretrain_inputs,ROW): what it is trained from.
+# $(call pretrain_inputs,ROW): its training inputs.
 pretrain_inputs = $(PRETRAIN) $(INPUTS.$(1))
 # $(call row_options,ROW,BUDGET,SEED): its options of `lst pretrain`. EXTRA changes further keys, of all rows.
 row_options = $(foreach set,$(ROW.$(1)) $(if $(filter data,$(2)),budget.mode=data-controlled) $(if $(filter-out 0,$(3)),seed=$(3)) \

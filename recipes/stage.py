@@ -1,4 +1,4 @@
-"""Run one stage of the recipe and note what it took.
+"""Run one stage of the recipe and record its cost.
 
     python recipes/stage.py --root ROOT NAME COMMAND…
 

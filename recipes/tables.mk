@@ -7,8 +7,8 @@
 #   make ladder SCALE=tiny                                     rows over rising compute, three seeds: RESULTS/ladder.md
 #   make -f recipes/tables.mk page-table3 SCALE=tiny           the runs behind a table, as one HTML page
 #
-# A model is called ROW, ROW-data (budget.mode=data-controlled), ROW-seed1, ROW-data-seed1: rows.mk says what a row is, and
-# recipes/SCALE/scale.mk what it is trained and scored on. Tables are written to RESULTS.
+# A model is called ROW, ROW-data (budget.mode=data-controlled), ROW-seed1, ROW-data-seed1: rows.mk defines the rows, and
+# recipes/SCALE/scale.mk their training and evaluation data. Tables are written to RESULTS.
 
 SCALE ?= tiny
 # Table 9 and the ladder compare seeds.
@@ -21,7 +21,7 @@ all: models
 
 include recipes/$(SCALE)/scale.mk recipes/rows.mk
 
-# What each table is made of: ROWS.TABLE under the same steps, DATA_ROWS.TABLE under the same data, and its tasks.
+# The rows of each table: ROWS.TABLE with the same steps, DATA_ROWS.TABLE with the same data, and its tasks.
 ROWS.table3 := $(call long,baseline bpe static aligned mixed curriculum)
 ROWS.table4 := $(call long,static)
 DATA_ROWS.table4 := $(call long,baseline bpe aligned mixed curriculum)
@@ -65,7 +65,7 @@ model-$(1): shards $(NEEDS.$(2))
 		$$(call row_options,$(2),$(3),$(4))
 
 endef
-# $(call as_trained,NAME,TASK): the alignment that cuts the spoken items for a model of a row with aligned patches only. Empty
+# $(call as_trained,NAME,TASK): the alignment of the spoken items for a model of a row with aligned patches only. Empty
 # for other rows, and for items without texts to align.
 as_trained = $(if $(filter aligned%,$(1)),$(call items_alignment,$(2)))
 # $(call scores_rule,NAME,TASK)
@@ -129,8 +129,8 @@ SHARES := -quarter -half all
 tuned_name = $(1)-$(2)$(filter-out all,$(3))
 tuned_names = $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASKS),$(foreach share,$(SHARES),\
 	$(call tuned_name,$(name),$(task),$(share)))))
-# $(call judged_name,TUNED NAME,SET): of JUDGED_ON, the first set is the usual one.
-judged_name = $(1)$(addprefix -,$(filter-out $(firstword $(JUDGED_ON)),$(2)))
+# $(call evaluated_name,TUNED NAME,SET): of EVALUATED_ON, the first set is the usual one.
+evaluated_name = $(1)$(addprefix -,$(filter-out $(firstword $(EVALUATED_ON)),$(2)))
 # $(call tuned_rule,NAME,TASK,SHARE,TUNED NAME)
 define tuned_rule
 .PHONY: model-$(4) scores-$(4)
@@ -138,25 +138,25 @@ model-$(4): model-$(1) items-$(2)
 	@$$(STAGE) finetune-$(4) $$(LST_TUNE) finetune $(2) $$(TUNE_CONFIG.$(2)) --model model/$(1) $$(TUNE_SHARDS.$(2)) --name $(4) \
 		$(if $(filter -%,$(3)),--set budget.steps=$$(STEPS.$(2)$(3)))
 scores-$(4): model-$(4) items-$(2)
-	@$(foreach set,$(JUDGED_ON),$$(STAGE) eval-$(call judged_name,$(4),$(set)) $$(LST_SHARED) eval $(2) model/$(4) \
-		$$(call eval_inputs,$(2),$(set)) --name $(call judged_name,$(4),$(set)) &&) true
+	@$(foreach set,$(EVALUATED_ON),$$(STAGE) eval-$(call evaluated_name,$(4),$(set)) $$(LST_SHARED) eval $(2) model/$(4) \
+		$$(call eval_inputs,$(2),$(set)) --name $(call evaluated_name,$(4),$(set)) &&) true
 
 endef
 $(eval $(foreach name,$(call names,$(TUNED),compute),$(foreach task,$(TUNED_TASKS),$(foreach share,$(SHARES),\
 	$(call tuned_rule,$(name),$(task),$(share),$(call tuned_name,$(name),$(task),$(share)))))))
 
 .PHONY: table5 page-table5
-tuned_scores = $(foreach name,$(tuned_names),$(foreach set,$(JUDGED_ON),--scores scores/$(call judged_name,$(name),$(set))))
+tuned_scores = $(foreach name,$(tuned_names),$(foreach set,$(EVALUATED_ON),--scores scores/$(call evaluated_name,$(name),$(set))))
 table5: $(addprefix scores-,$(tuned_names))
 	@$(STAGE) table5 $(LST_CPU) report table5 --name table5 --out $(RESULTS) $(tuned_scores)
 	@$(BIN)/python recipes/results.py $(RESULTS) --scale $(SCALE)
 page-table5: table5
 	@$(STAGE) page-table5 $(LST_CPU) report --name page-table5 --out $(RESULTS)/page-table5 $(tuned_scores)
 
-# The ladder: rows over rising compute, three seeds, cheapest runs first. Stopped at any time, `ladder-page` shows what is
-# there. TRANSFER are StoryCloze items of pairs that the world's written stories hold and its spoken ones do not.
+# The ladder: rows over rising compute, three seeds, cheapest runs first. `ladder-page` shows partial results at any
+# time. TRANSFER are StoryCloze items with pairs that occur in written training stories but not in spoken ones.
 LADDER_NAMES = $(foreach part,-quarter -half all -double,$(call names,$(addsuffix $(filter-out all,$(part)),$(LADDER)),compute))
-# $(call further_rule,NAME): what else each model of the ladder is asked.
+# $(call further_rule,NAME): the further evaluations of each model of the ladder.
 define further_rule
 .PHONY: scores-$(1)-transfer scores-$(1)-without
 scores-$(1)-transfer: model-$(1) items-storycloze

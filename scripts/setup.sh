@@ -30,7 +30,7 @@ if [ -e "$unfinished" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1
 fi
 touch "$unfinished"
 # The project is installed in place, so that changed code needs no new set-up.
-"$venv/bin/python" -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[demo,judge,dev]'
+"$venv/bin/python" -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[demo,evaluator,dev]'
 "$venv/bin/python" scripts/link_libsndfile.py
 "$venv/bin/lst" --version
 touch "$venv/.ready"

@@ -8,9 +8,11 @@ import subprocess
 import sys
 
 import pytest
+import typer
+from rich.text import Text
 
 from lst_cli.errors import LstError, UserError
-from lst_cli.main import PIPELINE, as_lst_error
+from lst_cli.main import PIPELINE, app, as_lst_error
 
 HEAVY = ("torch", "fairseq2", "faiss", "transformers", "pyarrow", "numpy", "sentencepiece", "matplotlib")
 
@@ -74,3 +76,16 @@ def test_what_exceptions_mean_to_the_user():
     wrapped.__cause__ = LstError("inner")
     assert as_lst_error(wrapped) is wrapped.__cause__
     assert as_lst_error(ValueError("a fault of ours")) is None
+
+
+def help_texts() -> list[str]:
+    def walk(command):
+        texts = [command.help or "", *(getattr(parameter, "help", None) or "" for parameter in command.params)]
+        return texts + [text for each in getattr(command, "commands", {}).values() for text in walk(each)]
+
+    return sorted({text for text in walk(typer.main.get_command(app)) if "[" in text})
+
+
+@pytest.mark.parametrize("text", help_texts())
+def test_square_brackets_of_a_help_text_are_shown(text: str) -> None:
+    assert Text.from_markup(text).plain == text.replace("\\[", "[")

@@ -1,4 +1,4 @@
-"""What is compiled, captured and waited for: no recompilation after the first epoch, no wait in a step."""
+"""Compilation, capture and synchronisation: no recompilation after the first epoch, no wait in a step."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def compiled() -> None:
                     model(batch(config, 99, DEVICE))
                 graphs.append(counters["stats"]["unique_graphs"])
             limits = dict(counters["unimplemented"])
-            # On a CPU every number of blocks of queries is a program of its own.
+            # On a CPU every number of query blocks is a separate program.
             same = graphs[0] == graphs[1] and not limits if CUDA else None
             note("compile", f"{family}, the second epoch compiles nothing", same, graphs=graphs, unimplemented=limits)
 

@@ -1,4 +1,4 @@
-"""What the stages of the GPU check share: where they run, how a check is reported, and small models and batches."""
+"""Shared by the stages of the GPU check: device, reporting of checks, and small models and batches."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def checking(stage: str, check: str) -> Iterator[None]:
     """An error inside is a failed check, and the stage continues."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 -- whatever fails on a new machine is what is looked for
+    except Exception as error:  # noqa: BLE001 -- any failure on a new machine is a finding
         traceback.print_exc()
         note(stage, check, False, error=f"{type(error).__name__}: {str(error)[:300]}")
 

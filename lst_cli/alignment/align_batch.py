@@ -65,7 +65,7 @@ def align_words(
 ) -> dict[str, Any]:
     """Words, starts, ends, scores and starts of characters of one clip, and its ``score`` as a whole.
 
-    :raises Unalignable: the words can't be laid over the clip.
+    :raises Unalignable: the words can't be aligned to the clip.
     """
     placed, starts_W, ends_W = word_edges(words, wave, logp_UV, emitter)
     starts, ends = to_frames(starts_W, ends_W, tokens)
@@ -84,7 +84,7 @@ def word_edges(
 ) -> tuple[PlacedWords, NDArray[np.int64], NDArray[np.int64]]:
     """The words of one clip, and the samples at which each begins and ends, short gaps closed.
 
-    :raises Unalignable: the words can't be laid over the clip.
+    :raises Unalignable: the words can't be aligned to the clip.
     """
     placed = place(logp_UV, words, emitter)
     first_W, end_W = placed.first_W, placed.end_W

@@ -1,4 +1,4 @@
-"""``lst align run``: the words of a corpus laid over its speech tokens.
+"""``lst align run``: the words of a corpus aligned to its speech tokens.
 
 The utterances are divided into work units that ranks share (:mod:`lst_cli.alignment.shared_alignment`). Rank 0 joins
 the parts in the order of the tokens, so the alignment is the same, byte for byte, after any kill and for any number of
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from lst_cli.audio.corpus_artifact import Corpus
 
 DOUBTFUL_SCORE = 0.4
-"""An alignment whose words have a lower score on average is warned of (docs/align.md)."""
+"""Below this mean score of the words there is a warning (docs/align.md)."""
 
 RULES = 3
-"""Goes up when the same transcript and speech would give other words, times, scores or columns."""
+"""Incremented when the same transcript and speech would give other words, times, scores or columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What ``lst align run`` was asked for."""
+    """The options of ``lst align run``."""
 
     corpus: Artifact
     tokens: Artifact
@@ -49,7 +49,7 @@ class RunOptions:
 
     @property
     def request(self) -> Request:
-        """The artifact that comes of it.
+        """The request of the artifact.
 
         :raises UserError: there is no such pretrained model, or num2words does not know the language.
         """
@@ -75,7 +75,7 @@ class RunOptions:
 
 
 def plan_run(options: RunOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone).
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone).
 
     :raises UserError: there is no such pretrained model, or num2words does not know the language.
     """
@@ -83,7 +83,7 @@ def plan_run(options: RunOptions, rank: Rank = ALONE) -> tuple[Request, Callable
 
 
 def share_alignment(options: RunOptions, parts: SharedParts) -> None:
-    """What a rank other than 0 does: align work units until none is missing."""
+    """The work of a rank other than 0: align work units until none is missing."""
     _work(options, parts)[0].run()
 
 
@@ -124,7 +124,7 @@ def token_lengths(tokens: Artifact, corpus: Corpus) -> dict[str, int]:
     if strange is not None:
         raise UserError(
             f"{tokens.reference}: not made from {corpus.artifact.reference}",
-            found=f"utterance {strange!r}, which the corpus lacks",
+            found=f"utterance {strange!r}, which is not in the corpus",
             fix="give the corpus that the tokens were made from: see 'lst artifact lineage'",
         )
     return lengths

@@ -1,4 +1,4 @@
-"""How sure an alignment is: a transcript against a decoy of it, laid over the same speech by the same model.
+"""Confidence of an alignment: a transcript against a decoy of it, aligned to the same speech by the same model.
 
 The score of a word, p(letter) / p(best label), means little by itself: a model that has learnt nothing finds all
 letters equally likely, and a new voice lowers all scores. So the decoy's score, the same words spelled backwards in
@@ -44,7 +44,7 @@ class Speller(Protocol):
 
 @dataclass(frozen=True)
 class PlacedWords:
-    """Words laid over the frames of one clip."""
+    """Words aligned to the frames of one clip."""
 
     first_W: NDArray[np.int64]
     end_W: NDArray[np.int64]
@@ -52,14 +52,14 @@ class PlacedWords:
     scores_W: NDArray[np.float32]
     """Confidence of each word, from 0 (no better than a decoy) to 1."""
     score: float
-    """Of the utterance: on average 0 for a transcript of something else, at most 1."""
+    """Score of the utterance: on average 0 for a wrong transcript, at most 1."""
     spelling: Spelling
     begin_L: NDArray[np.int64]
     """Frame at which each label of the spelling begins."""
 
 
 def place(logp_UV: Tensor, words: Sequence[Word], speller: Speller) -> PlacedWords:
-    """Lay words over a clip, with their confidence.
+    """Align words to a clip, with their confidence.
 
     :raises Unalignable: there are more letters than frames.
     """

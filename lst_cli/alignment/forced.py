@@ -1,4 +1,4 @@
-"""Forced alignment: the best way to lay an utterance's labels over a model's frames, and the words in it.
+"""Forced alignment: the best alignment of an utterance's labels to a model's frames, and its words.
 
 Legend: U frames of the model, V labels, L labels of the utterance, W words.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def best_path(logp_UV: Tensor, labels: tuple[int, ...], blank: int) -> NDArray[np.int64]:
-    """The position in ``labels`` that each frame stands for [U], -1 where it is blank.
+    """The position in ``labels`` of each frame [U], -1 for blank.
 
     :param logp_UV: log-probabilities, or any scores to be summed.
     :raises Unalignable: there are more labels than frames.

@@ -1,4 +1,4 @@
-"""``lst align noise``: an alignment whose word boundaries were moved at random (Lu et al. 2025, A.11).
+"""``lst align noise``: an alignment with randomly moved word boundaries (Lu et al. 2025, A.11).
 
 Speech tokens are 40 ms long, so a boundary moves by whole tokens: of those 20 ms would be, every second one moves by
 one token; of 40 ms, every one does. Half of them go earlier, half later. Words keep their order and at least one
@@ -33,7 +33,7 @@ def plan_noise(
     """The request and the function that fills its draft.
 
     :param parents: the alignment's own, ``corpus`` and ``tokens``, those that are on disk.
-    :param ms: how far each boundary moves, on average.
+    :param ms: mean shift of a boundary.
     :raises UserError: ``ms`` is not a length.
     """
     if not (isfinite(ms) and ms >= 0):
@@ -77,7 +77,7 @@ def shifted(
 
     Legend: W words, B boundaries (start and end of each word in turn).
 
-    :param utterance: number that stands for the utterance, for the draws.
+    :param utterance: number of the utterance, for the draws.
     """
     import numpy as np
 

@@ -32,7 +32,7 @@ CURRENCIES = "".join(_ENGLISH_MONEY)
 """All currency signs."""
 
 CENTS = {"$": ("cent", "cents"), "€": ("cent", "cents"), "£": ("penny", "pence")}
-"""What an amount below one is counted in, in English."""
+"""English names of the currencies' subunits."""
 
 _ENGLISH_SYMBOLS = {
     "%": "percent",
@@ -67,7 +67,7 @@ MAGNITUDES = {
     "b": "billion",
     "tn": "trillion",
 }
-"""What may stand between an English amount and its currency: ``$1.5 million``, ``$3bn``."""
+"""Words between an English amount and its currency: ``$1.5 million``, ``$3bn``."""
 
 _DENOMINATORS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 _HALF = {"de": "ein halb", "fr": "un demi", "es": "medio", "it": "mezzo", "pt": "meio", "nl": "een half"}
@@ -99,5 +99,5 @@ def denominator_name(number: int, several: bool) -> str | None:
 
 
 def joining_word(language: str) -> str:
-    """What stands between a whole number and its fraction."""
+    """The word between a whole number and its fraction."""
     return _AND.get(language[:2], "")

@@ -32,7 +32,7 @@ _POINT = {
     "ru": "целых",
     "kz": "бүтін",
 }
-"""The decimal mark as it is spoken, where num2words has no attribute for it."""
+"""The spoken decimal mark, for languages without an attribute for it in num2words."""
 _COMMA = {"es": "coma", "ca": "coma"}
 """The decimal comma, where a decimal point is called otherwise."""
 
@@ -46,7 +46,7 @@ def check_language(language: str) -> None:
 
     if language not in CONVERTER_CLASSES and language[:2] not in CONVERTER_CLASSES:
         raise UserError(
-            f"--language {language}: num2words does not know it",
+            f"--language {language}: not supported by num2words",
             expected=f"one of {', '.join(sorted(CONVERTER_CLASSES))}",
             fix="give another --language, or write the numbers of the transcripts out in words",
         )
@@ -67,7 +67,7 @@ def ordinal(digits: str, language: str) -> str:
 
 
 def year(digits: str, language: str) -> str:
-    """Four digits as a year (``nineteen ninety-five``), where the language has a form of its own for it."""
+    """Four digits as a year (``nineteen ninety-five``), if the language has a special form for it."""
     if language in _HUNDREDS and digits[1] != "0":
         rest = cardinal(digits[2:].lstrip("0"), language) if digits[2:] != "00" else ""
         return cardinal(digits[:2], language) + _HUNDREDS[language] + rest
@@ -75,7 +75,7 @@ def year(digits: str, language: str) -> str:
 
 
 def decimal(whole: str, mark: str, fraction: str, language: str) -> str:
-    """A number with digits after its decimal mark, which are spoken one by one, zeros at the end too."""
+    """A number with digits after its decimal mark, which are spoken one by one, including trailing zeros."""
     from num2words import CONVERTER_CLASSES
 
     name = language if language in CONVERTER_CLASSES else language[:2]
@@ -91,7 +91,7 @@ def one_by_one(digits: str, language: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _spoken(number: str, form: str, language: str) -> str:
-    """What num2words makes of a whole number; empty where it can't, or leaves digits."""
+    """A whole number by num2words; empty if it fails or leaves digits."""
     from num2words import num2words
 
     speak: Callable[..., str] = num2words

@@ -59,7 +59,7 @@ _ALONE = re.compile(rf"([{CURRENCIES}])(\W*)")
 
 
 def speak_tokens(tokens: Sequence[str], language: str) -> list[str]:
-    """What is spoken of each token of a transcript, digits and symbols in words.
+    """Each token of a transcript as it is read out, with digits and symbols in words.
 
     :param language: a code that num2words knows, such as ``en``.
     """
@@ -68,7 +68,7 @@ def speak_tokens(tokens: Sequence[str], language: str) -> list[str]:
         following = tokens[at + 1] if at + 1 < len(tokens) else ""
         magnitude = re.match(r"[a-z]+", following.lower())
         if language[:2] == "en" and magnitude and magnitude[0] in MAGNITUDES and _AMOUNT_ALONE.fullmatch(token):
-            # "$1.5 million": the currency comes last, "one point five" "million dollars".
+            # "$1.5 million": the currency is last, "one point five" "million dollars".
             sign = next(char for char in token if char in CURRENCIES)
             spoken[at] = speak_numbers(token.replace(sign, ""), language)
             spoken[at + 1] = f"{spoken[at + 1]} {money_name(sign, '', language)}"
@@ -95,7 +95,7 @@ def speak_numbers(text: str, language: str) -> str:
 
 
 def _plain_digit(char: str) -> str:
-    """Digits of other kinds (``①``, ``１``) as plain ones; fractions and ``²`` have names of their own."""
+    """Digits of other kinds (``①``, ``１``) as plain ones; fractions and ``²`` have separate names."""
     other = unicodedata.category(char) in ("No", "Nd") and char not in _FRACTIONS and char not in SYMBOLS
     return f" {unicodedata.normalize('NFKC', char)} " if other and not char.isdecimal() else char
 
@@ -168,7 +168,7 @@ def _number(text: str, language: str) -> str:
 
 
 def _split(text: str, language: str) -> tuple[str, str | None] | None:
-    """Whole part and fraction of a number as the language writes it; None where it is several numbers."""
+    """Whole part and fraction of a number as the language writes it; None if it is several numbers."""
     point, comma = (".", ",") if language[:2] in _POINT_LANGUAGES else (",", ".")
     if re.fullmatch(r"\d+", text):
         return text, None

@@ -66,7 +66,7 @@ def read_aligned(alignment: Artifact, tokens: Artifact, most: int | None = None)
                 f"{alignment.reference}: not an alignment of {tokens.reference}",
                 found=f"utterance {row['id']!r} with {len(units_T)} tokens "
                 f"and words up to token {max(row['ends'] or [0])}",
-                fix="align the tokens again; see 'lst artifact lineage' for what belongs together",
+                fix="align the tokens again; 'lst artifact lineage' shows what was made from what",
             )
         rows.append(
             Aligned(

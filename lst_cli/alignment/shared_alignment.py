@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentModel:
-    """What a rank aligns with."""
+    """The model of a rank."""
 
     aligner: Artifact | None
     """A small aligner; None for a pretrained model."""
@@ -33,7 +33,7 @@ class AlignmentModel:
     language: str
     min_score: float
     device: str = "auto"
-    """Of a pretrained model, as :func:`lst_cli.distributed.device.pick_device` takes it."""
+    """Device of a pretrained model, as :func:`lst_cli.distributed.device.pick_device` takes it."""
 
 
 class SharedAlignment:

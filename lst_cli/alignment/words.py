@@ -72,7 +72,7 @@ def plain_letters(text: str) -> str:
 
 def _parts(token: str, spoken: str, letters: Set[str]) -> tuple[str, ...]:
     letters_of = "".join(spoken_letters(char, letters, token) for char in unicodedata.normalize("NFC", spoken))
-    # An apostrophe at an edge is a quotation mark or stands for no sound.
+    # An apostrophe at an edge is a quotation mark or silent.
     return tuple(part.strip("'") for part in letters_of.split() if part.strip("'"))
 
 

@@ -119,7 +119,7 @@ def try_lock(path: Path) -> Iterator[Lock | None]:
 
 
 def holder(path: Path) -> Owner | None:
-    """The live process that holds the lock; None where none does."""
+    """The live process that holds the lock; None if none does."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -23,18 +23,18 @@ from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.errors import UserError
 
 _OVERRUN_S = 0.5
-"""A segment that ends less than this many seconds after its file does (times are rounded) is cut to the file."""
+"""A segment that ends less than this many seconds after its file does (times are rounded) is truncated to the file."""
 
 _WHOLE_S = 0.1
 """A segment as long as its row's audio, to within this, is that audio: the times are those in a longer recording."""
 
 _DECODER = 2
-"""Raised when the same bytes are read as other samples, so that corpora are made anew."""
+"""Incremented when the same bytes are read as other samples, so that corpora are made anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AddOptions:
-    """What ``lst corpus add`` was asked for."""
+    """The options of ``lst corpus add``."""
 
     source: Path
     name: str
@@ -68,7 +68,9 @@ class SourceOfCorpus:
         scan = scan_entries(listing.entries)
         if not scan.entries:
             raise UserError(
-                f"{options.source}: no audio in it", found="nothing to add", expected=f"{layout.name}: {layout.about}"
+                f"{options.source}: no audio in this source",
+                found="nothing to add",
+                expected=f"{layout.name}: {layout.about}",
             )
         for note in listing.notes:
             warn(note)
@@ -86,11 +88,11 @@ class SourceOfCorpus:
         return cls(options=options, request=request, listing=listing, scan=scan)
 
     def plan(self, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
-        """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
+        """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone)."""
         return self.request, lambda draft: self._make(draft, SharedParts(rank, draft.parts))
 
     def share(self, parts: SharedParts) -> None:
-        """What a rank other than 0 does: decode until nothing is missing."""
+        """The work of a rank other than 0: decode until nothing is missing."""
         self._inspection(parts).run()
         if not parts.finished():
             self._unpacking(parts).run()
@@ -102,7 +104,7 @@ class SourceOfCorpus:
         return SharedUnpacking(list(map(Path, self.scan.packed)), self.options.workers, parts)
 
     def _make(self, draft: Draft, parts: SharedParts) -> None:
-        """Decode every file once, reject what is unsound, write the rest."""
+        """Decode every file once, reject faulty utterances, write the rest."""
         inspection, unpacking = self._inspection(parts), self._unpacking(parts)
         inspection.run()
         unpacking.run()
@@ -126,7 +128,7 @@ class SourceOfCorpus:
 
 
 def plan_corpus(options: AddOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, in a process that works alone.
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, in a process that works alone.
 
     :raises UserError: the source is missing, empty, or in no known layout.
     """
@@ -149,7 +151,7 @@ def _digest(source: Path, files: Sequence[Path], workers: int) -> str:
 
 @dataclass
 class AudioPlaces:
-    """Finds where the samples of an entry lie, or why there are none."""
+    """Finds the position of an entry's samples, or why there are none."""
 
     scan: Scan
     facts: FactTable
@@ -195,7 +197,7 @@ class AudioPlaces:
         return start, min(end, samples) - start
 
     def notes(self) -> Iterator[str]:
-        """What was mended, and how often."""
+        """The corrections and their counts."""
         paths = list(self.scan.files)
         for note, numbers in self.facts.notes().items():
             yield f"{len(numbers):,} recordings ({paths[numbers[0]]}, …): {note}"

@@ -1,4 +1,4 @@
-"""The corpus artifact: which utterances there are, where their samples lie, and what is said in them."""
+"""The corpus artifact: which utterances there are, the position of their samples, and their transcripts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Utterance:
     source: str
     """The data set it comes from; the corpus's name unless the input said otherwise."""
     text: str | None
-    """What is said; None in a corpus without transcripts."""
+    """The transcript; None in a corpus without transcripts."""
     channel: int | None = None
     """The one channel to read; None for the mean of all."""
     gain: float = 1.0
@@ -59,7 +59,7 @@ class Utterance:
 
 
 class AudioSegment(NamedTuple):
-    """Where an utterance's samples lie, and how to read them: these columns of the corpus have the same names."""
+    """The position of an utterance's samples, and how to read them: these columns of the corpus have the same names."""
 
     path: str
     """Absolute, or relative to the artifact's folder."""

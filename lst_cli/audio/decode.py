@@ -1,4 +1,4 @@
-"""From an utterance to mono float32 samples at 16 kHz, one by one or ahead of the reader.
+"""From an utterance to mono float32 samples at 16 kHz, one at a time or prefetched.
 
 Legend: N samples at the file's own rate, T samples at 16 kHz, C channels.
 """
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE_HZ = 16_000
-"""The rate that every model of ``lst`` hears."""
+"""The input rate of every model of ``lst``."""
 
-_ADD_AGAIN = "put the file back as it was, or run 'lst corpus add' again on what there is now"
+_ADD_AGAIN = "put the file back as it was, or run 'lst corpus add' again"
 
 
 def resampled_length(samples: int, sample_rate: int) -> int:
@@ -43,7 +43,7 @@ def read_samples(
     :param channel: the one to read; None averages all.
     :param gain: factor for every sample.
     :return: samples ``[N]`` in [-1, 1], and the rate in Hz.
-    :raises UserError: the file is gone, is not audio, or ends before the segment does.
+    :raises UserError: the file is missing, is not audio, or ends before the segment does.
     """
     blocks: list[NDArray[np.float32]] = []
     try:
@@ -59,7 +59,7 @@ def read_samples(
     mono_N = blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros(0, np.float32), *blocks])
     if samples is not None and len(mono_N) < samples:
         raise UserError(
-            f"{path}: the audio file is shorter than it was",
+            f"{path}: the audio file is shorter than when the corpus was made",
             found=f"the end after sample {offset + len(mono_N):,}",
             expected=f"samples {offset:,} to {offset + samples:,}",
             fix=_ADD_AGAIN,
@@ -96,7 +96,7 @@ def resample(samples_N: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
 def read_utterance(utterance: Utterance) -> NDArray[np.float32]:
     """Decode one utterance to mono float32 ``[T]`` at 16 kHz.
 
-    :raises UserError: its file is gone, or is not what it was when the corpus was made.
+    :raises UserError: its file was removed or changed since the corpus was made.
     """
     samples_N, rate = read_samples(utterance.path, utterance.offset, utterance.samples, **utterance.mending)
     if rate != utterance.sample_rate:
@@ -125,7 +125,7 @@ def read_utterances(
     :param processes: use processes: worth it only where several threads are held up by the resampler, which
         keeps the interpreter's lock (beyond some 2,000 audio-seconds per second).
     :param ahead_s: seconds of audio to decode ahead at most; bounds the memory.
-    :param on_error: is given each utterance that can't be read, which is then left out; without it the error
+    :param on_error: called with each utterance that can't be read, which is then skipped; without it the error
         is raised.
     """
     if workers <= 0:
@@ -185,6 +185,6 @@ def _results(
             raise LstError(
                 "a decoding process died",
                 found=f"while it read {utterance.path} or a file near it",
-                fix="it may have run out of memory: take fewer workers, or shorter utterances",
+                fix="it may have run out of memory: use fewer workers, or shorter utterances",
             ) from None
         yield utterance, samples_T

@@ -1,4 +1,4 @@
-"""What the decoding of every file has shown, in few bytes a file; kept in parts over a crash."""
+"""Results of decoding every file, in a few bytes per file, stored in parts that survive a crash."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FactTable:
 
 
 class SharedInspection:
-    """The inspection of files, which ranks share; what was inspected before a crash is not decoded again."""
+    """The inspection of files, which ranks share; files that were inspected before a crash are not decoded again."""
 
     def __init__(
         self, files: Sequence[Path], inspect: Callable[[Path], AudioFacts], workers: int, parts: SharedParts
@@ -70,7 +70,7 @@ class SharedInspection:
         self._shared.run(self._inspect_unit, write_parquet, what="check audio", counted="files")
 
     def facts(self) -> FactTable:
-        """What all files have shown, by number."""
+        """The results of all files, by number."""
         table = FactTable()
         for path in self._shared.paths:
             for row in read_parquet(path).to_pylist():

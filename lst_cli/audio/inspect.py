@@ -35,7 +35,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """What a whole decoding of a recording has shown."""
+    """The result of decoding a whole recording."""
 
     samples: int
     """Per channel."""
@@ -48,11 +48,11 @@ class AudioFacts:
     gain: float = 1.0
     """Factor that brings the samples to a full scale of 1."""
     notes: Sequence[str] = ()
-    """What was mended, or what the user should know."""
+    """Corrections and other notes for the user."""
 
 
 def inspect_audio(path: Path) -> AudioFacts:
-    """Decode a file from end to end, in bounded memory, and say what is wrong with it."""
+    """Decode a file from end to end, in bounded memory, and report its faults."""
     facts = examine(path)
     return _bad(f"{path}: {facts.problem}") if facts.problem is not None else facts
 
@@ -97,7 +97,7 @@ def _decode(recording: Recording, keep: list[NDArray[np.float32]] | None) -> Aud
         return _bad("no samples (zero length); record it again or remove it")
     promised = recording.samples
     if promised is not None and decoded < promised:
-        return _bad(f"cut off: {decoded:,} of {promised:,} samples; copy the whole file again")
+        return _bad(f"truncated: {decoded:,} of {promised:,} samples; copy the whole file again")
     notes = [] if recording.note is None else [recording.note]
     channel, gain = None, 1.0
     if stereo and power > 0 and mean_power < _ANTIPHASE * power:
@@ -131,7 +131,7 @@ def _sniff(source: Path | bytes) -> str:
 
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file's contents; of what is no regular file or can't be read, the word ``absent``."""
+    """The sha256 of a file's contents; ``absent`` if it is not a regular file or can't be read."""
     try:
         regular_file(path)
         return sha256_of(path)

@@ -1,6 +1,6 @@
-"""How loud synthesised sentences are, and how much silence stands around them: one rule for every engine.
+"""How loud synthesised sentences are, and the silence around them: one rule for every engine.
 
-Each sentence is cut to where it sounds, brought to one loudness, and given a fixed silence before and after, so that
+Each sentence is trimmed to its sound, normalised in loudness, and padded with fixed silences, so that
 its length is a whole number of 40 ms token frames. So a prompt and an ending that were spoken apart and then
 joined are, sample for sample, built like two sentences spoken in one line, and every sentence starts on a frame.
 """

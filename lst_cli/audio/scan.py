@@ -1,4 +1,4 @@
-"""The first pass over what a source lists: which files there are, and which ids are used twice; in little memory."""
+"""The first pass over the entries of a source: its files and duplicate ids, in little memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lst_cli.audio.layouts.listing import find_file
 
 @dataclass(frozen=True)
 class Scan:
-    """What the first pass has found."""
+    """The result of the first pass."""
 
     entries: int
     files: dict[str, int]
@@ -50,7 +50,7 @@ def scan_entries(entries: Iterable[Entry]) -> Scan:
 
 
 def checked(entries: Iterable[Entry], scan: Scan) -> Iterator[Entry]:
-    """The entries; those whose id another one has too are marked: nobody can tell which is meant."""
+    """The entries; those with a duplicate id are marked, since the id is ambiguous."""
     for entry in with_plain_names(entries):
         places = scan.twice.get(entry.id)
         if places is None or entry.problem is not None:
@@ -63,7 +63,7 @@ def checked(entries: Iterable[Entry], scan: Scan) -> Iterator[Entry]:
 
 
 def with_plain_names(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The entries with their files as they are called on disk; a name that is not UTF-8 is rejected."""
+    """The entries with the names of their files on disk; names that are not UTF-8 are rejected."""
     for entry in entries:
         name = f"{entry.id}{entry.path}"
         if name.isascii():

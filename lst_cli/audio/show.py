@@ -1,4 +1,4 @@
-"""``lst corpus show``: what is in a corpus, and what was left out and why."""
+"""``lst corpus show``: the contents of a corpus, and its rejects with their reasons."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def length_histogram(seconds: NDArray[np.float64]) -> list[dict[str, Any]]:
 
 
 def read_rejects(corpus: Corpus) -> list[dict[str, str]]:
-    """(id, reason) of every input that was left out when the corpus was made."""
+    """(id, reason) of every input that was rejected when the corpus was made."""
     from lst_cli.artifacts.parquet import read_parquet
 
     if REJECTS not in {record.path for record in corpus.artifact.files}:

@@ -42,7 +42,7 @@ class SpokenLine:
 
 @dataclass(frozen=True, kw_only=True)
 class SynthOptions:
-    """What ``lst corpus synth`` was asked for."""
+    """The options of ``lst corpus synth``."""
 
     name: str
     voices: Sequence[str]
@@ -60,13 +60,13 @@ class SynthOptions:
 def read_lines(path: Path) -> list[SpokenLine]:
     """Read ``ID<TAB>TEXT`` lines, or lines of text alone, which get the ids ``line-000001``, … by line number.
 
-    Empty lines are passed over.
+    Empty lines are skipped.
 
     :raises UserError: the file is missing, empty or not UTF-8, only some lines have an id, or ids repeat.
     """
     numbered = [(n, line) for n, line in enumerate(read_document(path).split("\n"), start=1) if line.strip()]
     if not numbered:
-        raise UserError(f"{path}: no text in it", expected="one utterance a line")
+        raise UserError(f"{path}: no text in this file", expected="one utterance per line")
     tabbed = ["\t" in line for _, line in numbered]
     if not any(tabbed):
         return [SpokenLine(f"line-{n:06d}", one_line(line), f"line-{n:06d}") for n, line in numbered]
@@ -84,7 +84,7 @@ def read_lines(path: Path) -> list[SpokenLine]:
         id, _, text = line.partition("\t")
         if not id.strip() or id in seen:
             before = f"as on line {seen[id]}" if id in seen else "nothing before the tab"
-            raise UserError(f"{path}, line {n}: not an id of its own", found=f"{id!r}, {before}")
+            raise UserError(f"{path}, line {n}: not a unique id", found=f"{id!r}, {before}")
         seen[id] = n
         lines.append(SpokenLine(id, one_line(text), id))
     return lines
@@ -93,7 +93,7 @@ def read_lines(path: Path) -> list[SpokenLine]:
 def plan_synthesis(
     lines: Sequence[SpokenLine], options: SynthOptions, rank: Rank = ALONE
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """Find the voices, and say what is to be built and how on rank 0 (or alone).
+    """Find the voices, and plan the artifact and its making on rank 0 (or alone).
 
     :raises UserError: a voice is not there, or an option is out of its range.
     """
@@ -119,7 +119,7 @@ def plan_synthesis(
 
 
 def share_synthesis(lines: Sequence[SpokenLine], options: SynthOptions, parts: SharedParts) -> None:
-    """What a rank other than 0 does: speak parts until none is missing."""
+    """The work of a rank other than 0: speak parts until none is missing."""
     voices = _voices(options)
     _speak(cut_into_parts(_wanted(lines, voices, options), voices, options, parts.folder), parts, options.workers)
 
@@ -131,7 +131,7 @@ def _voices(options: SynthOptions) -> list[Voice]:
 
 
 def _wanted(lines: Sequence[SpokenLine], voices: Sequence[Voice], options: SynthOptions) -> list[Spoken]:
-    """What is to be said for each line."""
+    """The texts and voices of the lines."""
     drawn = draw_voices(lines, len(voices), options.rate, options.seed)
     return [Spoken(line.text, voice, rate) for line, (voice, rate) in zip(lines, drawn, strict=True)]
 
@@ -182,7 +182,7 @@ def synthesise(
     for line, spoken in zip(lines, wanted, strict=True):
         result, offset, samples = place[spoken]
         if not samples:
-            draft.reject(line.id, f"the voice made no sound of {line.text!r}; write words")
+            draft.reject(line.id, f"the voice produced no sound for {line.text!r}; use words")
             continue
         rows.append(
             {
@@ -204,7 +204,7 @@ def synthesise(
 def cut_into_parts(
     wanted: Sequence[Spoken], voices: Sequence[Voice], options: SynthOptions, folder: Path
 ) -> list[Part]:
-    """Distinct things to say, by voice and rate in order of first mention, cut into parts of one audio file each.
+    """Distinct utterances, by voice and rate in order of first occurrence, divided into parts of one audio file each.
 
     Equal rates stand together because a voice keeps the sentences that it has spoken at a rate.
     """
@@ -263,9 +263,9 @@ def _spoken_in(pool: ProcessPoolExecutor, parts: Sequence[Part]) -> Iterator[Par
             yield futures[future]
     except BrokenProcessPool:
         raise LstError(
-            "a speaking process died",
+            "a synthesis process died",
             found="it was killed, or ran out of memory",
-            fix="run the command again: finished parts are kept (with fewer --workers if memory is short)",
+            fix="run the command again: finished parts are kept; use fewer --workers if memory is short",
         ) from None
     finally:
         for future in futures:

@@ -81,9 +81,9 @@ class SharedUnpacking:
 def unpack_file(parquet: Path, folder: Path, prefix: str) -> tuple[list[AudioSegment | str], list[str]]:
     """Decode every row of a Parquet file into ``PREFIX-00000.flac``, … in ``folder`` (mono, 16 bit, own rate).
 
-    What a call before a crash has finished is not done again.
+    Work that was finished before a crash is not repeated.
 
-    :return: for each row where it went, or why it is rejected; and what was mended in which row.
+    :return: for each row its new place, or why it is rejected; and the corrections by row.
     """
     record = folder / f"{prefix}.json"
     if not record.is_file():
@@ -128,7 +128,7 @@ def _encoded(parquet: Path) -> Iterator[bytes | None]:
 
 
 def _decode(data: bytes | None) -> tuple[NDArray[np.int16], int, Sequence[str]] | str:
-    """Mono 16-bit samples, their rate and what was mended, or why there are none."""
+    """Mono 16-bit samples, their rate and the corrections, or why there are none."""
     if not data:
         return "no audio bytes; download the data set with its audio inside"
     blocks: list[NDArray[np.float32]] = []

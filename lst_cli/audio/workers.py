@@ -32,7 +32,7 @@ def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, 
 
 
 def leave_with_parent() -> None:
-    """In a worker process: end as soon as the parent is gone, however it died.
+    """In a worker process: end as soon as the parent has died, for any reason.
 
     A worker of a pool would otherwise wait for work for ever once its parent was killed.
     """

@@ -27,7 +27,7 @@ Reference = Annotated[
 @app.command("ls")
 def list_artifacts(
     ctx: typer.Context,
-    kind: Annotated[str | None, typer.Argument(help="Only this kind.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="List only this kind.")] = None,
     json: Json = False,
 ) -> None:
     """List all artifacts."""
@@ -87,7 +87,7 @@ def show(ctx: typer.Context, reference: Reference) -> None:
 def verify(
     ctx: typer.Context,
     references: Annotated[
-        list[str] | None, typer.Argument(help="Default: all artifacts.", autocompletion=completing())
+        list[str] | None, typer.Argument(help="Artifacts to verify.  \\[default: all]", autocompletion=completing())
     ] = None,
 ) -> None:
     """Recompute the checksums of artifacts and name every file that differs from its manifest."""
@@ -134,11 +134,11 @@ def remove(
         bool,
         typer.Option(
             "--force",
-            help="Also if other artifacts were made from it, or its folder holds files that it does not name.",
+            help="Remove it even if other artifacts were made from it, or its folder holds unknown files.",
         ),
     ] = False,
 ) -> None:
-    """Remove an artifact below the root, unless another one was made from it."""
+    """Remove an artifact from the root, unless another one was made from it."""
     from lst_cli.artifacts.removal import remove as remove_artifacts
 
     for gone in remove_artifacts(store(ctx), reference, force=force):
@@ -154,7 +154,7 @@ def gc(
     ] = False,
     json: Json = False,
 ) -> None:
-    """List and remove what interrupted commands left; never what a running process works on."""
+    """Remove what interrupted commands left behind, never the files of a running process."""
     from lst_cli.artifacts.leftovers import leftovers, remove_leftover
     from lst_cli.training.run.unfinished import resumable
 

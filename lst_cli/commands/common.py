@@ -1,4 +1,4 @@
-"""What all commands share: global settings, the store, completion of references, building with a summary."""
+"""Shared by all commands: global settings, the store, completion of references, building with a summary."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def build(ctx: typer.Context, request: Request, make: Callable[[Draft], None], *
 
 
 def print_built(built: Built, *, json: bool) -> None:
-    """Say whether an artifact was made or up to date; as JSON too, if asked."""
+    """Report whether an artifact was made or up to date; with ``json``, print it as JSON."""
     artifact = built.artifact
     if built.fresh:
         say(f"made {artifact.reference}{_summary(artifact.statistics)}")
@@ -137,7 +137,7 @@ def build_shared(
     *,
     json: bool = False,
 ) -> Artifact | None:
-    """Like :func:`build`, with the work shared by all ranks; None on a rank that has only helped.
+    """Like :func:`build`, with the work shared by all ranks; None on any rank but 0.
 
     :param plan: the request, and the function that makes it of the parts.
     :param work: makes parts until none is missing.

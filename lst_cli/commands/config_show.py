@@ -38,14 +38,14 @@ def show(
             metavar="KIND", help="pretrain, finetune, dpo, instruct, align (align fit) or vocoder (vocoder fit)."
         ),
     ],
-    file: Annotated[Path | None, typer.Argument(help="YAML file; by default, a template is shown.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="YAML config.  \\[default: a template]")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: KEY=VALUE, as in budget.steps=500.")
     ] = None,
 ) -> None:
     """Show a config with all defaults as YAML, with the meaning and the allowed values of every key.
 
-    The output is itself a valid config file, except for the required keys of a template.
+    The output is a valid config file, except that a template lacks the required keys.
     """
     from lst_cli.config import load_config, to_dict
     from lst_cli.config_reference import as_yaml

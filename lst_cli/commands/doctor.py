@@ -24,7 +24,7 @@ _DEMO_BYTES = 2 * 2**30
 class Finding:
     """One thing that was looked at: `state` is ok, limited or missing.
 
-    `effect` says what will not work, `fix` how to mend it.
+    `effect` says what will not work, `fix` how to fix it.
     """
 
     thing: str
@@ -37,9 +37,11 @@ class Finding:
 def doctor(
     ctx: typer.Context,
     json: Json = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 when something needed is missing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 2 if something required is missing.")
+    ] = False,
 ) -> None:
-    """Say what this machine has (torch, CUDA, fairseq2, faiss, libsndfile, disk) and what will not work."""
+    """Check this machine (torch, CUDA, fairseq2, faiss, libsndfile, disk) and report what will not work."""
     root = Path(settings(ctx).root)
     findings = [
         _python(),

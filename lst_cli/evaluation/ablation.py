@@ -1,4 +1,4 @@
-"""Ablations: what a score becomes with a part of the model, or of the prompt, switched off.
+"""Ablations: scores with a part of the model, or of the prompt, disabled.
 
 The patch decoder's cross-attention is the only way from the global transformer to the predicted tokens. So the points
 that a row loses without it are the points that come through its patches.
@@ -53,7 +53,7 @@ class Ablation:
 
     @property
     def slug(self) -> str:
-        """What the name of the scores ends in."""
+        """The end of the name of the scores."""
         return f"no-{self.part}" if self.tokens is None else f"{self.part}{self.tokens}"
 
     def of_model(self, loaded: LoadedModel, name: str) -> LoadedModel:

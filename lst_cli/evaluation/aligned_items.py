@@ -1,7 +1,7 @@
-"""``--patching as-trained``: spoken items cut into patches by their alignment, as in training with aligned patches.
+"""``--patching as-trained``: spoken items patched by their alignment, as in training with aligned patches.
 
 The paper evaluates models that saw aligned patches alone in this way (Lu et al. 2025, Table 6). Prompt and endings are
-utterances of their own: each is cut by its own alignment, and no patch reaches from one into the other.
+separate utterances: each is patched by its own alignment, and no patch crosses from one into the other.
 
 Legend: T tokens of a prompt or an ending, N speech tokens of an utterance.
 """
@@ -41,13 +41,13 @@ def check_patching(patching: ScoredWith, alignment: str | None, parents: Mapping
 
     :param alignment: reference of the alignment that was given.
     :param parents: ``model``, and ``tokens`` where the items are spoken.
-    :raises UserError: there is such a reason, or an alignment without a use.
+    :raises UserError: there is such a reason, or an alignment that is not used.
     """
     if patching == "static":
         if alignment is not None:
             raise UserError(
                 f"--alignment {alignment} with --patching static",
-                expected="--patching as-trained, which cuts speech by the alignment",
+                expected="--patching as-trained, which patches speech by the alignment",
             )
         return
     model = parents["model"]
@@ -91,7 +91,7 @@ def read_words(
 ) -> dict[str, NDArray[np.int32]]:
     """The word (N) of each speech token of the items' utterances, -1 for silence.
 
-    Where the model's patches follow text pieces (``patching.spans``), the piece instead of the word.
+    Where the model's patches follow text tokens (``patching.spans``), the piece instead of the word.
 
     :raises UserError: the alignment lacks an utterance, does not say where characters begin but the model's patches
         follow text pieces, or does not fit the tokens.
@@ -140,7 +140,7 @@ def with_words(
     direction: str,
     words: Mapping[str, NDArray[np.int32]],
 ) -> list[Question]:
-    """The questions of a direction with the word of each token, so that speech is cut by alignment.
+    """The questions of a direction with the word of each token, for aligned patches.
 
     :param words: of :func:`read_words`.
     """

@@ -48,7 +48,7 @@ class TranscriptScorer:
         self._speech = load_speech(base.path, card, base.reference)
 
     def __call__(self, model: nn.Module, packed: Packed) -> dict[str, ErrorRate]:
-        """Word and character error rates by name (``wer``, ``cer``); empty where the batch asks for no transcript.
+        """Word and character error rates by name (``wer``, ``cer``); empty if the batch needs no transcript.
 
         :param model: a whole copy, not wrapped.
         """

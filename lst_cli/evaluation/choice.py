@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lst_cli.text.speech_codec import SpeechCodec
 
 SCORER_VERSION = 1
-"""Goes up when the same model and items would get other scores; kept in every result."""
+"""Incremented when the same model and items would get other scores; part of every result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class ItemScore:
     log_probs_E: list[float]
     """Sum of the natural log-probabilities of each ending's tokens."""
     tokens_E: list[int]
-    """Text pieces, or speech tokens before a speech BPE merges them: durations, the same for every model."""
+    """Text tokens, or speech tokens before a speech BPE merges them: durations, the same for every model."""
 
     @property
     def compared(self) -> dict[str, list[float]]:
-        """What each accuracy compares."""
+        """The values that each accuracy compares."""
         texts = self.item.endings if self.direction.endswith("t") else None
         return normalised(self.log_probs_E, self.tokens_E, texts)
 
@@ -49,7 +49,7 @@ class ItemScore:
 
 
 def primary_metric(task: Task, direction: str) -> str:
-    """The headline: per token for spoken endings, what the harness reports for written ones."""
+    """The headline metric: per token for spoken endings, as in the harness for written ones."""
     return task.text_metric if direction.endswith("t") else "accuracy_per_token"
 
 

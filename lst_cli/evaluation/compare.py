@@ -14,13 +14,13 @@ from typing import Any
 
 from lst_cli.artifacts import Artifact
 from lst_cli.errors import UserError
-from lst_cli.evaluation.scores import ITEMS_FILE, differently_spoken, read_scores
+from lst_cli.evaluation.scores import EVALUATOR, ITEMS_FILE, differently_spoken, read_scores
 
 SAME = ("task", "task_version", "scorer_version", "items_sha256", "with_end", "normaliser", "corpus")
-"""What two results must share to be compared (those that the task has)."""
+"""Keys that two results must share to be comparable (those that the task has)."""
 
-_SAME_EAR = ("judge", "vocoder")
-"""What two results of spoken answers must share as well."""
+_SAME_SPEECH = (EVALUATOR, "vocoder")
+"""Further keys that two results on generated speech must share."""
 
 BOOTSTRAP_DRAWS = 2000
 
@@ -56,7 +56,7 @@ def compare(first: Artifact, second: Artifact) -> list[Comparison]:
     :raises UserError: the two are of other items, of another version of the task, or share no direction.
     """
     result_a, result_b = read_scores(first), read_scores(second)
-    differing = [key for key in (*SAME, *_SAME_EAR) if result_a.get(key) != result_b.get(key)]
+    differing = [key for key in (*SAME, *_SAME_SPEECH) if result_a.get(key) != result_b.get(key)]
     if differing:
         raise UserError(
             f"{first.reference} and {second.reference} can't be compared",
@@ -131,7 +131,7 @@ def _character_errors(scores: Artifact) -> dict[str, tuple[int, int]]:
 def paired(direction: str, metric: str, a: Mapping[str, float], b: Mapping[str, float]) -> Comparison:
     """Compare the credits of the same items, by id.
 
-    The interval is that of the mean of paired differences, with half an item added to each way a pair can turn out
+    The interval is that of the mean of paired differences, with half an item added to each outcome of a pair
     (Agresti and Min 2005): without them, few flips or none would give an interval that is much too narrow.
     """
     n = len(a)
@@ -179,7 +179,7 @@ def paired_rates(
         odd = sorted(a.keys() ^ b.keys())
         raise UserError(
             "the scores are of different utterances",
-            found=f"{len(odd)} that only one has, the first {odd[0]}",
+            found=f"{len(odd)} utterances in one result only, the first {odd[0]}",
             fix="score both models on tokens of the same utterances",
         )
     errors_2U = np.array([[scores[name][0] for name in a] for scores in (a, b)], dtype=np.int64)

@@ -43,7 +43,7 @@ def parse_directions(text: str, *, spoken: bool) -> list[str]:
             f"the direction {needing[0]} needs the items as speech tokens",
             found="no --tokens",
             expected="--tokens with a tokens artifact that holds {item}/prompt, {item}/ending1, {item}/ending2, …",
-            fix="speak the items with 'lst corpus synth', tokenize them, or ask only for --directions t-t",
+            fix="synthesise the items with 'lst corpus synth' and tokenize them, or use --directions t-t",
         )
     return chosen
 
@@ -73,7 +73,7 @@ def check_spoken(items: Sequence[Item], units: Mapping[str, NDArray[np.integer]]
     """Refuse speech tokens that lack an utterance, have an empty one, or have units the model does not know.
 
     :param units: of each utterance, by id.
-    :param source: what the tokens are called.
+    :param source: the name of the tokens in errors.
     :param limit: number of units that the model knows.
     :raises UserError: they do; the first ids are named.
     """
@@ -84,12 +84,12 @@ def check_spoken(items: Sequence[Item], units: Mapping[str, NDArray[np.integer]]
             f"{source}: {len(missing)} of the items' {len(ids)} utterances are missing",
             found=f"no {', '.join(missing[:SHOWN_IDS])}{', …' if len(missing) > SHOWN_IDS else ''}",
             expected="{item}/prompt, {item}/ending1, {item}/ending2, … for every item of --items",
-            fix="speak and tokenize all items of the same file; rejects.parquet of the tokens lists the rejected ones",
+            fix="synthesise and tokenize all items of the file; rejects.parquet of the tokens lists rejected ones",
         )
     empty = [name for name in ids if len(units[name]) == 0]
     if empty:
         raise UserError(
-            f"{source}: {len(empty)} utterances have no speech token",
+            f"{source}: {len(empty)} utterances have no speech tokens",
             found=", ".join(empty[:SHOWN_IDS]),
             expected="at least one frame of speech in each",
         )

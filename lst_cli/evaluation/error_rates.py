@@ -16,14 +16,14 @@ from lst_cli.evaluation.metrics import BOOTSTRAP_DRAWS, Interval
 from lst_cli.text.markers import is_marker
 
 NORMALISER = "lst-2"
-"""Name of :func:`normalise`'s rules; kept in every result. ``lst-1`` removed or split at vowel and tone marks."""
+"""Name of :func:`normalise`'s rules; part of every result. ``lst-1`` removed or split at vowel and tone marks."""
 
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "＇": "'"})
 _APOSTROPHE_OUTSIDE = re.compile(r"(?<![^ '])'|'(?![^ '])")
 
 
 def normalise(text: str) -> str:
-    """What two transcripts are compared as.
+    """The normal form in which transcripts are compared.
 
     Markers in brackets (``[noise]``, ``<unk>``) are dropped. Compatibility forms and upper case are resolved (NFKC,
     case folding). Letters, digits and the marks on them stay: vowel signs, tone marks, accents without a composed
@@ -46,7 +46,7 @@ def _kept(text: str) -> Iterator[str]:
         category = unicodedata.category(char)
         if category == "Cf":
             continue
-        # A mark belongs to the letter before it, and is none of a word's by itself.
+        # A mark belongs to the preceding letter, and is not part of a word on its own.
         in_word = category[0] in "LN" or (in_word and category[0] == "M")
         yield char if in_word or char == "'" else " "
 

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 ACCURACIES: dict[str, str] = {
     "accuracy": "highest sum of log-probabilities (the harness's acc)",
-    "accuracy_per_token": "highest sum over the ending's tokens: text pieces, or speech tokens (25 a second)",
+    "accuracy_per_token": "highest sum over the ending's tokens: text tokens, or speech tokens (25 a second)",
     "accuracy_per_char": "highest sum over the ending's characters (the harness's acc_norm)",
     "accuracy_per_byte": "highest sum over the ending's UTF-8 bytes (the harness's acc_bytes)",
 }
@@ -35,7 +35,7 @@ def wilson(correct: float, n: int, confidence: float = 0.95) -> Interval:
     """The share ``correct / n`` with Wilson's score interval (Wilson 1927).
 
     :param correct: number of right answers; a tie may count in part.
-    :raises ValueError: there is no item, or more right answers than items.
+    :raises ValueError: there are no items, or more correct answers than items.
     """
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"{correct} of {n} items can't be right")
@@ -50,14 +50,14 @@ def wilson(correct: float, n: int, confidence: float = 0.95) -> Interval:
 def bootstrap_mean(values_I: Sequence[float], seed: int = 0) -> Interval:
     """The mean of items with a 95% bootstrap interval over them.
 
-    :raises ValueError: there is no item.
+    :raises ValueError: there are no items.
     """
     import numpy as np
 
     from lst_cli.hashing import integers
 
     if not len(values_I):
-        raise ValueError("there is no item")
+        raise ValueError("there are no items")
     count = len(values_I)
     array_I = np.asarray(values_I, dtype=np.float64)
     draws = np.arange(BOOTSTRAP_DRAWS)
@@ -80,7 +80,7 @@ def credit(scores_E: Sequence[float], label: int) -> float:
 def normalised(
     sums_E: Sequence[float], tokens_E: Sequence[int], texts_E: Sequence[str] | None
 ) -> dict[str, list[float]]:
-    """What each accuracy compares, by its name in :data:`ACCURACIES`.
+    """The values that each accuracy compares, by its name in :data:`ACCURACIES`.
 
     :param sums_E: sum of log-probabilities of each ending's tokens.
     :param tokens_E: number of tokens of each ending.

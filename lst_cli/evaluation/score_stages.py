@@ -59,7 +59,7 @@ def make_choice(
     write_scores(draft, result, choice.items_table(task, [score for part in scores.values() for score in part]))
     for row in result["results"]:
         draft.statistics[row["direction"]] = row["accuracy"]
-    # Of this process: what a killed one has left, or other ranks have scored, took its time elsewhere.
+    # The time of this process: parts of a killed one or of other ranks are not included.
     draft.statistics.update(items=len(items), ranks=rank.world, seconds=seconds, items_per_s=work.scored / seconds)
 
 
@@ -70,7 +70,7 @@ def share_choice(
     device: str,
     parts: SharedParts,
 ) -> None:
-    """What a rank other than 0 does: score until nothing is missing."""
+    """The work of a rank other than 0: score until nothing is missing."""
     _choice_work(items, config, parents, device, parts).run()
 
 
@@ -128,7 +128,7 @@ class AsrScores:
 
         :param config: of the request: the beams, the precision, and whether empty references count.
         :param parents: ``model``, ``tokens`` and ``corpus``.
-        :param rows: utterances decoded side by side.
+        :param rows: utterances decoded in one batch.
         """
         self._config, self._parents = config, parents
         loaded = load_model(parents["model"], pick_device(device, parts.rank.local), config["precision"])
@@ -144,7 +144,7 @@ class AsrScores:
         self._work = asr.SharedTranscription(loaded, units, references, parts, rows=rows, beams=config["beams"])
 
     def share(self) -> None:
-        """What a rank other than 0 does: transcribe until nothing is missing."""
+        """The work of a rank other than 0: transcribe until nothing is missing."""
         self._work.run()
 
     def make(self, draft: Draft, max_reject_rate: float) -> None:

@@ -1,4 +1,4 @@
-"""The ``scores`` artifact: what was asked, of which model, and the result with every item's scores."""
+"""The ``scores`` artifact: the request, the model, and the result with the scores of every item."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 
 SCORES = Kind("scores", 1)
 ScoredWith = Literal["static", "as-trained"]
-"""How speech is cut into patches: by the model's own rule without an aligner, which is static patches for a model that
-was trained with aligned ones; or by the words of an alignment."""
+"""How speech is patched: by the model's own rule without an aligner (static patches for models trained with aligned
+ones), or by the words of an alignment."""
+
+EVALUATOR = "judge"
+"""Key of the ASR evaluator in the configs and results of artifacts; fingerprints depend on its name."""
 
 SCORES_FILE = "scores.json"
 ITEMS_FILE = "items.parquet"
 
 
 def file_sum(path: Path) -> str:
-    """sha256 of a benchmark file; of a folder, that of its files' names and sums.
+    """sha256 of a benchmark file; of a folder, that of its files' names and checksums.
 
     :raises UserError: the file can't be read.
     """
@@ -58,13 +61,13 @@ def model_entry(model: Artifact) -> dict[str, Any]:
 
 
 def spoken_corpus(tokens: Artifact | None) -> dict[str, str] | None:
-    """Which recordings the tokens of a benchmark are of; None where there are no tokens, or it is unknown."""
+    """The recordings of a benchmark's tokens; None without tokens, or if they are unknown."""
     corpus = tokens.parents.get("corpus") if tokens is not None else None
     return {"reference": corpus.reference, "fingerprint": corpus.fingerprint} if corpus is not None else None
 
 
 def differently_spoken(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two results are known to be of other recordings: another voice asks another question."""
+    """Whether two results are known to be of different recordings, so that they are not comparable."""
     spoken = [result.get("spoken") for result in (a, b)]
     return all(spoken) and len({each["fingerprint"] for each in spoken if each}) > 1
 
@@ -117,5 +120,5 @@ _MARKERS = 2
 
 
 def context_ratio(positions: int, speech_tokens: int, prompts: int) -> float:
-    """Positions that prompts for transcripts take, as a share of what they take without patches (Table 5)."""
+    """Positions of the prompts of transcripts, relative to those without patches (Table 5)."""
     return positions / (speech_tokens + _MARKERS * prompts)

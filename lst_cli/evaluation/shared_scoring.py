@@ -1,6 +1,6 @@
 """Scoring that several processes share, and that resumes after a kill.
 
-The items of each direction are cut into chunks, longest first; a finished chunk lies as a file in the draft's ``parts``
+The items of each direction are divided into chunks, longest first; a finished chunk is a file in the draft's ``parts``
 folder. Ranks take every n-th chunk, then help with what is missing. Chunks depend on the items alone, so the scores are
 the same for any number of ranks.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lst_cli.model_artifact.card import LoadedModel
 
 CHUNK_TOKENS = 1 << 18
-"""Tokens in a chunk: some batches of a GPU, and what a killed process has to do again at most."""
+"""Tokens in a chunk: some batches of a GPU, and the most that a killed process has to repeat."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class SharedScoring:
         ]
         self._shared = SharedWork(chunks, parts)
         self.scored = 0
-        """Items that this process has scored, counted once a direction."""
+        """Items that this process has scored, counted once per direction."""
 
     def run(self) -> None:
         """Score this rank's chunks, then help with those still missing."""

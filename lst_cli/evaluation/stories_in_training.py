@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lst_cli.text.tokenizer import TextTokenizer
 
 ACCURACY = "story_accuracy"
-"""Share of the stories whose right ending is the likeliest, as the curve calls it."""
+"""Key of the metrics log: the share of stories whose correct ending is the likeliest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Stories:
 
 
 def read_stories(arguments: Sequence[str], tokens: Artifact | None) -> Stories:
-    """What ``--stories`` names.
+    """The benchmarks of ``--stories``.
 
     :param arguments: ``TASK:FILE`` each.
     :param tokens: with them, speech follows speech as well as text text.

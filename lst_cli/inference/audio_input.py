@@ -1,4 +1,4 @@
-"""What to transcribe: from the user's arguments to segments of audio or speech tokens, in bounded memory.
+"""The inputs of transcription: from the user's arguments to segments of audio or speech tokens, in bounded memory.
 
 Legend: N samples at a file's own rate, T samples at 16 kHz, C channels.
 """
@@ -73,7 +73,7 @@ class _Clip:
     end_s: float | None = None
     """None for the file's end."""
     rate: int | None = None
-    """Of the file in Hz, as far as it is known."""
+    """Sample rate of the file in Hz, if known."""
     channel: int | None = None
     """The one channel to read; None for the mean of all."""
     gain: float = 1.0
@@ -93,7 +93,7 @@ def segments(
 ) -> Iterator[Segment | UnreadableClip]:
     """All segments of files, folders, manifests, artifacts and standard input (``-``), in order.
 
-    :param longest_s: audio longer than this is cut where it is quietest. Speech tokens are taken whole.
+    :param longest_s: longer audio is split where it is quietest. Speech tokens are never split.
     :param with_audio: refuse what has no audio.
     :raises UserError: an argument is neither a file, a folder with audio nor a corpus or tokens artifact.
     """
@@ -145,7 +145,7 @@ def _source(argument: str, store: Store, with_audio: bool) -> list[_Clip] | Arti
         artifact = store.find_any(argument)
         if artifact.kind == TOKENS.name and with_audio:
             raise UserError(
-                f"{argument}: speech tokens have no sound, which an aligner needs",
+                f"{argument}: an aligner needs audio, which a tokens artifact lacks",
                 fix="give the corpus that they were made from, or omit --aligner",
             )
         return store.find(argument, TOKENS if artifact.kind == TOKENS.name else CORPUS)
@@ -180,7 +180,7 @@ def _of_clip(clip: _Clip, longest_s: float) -> Iterator[Segment | UnreadableClip
 def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:
     """Mono audio at 16 kHz, in blocks of :data:`BLOCK_S`; the same samples as if it were read at once."""
     if clip.path is None:
-        # A pipe can't be searched for the length and format of what comes through it; a file can.
+        # Length and format can be determined from a file, not from a pipe.
         with tempfile.NamedTemporaryFile(prefix="lst-") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
@@ -193,7 +193,7 @@ def _blocks(clip: _Clip) -> Iterator[NDArray[np.float32]]:
         raise UserError(f"{clip.name}: the audio file is gone") from None
     except (NotDecodable, OSError) as error:
         found = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{clip.name}: no audio that can be read", found=found) from None
+        raise UserError(f"{clip.name}: no readable audio", found=found) from None
 
 
 def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]:
@@ -203,7 +203,7 @@ def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]
     """
     rate = recording.rate
     if rate not in RATES_HZ:
-        raise UserError(f"{clip.name}: no recording of speech", found=f"{rate:,} samples a second")
+        raise UserError(f"{clip.name}: not a recording of speech", found=f"{rate:,} samples a second")
     if clip.rate not in (None, rate):
         raise UserError(f"{clip.name}: the file was changed after the corpus was made", found=f"{rate:,} Hz")
     start = round(clip.start_s * rate)
@@ -212,7 +212,7 @@ def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]
     for block_NC in recording.blocks(start, limit):
         read += len(block_NC)
         if not np.isfinite(block_NC).all():
-            raise UserError(f"{clip.name}: samples that are not finite numbers")
+            raise UserError(f"{clip.name}: samples are not finite numbers")
         for first in range(0, len(block_NC), BLOCK_S * rate):
             yield to_mono(block_NC[first : first + BLOCK_S * rate], clip.channel, clip.gain)
     if not read:
@@ -243,7 +243,7 @@ def _resampled(blocks: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDA
 
 
 def _cut(name: str, blocks: Iterator[NDArray[np.float32]], longest_s: float) -> Iterator[Segment]:
-    """Segments of a clip that comes in blocks."""
+    """Segments of a clip that is read in blocks."""
     longest = int(longest_s * SAMPLE_RATE)
     start = 0
     rest_T: NDArray[np.float32] = np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""Beam search: the likeliest continuation among several that are followed side by side.
+"""Beam search: the likeliest continuation among several parallel hypotheses.
 
 Legend: R rows of the state (hypotheses of all prompts), V vocabulary.
 """
@@ -47,18 +47,18 @@ class _Search:
     best_score: float = field(default=-float("inf"))
 
     def worth(self, log_prob: float, tokens: int) -> float:
-        """What hypotheses are compared by; the end counts as a token."""
+        """The score by which hypotheses are compared; the end counts as a token."""
         return log_prob / float((tokens + 1) ** self.length_penalty)
 
     def extend(self, candidates: Sequence[_Hypothesis], eos: int, positions_R: NDArray[np.int64]) -> None:
-        """Take in the candidates of one step, best first: ends are kept apart, the best others live on.
+        """Process the candidates of one step, best first: ends are stored, the best others continue.
 
         :param positions_R: positions that the global transformer has computed of each row of the state.
         """
         live: list[_Hypothesis] = []
         for candidate in candidates:
             if candidate.tokens[-1] == eos:
-                # Deep in the list an end only says that nothing better was at hand.
+                # An end far down in the list only means that there was no better candidate.
                 if len(live) < self.beams:
                     self._finish(candidate.tokens[:-1], candidate, positions_R, ended=True)
             elif len(live) < self.beams:
@@ -99,7 +99,7 @@ def beam_search(
     :param beams: hypotheses of each prompt that are followed.
     :param length_penalty: the log-probability is divided by this power of the length (with the end): 0 compares sums,
         which favours short ones, 1 compares means (Wu et al. 2016 have 0.6 to 1).
-    :param rows: hypotheses of all prompts that are decoded side by side.
+    :param rows: hypotheses of all prompts in one batch.
     :param on_done: is called with each prompt's index and continuation when it is complete.
     """
     done: list[Continuation] = [Continuation() for _ in prompts]

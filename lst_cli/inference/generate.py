@@ -1,4 +1,4 @@
-"""Going on from prompts, token by token: greedy or sampled, text or speech, many prompts side by side.
+"""Continuing prompts token by token: greedy or sampled, text or speech, in batches.
 
 Legend: R rows (prompts) that are still going, V vocabulary, K candidates of a row.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lst_cli.text.vocabulary import Vocabulary
 
 ROWS = 32
-"""Prompts that are decoded side by side."""
+"""Prompts in one batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Prompt:
     """The tokens to continue."""
 
     tokens: NDArray[np.int32]
-    """Ends with the marker of what is to come, or inside such a segment."""
+    """Ends with the marker of the continuation's modality, or inside such a segment."""
     limit: int
     """Most tokens to add."""
     key: int = 0
@@ -42,7 +42,7 @@ class Prompt:
 
 @dataclass(kw_only=True)
 class Continuation:
-    """What was added to a prompt."""
+    """The continuation of a prompt."""
 
     tokens: list[int] = field(default_factory=list)
     """Without the end."""
@@ -53,12 +53,12 @@ class Continuation:
     context_positions: int = 0
     """Positions that the global transformer computed for the prompt (Table 5 of the paper: context units)."""
     new_positions: int = 0
-    """Those that it computed for what was added (generation units), of a beam for the best one alone; what closed no
+    """Positions computed for the continuation (generation units), of a beam for the best one alone; what closed no
     patch took none."""
 
 
 def allowed_tokens(vocabulary: Vocabulary, modality: Modality) -> NDArray[np.bool_]:
-    """Which ids may come (V): pieces of text or speech tokens, and the end. Never markers or special tokens."""
+    """Mask of allowed ids (V): text tokens or speech tokens, and the end. Never markers or special tokens."""
     allowed_V = np.zeros(vocabulary.size, dtype=np.bool_)
     if modality == "text":
         allowed_V[: vocabulary.pieces] = True
@@ -84,7 +84,7 @@ def generate(
     A continuation does not depend on the other prompts of the batch (except for rounding).
 
     :param sampling: None takes the likeliest token each time.
-    :param rows: prompts to decode side by side.
+    :param rows: prompts to decode in one batch.
     :param on_done: is called with each prompt's index and continuation when it is complete.
     :param on_token: is called with each new token and the index of its prompt.
     """
@@ -109,7 +109,7 @@ def by_length(prompts: Sequence[Prompt]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A prompt among those decoded side by side."""
+    """A prompt of a batch."""
 
     index: int
     prompt: Prompt

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lst_cli.model_artifact.card import LoadedModel
 
 TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 32768}
-"""Tokens that go through the model at once, by kind of device; one longer question makes a batch of its own."""
+"""Tokens in a batch, by kind of device; a longer question is a batch by itself."""
 
 
 def log_probabilities(loaded: LoadedModel, questions: Sequence[Question]) -> Iterator[tuple[int, list[float]]]:

@@ -1,4 +1,4 @@
-"""Going on from a spoken or written prompt, in speech or in text."""
+"""Continuing a spoken or written prompt, in speech or in text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def speech_prompt(loaded: LoadedModel, argument: str, store: Store) -> NDArray[n
         raise UserError(f"--audio {argument}: the prompt can't be read", found=first.reason)
     if len(found) > 1 or first.wave_T is None:
         raise UserError(
-            f"--audio {argument}: one prompt is continued",
+            f"--audio {argument}: more than one prompt",
             found=f"{len(found)} clips or segments of audio",
             expected=f"one audio file of at most {LONGEST_PROMPT_S:.0f} s",
         )

@@ -56,7 +56,7 @@ class Sampling:
     def choose(self, log_p_RV: Tensor, before: Sequence[Sequence[int]], draws: Sequence[float]) -> Tensor:
         """The next token (R).
 
-        :param log_p_RV: log-probabilities, -inf for tokens that may not come; every row has one that may.
+        :param log_p_RV: log-probabilities, -inf for excluded tokens; every row has at least one other.
         :param before: tokens that each row has generated so far.
         :param draws: a number in [0, 1) for each row.
         """

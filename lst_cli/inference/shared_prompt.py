@@ -1,4 +1,4 @@
-"""Scoring endings that share a prompt: the prompt goes through the model once, however many endings it has.
+"""Scoring endings that share a prompt: the prompt is encoded once for all its endings.
 
 The model runs twice. First over the prompts, up to the last border of a patch, keeping the keys and values of every
 attention. Then over what is left of each document, one for each ending. There every attention sees keys as if the
@@ -40,7 +40,7 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.integer]
 
 _CHUNK = 256
-"""Tokens whose logits exist at one time. On two cores, with 32,000 pieces, 2,048 took 1.8 times as long."""
+"""Tokens per chunk of logits. On two cores, with 32,000 pieces, 2,048 took 1.8 times as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class PromptPlan:
     """Both passes over some questions."""
 
     shared: Packed | None
-    """The prompts up to their last border of a patch; None where none has a border."""
+    """The prompts up to their last border of a patch; None if none has a border."""
     full: Packed
     """Every prompt with every ending, one document each."""
     second_T: Bools
@@ -87,7 +87,7 @@ class PromptPlan:
 
 
 def plan(questions: Sequence[Question], card: ModelCard) -> PromptPlan:
-    """Lay out both passes.
+    """Plan both passes.
 
     :raises ValueError: some questions have words and others have not.
     """
@@ -235,7 +235,7 @@ class Pass:
         return out
 
     def _bypass(self) -> Bypass | None:
-        """Where the chosen rows' text goes round the local layers."""
+        """Where the text of the chosen rows bypasses the local layers."""
         part, rows_T, rows_P = self._local, self._rows_T, self._rows_P
         if part.whole:
             return None
@@ -276,7 +276,7 @@ class Pass:
 
 
 def score(model: SpeechTextModel, card: ModelCard, questions: Sequence[Question], device: torch.device) -> list[float]:
-    """Sum of log-probabilities of each ending of each question, one after another."""
+    """Sum of log-probabilities of each ending of each question, in order."""
     made = plan(questions, card)
     first = Pass(made.shared, card, device) if made.shared is not None else None
     if first is not None:

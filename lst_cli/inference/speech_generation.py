@@ -29,23 +29,23 @@ _SHOWN = 10
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedSpeech:
-    """What a model said for a text."""
+    """A model's speech for a text."""
 
     units: NDArray[np.uint16]
     """Speech tokens, 25 a second."""
     pieces: int
     """Text tokens of the prompt, without markers."""
     ended: bool
-    """False where the speech was cut off."""
+    """False if the speech was truncated."""
     log_prob: float
     context_positions: int
-    """Of the global transformer, for the text."""
+    """Positions of the global transformer for the text."""
     new_positions: int
-    """Of the global transformer, for the speech: the generation units of Table 5."""
+    """Positions of the global transformer for the speech: the generation units of Table 5."""
 
 
 def joined(parts: Sequence[GeneratedSpeech]) -> GeneratedSpeech:
-    """What was said part by part, as one; at least one part."""
+    """The concatenation of parts; at least one part."""
     return GeneratedSpeech(
         units=np.concatenate([part.units for part in parts]),
         pieces=sum(part.pieces for part in parts),
@@ -57,7 +57,7 @@ def joined(parts: Sequence[GeneratedSpeech]) -> GeneratedSpeech:
 
 
 def unspeakable(tokenizer: TextTokenizer, text: str) -> list[str]:
-    """The characters of a text that the model has no text piece for, each once: emoji, scripts it never read."""
+    """The characters of a text that the model has no text token for, each once: emoji, scripts it never read."""
     found = []
     for character in dict.fromkeys(text):
         if not tokenizer.knows(character):
@@ -77,17 +77,17 @@ def speakable(tokenizer: TextTokenizer, text: str, *, drop: bool, what: str = "t
     if sounding and not drop:
         shown = " ".join(f"{character!r} (U+{ord(character):04X})" for character in sounding[:_SHOWN])
         raise UserError(
-            f"{what}: characters that the model can't read",
+            f"{what}: characters that the tokenizer lacks",
             found=shown + (f" and {len(sounding) - _SHOWN} more" if len(sounding) > _SHOWN else ""),
-            expected="characters that are pieces of the model's text tokenizer",
-            fix="write them in words, or leave them out with --drop-unknown",
+            expected="characters in the vocabulary of the model's text tokenizer",
+            fix="spell them out, or skip them with --drop-unknown",
         )
     kept = " ".join("".join(" " if character in strange else character for character in text).split())
     if not any(character.isalnum() for character in kept):
         raise UserError(
             f"{what}: nothing to speak",
             found=repr(text[:40]) if text.strip() else "an empty text",
-            expected="a text with words that the model can read",
+            expected="a text with words",
         )
     return kept
 
@@ -98,7 +98,7 @@ def sentences(text: str) -> list[str]:
 
 
 def tts_prompt(loaded: LoadedModel, text: str, key: int = 0) -> Prompt:
-    """The prompt that asks for the speech of a text."""
+    """The prompt for the speech of a text."""
     prompt = make_prompt(loaded, text, "speech", 0, key)
     limit = LIMIT_PER_PIECE * (len(prompt.tokens) - 2) + LIMIT_BESIDE
     return Prompt(tokens=prompt.tokens, limit=limit, key=key)
@@ -117,7 +117,7 @@ def speak_texts(
     """Speech tokens of texts.
 
     :param sampling: None takes the likeliest token each time.
-    :param rows: texts spoken side by side.
+    :param rows: texts spoken in one batch.
     :param first_key: the number of the first text among the draws of the seed.
     :param on_done: is called with each text's index and speech when it is complete.
     :param on_units: is called with a text's index and its next units.

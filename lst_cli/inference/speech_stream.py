@@ -40,7 +40,7 @@ def voice(
     rows: int,
     speaker: str | None = None,
 ) -> Iterator[Voiced]:
-    """Speak texts in their order, ``rows`` at a time; each comes as soon as its group is spoken."""
+    """Speak texts in order, in batches of ``rows``; yields each text when its batch is done."""
     for start in range(0, len(texts), rows):
         group = texts[start : start + rows]
         spoken = speak_texts(loaded, group, sampling, rows=rows, first_key=start)
@@ -57,7 +57,7 @@ def voice_live(
     *,
     speaker: str | None = None,
 ) -> Iterator[Voiced]:
-    """Speak texts one after another; the audio of each comes in pieces while the model is still speaking it.
+    """Speak texts one at a time, and stream the audio of each in chunks while it is generated.
 
     :param write: is given each piece.
     """
@@ -68,7 +68,7 @@ def voice_live(
 
 
 class _Pieces:
-    """The audio of a text, passed on as it comes."""
+    """The audio of a text, streamed as it is generated."""
 
     def __init__(self, stream: VocoderStream, write: Callable[[NDArray[np.float32]], None]) -> None:
         self._stream = stream

@@ -39,15 +39,15 @@ class Transcript:
     text: str
     """On one line, words with one space between."""
     log_prob: float
-    """Of text and end, given the speech."""
+    """Log-probability of text and end, given the speech."""
     pieces: int
     """Text tokens, without the end."""
     ended: bool
-    """False where the text was cut off: such a model does not transcribe, or the speech is none."""
+    """False if the text was truncated: the model was not fine-tuned for ASR, or the audio is not speech."""
 
 
 def asr_prompt(speech: SpeechCodec, units: NDArray[np.integer]) -> Prompt:
-    """The prompt that asks for a transcript."""
+    """The prompt for a transcript."""
     markers = speech.vocabulary
     return Prompt(
         tokens=np.concatenate([[markers.s_marker], speech.encode(units), [markers.t_marker]]).astype(np.int32),
@@ -99,7 +99,7 @@ class TranscribedSegment:
     soundless: bool = False
     """It has no sound: its text is empty, and the model was not run."""
     words: list[TimedWord] | None = None
-    """In seconds of the clip; None where no times were asked for, or the words can't be laid over the sound."""
+    """In seconds of the clip; None if no times were requested, or the words can't be aligned."""
 
 
 @dataclass(kw_only=True)

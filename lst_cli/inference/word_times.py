@@ -29,7 +29,7 @@ class WordTimer:
     """Lays words over sound."""
 
     def __init__(self, emitter: Emitter, language: str = "en") -> None:
-        """Use a CTC model; ``language`` is that in which numbers are spoken.
+        """Use a CTC model; ``language`` is for reading out numbers.
 
         :raises UserError: num2words does not know the language.
         """
@@ -41,7 +41,7 @@ class WordTimer:
     def load(cls, reference: str, store: Store, language: str = "en") -> WordTimer:
         """An ``aligner`` artifact, or a pretrained CTC model by name or folder.
 
-        :param language: in which numbers are spoken.
+        :param language: for reading out numbers.
         :raises UserError: there is none of that name.
         """
         if reference.strip("/").split("/")[0] == ALIGNER.name:
@@ -51,7 +51,7 @@ class WordTimer:
     def times(
         self, waves: Sequence[NDArray[np.float32]], texts: Sequence[str], starts_s: Sequence[float]
     ) -> list[list[TimedWord] | None]:
-        """Words of each text, in seconds after the clip's beginning; None where they can't be laid over the sound.
+        """Words of each text, in seconds after the clip's beginning; None if they can't be aligned.
 
         :param starts_s: where each wave begins in its clip.
         """

@@ -30,7 +30,7 @@ from lst_cli.text.vocabulary import Vocabulary
 
 
 class TargetModality(IntEnum):
-    """What a target is, for sums by modality."""
+    """The kind of a target, for sums by modality."""
 
     SPEECH = 0
     """A speech token."""
@@ -42,7 +42,7 @@ class TargetModality(IntEnum):
 
 @dataclass(frozen=True)
 class Bypass:
-    """Which tokens go round the local layers, where text does; padding goes nowhere."""
+    """Which tokens bypass the local layers, if text does; padding is in neither group."""
 
     speech_T: Tensor
     """Indices of the speech tokens among all tokens."""
@@ -68,7 +68,7 @@ class Bypass:
 
 @dataclass(frozen=True)
 class LocalBatch:
-    """What the patch encoder and decoder need: of all tokens, or of speech tokens where text bypasses them."""
+    """Inputs of the patch encoder and decoder: of all tokens, or of speech tokens if text bypasses them."""
 
     position_T: Tensor
     """Place of each token among those of its document."""
@@ -93,7 +93,7 @@ class Batch:
 
     tokens_T: Tensor
     targets_T: Tensor
-    """The next token, or ``IGNORE`` where there is no loss."""
+    """The next token, or ``IGNORE`` for tokens without loss."""
     modality_T: Tensor
     """:class:`TargetModality` of each target."""
     position_P: Tensor

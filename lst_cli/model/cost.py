@@ -1,4 +1,4 @@
-"""What a model costs: parameters by module and FLOPs by count. Nothing is allocated.
+"""The cost of a model: parameters by module, and FLOPs by counting. Nothing is allocated.
 
 A multiply-add counts as two FLOPs; norms, rotations and softmax are left out. Training is three forward passes.
 """
@@ -69,14 +69,14 @@ def _of_depths(config: ModelConfig, depths: Sequence[int]) -> ModelConfig:
 
 
 def on_meta(config: ModelConfig, vocabulary_size: int) -> SpeechTextModel:
-    """The model without its weights; stacks are cut to the layers that are probed."""
+    """The model without its weights; stacks are reduced to the probed layers."""
     config = _of_depths(config, [min(depth, _PROBED_LAYERS) for depth in _depths(config)])
     with torch.device("meta"):
         return build_model(config, vocabulary_size)
 
 
 def forward_flops(config: ModelConfig, vocabulary_size: int, work: Workload) -> dict[str, float]:
-    """FLOPs of one forward pass over a stretch of data, by module."""
+    """FLOPs of one forward pass over some data, by module."""
     flops = {
         "global_transformer": work.positions * config.layers * _global_block(config, work.context / 2),
         "head": work.tokens * 2 * vocabulary_size * (config.local.dim if config.local else config.dim),

@@ -126,7 +126,7 @@ class CrossAttention(nn.Module):
         self.out = linear(dim, dim, residual_layers=layers)
 
     def forward(self, x_TD: Tensor, memory_SD: Tensor, attend_over: Attend) -> Tensor:
-        """(T, D) states that query (S, D) states; what is learnt is added to them."""
+        """(T, D) states that query (S, D) states; the result is added to them."""
         q_THE = self.q(self.norm(x_TD)).unflatten(-1, (self.heads, -1))
         k_SHE, v_SHE = self.kv(self.memory_norm(memory_SD)).unflatten(-1, (2, self.heads, -1)).unbind(1)
         out_TD: Tensor = x_TD + self.out(attend_over(q_THE, k_SHE, v_SHE).flatten(1))

@@ -25,7 +25,7 @@ class DocumentAxis:
     """Documents along one axis."""
 
     real: NDArray[np.bool_]
-    """Which entries are no padding."""
+    """Which entries are not padding."""
     start: NDArray[np.integer]
     """Index at which the entry's document starts."""
 
@@ -51,7 +51,7 @@ class DocumentAxis:
 
 @dataclass(frozen=True)
 class LocalPart:
-    """What of a batch the patch encoder and decoder see."""
+    """The part of a batch that the patch encoder and decoder see."""
 
     packed: Packed
     """The tokens that they see, with all positions."""

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from lst_cli.patching.packed import IGNORE
 
 CHUNK = 2048
-"""Tokens whose logits exist at one time."""
+"""Tokens per chunk of logits."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class TokenLoss:
     """Loss of one batch."""
 
     total: Tensor
-    """Sum of negative log-likelihood over all targets, in nats; this is what is differentiated."""
+    """Sum of negative log-likelihood over all targets, in nats; its gradient is computed."""
     nll_T: Tensor
-    """Negative log-likelihood of each target, 0 where ignored; with a gradient of its own only on request."""
+    """Negative log-likelihood of each target, 0 where ignored; with its own gradient only on request."""
     correct_T: Tensor
     """Whether the likeliest token is the target; False where ignored."""
 
 
 def chunk_loss(logits_CV: Tensor, target_C: Tensor, needs_grad: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Of one chunk: negative log-likelihood, whether the target is likeliest, and the gradient of the logits (C, V)."""
+    """One chunk: negative log-likelihood, whether the target is likeliest, and the gradient of the logits (C, V)."""
     log_p_CV = log_probabilities(logits_CV)
     counts_C = target_C != IGNORE
     index_C1 = target_C.clamp(min=0)[:, None]
@@ -90,7 +90,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 def token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
     """Cross-entropy of token states (T, L) under an output layer (V, L), summed over targets, in at least float32."""
     apply: Any = _ChunkedCrossEntropy.apply
-    # Inside of the function gradients always look off, and needed ones also under no_grad: it has to be told.
+    # Inside the function, grad mode is always off, and inputs require gradients even under no_grad: pass the mode.
     needs_grad = torch.is_grad_enabled() and (x_TL.requires_grad or weight_VL.requires_grad)
     device = x_TL.device.type
     # Autocast would cast the output layer again for every chunk.
@@ -101,7 +101,7 @@ def token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
 
 
 def differentiable_token_loss(x_TL: Tensor, weight_VL: Tensor, targets_T: Tensor) -> TokenLoss:
-    """As :func:`token_loss`, for objectives that weigh each target by itself: ``nll_T`` carries the gradient.
+    """As :func:`token_loss`, for objectives that weight each target separately: ``nll_T`` carries the gradient.
 
     The logits of a chunk are computed again in the backward pass.
     """

@@ -19,7 +19,7 @@ from lst_cli.patching.packed import IGNORE
 
 
 class SpeechTextModel(nn.Module):
-    """What both models share: embeddings in, states out, next-token loss."""
+    """Shared by both models: embeddings in, states out, next-token loss."""
 
     def __init__(self, config: ModelConfig, vocabulary_size: int, token_dim: int) -> None:
         super().__init__()

@@ -30,7 +30,7 @@ normalised values and output, and queries with outputs or keys with values."""
 _CROSS_COMPILED = 8
 
 Layers = Literal["eager", "compiled", "checkpointed"]
-"""How layers run. Compiled ones recompute what is cheap; checkpointed ones keep their inputs only."""
+"""How layers run. Compiled ones recompute cheap operations; checkpointed ones keep their inputs only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Memory:
     """Weights in the precision of the forward pass. Sharded: embedding and output layer, one layer, and the one
     gathered ahead. Otherwise autocast's copies of all weights."""
     activations: float
-    """What the backward pass needs, an estimate."""
+    """Estimated activations for the backward pass."""
     logits: float
     """One chunk of logits, and the gradient of the output layer."""
 
@@ -89,7 +89,7 @@ def memory(
 def activation_bytes(config: ModelConfig, work: Workload, layers: Layers, residual: int = 2) -> float:
     """Bytes that the backward pass of one micro-batch keeps, in bfloat16.
 
-    :param residual: bytes of a value of the residual stream, which is what a checkpointed layer keeps.
+    :param residual: bytes of a value of the residual stream, which a checkpointed layer keeps.
     """
     heads, kv = config.heads * config.head_dim, config.kv_heads * config.head_dim
     block = work.positions * _block_bytes(config.dim, heads, kv, config.ffn_dim, layers)
@@ -114,7 +114,7 @@ def activation_bytes(config: ModelConfig, work: Workload, layers: Layers, residu
 
 
 def _block_bytes(dim: int, heads: int, kv: int, ffn: int, layers: Layers) -> int:
-    """What a transformer layer keeps of one entry.
+    """Bytes that a transformer layer keeps per entry.
 
     :param heads: width of all heads of queries.
     :param kv: width of all heads of keys.

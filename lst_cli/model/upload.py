@@ -38,7 +38,7 @@ class Upload:
         return len(self._arrays) - 1
 
     def seal(self, device_type: str) -> Upload:
-        """Lay the arrays into one pinned buffer, if they go to a GPU. Safe in a thread beside the training step."""
+        """Copy the arrays into one pinned buffer, if the device is a GPU. Safe in a thread during a training step."""
         if device_type == "cuda" and self._buffer is None:
             self._buffer = self._laid_out().pin_memory()
         return self

@@ -15,15 +15,15 @@ _DOES = {"asr": "transcribe", "tts": "speak"}
 def check_task(model: Artifact, task: Literal["asr", "tts"]) -> None:
     """Refuse a model that was not trained for a task, before anything is loaded.
 
-    A model whose artifact names no task was made elsewhere; it passes.
+    A model whose artifact names no task was not made by ``lst``, and is accepted.
 
-    :param task: what the model is asked to do: to transcribe (asr) or to speak (tts).
+    :param task: to transcribe (asr) or to speak (tts).
     :raises UserError: it was only pretrained, or fine-tuned for other tasks.
     """
     trained_for = model.config.get("task")
     if isinstance(trained_for, str) and task not in trained_for.split(","):
         raise UserError(
-            f"{model.reference}: this model does not {_DOES[task]}",
+            f"{model.reference}: this model can't {_DOES[task]}",
             found="a model that was pretrained only"
             if trained_for == "pretrain"
             else f"a model that was fine-tuned for {trained_for}",

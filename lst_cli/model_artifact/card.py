@@ -2,7 +2,7 @@
 
 ``model.safetensors`` holds the weights, ``model.json`` the :class:`ModelCard`, ``tokenizer.model`` or
 ``tokenizer.json`` the text tokens and ``quantizer.safetensors`` the centroids, so that a model reads text and speech
-without the artifacts it was made from. ``patching_rule.safetensors`` is there where patches are cut by a rule that was
+without the artifacts it was made from. ``patching_rule.safetensors`` exists if patches are formed by a rule that was
 learnt from data, ``speech_bpe.model`` where the model takes speech tokens merged by a BPE.
 """
 
@@ -51,9 +51,9 @@ class ModelCard:
     quantizer: Mapping[str, Any]
     """The quantizer's ``reference``, ``fingerprint`` and ``config``."""
     patching_rule: Mapping[str, Any] | None = None
-    """The fitted patching rule's ``reference`` and ``fingerprint``; None where the strategy has none."""
+    """The fitted patching rule's ``reference`` and ``fingerprint``; None if the strategy has none."""
     fitted: Rule | None = None
-    """The rule itself, which is in a file of its own."""
+    """The rule itself, which is in a separate file."""
     speech_bpe: Mapping[str, Any] | None = None
     """The speech BPE's ``reference`` and ``fingerprint``; None where every speech token is a token of the model."""
     tokenizer_file: str = "tokenizer.model"
@@ -79,14 +79,14 @@ class ModelCard:
 
     @property
     def patcher(self) -> Patcher:
-        """What cuts speech into patches."""
+        """The patcher of speech."""
         from lst_cli.patching.strategies import Patcher
 
         return Patcher(self.patching, self.fitted)
 
     @property
     def rule(self) -> Rule:
-        """What cuts speech into patches in decoding."""
+        """The patching rule of speech in decoding."""
         return self.patcher.rule(self.cut)
 
 
@@ -205,7 +205,7 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
             f"{name}: {card.tokenizer_file} is not the model's tokenizer",
             found=f"{tokenizer.pieces} pieces",
             expected=f"{card.vocabulary.pieces} pieces",
-            fix="'lst artifact verify' tells whether an artifact is whole",
+            fix="'lst artifact verify' checks whether an artifact is whole",
         )
     return LoadedModel(
         model=model.eval(),
@@ -234,7 +234,7 @@ def load_speech(folder: Path, card: ModelCard, name: str) -> SpeechCodec:
             f"{name}: {SPEECH_BPE_FILE} is not the model's speech BPE",
             found=f"{bpe.pieces} pieces",
             expected=f"{card.vocabulary.units} pieces",
-            fix="'lst artifact verify' tells whether an artifact is whole",
+            fix="'lst artifact verify' checks whether an artifact is whole",
         )
     return SpeechCodec(card.vocabulary, bpe)
 

@@ -45,7 +45,7 @@ def save_model(
     :param model: its parameters and persistent buffers are saved in their own precision.
     :param tokenizer: file of the text tokenizer, to copy.
     :param quantizer: ``centroids.safetensors`` of the quantizer artifact, to copy.
-    :param speech_bpe: SentencePiece model over speech tokens, to copy; None where the card names none.
+    :param speech_bpe: SentencePiece model over speech tokens, to copy; None if the card names none.
     """
     from safetensors.torch import save_file
 
@@ -79,7 +79,7 @@ def save_model(
 
 
 def apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as safetensors takes them: tied ones share memory, so each name but the first gets a copy of its own."""
+    """Weights as safetensors takes them: tied ones share memory, so each name except the first gets a copy."""
     seen: set[int] = set()
     weights = {}
     for name, value in state.items():

@@ -16,7 +16,7 @@ from lst_cli.patching.stream import Patches, TokenStream, since
 
 
 def cut_at_ends(stream: TokenStream, ends_TL: NDArray[np.bool_]) -> Patches:
-    """Cut every run of speech; text tokens are patches of their own.
+    """Patch every run of speech; each text token is one patch.
 
     :param ends_TL: whether a patch of length l ends with token t, from the past of t alone. The greatest length
         ends a patch whatever its column says.

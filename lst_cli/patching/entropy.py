@@ -25,7 +25,7 @@ LEVELS = 127
 """Hidden values and weights of the second layer are integers up to this: 1,000 products of them are below 2**24."""
 
 _CHUNK = 1024
-"""Tokens whose logits exist at one time."""
+"""Tokens per chunk of logits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +33,7 @@ class Entropy:
     """The fitted rule and its language model."""
 
     input_DUH: NDArray[np.float32]
-    """What each unit adds to the hidden values, by how many tokens ago it was, in steps of their integers."""
+    """Contribution of each unit to the hidden values by its distance in tokens, in integer steps."""
 
     bias_H: NDArray[np.float32]
     output_HU: NDArray[np.int8]
@@ -69,7 +69,7 @@ class Entropy:
         return cut_at_ends(stream, np.broadcast_to(ends_T[:, None], (len(ends_T), self.longest)))
 
     def _where(self, asked_T: NDArray[np.bool_], history_TD: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Entropies after the tokens that are asked for."""
+        """Entropies after the given tokens."""
         entropy_T = np.zeros(len(asked_T), np.float32)
         places = np.flatnonzero(asked_T)
         for first in range(0, len(places), _CHUNK):

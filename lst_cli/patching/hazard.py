@@ -24,13 +24,13 @@ SHORTEST = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Hazard:
-    """The learnt rule."""
+    """The fitted rule."""
 
     weight_DU: NDArray[np.float32]
-    """What each unit says, by how many tokens ago it was. The last column stands for what lies before the run."""
+    """Weight of each unit by its distance in tokens. The last column is for positions before the run."""
 
     length_L: NDArray[np.float32]
-    """What the length of the patch says, the bias included."""
+    """Weight of the patch length, including the bias."""
 
     threshold: float
     """A patch ends where the logit is higher."""

@@ -1,4 +1,4 @@
-"""A packed batch: documents laid end to end in one flat row, with their patches.
+"""A packed batch: concatenated documents in one flat row, with their patches.
 
 Shape legend: T tokens, P positions of the global transformer (patches).
 """
@@ -16,7 +16,7 @@ from lst_cli.patching.stream import Patches, TokenStream
 from lst_cli.text.vocabulary import Vocabulary
 
 IGNORE = -1
-"""Target of a token whose next token carries no loss."""
+"""Target of a token whose next token has no loss."""
 
 PADDING = -1
 """Document and patch of a padding token, and document of a padding position."""
@@ -24,7 +24,7 @@ PADDING = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """What the model reads. Padding stands at the end of both axes (and may stand between documents in P)."""
+    """The model's input. Padding is at the end of both axes (and possibly between documents in P)."""
 
     tokens_T: NDArray[np.int32]
     targets_T: NDArray[np.int32]
@@ -87,7 +87,7 @@ def pack(
 def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, patcher: Patcher, cut: Cut) -> Packed:
     """Pack whole documents in their order, without padding.
 
-    :raises ValueError: there is no token.
+    :raises ValueError: there are no tokens.
     """
     if not any(len(document.tokens) for document in documents):
         raise ValueError("there is nothing to pack")
@@ -107,7 +107,7 @@ def pack_documents(documents: Sequence[Document], vocabulary: Vocabulary, patche
 
 
 def _borders(documents: Sequence[Document], lengths: list[int]) -> NDArray[np.bool_] | None:
-    """Which tokens open a patch whatever the rule says; None where no document names one."""
+    """Which tokens open a patch whatever the rule says; None if no document names one."""
     starts = np.cumsum([0, *lengths[:-1]])
     named = [
         start + document.border

@@ -1,4 +1,4 @@
-"""Static patching: runs of speech tokens cut into patches of a fixed size (Lu et al. 2025, section 3.1).
+"""Static patching: runs of speech tokens divided into patches of a fixed size (Lu et al. 2025, section 3.1).
 
 The last patch of a run may be short. That it is short shows only when the run is over, so under causal
 boundaries a short patch is closed by the token after it; a full patch is closed by its last token.

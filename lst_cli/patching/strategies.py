@@ -30,15 +30,15 @@ class PatchingConfig:
 
     strategy: Literal["none", "static", "aligned", "mixed", "curriculum", "random", "hazard", "entropy"] = "static"
     """``none``: every token is a position (the baseline). ``mixed`` and ``curriculum`` draw ``static`` or
-    ``aligned`` for each packed sequence. ``random`` draws lengths. ``hazard`` and ``entropy`` cut by a fitted
+    ``aligned`` for each packed sequence. ``random`` draws lengths. ``hazard`` and ``entropy`` use a fitted
     rule: ``--patching-rule``."""
 
     size: int = Field(default=4, ge=1, le=10_000)
-    """Tokens in a full static patch, and in a random patch on average. Inference cuts static patches where training
-    cuts ``aligned``, ``mixed`` or ``curriculum`` ones."""
+    """Tokens in a full static patch, and in a random patch on average. Inference uses static patches after training
+    with ``aligned``, ``mixed`` or ``curriculum`` ones."""
 
     silence: Literal["separate", "merged"] = "separate"
-    """Aligned patching: silence spans are patches of their own, or join the neighbouring word."""
+    """Aligned patching: silence spans are separate patches, or join the neighbouring word."""
 
     spans: Literal["word", "piece"] = "word"
     """Aligned patching: one patch for each word, or for each text piece of a word (the paper's BPE-aligned variant,
@@ -57,7 +57,7 @@ class Patcher:
     fitted: Rule | None = None
 
     def rule(self, cut: Cut) -> Rule:
-        """What cuts streams without an alignment.
+        """The rule that patches streams without an alignment.
 
         :raises ValueError: there is no such rule, or none was fitted.
         """
@@ -92,9 +92,9 @@ def inference_cut(config: PatchingConfig) -> Cut:
 
 
 def aligned_probability(config: PatchingConfig, step: int, total_steps: int) -> float:
-    """P(u): how likely a sequence of this step (counted from 0) is cut by alignment.
+    """P(u): how likely a sequence of this step (counted from 0) gets aligned patches.
 
-    The curriculum goes in thirds of the run: aligned, then mixed with a falling share, then static.
+    The curriculum has three phases of equal length: aligned, then mixed with a falling share, then static.
     """
     if config.strategy == "curriculum":
         begin, end = total_steps / 3, 2 * total_steps / 3

@@ -1,4 +1,4 @@
-"""A stream of tokens as patching sees it, what patching answers, and the rules that look at nothing but the past.
+"""A stream of tokens, the input of patching; patches, its output; and causal rules.
 
 Shape legend: T tokens of one or more documents laid end to end, K tokens of history.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class TokenStream:
-    """Documents laid end to end."""
+    """Concatenated documents."""
 
     unit_T: NDArray[np.integer]
     """The speech unit of each token; -1 for text tokens, markers and end tokens."""
@@ -23,7 +23,7 @@ class TokenStream:
     """Document of each token; documents are contiguous."""
 
     word_T: NDArray[np.integer] | None = None
-    """For a speech token its word's index in the utterance, -1 for silence. None where there is no alignment."""
+    """For a speech token its word's index in the utterance, -1 for silence. None without an alignment."""
 
     resumes_T: NDArray[np.bool_] | None = None
     """Tokens at which a patch opens whatever the rule says: in decoding because everything before them was cut earlier,
@@ -66,7 +66,7 @@ class TokenStream:
 
 @dataclass(frozen=True, kw_only=True)
 class Patches:
-    """How a stream is cut into patches.
+    """The patches of a stream.
 
     A patch may be used from the first token at which its end is known without looking ahead: from its own last
     token where :attr:`closes_T` says so, otherwise from the token after it.
@@ -97,7 +97,7 @@ class Rule(Protocol):
         """How many tokens of a run the rule looks at before the one where it decides."""
 
     def patch(self, stream: TokenStream) -> Patches:
-        """Cut every run of speech; text tokens are patches of their own."""
+        """Patch every run of speech; each text token is one patch."""
 
 
 def since(starts_T: NDArray[np.bool_]) -> NDArray[np.int64]:

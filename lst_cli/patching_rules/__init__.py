@@ -1,1 +1,1 @@
-"""Patching rules that are learnt from data: fit them, keep them, score their borders."""
+"""Patching rules that are learnt from data: fit, store, score their borders."""

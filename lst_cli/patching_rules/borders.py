@@ -56,7 +56,7 @@ def score_borders(stream: TokenStream, patches: Patches, tolerance: int) -> Bord
     """Score the borders inside of utterances; their beginnings and ends are given to every rule.
 
     :param stream: aligned utterances.
-    :param tolerance: tokens by which a border may be off. A true border matches one found border at most.
+    :param tolerance: tolerance of a border, in tokens. A true border matches one found border at most.
     """
     inner_T = ~stream.run_starts()
     found_B = np.flatnonzero(patches.opens_T & inner_T)

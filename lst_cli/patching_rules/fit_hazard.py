@@ -25,9 +25,9 @@ _STEPS = 100
 def fit_hazard(stream: TokenStream, units: int, *, depth: int, longest: int) -> Hazard:
     """Fit the weights; the threshold is left at even odds.
 
-    :param stream: aligned utterances; the end of each is no example.
+    :param stream: aligned utterances; their ends are not used as examples.
     :param depth: units that the rule looks at.
-    :param longest: a patch ends after so many tokens at the latest.
+    :param longest: maximum length of a patch, in tokens.
     """
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
@@ -37,7 +37,7 @@ def fit_hazard(stream: TokenStream, units: int, *, depth: int, longest: int) -> 
     opens_T = stream.run_starts()
     opens_T[1:] |= ends_T[:-1]
     history_TD = torch.from_numpy(stream.history(depth)[~last_T].astype(np.int64)) % (units + 1)
-    # A longer span would be cut into several patches.
+    # A longer span would be divided into several patches.
     place_T = torch.from_numpy((since(opens_T) % longest)[~last_T])
     target_T = torch.from_numpy(ends_T[~last_T].astype(np.float32))
     weight_DU = torch.zeros(depth, units + 1, requires_grad=True)

@@ -31,13 +31,13 @@ FittingPlan = tuple[Request, Callable[[Draft], None]]
 
 @dataclass(frozen=True, kw_only=True)
 class RuleOptions:
-    """What all rules have."""
+    """The options of all rules."""
 
     name: str
     mean: float
     """Wanted mean length of patches, in tokens."""
     longest: int
-    """A patch ends after so many tokens at the latest."""
+    """Maximum length of a patch, in tokens."""
     seed: int
 
 
@@ -48,14 +48,14 @@ def plan_hazard(
 
     :param tokens: the threshold is set on them; by default those that were aligned.
     :param minutes: of aligned speech, at most; None for all.
-    :raises UserError: what the alignment was made from is gone, or the tokens are of another quantizer.
+    :raises UserError: a parent of the alignment was removed, or the tokens are of another quantizer.
     """
     aligned_tokens = aligned_with(store, alignment)
     unaligned = tokens or aligned_tokens
     quantizer = _quantizer(store, unaligned)
     if _quantizer(store, aligned_tokens).fingerprint != quantizer.fingerprint:
         raise UserError(
-            f"--tokens {unaligned.reference}: of another quantizer than those that were aligned",
+            f"--tokens {unaligned.reference}: not from the quantizer of the aligned tokens",
             found=quantizer.reference,
             expected=_quantizer(store, aligned_tokens).reference,
         )
@@ -85,7 +85,7 @@ def plan_entropy(store: Store, tokens: Artifact, options: RuleOptions, *, rises:
     """Train the unit language model on speech tokens.
 
     :param rises: the rise of the entropy counts, and not the entropy.
-    :raises UserError: what the tokens were made from is gone.
+    :raises UserError: a parent of the tokens was removed.
     """
     quantizer = _quantizer(store, tokens)
 
@@ -111,18 +111,18 @@ def _request(strategy: str, options: RuleOptions, parents: dict[str, Artifact], 
 def aligned_with(store: Store, alignment: Artifact) -> Artifact:
     """The tokens of an alignment.
 
-    :raises UserError: they are gone.
+    :raises UserError: they were removed.
     """
     tokens = parent_of_kind(store, alignment, "tokens")
     if tokens is None:
-        raise UserError(f"{alignment.reference}: its tokens are gone", fix="make them again with 'lst tokenize'")
+        raise UserError(f"{alignment.reference}: its tokens were removed", fix="make them again with 'lst tokenize'")
     return tokens
 
 
 def _quantizer(store: Store, tokens: Artifact) -> Artifact:
     quantizer = parent_of_kind(store, tokens, "quantizer")
     if quantizer is None:
-        raise UserError(f"{tokens.reference}: its quantizer is gone", fix="make both again")
+        raise UserError(f"{tokens.reference}: its quantizer was removed", fix="make both again")
     return quantizer
 
 
@@ -146,7 +146,7 @@ def _some(utterances: Sequence[Aligned], minutes: float | None, seed: int) -> li
 
 
 def read_stream(tokens: Artifact, most: int) -> TokenStream:
-    """The first utterances of a tokens artifact as documents of pure speech, up to about so many tokens.
+    """The first utterances of a tokens artifact as documents of speech alone, up to about this many tokens.
 
     :raises UserError: there are none, or a file is damaged.
     """

@@ -27,14 +27,14 @@ _PATIENCE = 5
 """Checks without a lower loss on held-out utterances, after which training stops."""
 _HELD_OUT = 0.1
 _BROKEN = 0.2
-"""Share of examples whose history is cut off at random: at inference speech may begin in the middle of a word."""
+"""Share of examples with randomly truncated history: in inference, speech may begin in the middle of a word."""
 
 
 class UnitLm(nn.Module):
     """A feed-forward language model over the last units."""
 
     def __init__(self, units: int, generator: torch.Generator) -> None:
-        """Random weights; an input of ``units`` stands for what lies before the run."""
+        """Random weights; the input ``units`` is for positions before the run."""
         super().__init__()
         self.input_DUH = nn.Parameter(torch.randn(DEPTH, units + 1, HIDDEN, generator=generator) * 0.1)
         self.bias_H = nn.Parameter(torch.zeros(HIDDEN))
@@ -58,7 +58,7 @@ class FittedLm:
     bits: float
     """Of a unit of held-out utterances."""
     held_out: TokenStream
-    """These utterances. The model is surer of what it was trained on, so a threshold must be set on these."""
+    """These utterances. The model is overconfident on its training data, so the threshold is set on these."""
 
 
 def fit_unit_lm(stream: TokenStream, units: int, *, rises: bool, longest: int, seed: int) -> FittedLm:
@@ -70,7 +70,7 @@ def fit_unit_lm(stream: TokenStream, units: int, *, rises: bool, longest: int, s
     held_T = np.isin(stream.document_T, permutation(documents, seed)[: max(1, round(_HELD_OUT * documents))])
     history_ND, next_N, held_N = _examples(stream, units, held_T)
     if held_N.all() or not held_N.any():
-        raise UserError("too few utterances to train a unit language model", expected="at least two of them")
+        raise UserError("too few utterances to train a unit language model", expected="at least two utterances")
     model = UnitLm(units, torch.Generator().manual_seed(seed))
     bits = _train(model, history_ND[~held_N], next_N[~held_N], history_ND[held_N], next_N[held_N], seed)
     with torch.no_grad():
@@ -97,7 +97,7 @@ def _train(
     held_next_N: NDArray[np.int64],
     seed: int,
 ) -> float:
-    """Train until the held-out loss stops falling; its lowest value, in bits, whose weights are kept."""
+    """Train until the held-out loss stops falling, and keep the best weights; returns their loss in bits."""
     start = model.input_DUH.shape[1] - 1
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
     best, best_state, waited = float("inf"), model.state_dict(), 0

@@ -1,4 +1,4 @@
-"""The ``patching_rule`` artifact: a rule that was learnt from data, in one safetensors file.
+"""The ``patching_rule`` artifact: a fitted rule in one safetensors file.
 
 A tensor for each field of the rule's class; the name of the strategy is in the file's metadata.
 """

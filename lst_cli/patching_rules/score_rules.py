@@ -17,7 +17,7 @@ def score_rules(
 ) -> dict[str, BorderScore]:
     """Scores by name: static and random patches of a size, and the fitted rules.
 
-    :param tolerance: tokens by which a border may be off.
+    :param tolerance: tolerance of a border, in tokens.
     """
     rules: dict[str, Rule] = {f"static {size}": Static(size), f"random {size}": RandomLengths(size), **fitted}
     stream = utterance_stream(utterances)

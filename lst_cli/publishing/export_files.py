@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lst_cli.artifacts import Artifact, Store
 
 FolderFiles = Mapping[str, "Path | bytes"]
-"""Files by name: where each is, or what it holds."""
+"""Files by name: a path, or the contents."""
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
@@ -30,7 +30,7 @@ def export_files(
 
     :param repository: where it will be on the Hub, for the examples in its README.
     :param license: of the weights, as the Hub names it.
-    :raises UserError: a file of the model is missing or damaged, or transformers can't do what it does.
+    :raises UserError: a file of the model is missing or damaged, or transformers does not support it.
     """
     from lst_cli.text.tokenizer import TextTokenizer
 

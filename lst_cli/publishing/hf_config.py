@@ -25,16 +25,16 @@ def hf_config(card: ModelCard, dtype: str, name: str) -> dict[str, Any]:
         raise UserError(
             f"{name}: its logits depend on the next token",
             found="patching.boundaries: given",
-            expected="a model with causal boundaries: transformers' generate knows no next token",
+            expected="a model with causal boundaries: transformers' generate does not have the next token",
             fix="train one with patching.boundaries: causal; to move this model, copy its folder "
             "(the folder of an artifact is a reference)",
         )
     if card.cut not in ("static", "none"):
         raise UserError(
-            f"{name}: the modelling file for transformers cuts speech into static patches only",
-            found=f"patching.strategy: {card.patching.strategy}, whose rule cuts speech in decoding too",
+            f"{name}: the modelling file for transformers supports static patches only",
+            found=f"patching.strategy: {card.patching.strategy}, whose rule is also used in decoding",
             expected="static patches in decoding: strategies static, aligned, mixed and curriculum",
-            fix="to move this model, copy its folder: 'lst import' takes the copy",
+            fix="to move this model, copy its folder: 'lst import' reads the copy",
         )
     module = MODELING_FILE.removesuffix(".py")
     return {

@@ -79,7 +79,7 @@ def _entry(content: str, token: Any = None) -> dict[str, Any]:
 
 
 def _check_ids(fast: Tokenizer, added: Sequence[str], vocabulary: Vocabulary, source: str) -> None:
-    """Check that tokens that are added come right after those of the text.
+    """Check that the ids of added tokens directly follow those of the text.
 
     :raises UserError: they would have other ids than the model's.
     """
@@ -87,7 +87,7 @@ def _check_ids(fast: Tokenizer, added: Sequence[str], vocabulary: Vocabulary, so
     taken = [name for name in added if name in known]
     if taken or len(known) != vocabulary.pieces:
         raise UserError(
-            f"{source}: transformers would give markers and speech tokens other ids than the model has",
+            f"{source}: transformers would give markers and speech tokens other ids than the model",
             found=f"tokens {', '.join(taken)}" if taken else f"{len(known)} text tokens in {vocabulary.pieces} ids",
             expected=f"an id for each text token, and none called {TEXT_MARKER} or {speech_token(0)}",
         )

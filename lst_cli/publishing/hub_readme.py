@@ -25,8 +25,8 @@ def model_readme(store: Store, model: Artifact, card: ModelCard, *, repository: 
     """README.md of a model.
 
     :param repository: where it will be on the Hub; None for a folder.
-    :param license: of the weights, as the Hub names it; None where it is not stated.
-    :raises UserError: the licence is no name of one, or the result of a score is damaged.
+    :param license: of the weights, as the Hub names it; None if it is not stated.
+    :raises UserError: the licence is not a valid identifier, or the result of a score is damaged.
     """
     from lst_cli.publishing.hf_tokenizer import SPEECH_MARKER, TEXT_MARKER, speech_token
 
@@ -55,7 +55,7 @@ def artifact_readme(store: Store, artifact: Artifact, *, repository: str, licens
 def check_license(license: str | None) -> str:
     """The licence as the README's header has it.
 
-    :raises UserError: it is no name of a licence.
+    :raises UserError: it is not the identifier of a licence.
     """
     if license is not None and re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", license) is None:
         raise UserError(
@@ -111,7 +111,7 @@ def _number(value: float) -> str:
 
 
 def _trained(model: Artifact) -> list[tuple[str, str]]:
-    """What training reached, as far as the manifest says."""
+    """The results of training, from the manifest."""
     known = ("parameters", "steps", "tokens", "speech_tokens", "positions", "flops", "loss")
     numbers = [(name, model.statistics[name]) for name in known if _is_number(model.statistics.get(name))]
     task = [("task", model.config["task"])] if isinstance(model.config.get("task"), str) else []
@@ -139,7 +139,7 @@ def _scores(store: Store, model: Artifact) -> list[tuple[str, ...]]:
         (row.scores, f"ASR of {row.corpus}", "S→T", "WER", row.n, (row.wer, row.low, row.high)) for row in rows.asr
     ]
     spoken = [
-        (row.scores, f"TTS, ASR by {row.judge}", "T→S", "WER", row.n, (row.wer.value, row.wer.low, row.wer.high))
+        (row.scores, f"TTS, ASR by {row.evaluator}", "T→S", "WER", row.n, (row.wer.value, row.wer.low, row.wer.high))
         for row in rows.tts
     ]
     return [

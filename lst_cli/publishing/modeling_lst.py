@@ -221,7 +221,7 @@ class LstForCausalLM(PreTrainedModel, GenerationMixin):
         """Logits (B, T, V), of the last ``logits_to_keep`` tokens if that is above 0.
 
         :param attention_mask: (B, T), 0 for padding, before or after a document.
-        :param labels: (B, T), as ``input_ids``, with -100 where there is no loss.
+        :param labels: (B, T), as ``input_ids``, with -100 for positions without loss.
         """
         real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         states = [self.states(ids_T[real_T]) for ids_T, real_T in zip(input_ids, real, strict=True)]

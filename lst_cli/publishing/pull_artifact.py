@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def pull_artifact(store: Store, address: HubAddress) -> Built:
-    """Download an artifact; what an interrupted pull had downloaded is used.
+    """Download an artifact; an interrupted pull is resumed.
 
     Its statistics get ``pulled_from``: the repository and commit.
 
-    :raises UserError: there is no artifact, another one of the same version is here, or the Hub refuses.
+    :raises UserError: there is no artifact, another one of the same version exists, or the Hub denies access.
     :raises LstError: a file is not the one that the manifest names.
     """
     library = hub_library()
@@ -51,7 +51,7 @@ def _manifest(api: Any, address: HubAddress, commit: str, folder: Path) -> Artif
         if isinstance(error, errors.LocalEntryNotFoundError):  # the Hub can't be reached
             raise
         raise UserError(
-            f"{address}: no artifact",
+            f"{address}: not an artifact",
             found=f"no {MANIFEST}",
             fix="pull what 'lst push' published; other models are read by their name (lst pretrain --init, lst units)",
         ) from None

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from lst_cli.artifacts import Artifact, Store
 
 PUBLISHED = {kind.name: kind for kind in (MODEL, QUANTIZER, VOCODER)}
-"""Kinds of artifacts that go to the Hub and come from there."""
+"""Kinds of artifacts that can be pushed and pulled."""
 
 _ALWAYS_THERE = {".gitattributes", README_FILE}
 
 
 def check_published(artifact: Artifact) -> Artifact:
-    """Return the artifact if it is of a kind that goes to the Hub.
+    """Return the artifact if its kind can be published.
 
     :raises UserError: it is of another kind, or has a schema version that this ``lst`` does not read.
     """
@@ -47,7 +47,7 @@ def push_artifact(
 ) -> str:
     """Commit an artifact's files to a repository, which is made if there is none; return the commit's address.
 
-    Files of an earlier push that are no longer needed go.
+    Files of an earlier push that are no longer needed are deleted.
 
     :param public: whether everybody may read a repository that is made now.
     :raises UserError: the artifact can't be published, the repository holds something else, or the Hub refuses.
@@ -55,11 +55,13 @@ def push_artifact(
     from lst_cli.artifacts.maintenance import verify
 
     if address.revision is not None:
-        raise UserError(f"{address}: pushed to the main branch only", fix=f"lst push … hf://{address.repository}")
+        raise UserError(
+            f"{address}: lst push supports the main branch only", fix=f"lst push … hf://{address.repository}"
+        )
     library = hub_library()
     check_published(artifact)
     if problems := verify(artifact):
-        raise LstError(f"{artifact.reference}: damaged, and not published", found="; ".join(problems))
+        raise LstError(f"{artifact.reference}: damaged, so it was not published", found="; ".join(problems))
     files = published_files(store, artifact, address.repository, license)
     with hub_errors(address):
         api = library.HfApi()
@@ -92,7 +94,7 @@ def published_files(store: Store, artifact: Artifact, repository: str, license: 
 
 
 def _check_repository(api: Any, address: HubAddress, there: Sequence[str], artifact: Artifact) -> None:
-    """:raises UserError: a repository holds another artifact, or files that are no artifact."""
+    """:raises UserError: a repository holds another artifact, or files that do not belong to an artifact."""
     if MANIFEST in there:
         with tempfile.TemporaryDirectory() as folder:
             api.hf_hub_download(address.repository, MANIFEST, local_dir=folder)

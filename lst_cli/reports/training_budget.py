@@ -11,11 +11,11 @@ from lst_cli.training.metrics.metrics_log import METRICS_FILE, read_metrics_log
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a model read in training; None where its artifact does not record it."""
+    """The data that a model read in training; None if its artifact does not record it."""
 
     steps: int | None = None
     chosen_step: int | None = None
-    """The step whose weights were kept; with validation, not always the last one."""
+    """The step of the model's weights; with validation, not always the last one."""
     positions: int | None = None
     """Global positions (Lu et al. 2025, A.3: units)."""
     tokens: int | None = None
@@ -25,7 +25,7 @@ class Budget:
 
 
 def read_metrics(model: Artifact) -> list[dict[str, Any]]:
-    """The metrics log of a model artifact, one dict per record; empty where it has none.
+    """The metrics log of a model artifact, one dict per record; empty if it has none.
 
     :raises UserError: a record is damaged.
     """

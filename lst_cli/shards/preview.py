@@ -21,7 +21,7 @@ _READINGS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class ShownRow:
-    """One row: what it holds, and for speech how two epochs read it."""
+    """One row: its contents, and for speech its interleaving in two epochs."""
 
     id: str
     about: str

@@ -1,4 +1,4 @@
-"""What a shard looks like on disk: Parquet columns and metadata."""
+"""The format of a shard on disk: Parquet columns and metadata."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def sentence_id(utterance: str, number: int) -> str:
 def utterance_id(id: str) -> str:
     """The id of the utterance that a row is of: without a sentence's number, if it has one.
 
-    What is held out is drawn for it, so that the sentences of an utterance are never on both sides.
+    The held-out draw is by this id, so that the sentences of an utterance are never in both splits.
     """
     return _SENTENCE.sub("", id)
 

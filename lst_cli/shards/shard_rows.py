@@ -1,6 +1,6 @@
-"""A row group of a shard as flat numpy arrays, ready to be cut into documents.
+"""A row group of a shard as flat numpy arrays, ready to be divided into documents.
 
-Legend: R rows, N speech tokens of all rows, W words of all rows, L text pieces of all rows.
+Legend: R rows, N speech tokens of all rows, W words of all rows, L text tokens of all rows.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ TEXT_COLUMNS = ("pieces",)
 
 @dataclass(frozen=True, kw_only=True)
 class ShardRows:
-    """Rows as ranges in a pool of token ids: the text pieces of all rows, then their speech tokens."""
+    """Rows as ranges in a pool of token ids: the text tokens of all rows, then their speech tokens."""
 
     pool: NDArray[np.int32]
     """Token ids [L + N + 1]; the last one is never used and lets a range end with the pool."""
     words_of_pool: NDArray[np.int32]
-    """Word (index in its row) of each id in the pool, or text piece where spans are pieces; -1 for silence and text."""
+    """Word (index in its row) of each id in the pool, or text token where spans are pieces; -1 for silence and text."""
     unit_start_R: NDArray[np.int64]
     """Where each row's speech tokens start in the pool, [R + 1]."""
     word_start_R: NDArray[np.int64]
@@ -61,7 +61,7 @@ class ShardRows:
 
     @property
     def tokens_R(self) -> NDArray[np.int64]:
-        """Text pieces and speech tokens of each row."""
+        """Text tokens and speech tokens of each row."""
         tokens_R: NDArray[np.int64] = self.units_R + np.diff(self.piece_start_W[self.word_start_R])
         return tokens_R
 
@@ -85,7 +85,7 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: SpanUnit = "word
     if not (np.array_equal(word_start_R, end_start_R) and np.array_equal(word_start_R, piece_words_R)):
         raise UserError("starts, ends and word_pieces are not of equal length", fix="make the shards again")
     _check_ids("speech token", units, vocabulary.units)
-    _check_ids("text piece", pieces, vocabulary.pieces)
+    _check_ids("text token", pieces, vocabulary.pieces)
     _check_spans(start_W, end_W, word_start_R, np.diff(unit_start_R))
     pool = np.concatenate([pieces, vocabulary.units_to_ids(units), np.zeros(1, np.int32)])
     silent = np.full(len(pieces), -1, np.int32)
@@ -105,7 +105,7 @@ def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: SpanUnit = "word
         start_W=start_W,
         end_W=end_W,
         key_R=key_R,
-        # Only shards that were cut into sentences have others, and hashing is what costs here.
+        # Only shards that were split into sentences have others; hashing is the costly part.
         utterance_R=key_R if utterances == ids else _keys(utterances),
     )
 
@@ -116,7 +116,7 @@ def text_rows(table: pa.Table, vocabulary: Vocabulary) -> ShardRows:
     :raises UserError: ids that the vocabulary does not have.
     """
     pieces, piece_start_R = _list(table, "pieces")
-    _check_ids("text piece", pieces, vocabulary.pieces)
+    _check_ids("text token", pieces, vocabulary.pieces)
     return ShardRows(
         pool=np.concatenate([pieces, np.zeros(1, np.int32)]),
         words_of_pool=np.full(len(pieces) + 1, -1, np.int32),

@@ -58,8 +58,8 @@ class ShardSet:
     def open(cls, files: Sequence[ShardFile], *, skip_corrupt: bool = False) -> ShardSet:
         """Read the footers of shard files.
 
-        :param skip_corrupt: leave out damaged files with a warning.
-        :raises UserError: there is no file or row, a file is damaged or no shard, or the files do not belong together.
+        :param skip_corrupt: skip damaged files with a warning.
+        :raises UserError: there is no file or row, a file is damaged or not a shard, or the files do not match.
         """
         groups: list[RowGroup] = []
         infos: dict[ShardFile, ShardInfo] = {}
@@ -94,7 +94,7 @@ class ShardSet:
 
     @classmethod
     def of(cls, *artifacts: Artifact, skip_corrupt: bool = False, cache_gib: float = 0.0) -> ShardSet:
-        """The shards of artifacts, one after another.
+        """The shards of artifacts, in order.
 
         :param cache_gib: disk space for what is read of artifacts in buckets.
         :raises UserError: as for :meth:`open`.
@@ -144,9 +144,8 @@ class ShardSet:
         if not known or (info.modality == "speech" and info.units != vocabulary.units):
             raise UserError(
                 f"source {name}: the shards do not fit the model's vocabulary",
-                found=f"{info.pieces} text tokens, documents closed by token {info.eos}, {info.units} units",
-                expected=f"{vocabulary.pieces} text tokens, documents closed by {vocabulary.eos}, "
-                f"{vocabulary.units} units",
+                found=f"{info.pieces} text tokens, end of document {info.eos}, {info.units} units",
+                expected=f"{vocabulary.pieces} text tokens, end of document {vocabulary.eos}, {vocabulary.units} units",
                 fix="use shards made with the model's own tokenizer and quantizer",
             )
 
@@ -181,7 +180,7 @@ def read_row_group(group: RowGroup, columns: Sequence[str] | None = None) -> pa.
             f"{group}: damaged",
             found=error.found or error.what,
             fix="make the shards again ('lst artifact verify' names all that is damaged), "
-            "or pass over it with --set run.skip_corrupt=true",
+            "or skip it with --set run.skip_corrupt=true",
         ) from None
 
 
@@ -191,9 +190,9 @@ def _shared(infos: dict[ShardFile, ShardInfo]) -> ShardInfo:
     for path, other in others:
         if other != info:
             raise UserError(
-                f"{path}: does not belong with {first}",
+                f"{path}: does not match {first}",
                 found=str(other),
                 expected=str(info),
-                fix="read shards of other kinds, tokenizers or quantizers as other sources",
+                fix="use separate sources for shards of different kinds, tokenizers or quantizers",
             )
     return info

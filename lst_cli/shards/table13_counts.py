@@ -1,4 +1,4 @@
-"""Units of the baseline and of LST for the same data (Lu et al. 2025, Table 13), for a corpus at hand.
+"""Positions of the baseline and of LST for the same data (Lu et al. 2025, Table 13), for a given corpus.
 
 A unit is a position of the global transformer. Everything is in units of the baseline's interleaved tokens, so the
 baseline's interleaved part is 1. Markers and end tokens are text.
@@ -55,7 +55,7 @@ PAPER = (
 
 @dataclass(frozen=True, kw_only=True)
 class Accounting:
-    """The table, and what it was counted on."""
+    """The table, and the data that it was counted on."""
 
     accounts: tuple[Account, ...]
     """The baseline first."""

@@ -34,7 +34,7 @@ def tokenizer_file(name: str) -> Path:
 def end_token(path: Path, tokenizer: TextTokenizer, named: str | None) -> int:
     """The token that closes a document, for a ``tokenizer.json``.
 
-    That is the one named; else the one that the model's ``config.json`` or ``tokenizer_config.json`` beside the file
+    That is the one named; else the one that the model's ``config.json`` or ``tokenizer_config.json`` next to the file
     names (the first of several); else one with a usual name.
 
     :raises UserError: there is no such token.
@@ -42,7 +42,7 @@ def end_token(path: Path, tokenizer: TextTokenizer, named: str | None) -> int:
     tokens = tokenizer.raw_tokens()
     if named is not None:
         if named not in tokens:
-            raise UserError(f"--eos {named}: no token of {path}", expected=f"a token such as {_USUAL[0]}")
+            raise UserError(f"--eos {named}: not a token of {path}", expected=f"a token such as {_USUAL[0]}")
         return tokens.index(named)
     found: Any = _setting(path.parent / "config.json", "eos_token_id")
     found = found[0] if isinstance(found, list) and found else found
@@ -53,8 +53,8 @@ def end_token(path: Path, tokenizer: TextTokenizer, named: str | None) -> int:
     known = [each for each in (token, *_USUAL) if each in tokens]
     if not known:
         raise UserError(
-            f"{path}: no token is known to close a document",
-            found=f"no {', '.join(_USUAL)}, and no eos_token_id in a config.json beside it",
+            f"{path}: no known end-of-document token",
+            found=f"no {', '.join(_USUAL)}, and no eos_token_id in a config.json next to it",
             fix="name it with --eos",
         )
     return tokens.index(known[0])

@@ -26,7 +26,7 @@ class JsonTokenizer:
     """Encodes and decodes with a ``tokenizer.json``.
 
     :param source: what to call it in errors.
-    :raises UserError: not such a file, or one that does not give a text back or whose tokens reach over a word's end.
+    :raises UserError: not such a file, or its tokens do not decode to the same text or cross word boundaries.
     """
 
     def __init__(self, data: bytes, source: str) -> None:
@@ -127,7 +127,7 @@ class JsonTokenizer:
             found = self.decode(self.encode_batch([text])[0])
             if found != text:
                 raise UserError(
-                    f"{self.source}: decoding does not give the text back",
+                    f"{self.source}: decoding does not reproduce the text",
                     found=f"{found!r} for {text!r}",
                     expected="a tokenizer that keeps case, accents and punctuation, as those of text models do",
                     fix="import a text model's tokenizer, or train one with 'lst text fit'",

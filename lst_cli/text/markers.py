@@ -18,7 +18,7 @@ def is_marker(token: str) -> bool:
 
 
 def is_silence(label: str) -> bool:
-    """Whether a label of an alignment file stands for no word: empty, a marker, or punctuation alone."""
+    """Whether a label of an alignment file is not a word: empty, a marker, or punctuation alone."""
     plain = label.strip().casefold()
     if plain in _NAMED or is_marker(plain):
         return True

@@ -50,7 +50,7 @@ class SpeechBpe:
         units = [[ord(letter) - _LETTERS for letter in piece] for piece in spelled]
         if min(chain.from_iterable(units), default=-1) < 0:
             raise UserError(
-                f"{source}: its pieces are not of speech tokens",
+                f"{source}: not a BPE over speech tokens",
                 found=f"the piece {next(piece for piece in spelled if ord(piece[0]) < _LETTERS)!r}",
                 fix="train one with 'lst shards bpe'",
             )
@@ -101,7 +101,7 @@ class SpeechBpe:
         return units
 
     def count(self, pieces_M: NDArray[np.integer]) -> int:
-        """How many units pieces stand for."""
+        """The number of units in BPE tokens."""
         return int(self._lengths[pieces_M].sum())
 
 
@@ -147,7 +147,7 @@ def fit(runs: Iterable[NDArray[np.integer]], units: int, pieces: int) -> bytes:
         raise UserError(
             f"--pieces {pieces} does not fit the speech tokens",
             found=str(error).splitlines()[-1].rpartition("] ")[2],
-            expected=f"at least the {units} units, and no more pieces than the speech tokens give",
+            expected=f"at least the {units} units, and at most as many as the speech tokens support",
             fix="change --pieces or give more shards",
         ) from None
     return written.getvalue()

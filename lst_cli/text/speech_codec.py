@@ -40,11 +40,11 @@ class SpeechCodec:
         return self.vocabulary.units_to_ids(units_N if self.bpe is None else self.bpe.encode(units_N))
 
     def decode(self, ids_T: NDArray[np.integer]) -> NDArray[np.uint16]:
-        """Speech tokens that ids stand for; all of them must be ids of speech."""
+        """The speech tokens of ids; all of them must be ids of speech."""
         pieces = self.vocabulary.ids_to_units(ids_T)
         return pieces if self.bpe is None else self.bpe.decode(pieces)
 
     def count(self, ids_T: NDArray[np.integer]) -> int:
-        """How many speech tokens ids stand for; ids of text count none."""
+        """The number of speech tokens of each id; 0 for ids of text."""
         speech_T = ids_T[self.vocabulary.is_speech(ids_T)]
         return len(speech_T) if self.bpe is None else self.bpe.count(speech_T - self.vocabulary.speech_start)

@@ -45,7 +45,7 @@ class TextDocument:
 
 
 def text_files(paths: Sequence[Path]) -> list[TextFile]:
-    """Name the input files: by what distinguishes them, so that ids do not depend on where they lie.
+    """Name the input files: by what distinguishes them, so that ids do not depend on their folder.
 
     :raises UserError: a path is not a file, or given twice.
     """
@@ -75,7 +75,7 @@ def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: st
     """Documents in order of the files. Empty ones are skipped.
 
     :param split: ``line``: one document a line; ``paragraph``: lines up to an empty line are one document; ``file``:
-        a file is one document. JSON lines and Parquet rows are documents of their own in any case.
+        a file is one document. JSON lines and Parquet rows are always separate documents.
     :param field: the JSON key or Parquet column that holds the text.
     :raises UserError: a file is not Parquet or lacks the column.
     """
@@ -99,7 +99,7 @@ def _suffix(path: Path) -> str:
 
 
 def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, text or None where it is not UTF-8) of each line; a byte-order mark is dropped."""
+    """(number from 1, text or None if it is not UTF-8) of each line; a byte-order mark is dropped."""
     import pyarrow as pa
 
     packing = _COMPRESSED.get(file.path.suffix.lower())
@@ -115,7 +115,7 @@ def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
                     yield number, None
         except OSError as error:
             raise UserError(
-                f"{file.path}: damaged after line {number}", found=str(error), fix="get or compress the file again"
+                f"{file.path}: damaged after line {number}", found=str(error), fix="download or compress the file again"
             ) from None
 
 

@@ -39,7 +39,7 @@ class TextTokenizer:
 
     :param model: the bytes of a ``.model`` or ``tokenizer.json`` file.
     :param source: what to call it in errors.
-    :raises UserError: neither of them, or one in which a token may reach over a word's end.
+    :raises UserError: neither of them, or one with tokens that can cross word boundaries.
     """
 
     def __init__(self, model: bytes, source: str = MODEL_FILE) -> None:
@@ -135,7 +135,7 @@ class TextTokenizer:
 def artifact_file(artifact: Artifact) -> Path:
     """The tokenizer's file in a ``text_tokenizer`` artifact.
 
-    :raises UserError: it is gone.
+    :raises UserError: it was removed.
     """
     names = {record.path for record in artifact.files}
     return artifact.file(JSON_FILE if JSON_FILE in names else MODEL_FILE)
@@ -189,7 +189,7 @@ def fit(texts: Iterable[str], pieces: int) -> bytes:
         raise UserError(
             f"--pieces {pieces} does not fit the text",
             found=f"{seen.lines} lines, {seen.characters} characters: {_last_line(error)}",
-            expected=f"more than {_CONTROL_PIECES + _BYTE_PIECES} pieces plus one for each letter, and enough text",
+            expected=f"more than {_CONTROL_PIECES + _BYTE_PIECES} tokens plus one per letter, and enough text",
             fix="change --pieces or give more text",
         ) from None
     return written.getvalue()

@@ -1,6 +1,6 @@
-"""The joint vocabulary: ``[text pieces | <t> | <s> | speech tokens]``.
+"""The joint vocabulary: ``[text tokens | <t> | <s> | speech tokens]``.
 
-One class owns these numbers; nobody else adds offsets.
+One class owns these numbers; no other code adds offsets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EOS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """Token ids of text pieces, markers and speech tokens (Lu et al. 2025, section 3)."""
+    """Token ids of text tokens, markers and speech tokens (Lu et al. 2025, section 3)."""
 
     pieces: int
     """Number of text tokens; special ones keep their ids."""

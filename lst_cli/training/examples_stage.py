@@ -1,4 +1,4 @@
-"""What ``lst finetune dpo`` and ``lst finetune instruct`` share: training on a JSONL file of examples."""
+"""Training on a JSONL file of examples: ``lst finetune dpo`` and ``lst finetune instruct``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Config = TypeVar("Config", DialogueConfig, PreferenceConfig)
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleInputs:
-    """What tuning on examples needs."""
+    """The inputs of tuning on examples."""
 
     model: Artifact
     file: Path
@@ -48,11 +48,11 @@ class ExampleSet:
 
     split: ExampleSplit
     make_batch: Callable[[Gangs], MakeBatch]
-    """What makes batches of chosen examples, on a process's device."""
+    """Makes batches of chosen examples on a process's device."""
     make_unit: Callable[..., Any]
-    """What a step does with a batch."""
+    """The train unit of a step."""
     make_validation_unit: Callable[..., Any]
-    """What is measured on a held-out batch."""
+    """The measures on a held-out batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +62,11 @@ class ExampleTask(Generic[Config]):
     name: str
     """The task of the tuned model."""
     holds: str
-    """What the file holds: names its checksum in the request."""
+    """The contents of the file; the key of its checksum in the request."""
     per_step: str
     """The key of the data section with the number of examples in a step."""
     read: Callable[[Config, ExampleInputs, ModelCard, Path], ExampleSet]
-    """Reads the file, skips what is too long and holds examples out; is given the run's working folder.
+    """Reads the file, skips examples that are too long and holds some out; gets the run's working folder.
 
     Raises UserError if the file is faulty, or no example is left to train or to validate on.
     """

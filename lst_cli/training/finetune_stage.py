@@ -56,7 +56,7 @@ def parse_tasks(text: str) -> tuple[SpeechTask, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneInputs:
-    """What a fine-tuning run needs."""
+    """The artifacts of a fine-tuning run."""
 
     tasks: Sequence[SpeechTask]
     model: Artifact

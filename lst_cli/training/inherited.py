@@ -1,4 +1,4 @@
-"""What a model inherits from its shards: the text tokenizer and the quantizer."""
+"""The artifacts that a model inherits from its shards: text tokenizer and quantizer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def named_or_inherited(
 
 
 def check_same_units(store: Store, part: Artifact, quantizer: Artifact, option: str, command: str) -> None:
-    """Refuse a speech BPE or patching rule of another quantizer's speech tokens, if its lineage tells.
+    """Refuse a speech BPE or patching rule of another quantizer's speech tokens, if it is in its lineage.
 
     :param option: names the part.
     :param command: makes another one.

@@ -45,11 +45,11 @@ class PretrainInputs:
     speech_bpe: Artifact | None = None
     """Merges speech tokens, for a baseline (the paper's BPE SpeechLLM)."""
     patching_rule: Artifact | None = None
-    """The rule that ``patching.strategy`` cuts by, where it is one that is learnt from data."""
+    """The rule of ``patching.strategy``, if it is learnt from data."""
     stories: Stories | None = None
     """Stories to score at every validation."""
     init: InitialModel | None = None
-    """A model whose weights the run starts from."""
+    """The model that initialises the weights."""
 
     @property
     def validates(self) -> bool:
@@ -65,7 +65,7 @@ class PretrainInputs:
 
     @property
     def fitted_rule(self) -> Rule | None:
-        """The rule that ``patching.strategy`` cuts by, where it is one that is learnt from data."""
+        """The rule of ``patching.strategy``, if it is learnt from data."""
         from lst_cli.patching_rules.rule_artifact import RULE_FILE, read_rule
 
         return None if self.patching_rule is None else read_rule(self.patching_rule.file(RULE_FILE))
@@ -248,7 +248,7 @@ def _check_rule(config: PretrainConfig, rule: Artifact | None) -> None:
         raise UserError(
             f"--patching-rule {rule.reference}: not a rule of patching.strategy: {strategy}",
             found=f"a rule of {rule.config['strategy']}",
-            fix=f"set patching.strategy={rule.config['strategy']}, or leave out --patching-rule",
+            fix=f"set patching.strategy={rule.config['strategy']}, or remove --patching-rule",
         )
 
 

@@ -62,7 +62,7 @@ class TokensWriter:
                 self._flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         if self._waiting or not self._files:
             self._flush()
 

@@ -22,5 +22,5 @@ def check_waveform(wave: Waveform, what: str) -> Waveform:
     if clip.ndim != 1 or not len(clip):
         raise UserError(f"{what}: no audio to tokenize", found=f"shape {clip.shape}", expected="samples of one channel")
     if not np.isfinite(clip).all():
-        raise UserError(f"{what}: samples that are not finite numbers", fix="export the recording again")
+        raise UserError(f"{what}: samples are not finite numbers", fix="export the recording again")
     return clip

@@ -47,7 +47,8 @@ def quantizer_of(tokens: Artifact) -> Parent:
     quantizer = tokens.parents.get("quantizer")
     if quantizer is None:
         raise UserError(
-            f"{tokens.reference}: tokens of no known quantizer", fix="make them with 'lst tokenize' from a corpus"
+            f"{tokens.reference}: the quantizer of the tokens is unknown",
+            fix="make them with 'lst tokenize' from a corpus",
         )
     return quantizer
 
@@ -116,7 +117,7 @@ def read_card(artifact: Artifact) -> dict[str, Any]:
 
 
 def damaged(artifact: Artifact, file: str, error: Exception) -> UserError:
-    """The error about a file that is not what the artifact says."""
+    """The error about a damaged file of an artifact."""
     return UserError(
         f"{artifact.reference}: {file}: not a whole file",
         found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
@@ -127,13 +128,13 @@ def damaged(artifact: Artifact, file: str, error: Exception) -> UserError:
 def check_quantizer(vocoder: Artifact, fingerprint: str | None, whose: str) -> None:
     """Refuse a vocoder of other units.
 
-    :param fingerprint: of the quantizer of what is to be spoken.
+    :param fingerprint: of the quantizer of the units.
     :param whose: the reference of that model or tokens artifact, for the message.
     """
     quantizer = read_card(vocoder)["quantizer"]
     if quantizer["fingerprint"] != fingerprint:
         raise UserError(
-            f"{vocoder.reference}: a vocoder of another quantizer's units than those of {whose}",
+            f"{vocoder.reference}: not a vocoder for the quantizer of {whose}",
             found=f"a vocoder for {quantizer['reference']}",
             expected=f"one for the quantizer of fingerprint {(fingerprint or 'unknown')[:12]}",
             fix="fit one on tokens of that quantizer with 'lst vocoder fit'",

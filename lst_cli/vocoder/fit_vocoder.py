@@ -36,7 +36,7 @@ class VocoderFitOptions:
 def plan_fit(options: VocoderFitOptions, store: Store, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
     """The request, and the function that builds it on rank 0 (or alone).
 
-    :raises UserError: the tokens are not the corpus's, their quantizer is gone, or the config is of no form.
+    :raises UserError: the tokens are not the corpus's, their quantizer was removed, or the config has no valid form.
     """
     from lst_cli.units.quantizer.codebook import QUANTIZER
     from lst_cli.vocoder.vocoder_config import check_form
@@ -73,7 +73,7 @@ def _identity(config: VocoderConfig) -> dict[str, Any]:
 
 
 def share_examples(options: VocoderFitOptions, parts: SharedParts) -> None:
-    """What a rank other than 0 does: read examples until none is missing."""
+    """The work of a rank other than 0: read examples until none is missing."""
     _examples(options, parts)[0].run()
 
 
@@ -95,7 +95,7 @@ def _examples(options: VocoderFitOptions, parts: SharedParts) -> tuple[SharedExa
 
 
 def _make(draft: Draft, options: VocoderFitOptions, quantizer: Artifact, parts: SharedParts) -> None:
-    """Read the examples and fit a vocoder of the form that is asked for."""
+    """Read the examples and fit a vocoder of the configured form."""
     from lst_cli.units.quantizer.codebook import Codebook
     from lst_cli.vocoder.hifigan.fit_hifigan import make_hifigan
     from lst_cli.vocoder.vocoder_examples import split

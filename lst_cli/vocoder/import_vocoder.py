@@ -42,10 +42,10 @@ def plan_import(options: VocoderImportOptions) -> tuple[Request, Callable[[Draft
     except OSError as error:
         raise UserError(f"{file}: the config can't be read", found=error.strerror) from None
     except ValueError as error:
-        raise UserError(f"{file}: no JSON", found=str(error)) from None
+        raise UserError(f"{file}: not JSON", found=str(error)) from None
     if not isinstance(published, dict):
         found = f"a JSON {type(published).__name__}"
-        raise UserError(f"{file}: no config of a vocoder", found=found, expected="an object")
+        raise UserError(f"{file}: not the config of a vocoder", found=found, expected="an object")
     checkpoint = _checkpoint(options.folder)
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     request = Request(
@@ -72,7 +72,7 @@ def _make(draft: Draft, options: VocoderImportOptions, published: dict[str, Any]
     units = Codebook.read(options.quantizer.path).units
     if config["num_embeddings"] < units:
         raise UserError(
-            f"{options.folder}: a vocoder of fewer units than {options.quantizer.reference} has",
+            f"{options.folder}: fewer units than {options.quantizer.reference} has",
             found=f"{config['num_embeddings']}",
             expected=f"at least {units}",
         )
@@ -117,7 +117,7 @@ def _read(checkpoint: Path, trust_pickle: bool) -> dict[str, Tensor]:
         ) from None
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{checkpoint}: no generator's checkpoint",
+            f"{checkpoint}: not the checkpoint of a generator",
             found=f"{type(error).__name__}: {error}",
             expected="a checkpoint of torch with the weights under 'generator'",
         ) from None

@@ -34,7 +34,7 @@ class Vocoder(Protocol):
     """Turns units into audio."""
 
     sample_rate: int
-    """Of the audio, in Hz."""
+    """Sample rate of the audio in Hz."""
     speakers: Sequence[str]
     """Names of the voices; the first is the default one."""
 
@@ -43,7 +43,7 @@ class Vocoder(Protocol):
         ...
 
     def stream(self, speaker: str | None = None) -> VocoderStream:
-        """A clip whose units are still to come."""
+        """A clip whose units arrive later."""
         ...
 
 
@@ -69,7 +69,7 @@ class MelVocoder:
         return limited(_MelPieces(self._network, self._spectrum, number).render(units_U, 0, len(units_U)))
 
     def stream(self, speaker: str | None = None) -> VocoderStream:
-        """A clip whose units are still to come.
+        """A clip whose units arrive later.
 
         :raises UserError: a speaker that the vocoder does not know.
         """

@@ -1,4 +1,4 @@
-"""Speaking units while more of them come.
+"""Streaming synthesis: speaking units while more of them arrive.
 
 A vocoder makes a piece of audio when it knows the units around it that the piece depends on. A HiFi-GAN's pieces then
 follow one another exactly. Griffin and Lim's phases depend on the whole clip, so pieces of the mel form are cut before
@@ -48,7 +48,7 @@ class VocoderStream:
         """Begin a clip.
 
         :param piece: units of a piece, at most.
-        :param blend: units over which a piece goes over into the next.
+        :param blend: units of cross-fade between consecutive chunks.
         :param cut: the best unit to end a piece before, from a first to before a last; None ends it at ``piece``.
         """
         self._renderer = renderer

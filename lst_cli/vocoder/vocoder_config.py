@@ -26,11 +26,11 @@ class SpectrumConfig:
     fft: int = Field(default=1024, ge=16, le=1 << 18)
     """Samples of the Fourier transform; at least the window."""
     floor: float = Field(default=1e-5, gt=0, le=1)
-    """Softer magnitudes are taken for this one before the logarithm."""
+    """Magnitudes are clipped to at least this before the logarithm."""
     iterations: int = Field(default=32, ge=1, le=10**6)
-    """Rounds of Griffin and Lim's phase reconstruction."""
+    """Iterations of the Griffin-Lim algorithm."""
     momentum: float = Field(default=0.99, ge=0, lt=1)
-    """Of these rounds (Perraudin et al. 2013)."""
+    """Momentum of these iterations (Perraudin et al. 2013)."""
 
 
 @config_dataclass
@@ -38,13 +38,13 @@ class VocoderNetworkConfig:
     """The size of the network from units to mel frames."""
 
     width: int = Field(default=256, ge=4, le=1 << 16, multiple_of=4)
-    """Channels at 25 Hz; half as many at the rate of the mel frames."""
+    """Channels at 25 Hz; half of them at the rate of the mel frames."""
     blocks: int = Field(default=4, ge=1, le=1000)
     """Residual blocks at 25 Hz."""
     fine_blocks: int = Field(default=2, ge=0, le=1000)
     """Residual blocks at the rate of the mel frames."""
     kernel: int = Field(default=7, ge=1, le=1001)
-    """Frames that each block sees; odd."""
+    """Kernel size of each block, in frames; odd."""
 
 
 Small = Annotated[int, Field(ge=1, le=1000)]
@@ -59,39 +59,39 @@ class HifiGanConfig:
     """
 
     embedding_dim: int = Field(default=128, ge=1, le=1 << 16)
-    """Channels for a unit; as many more for a speaker, where there are several."""
+    """Channels of the unit embedding; with several speakers, also of the speaker embedding."""
     upsample_initial_channel: int = Field(default=512, ge=2, le=1 << 16)
-    """Channels of the generator at 25 Hz; half as many after each rise of the rate."""
+    """Channels of the generator at 25 Hz; halved at each upsampling."""
     upsample_rates: list[Small] = field(default_factory=lambda: [5, 4, 4, 4, 2])
-    """By how much the rate rises each time; they multiply to 640."""
+    """Upsampling factors; their product is 640."""
     upsample_kernel_sizes: list[Small] = field(default_factory=lambda: [11, 8, 8, 8, 4])
-    """Of the transposed convolutions; a rate and an even number of samples."""
+    """Kernel sizes of the transposed convolutions; each is its factor plus an even number."""
     resblock_kernel_sizes: list[Small] = field(default_factory=lambda: [3, 7, 11])
-    """Of the residual blocks, which stand side by side after each rise; odd."""
+    """Kernel sizes of the parallel residual blocks after each upsampling; odd."""
     resblock_dilation_sizes: list[list[Small]] = field(default_factory=lambda: [[1, 3, 5], [1, 3, 5], [1, 3, 5]])
-    """A list for each of these blocks."""
+    """Dilations of each of these blocks."""
     discriminator_width: int = Field(default=32, ge=4, le=1 << 14, multiple_of=4)
-    """Channels of the first layer of a period's discriminator; all others follow from it."""
+    """Channels of the first layer of a period discriminator; all other widths follow from it."""
     periods: list[Small] = field(default_factory=lambda: [2, 3, 5, 7, 11])
-    """Every how many samples a discriminator looks; one for each."""
+    """Periods of the period discriminators, in samples."""
     scales: int = Field(default=3, ge=1, le=10)
-    """Discriminators over the waveform itself, each at half the rate of the one before."""
+    """Number of scale discriminators, each at half the sample rate of the previous one."""
     steps: int = Field(default=200_000, ge=1, le=10**9)
-    """Optimiser steps, of the generator and of the discriminators."""
+    """Optimiser steps of generator and discriminators."""
     batch: int = Field(default=16, ge=1, le=10**6)
-    """Stretches of speech in a step."""
+    """Segments of speech per step."""
     segment_s: float = Field(default=0.56, gt=0, le=1000)
-    """Length of each (seconds); a whole number of units is taken. Shorter utterances are skipped."""
+    """Length of a segment (seconds), rounded to whole units. Shorter utterances are skipped."""
     learning_rate: float = Field(default=2e-4, gt=0, le=10)
-    """Of both AdamW, at the first step."""
+    """Initial learning rate of both AdamW optimisers."""
     decay: float = Field(default=0.99, gt=0, le=1)
     """Factor on the learning rate every 1,000 steps."""
     mel_weight: float = Field(default=45.0, ge=0, le=1e6)
     """Weight of the mean absolute error of log-mel frames, relative to the adversarial loss."""
     feature_weight: float = Field(default=2.0, ge=0, le=1e6)
-    """Of the mean absolute difference of the discriminators' layers."""
+    """Weight of the feature matching loss: the mean absolute difference of the discriminators' layers."""
     max_minutes: float = Field(default=1440.0, gt=0, le=1e9)
-    """Speech that is read at most, and held in memory at 2 MB a minute; of larger corpora a part is drawn."""
+    """Maximum amount of speech to read (2 MB of memory per minute); from larger corpora, a part is drawn."""
     save_every: int = Field(default=1000, ge=1, le=10**9)
     """Steps between two saved states, to resume from after a crash (1 GB each at the defaults)."""
 
@@ -101,10 +101,10 @@ class VocoderConfig:
     """How a vocoder is fitted. ``spectrum``, ``held_out`` and ``seed`` are for both forms."""
 
     form: Literal["mel", "hifigan"] = "mel"
-    """``mel``: a network to log-mel frames, and phases by Griffin and Lim; minutes on a CPU. ``hifigan``: a network to
+    """``mel``: a network to log-mel frames, and phases by Griffin-Lim; minutes on a CPU. ``hifigan``: a network to
     samples, trained with discriminators (Kong et al. 2020); hours on a GPU."""
     spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
-    """Form mel: what the network predicts, and how a waveform is made of it. Form hifigan: what compares samples."""
+    """Form mel: the predicted spectrum, and its inversion. Form hifigan: the spectrum of the mel loss."""
     hifigan: HifiGanConfig = field(default_factory=HifiGanConfig)
     """Everything of form hifigan."""
     network: VocoderNetworkConfig = field(default_factory=VocoderNetworkConfig)
@@ -112,21 +112,21 @@ class VocoderConfig:
     steps: int = Field(default=600, ge=1, le=10**9)
     """Optimiser steps."""
     batch: int = Field(default=16, ge=1, le=10**6)
-    """Stretches of speech in a step."""
+    """Segments of speech per step."""
     segment_s: float = Field(default=4.0, gt=0, le=1000)
-    """Length of each (seconds)."""
+    """Length of a segment (seconds)."""
     learning_rate: float = Field(default=2e-3, gt=0, le=10)
     """Peak learning rate of AdamW; falls to zero along a cosine."""
     warmup_steps: int = Field(default=50, ge=0, le=10**9)
-    """Steps in which the learning rate rises."""
+    """Steps of learning-rate warm-up."""
     held_out: float = Field(default=0.02, ge=0, lt=1)
     """Share of the utterances held out for validation, chosen by a hash of their ids."""
     max_minutes: float = Field(default=120.0, gt=0, le=1e9)
-    """Speech that is read at most; of larger corpora a part is drawn, by a hash of the ids."""
+    """Maximum amount of speech to read; from larger corpora, a part is drawn by a hash of the ids."""
     save_every: int = Field(default=200, ge=1, le=10**9)
     """Steps between two saved states, to resume from after a crash."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Of weights and order."""
+    """Seed of weights and order."""
 
 
 _OF_MEL = ("network", "steps", "batch", "segment_s", "learning_rate", "warmup_steps", "max_minutes", "save_every")
@@ -142,9 +142,9 @@ def check_form(config: VocoderConfig) -> None:
     if found:
         other = "mel" if config.form == "hifigan" else "hifigan"
         raise UserError(
-            f"form {config.form}: keys of form {other} were changed, which nothing would read",
+            f"form {config.form}: keys of form {other} were changed, which have no effect",
             found=", ".join(found),
-            fix=f"leave them out, or set form={other}" + (", or hifigan.KEY" if other == "mel" else ""),
+            fix=f"remove them, or set form={other}" + (", or hifigan.KEY" if other == "mel" else ""),
         )
     if config.form == "hifigan":
         _check_generator(config.hifigan)
@@ -181,4 +181,4 @@ def _check_generator(config: HifiGanConfig) -> None:
     if not config.periods or min(config.periods) < 1:
         problems.append(f"periods {config.periods}")
     if problems:
-        raise UserError("hifigan: the network can't be", found="; ".join(problems))
+        raise UserError("hifigan: invalid network", found="; ".join(problems))

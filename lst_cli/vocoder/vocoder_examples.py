@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lst_cli.audio.corpus_artifact import Corpus, Utterance
 
 UNNAMED = "unnamed"
-"""The speaker of utterances whose corpus names none."""
+"""The speaker of utterances without a speaker in the corpus."""
 
 _DRAW, _HOLD_OUT = 1, 2
 
@@ -135,11 +135,11 @@ class SharedExamples:
 
 
 def _problem(wave_T: NDArray[np.float32], units: int) -> str | None:
-    """Why an utterance is no example; None if it is one."""
+    """Why an utterance can't be an example; None if it can."""
     if units != n_frames(len(wave_T)):
         return f"{units} speech tokens for {len(wave_T) / SAMPLE_RATE:.2f} s of audio"
     if not np.isfinite(wave_T).all():
-        return "samples that are not finite numbers"
+        return "samples are not finite numbers"
     return None
 
 
@@ -154,7 +154,7 @@ def split(
     training = [e for e, out in zip(examples, held, strict=True) if not out]
     if not training:
         raise UserError(
-            "no utterance is left to fit the vocoder on",
+            "no utterance is left to train the vocoder on",
             found=f"{len(examples)} utterances, all held out",
             fix="give a larger corpus, or --set held_out=0",
         )
@@ -177,7 +177,7 @@ def draw_segments(count: int, batch: int, step: int, seed: int) -> list[tuple[in
 
 
 def segment(example: VocoderExample, place: float, length: int) -> tuple[Tensor, Tensor]:
-    """So many units of an example at most, and the rows of its target that belong to them."""
+    """The first units of an example, and the corresponding rows of its target."""
     first = round(place * max(0, len(example.units_U) - length))
     units_U = example.units_U[first : first + length]
     per_unit = len(example.target_R) // len(example.units_U)

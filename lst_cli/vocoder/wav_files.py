@@ -34,7 +34,7 @@ def synthesise_tokens(
     speaker: str | None,
     device: str,
 ) -> Iterator[WrittenFile]:
-    """Write a wav file of each utterance, as it comes.
+    """Write a wav file of each utterance, as soon as it is synthesised.
 
     :param ids: only these; None for all.
     :raises UserError: the tokens are of another quantizer than the vocoder's, an id or a speaker is unknown.

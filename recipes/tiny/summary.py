@@ -1,4 +1,4 @@
-"""Gather what the recipe's stages took and what its models scored; print the table.
+"""Collect the cost of the recipe's stages and the scores of its models; print the table.
 
     python recipes/tiny/summary.py --root ROOT --out DEMO
 
@@ -24,7 +24,7 @@ FURTHER = ("transfer", "without")
 
 
 def stages(root: Path) -> dict[str, dict[str, Any]]:
-    """The notes that the stages left, in the order in which they were made."""
+    """The records of the stages, in the order of their runs."""
     notes = sorted((root / ".stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in notes}
 
@@ -55,7 +55,7 @@ def accuracy(row: dict[str, Any]) -> str:
 
 
 def show(rows: list[dict[str, Any]], asr: list[dict[str, Any]]) -> None:
-    """Print the scores, models beside each other."""
+    """Print the scores, one column per model."""
     table = []
     for task in (*TASKS, *FURTHER):
         for direction in ("s-s", "t-t"):

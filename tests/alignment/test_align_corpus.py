@@ -64,7 +64,7 @@ def test_a_fit_is_the_same_twice(store: Store, corpus: Artifact, aligner: Artifa
 
 
 def test_a_fit_that_learns_nothing_fails(store: Store, corpus: Artifact) -> None:
-    with pytest.raises(LstError, match="has not learnt"):
+    with pytest.raises(LstError, match="did not learn"):
         store.build(*plan_fit([corpus], "none", dataclasses.replace(QUICK, steps=1, learning_rate=1e-12), 0.0))
     assert not list((store.root / "aligner").glob("none/*"))
 

@@ -136,7 +136,7 @@ def test_bad_input_fails_or_is_listed_and_leaves_nothing_half_made(store: Store,
 
 def test_an_empty_folder_and_nothing_but_rejects_are_refused(store: Store, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    with pytest.raises(UserError, match="no audio in it"):
+    with pytest.raises(UserError, match="no audio in this source"):
         build(store, tmp_path / "in")
     spoil_text(tmp_path / "in")
     with pytest.raises(UserError, match="1 of 1 inputs were rejected"):

@@ -73,7 +73,7 @@ def test_a_vanished_file_is_named_with_the_cure(tmp_path: Path) -> None:
 
 def test_a_file_that_became_shorter_or_changed_its_rate_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.wav", tone(0.25))
-    with pytest.raises(UserError, match="shorter than it was"):
+    with pytest.raises(UserError, match="shorter than when"):
         read_utterance(utterance(path))
     with pytest.raises(UserError, match="changed after the corpus"):
         read_utterance(utterance(path, 0, 4000, 8000))

@@ -43,10 +43,10 @@ BAD = {
     "nan.wav": (not_a_number, "sample 4,321 is not a finite number"),
     "inf.wav": (infinite, "sample 77 is not a finite number"),
     "gone.wav": (lambda path: None, "no such file"),
-    "cut.wav": (truncated, "cut off"),
+    "cut.wav": (truncated, "truncated"),
     "cut.flac": (truncated, "decoded"),
-    "cut.ogg": (truncated, "cut off"),
-    "cut.mp3": (truncated, "cut off"),
+    "cut.ogg": (truncated, "truncated"),
+    "cut.mp3": (truncated, "truncated"),
 }
 
 

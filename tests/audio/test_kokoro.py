@@ -70,7 +70,7 @@ def test_a_name_that_was_not_downloaded_says_how_to(tmp_path: Path, monkeypatch:
 def test_its_noise_has_no_scale(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda package: "1")
     assert find_voice(f"kokoro:{folder}#af_heart").label == "af_heart"
-    with pytest.raises(UserError, match="leave out --noise"):
+    with pytest.raises(UserError, match="remove --noise"):
         find_voice(f"kokoro:{folder}#af_heart", noise=0.5)
 
 

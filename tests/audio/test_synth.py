@@ -105,7 +105,7 @@ def test_a_faster_rate_or_tempo_is_shorter_and_a_pitch_keeps_the_duration(tmp_pa
 
 def test_a_line_without_a_sound_is_rejected(tmp_path: Path) -> None:
     lines = [*LINES, SpokenLine("mute", "...", "mute")]
-    with pytest.raises(UserError, match=r"mute: the voice made no sound of '\.\.\.'"):
+    with pytest.raises(UserError, match=r"mute: the voice produced no sound for '\.\.\.'"):
         build(tmp_path, lines)
     corpus = Corpus(build(tmp_path, lines, max_reject_rate=0.1))
     assert len(corpus) == len(LINES)
@@ -175,10 +175,10 @@ def test_lines_are_read_with_ids_or_without(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"\n \n", "no text in it"),
+        (b"\n \n", "no text in this file"),
         (b"a\tone\ntwo\n", "line 2: no id"),
-        (b"a\tone\na\ttwo\n", "line 2: not an id of its own(.|\n)*as on line 1"),
-        (b"\tone\n", "line 1: not an id"),
+        (b"a\tone\na\ttwo\n", "line 2: not a unique id(.|\n)*as on line 1"),
+        (b"\tone\n", "line 1: not a unique id"),
         (b"caf\xe9\n", "not UTF-8"),
     ],
 )
@@ -191,7 +191,7 @@ def test_a_faulty_file_of_lines_is_refused(tmp_path: Path, content: bytes, expec
 @pytest.mark.parametrize(
     ("voices", "options", "expected"),
     [
-        (("siri:x",), {}, "no engine 'siri'"),
+        (("siri:x",), {}, "unknown engine 'siri'"),
         (("fake:bob@9",), {}, "not a pitch, or"),
         (("fake:bob@high",), {}, "not a pitch, or"),
         (("fake:bob@1x9",), {}, "not a pitch, or"),

@@ -190,7 +190,7 @@ def test_a_model_that_needs_no_alignment_is_refused(root: Path, model: str, why:
 
 
 def test_an_alignment_without_its_use_and_a_use_without_an_alignment(root: Path) -> None:
-    with pytest.raises(UserError, match="--patching as-trained, which cuts"):
+    with pytest.raises(UserError, match="--patching as-trained, which patches"):
         score(root, "aligned", "--alignment", "alignment/items")
     with pytest.raises(UserError, match="no --alignment"):
         score(root, "aligned", "--patching", "as-trained")

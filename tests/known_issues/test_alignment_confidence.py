@@ -95,10 +95,10 @@ def shuffled(some: list[AlignerExample]) -> list[AlignerExample]:
 def test_a_fit_that_learnt_nothing_is_refused(aligner: Artifact, spoken: list[Spoken]) -> None:
     network, config = load_network(aligner)
     some = examples(spoken[:12])
-    with pytest.raises(LstError, match="has not learnt to read"):
+    with pytest.raises(LstError, match="did not learn to align"):
         check_learned(network, shuffled(some), some, config)
     untrained: LetterNetwork = new_network(config.network, 1).eval()
-    with pytest.raises(LstError, match="has not learnt to read"):
+    with pytest.raises(LstError, match="did not learn to align"):
         check_learned(untrained, some, some, config)
 
 

@@ -1,4 +1,4 @@
-"""Audio whose container states a wrong length, or none: nothing may be lost, and nothing that is cut off kept."""
+"""Audio whose container states a wrong length, or none: nothing may be lost, and no truncated data kept."""
 
 from __future__ import annotations
 
@@ -78,4 +78,4 @@ def test_a_segment_late_in_a_long_recording_is_sought_exactly(tmp_path: Path, na
 
 def test_half_a_webm_was_accepted() -> None:
     data = LOSSY["opus.webm"][0]()
-    assert "cut off" in str(examine(data[: len(data) // 2]).problem)
+    assert "truncated" in str(examine(data[: len(data) // 2]).problem)

@@ -85,5 +85,5 @@ def test_text_invented_on_silence_could_not_be_scored(root: Path) -> None:
 
 def test_silence_alone_has_no_error_rate(root: Path) -> None:
     make_corpus(Store(root), {"silence": "..."})
-    with pytest.raises(UserError, match="no words to count errors on"):
+    with pytest.raises(UserError, match="no transcripts with words"):
         run(root, "--count-empty")

@@ -86,5 +86,5 @@ def test_a_segment_of_endless_length_was_a_fault_of_lst(root: Path, wav: Path, s
 @pytest.mark.parametrize("name", ["s.mp3", "s.flac", "s.WAV.ogg"])
 def test_speak_wrote_a_wav_file_under_another_name(root: Path, name: str) -> None:
     arguments = ["speak", "model/reciting", "hello", "--vocoder", "vocoder/v", "--output", name]
-    with pytest.raises(UserError, match=r"not a name for a wav file"):
+    with pytest.raises(UserError, match=r"not the name of a wav file"):
         app(["--root", str(root), *arguments], standalone_mode=False)

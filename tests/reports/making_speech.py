@@ -11,8 +11,8 @@ import soundfile
 
 from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.audio.corpus_artifact import CORPUS
-from lst_cli.evaluation.scores import SCORES, write_scores
-from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+from lst_cli.evaluation.scores import EVALUATOR, SCORES, write_scores
+from lst_cli.evaluation.speech.speech_results import TRANSCRIPTS
 from tests.reports.making import (
     RATE,
     entry,
@@ -61,7 +61,7 @@ def make_asr_scores(
     return store.build(Request(kind=SCORES, name=name, config=config, parents={"model": model}), make).artifact
 
 
-def make_judged(
+def make_evaluated(
     store: Store,
     name: str,
     texts: Mapping[str, str],
@@ -73,9 +73,10 @@ def make_judged(
     kept: bool = True,
     more: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """What a judge misheard: so many characters of each text of 100. The original audio; beside that, audio made
-    again of its tokens; and with a model, what it said, which is nothing for the last text.
+    """Transcripts of the original audio; with ``original``, of resynthesised audio; with a model too, of its speech,
+    which is empty for the last text.
 
+    :param errors: wrong characters of each text, of 100.
     :param kept: whether the result has recordings.
     :param more: further entries of the result.
     """
@@ -86,7 +87,7 @@ def make_judged(
     result: dict[str, Any] = {
         "task": task,
         "task_version": 1,
-        "judge": {"name": "ear"},
+        EVALUATOR: {"name": "ear"},
         "corpus": corpus.reference,
         "n": len(texts),
         "audio_s": 9.0,
@@ -138,8 +139,8 @@ def make_world(store: Store, n: int = 60) -> None:
     for name, strategy, errors in (("asr-baseline", "none", 4), ("asr", "curriculum", 2)):
         model = make_model(store, name, strategy, task="asr", floor=0.4)
         make_asr_scores(store, name, model, errors, corpus.reference, "real-")
-    floor = make_judged(store, "floor", real, corpus, 5)
-    make_judged(store, "again", real, corpus, 20, original=floor)
+    floor = make_evaluated(store, "floor", real, corpus, 5)
+    make_evaluated(store, "again", real, corpus, 20, original=floor)
     for name, strategy, errors in (("tts-baseline", "none", 30), ("tts", "curriculum", 60)):
         model = make_model(store, name, strategy, task="tts", floor=0.4)
-        make_judged(store, name, real, corpus, errors, original=floor, model=model)
+        make_evaluated(store, name, real, corpus, errors, original=floor, model=model)

@@ -74,7 +74,7 @@ def test_characters_that_are_known() -> None:
     ("data", "named"),
     [
         (over_words, "reaches over the end of a word"),
-        (lambda: byte_level(normalizer=normalizers.Lowercase()), "does not give the text back"),
+        (lambda: byte_level(normalizer=normalizers.Lowercase()), "does not reproduce the text"),
         (lambda: b'{"a": 1}', r"not a tokenizer\.json"),
         (lambda: b"{", r"not a tokenizer\.json"),
     ],
@@ -121,9 +121,9 @@ def test_import_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     path = tmp_path / JSON_FILE
     path.write_bytes(byte_level())
     for source, options, named in (
-        (path, ("--eos", "</s>"), "no token of"),
+        (path, ("--eos", "</s>"), "not a token of"),
         (tmp_path / "none", (), "no such folder"),
-        (tmp_path, ("--eos", "<none>"), "no token of"),
+        (tmp_path, ("--eos", "<none>"), "not a token of"),
     ):
         assert run(tmp_path / "root", "text", "import", str(source), "--name", "t", *options) == 2
         assert named in capsys.readouterr().err

@@ -94,12 +94,12 @@ def test_error_rates_choose_the_model_and_end_the_run(root: Path) -> None:
     assert (model.statistics["steps"], model.statistics["chosen_step"]) == (20, 10)
 
 
-def test_mixed_tasks_are_judged_by_their_transcripts(root: Path) -> None:
-    model = finetune(root, "asr,tts", "baseline", "judged", "validation.metric=cer")
-    judged = {line["step"]: line["cer"] for line in curve(model, "valid") if "cer" in line}
-    assert list(judged) == [10, 20, 30]
+def test_mixed_tasks_are_validated_by_their_transcripts(root: Path) -> None:
+    model = finetune(root, "asr,tts", "baseline", "validated", "validation.metric=cer")
+    validated = {line["step"]: line["cer"] for line in curve(model, "valid") if "cer" in line}
+    assert list(validated) == [10, 20, 30]
     assert all(line["source"] == "asr" for line in curve(model, "valid") if "cer" in line)
-    assert model.statistics["chosen_step"] == min(judged, key=lambda step: (judged[step], step))
+    assert model.statistics["chosen_step"] == min(validated, key=lambda step: (validated[step], step))
 
 
 def test_a_run_that_was_killed_after_its_early_stop_is_done(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

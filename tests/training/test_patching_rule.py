@@ -94,7 +94,7 @@ def test_the_rule_finds_the_borders_of_speech_that_it_has_not_seen(
 
 
 def test_rules_are_not_scored_on_what_they_learnt(root: Path) -> None:
-    with pytest.raises(UserError, match="learnt from"):
+    with pytest.raises(UserError, match="fitted on"):
         lst(root, "patching", "score", "alignment/w", "--rule", "patching_rule/hazard")
 
 

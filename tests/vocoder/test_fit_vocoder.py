@@ -107,7 +107,7 @@ def test_refuses_tokens_of_another_corpus_or_quantizer(store: Store) -> None:
     world = make_world(store, ["a"] * 2)
     vocoder = _fit(store, world)
     stranger = make_quantizer(store, world.corpus, "stranger", units=8)
-    with pytest.raises(UserError, match="another quantizer"):
+    with pytest.raises(UserError, match="not a vocoder for the quantizer"):
         check_quantizer(vocoder, stranger.fingerprint, "tokens/x")
     check_quantizer(vocoder, world.quantizer.fingerprint, "tokens/x")
     other = make_world(store, ["a"] * 3)
@@ -151,5 +151,5 @@ def test_commands(store: Store, tmp_path: Path) -> None:
     wave, rate = soundfile.read(out / "u001.wav")
     assert (len(wave), rate) == (640 * 37, 16_000)
     tokenized(store, world.corpus, make_quantizer(store, world.corpus, "stranger", 8), "strange")
-    with pytest.raises(UserError, match="another quantizer"):
+    with pytest.raises(UserError, match="not a vocoder for the quantizer"):
         run.invoke(app, [*hear[:5], "tokens/strange", *hear[6:]], catch_exceptions=False)

@@ -115,7 +115,7 @@ def test_files_that_are_no_vocoder(tmp_path: Path) -> None:
         _import(store, tmp_path)
     with pytest.raises(UserError, match="the weights do not match"):
         _import(store, _folder(tmp_path, weights={"generator": {"conv_pre.bias": torch.zeros(2)}}))
-    with pytest.raises(UserError, match="no generator's checkpoint"):
+    with pytest.raises(UserError, match="not the checkpoint of a generator"):
         _import(store, _folder(tmp_path, weights={"other": 1}))
     empty = _folder(tmp_path)
     (empty / "g_00000000").unlink()
@@ -125,7 +125,7 @@ def test_files_that_are_no_vocoder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "no JSON"), ("\xff", "no JSON"), ("[1]", "a JSON list"), ("3", "a JSON int"), ("{}", "no num_embeddings")],
+    [("{", "not JSON"), ("\xff", "not JSON"), ("[1]", "a JSON list"), ("3", "a JSON int"), ("{}", "no num_embeddings")],
 )
 def test_configs_that_are_none(tmp_path: Path, text: str, message: str) -> None:
     folder = _folder(tmp_path, weights={"generator": {}})

@@ -47,7 +47,7 @@ class Emitter(Protocol):
 
     @property
     def trust(self) -> float:
-        """What its scores are multiplied by: how far they hold for speech that it was not trained on, 0 to 1."""
+        """Factor on its scores, from 0 to 1: how well they generalise to speech that it was not trained on."""
 
     def spell(self, words: Sequence[Word]) -> Spelling:
         """The labels of a transcript."""

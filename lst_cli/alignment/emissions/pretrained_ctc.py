@@ -41,7 +41,7 @@ class Labels:
         )
         if not self.letters:
             raise UserError(
-                f"{source}: no letters among its labels",
+                f"{source}: its labels have no letters",
                 found=", ".join(list(index_of)[:8]),
                 expected="a CTC model whose labels are characters",
             )
@@ -175,5 +175,7 @@ def _load_transformers(folder: Path, device: torch.device) -> Wav2Vec2Emitter:
         fix="take one such as facebook/wav2vec2-base-960h",
     )
     if getattr(model.config, "add_adapter", False):
-        raise UserError(f"{folder}: the model has an adapter on top, which lst can't run", fix="take one without")
+        raise UserError(
+            f"{folder}: the model has an adapter, which lst can't run", fix="use a model without an adapter"
+        )
     return Wav2Vec2Emitter(model, read_vocabulary(folder), str(folder), device)

@@ -19,7 +19,7 @@ _SETTINGS = ("vocab.json", "tokenizer_config.json", "preprocessor_config.json")
 
 @dataclass(frozen=True)
 class CtcVocabulary:
-    """What a model's files say about its labels and its input."""
+    """A model's labels and input format, from its files."""
 
     index_of: Mapping[str, int]
     blank: int
@@ -31,14 +31,14 @@ class CtcVocabulary:
 def find_ctc_model(name: str) -> Path:
     """The folder of a model given as a folder or as a name on the Hugging Face hub (fetched if need be).
 
-    :raises UserError: there is no such folder, and the hub has no such model or can't be reached.
+    :raises UserError: there is no such folder, and the Hub has no such model or can't be reached.
     """
     expected = f"a folder, a name on the Hugging Face hub such as facebook/wav2vec2-base-960h, or {BUNDLE}BUNDLE"
     return find_model(name, f"--model {name}", expected, fetch=True)
 
 
 def describe_model(name: str) -> dict[str, Any]:
-    """What identifies a pretrained model, for an alignment's config: its name, and the sum of its files.
+    """The identity of a pretrained model in an alignment's config: its name, and the checksum of its files.
 
     A torchaudio bundle is identified by its name, which fixes the weights.
 
@@ -62,12 +62,14 @@ def read_vocabulary(folder: Path) -> CtcVocabulary:
     index_of = read_settings(folder / "vocab.json")
     if not index_of:
         raise UserError(
-            f"{folder / 'vocab.json'}: no labels", expected="a file that maps characters to indices", fix="save it too"
+            f"{folder / 'vocab.json'}: no labels",
+            expected="a file that maps characters to indices",
+            fix="save the tokenizer's vocab.json with the model",
         )
     tokenizer = read_settings(folder / "tokenizer_config.json")
     blank = _symbol(tokenizer.get("pad_token", "<pad>" if "<pad>" in index_of else "[PAD]"))
     if blank not in index_of:
-        raise UserError(f"{folder}: no blank among the labels", found=", ".join(list(index_of)[:8]), expected=blank)
+        raise UserError(f"{folder}: the labels have no blank", found=", ".join(list(index_of)[:8]), expected=blank)
     return CtcVocabulary(
         index_of=index_of,
         blank=int(index_of[blank]),

@@ -32,7 +32,7 @@ class Spelling:
 def spell(words: Sequence[Word]) -> Spelling:
     """Spell words for the small aligner.
 
-    The letter that begins a word has a label of its own: so the model learns what a word's beginning sounds like, and
+    Word-initial letters have separate labels, so that the model learns the sound of word beginnings, and
     where two words meet in the same letter (``most times``) the boundary is still between two labels. Doubled letters
     are written once.
     """

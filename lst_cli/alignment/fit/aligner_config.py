@@ -21,7 +21,7 @@ class AlignerNetworkConfig:
     layers: int = Field(default=6, ge=0, le=1000)
     """Residual convolutions after the first."""
     kernel: int = Field(default=5, ge=1, le=1001)
-    """Frames (20 ms) that each of them sees; odd."""
+    """Kernel size of each convolution, in frames of 20 ms; odd."""
 
 
 Decibels = Annotated[float, Field(ge=-100, le=200)]
@@ -42,9 +42,9 @@ class AugmentConfig:
     channel: float = Field(default=4.0, ge=0, le=100)
     """A microphone's frequency response: five points drawn from plus or minus this (decibels)."""
     band_masks: int = Field(default=2, ge=0, le=100)
-    """Stretches of up to 8 mel bands that are silenced (SpecAugment, Park et al. 2019)."""
+    """Number of masks of up to 8 mel bands (SpecAugment, Park et al. 2019)."""
     frame_masks_per_s: float = Field(default=0.7, ge=0, le=50)
-    """Stretches of up to 120 ms that are silenced, for each second of speech."""
+    """Number of masks of up to 120 ms per second of speech."""
 
 
 @config_dataclass
@@ -58,22 +58,22 @@ class AlignerConfig:
     steps: int = Field(default=200, ge=1, le=10**9)
     """Optimiser steps."""
     flat_steps: int = Field(default=30, ge=0, le=10**9)
-    """Steps at the beginning in which all letters last equally long."""
+    """Initial steps, in which all letters have the same length."""
     batch_s: float = Field(default=40.0, gt=0, le=1e6)
-    """Speech in a step (seconds)."""
+    """Speech per step (seconds)."""
     learning_rate: float = Field(default=2e-3, gt=0, le=10)
     """Peak learning rate of AdamW; falls to a twentieth along a cosine."""
     warmup_steps: int = Field(default=30, ge=0, le=10**9)
-    """Steps in which the learning rate rises."""
+    """Steps of learning-rate warm-up."""
     prior_scale: float = Field(default=1.0, ge=0, le=100)
-    """Exponent of the letters' priors, by which scores are divided; in training and in aligning."""
+    """Exponent of the letters' priors, by which scores are divided in training and alignment."""
     silence_db: float = Field(default=30.0, ge=0, le=200)
-    """In the flat steps, a frame this much softer than the loudest is silence (decibels)."""
+    """In the flat steps, frames this much softer than the loudest one are silence (decibels)."""
     anchor: float = Field(default=3.0, ge=0, le=1e6)
-    """Weight of loudness as evidence of silence in training (nats a frame)."""
+    """Weight of loudness as evidence of silence in training (nats per frame)."""
     max_hours: float = Field(default=3.0, gt=0, le=1e6)
-    """Hours of speech to read at most; from larger corpora a part is drawn."""
+    """Maximum amount of speech to read (hours); from larger corpora, a part is drawn."""
     least_share: float = Field(default=0.1, ge=0, le=1)
-    """A corpus is repeated until it has this share of the speech, so that a few recordings are not drowned."""
+    """A corpus is repeated until it has this share of the speech, so that a few recordings have an effect."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Of weights, order and distortions."""
+    """Seed of weights, order and augmentation."""

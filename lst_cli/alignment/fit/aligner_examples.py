@@ -36,7 +36,7 @@ class AlignerExample:
     """One utterance."""
 
     id: int
-    """For random draws; copies of an utterance have ids of their own."""
+    """For random draws; copies of an utterance have different ids."""
     seconds: float
     power_TM: Tensor
     words: Sequence[Word]
@@ -104,7 +104,7 @@ def hold_out(
 ) -> tuple[list[list[AlignerExample]], list[AlignerExample]]:
     """Keep a twentieth of the utterances, one to fifty of them, to check the network on; drawn by a hash of their ids.
 
-    :return: what is left of each corpus to train on, and what is held out.
+    :return: the training examples of each corpus, and the held-out ones.
     """
     count = sum(map(len, corpora))
     most = min(_MOST_HELD_OUT, max(1, count // _HELD_OUT_OF), count - 1)
@@ -115,7 +115,7 @@ def hold_out(
 
 
 def repeat_small(corpora: Sequence[Sequence[AlignerExample]], least_share: float) -> list[AlignerExample]:
-    """All examples in one list; a corpus with less than ``least_share`` of the speech comes several times."""
+    """All examples in one list; a corpus with less than ``least_share`` of the speech is repeated."""
     seconds = [sum(example.seconds for example in examples) for examples in corpora]
     result: list[AlignerExample] = []
     for examples, own in zip(corpora, seconds, strict=True):
@@ -128,7 +128,7 @@ def repeat_small(corpora: Sequence[Sequence[AlignerExample]], least_share: float
 def batches(seconds_N: Sequence[float], batch_s: float, seed: int) -> Iterator[tuple[int, list[int]]]:
     """Endless: epoch, and the indices of some utterances of about the same length, ``batch_s`` with padding.
 
-    A pure function of the seed. Every utterance comes once an epoch.
+    A pure function of the seed. Every utterance occurs once per epoch.
     """
     epoch = 0
     while True:

@@ -23,7 +23,7 @@ _DB = float(np.log(10) / 10)
 
 
 class _Draws:
-    """Numbers from [0, 1) for one utterance in one epoch, in the order they are asked for."""
+    """Numbers from [0, 1) for one utterance in one epoch, in the order of the calls."""
 
     def __init__(self, seed: int, *ids: int) -> None:
         self._seed, self._ids, self._next = seed, ids, 0

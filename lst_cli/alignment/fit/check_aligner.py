@@ -1,4 +1,4 @@
-"""Whether a fitted aligner has learnt to read speech: its scores on what it was trained on, and on what it was not."""
+"""Whether a fitted aligner works: its scores on training speech and on held-out speech."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ def check_learned(
 ) -> dict[str, float]:
     """Score the transcripts of training and held-out speech, and warn of too little.
 
-    :param examples: what the network was trained on, each once.
+    :param examples: the training examples, each once.
     :return: both scores, the minutes of training speech, and ``trust``, the ratio of the scores: what scores of the
         training speech must be multiplied by to mean what they mean on other speech.
-    :raises LstError: the network hardly tells right transcripts from decoys.
+    :raises LstError: the network hardly distinguishes correct transcripts from decoys.
     """
     score = _mean_score(network, examples[:: max(1, len(examples) // _CHECKED)], config)
     held_out_score = _mean_score(network, held_out, config)
     if score < _LEAST_SCORE:
         raise LstError(
-            "the aligner has not learnt to read the speech",
-            found=f"score {score:.2f} for the right transcripts, where decoys have 0",
-            expected=f"{_LEAST_SCORE:g} at least",
-            fix="check that the transcripts are what is said; give it more speech, --set steps=400, or another --seed",
+            "the aligner did not learn to align the speech",
+            found=f"score {score:.2f} for the correct transcripts; decoys score 0",
+            expected=f"at least {_LEAST_SCORE:g}",
+            fix="check that the transcripts match the audio; try more speech, --set steps=400, or another --seed",
         )
     minutes = sum(example.seconds for example in examples) / 60
     if held_out_score < _FAMILIAR_SCORE:
         warn(
             f"the aligner scores {score:.2f} on the speech it was trained on and {held_out_score:.2f} on "
             f"{len(held_out)} held-out utterances: it has memorised its training speech, and its boundaries are often "
-            "wrong; give it more speech, of this voice or any other"
+            "wrong; train it on more speech, of this voice or any other"
         )
     elif minutes < ENOUGH_MINUTES:
         warn(

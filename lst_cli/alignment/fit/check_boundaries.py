@@ -1,4 +1,4 @@
-"""How far an aligner's word boundaries are from known ones."""
+"""Errors of an aligner's word boundaries against known ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_CHECKED = 200
 def boundary_errors(emitter: Emitter, corpus: Corpus, known: Artifact) -> dict[str, float]:
     """Median and 90th percentile of the distance of word boundaries from known ones (milliseconds).
 
-    The known ones are rounded to speech tokens, which by itself makes 10 ms in the median.
+    The known ones are rounded to speech tokens, which alone causes a median error of 10 ms.
 
     :param known: an alignment of utterances of the corpus; those with other words are skipped.
     :raises UserError: no utterance can be compared.
@@ -49,7 +49,7 @@ def boundary_errors(emitter: Emitter, corpus: Corpus, known: Artifact) -> dict[s
         raise UserError(
             f"--check {known.reference}: nothing to compare",
             found=f"{len(rows)} utterances, {len(utterances)} of them in {corpus.artifact.reference}",
-            expected="utterances with the words of the corpus's transcripts",
+            expected="utterances whose words are those of the corpus's transcripts",
         )
     error = np.concatenate(errors)
     return {

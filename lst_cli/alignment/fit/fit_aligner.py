@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 
 RULES = 2
-"""Goes up when the same speech and settings would give another network or other statistics."""
+"""Incremented when the same speech and settings would give another network or other statistics."""
 
 
 @dataclass(frozen=True)
 class KnownTimes:
-    """An alignment whose times are known, and the corpus that it is of."""
+    """An alignment with known times, and its corpus."""
 
     alignment: Artifact
     corpus: Artifact

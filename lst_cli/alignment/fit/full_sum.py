@@ -1,4 +1,4 @@
-"""The frames of each letter, summed over all ways to lay a transcript over the frames (forward-backward).
+"""The frames of each letter, summed over all alignments of a transcript (forward-backward).
 
 CTC (Graves et al. 2006) lets a blank stand between any two letters; a network then learns to predict each letter in
 one frame and blank in all others, and does not say where a word ends. Here the blank may stand only before, between
@@ -24,7 +24,7 @@ _NEVER = -1e30
 
 @dataclass(frozen=True)
 class Lattice:
-    """The states that an utterance goes through, from left to right, some of which it may skip."""
+    """The states of an utterance, from left to right, some of which are optional."""
 
     labels_BS: Tensor
     skip_BS: Tensor
@@ -34,7 +34,7 @@ class Lattice:
 
 
 def lattice(spellings: Sequence[Spelling]) -> Lattice:
-    """Lay out the states: silence, the letters of a word, silence, the letters of the next, ... silence."""
+    """The order of the states: silence, the letters of a word, silence, the letters of the next, ... silence."""
     rows: list[list[int]] = []
     skips: list[list[float]] = []
     for spelling in spellings:

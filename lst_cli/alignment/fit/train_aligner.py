@@ -107,9 +107,9 @@ def flat_labels(example: AlignerExample, frames: int, silence_db: float) -> Tens
 
 
 def silence(example: AlignerExample, frames: int, silence_db: float) -> Tensor:
-    """How much each of ``frames`` frames [U] looks like silence by its loudness alone, from -1 to 1.
+    """Evidence of silence in each of ``frames`` frames [U] by loudness alone, from -1 to 1.
 
-    Silence is ``silence_db`` below the loudest frames; in noise that reaches higher, what is near the softest frames.
+    Silence is ``silence_db`` below the loudest frames; in louder noise, frames close to the softest ones.
     """
     db_U = F.interpolate(loudness_db(example.power_TM)[None, None], size=frames, mode="linear")[0, 0]
     softest, loudest = torch.quantile(db_U, torch.tensor([0.05, 0.95]))

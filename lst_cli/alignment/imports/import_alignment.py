@@ -40,7 +40,7 @@ _SLACK_S = 0.04
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentImportOptions:
-    """What ``lst align import`` was asked for."""
+    """The options of ``lst align import``."""
 
     sources: Sequence[Path]
     """Files, or folders of files."""
@@ -57,7 +57,7 @@ class AlignmentImportOptions:
 class _File:
     path: Path
     names: tuple[str, ...]
-    """Ids that the file may stand for, the likeliest first: its path below the folder given, and its ends."""
+    """Possible ids of the file, the likeliest first: its path below the given folder, and the ends of that path."""
     reader: TimedReader
 
 
@@ -67,7 +67,7 @@ def plan_import(options: AlignmentImportOptions) -> tuple[Request, Callable[[Dra
     :raises UserError: a source is missing or holds no file of a known format.
     """
     if options.format is not None and options.format not in FORMATS:
-        raise UserError(f"--format {options.format}: not known", expected=", ".join(FORMATS))
+        raise UserError(f"--format {options.format}: unknown format", expected=", ".join(FORMATS))
     files = [file for source in options.sources for file in _find(source, options.format)]
     digest = hashlib.sha256()
     for file in files:
@@ -99,11 +99,13 @@ def _find(source: Path, format: str | None) -> list[_File]:
     if source.is_file():
         kind = format or endings.get(source.suffix.lower())
         if kind is None:
-            raise UserError(f"{source}: of no known format", found=source.suffix, expected=", ".join(endings))
+            raise UserError(f"{source}: unknown format", found=source.suffix, expected=", ".join(endings))
         return [_File(source, (source.stem,), FORMATS[kind][0])]
     paths = [path for path in files_below(source) if path.suffix.lower() in endings and path.is_file()]
     if not paths:
-        raise UserError(f"{source}: no alignment files in it", expected=f"files ending in {', '.join(endings)}")
+        raise UserError(
+            f"{source}: no alignment files in this folder", expected=f"files ending in {', '.join(endings)}"
+        )
     return [
         _File(path, _names(path.relative_to(source).with_suffix("")), FORMATS[endings[path.suffix.lower()]][0])
         for path in paths
@@ -116,7 +118,7 @@ def _names(path: Path) -> tuple[str, ...]:
 
 
 def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOptions) -> None:
-    """Lay the words over the tokens and write the alignment.
+    """Align the words to the tokens and write the alignment.
 
     :raises UserError: too many utterances have no words.
     """
@@ -128,7 +130,7 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
     found, strange = _read(files, lengths, options.tier)
     damaged = [(name, problem) for name, problem in strange if problem is not None]
     if damaged:
-        warn(f"{len(damaged)} files or lines that no utterance needs are damaged, the first: {damaged[0][1]}")
+        warn(f"{len(damaged)} files or lines that belong to no utterance are damaged, the first: {damaged[0][1]}")
     unknown = [name for name, problem in strange if problem is None]
     if unknown:
         warn(f"{len(unknown)} utterances of the files are not in {options.tokens.reference}, the first {unknown[0]!r}")
@@ -145,7 +147,7 @@ def make_import(draft: Draft, files: Sequence[_File], options: AlignmentImportOp
 def _read(
     files: Sequence[_File], known: Iterable[str], tier: str | None
 ) -> tuple[dict[str, TimedUtterance], list[tuple[str, str | None]]]:
-    """Utterances by their id in the tokens; and what the tokens lack: names, with the problem of damaged ones."""
+    """Utterances by their id in the tokens; and names that are not in the tokens, with faults of damaged ones."""
     matcher = IdMatcher(known)
     found: dict[str, TimedUtterance] = {}
     origin: dict[str, Path] = {}

@@ -1,4 +1,4 @@
-"""Which utterance a file, or an id in a file, stands for."""
+"""The utterance of a file, or of an id in a file."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class _Values:
 
 
 def read_textgrid(path: Path, tier: str | None = None) -> Iterator[TimedUtterance]:
-    """The words of every tier of words: ``words``, ``SPEAKER - words``, ``ORT-MAU``, or the tier asked for.
+    """The words of every tier of words: ``words``, ``SPEAKER - words``, ``ORT-MAU``, or the given tier.
 
     :raises UserError: it is not a TextGrid, lacks such a tier, or the tier holds sentences.
     """

@@ -27,7 +27,7 @@ class TimedUtterance:
     """One utterance of an alignment file: its words, or the reason why it has none."""
 
     id: str | None
-    """None where the file's own name is the id."""
+    """None if the file's own name is the id."""
     words: list[TimedWord] = field(default_factory=list)
     """In order of time, without silences."""
     problem: str | None = None
@@ -75,7 +75,7 @@ def read_text(path: Path) -> str:
 
 def damaged(path: Path, where: str, found: str, expected: str) -> UserError:
     """An error about a place in a file."""
-    return UserError(f"{path}, {where}: not what the format has there", found=found, expected=expected)
+    return UserError(f"{path}, {where}: not valid in this format", found=found, expected=expected)
 
 
 def on_one_line(error: UserError) -> str:

@@ -1,4 +1,4 @@
-"""A part of an open file that reads like a file of its own."""
+"""A part of an open file that can be read like a separate file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bytes of a file say about the audio in it, before any of it is decoded."""
+"""Facts about a file's audio from its bytes, before decoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NotDecodable(Exception):
-    """The bytes are no audio that can be decoded; the message says why."""
+    """The bytes can't be decoded as audio; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,4 +44,4 @@ class Container:
     problem: str | None = None
     """How the headers and the bytes of the file contradict each other, with both numbers."""
     note: str | None = None
-    """What the user should know; the file can be used."""
+    """A note for the user; the file can be used."""

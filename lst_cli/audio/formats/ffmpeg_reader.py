@@ -80,7 +80,7 @@ class FfmpegReader:
         self._skips_first_frame = format == "aac"
         """A bare AAC stream does not state its delay; every AAC decoder is late by one frame."""
         self.samples: int | None = int(self._stream.duration) if self._exact and self._stream.duration else None
-        """As the container says; None where it does not say it exactly."""
+        """As the container says; None if it does not say it exactly."""
 
         duration = self._container.duration if format in _STATE_DURATION else None
         self._at_least = 0 if not duration else int((duration / 1e6 - _DURATION_SLACK_S) * self.rate)
@@ -124,7 +124,7 @@ class FfmpegReader:
         if waiting:
             yield np.concatenate(waiting)
         if at is not None and at < self._at_least:
-            raise NotDecodable(f"cut off: {at:,} of at least {self._at_least:,} samples")
+            raise NotDecodable(f"truncated: {at:,} of at least {self._at_least:,} samples")
 
     def _decoded(self) -> Iterator[Any]:
         try:
@@ -134,7 +134,7 @@ class FfmpegReader:
 
 
 class MpegReader:
-    """The frames of an MPEG audio stream, each decoded by itself: seeking costs the same at any place."""
+    """The frames of an MPEG audio stream, each decoded separately: seeking costs the same at any position."""
 
     def __init__(self, file: BinaryIO, frames: MpegFrames) -> None:
         self._file = file

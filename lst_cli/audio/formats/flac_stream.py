@@ -20,7 +20,7 @@ def flac_container(file: BinaryIO, start: int, size: int, check: bool) -> Contai
     file.seek(start)
     head = file.read(42)
     if len(head) < 42 or head[4] & 0x7F != 0:
-        raise NotDecodable("a FLAC header that is cut off")
+        raise NotDecodable("a truncated FLAC header")
     promised = (head[_TOTAL_AT] & 0x0F) << 32 | int.from_bytes(head[_TOTAL_AT + 1 : _TOTAL_AT + 5], "big")
     problem = None
     unknown = promised == 0
@@ -68,7 +68,7 @@ def _last_sample(file: BinaryIO, start: int, size: int, head: bytes) -> int:
 
 
 def _frame_end(frame: bytes, block: int) -> int | None:
-    """The sample behind a frame (RFC 9639, section 9.1), or None if these bytes are no frame header."""
+    """The sample behind a frame (RFC 9639, section 9.1), or None if these bytes are not a frame header."""
     if len(frame) < 16 or frame[1] & 0xFE != 0xF8 or frame[3] & 1:
         return None
     size_code, rate_code = frame[2] >> 4, frame[2] & 15

@@ -35,7 +35,7 @@ _KBPS = {
 
 @dataclass(frozen=True)
 class MpegFrames:
-    """Where the frames of a stream lie, and which of the decoder's samples are the recording."""
+    """Positions of the frames of a stream, and which of the decoder's samples are the recording."""
 
     starts: array[int]
     """First byte of each frame."""
@@ -131,7 +131,7 @@ def mpeg_container(file: BinaryIO, start: int, end: int) -> Container:
     if info is not None:
         del starts[0], sizes[0]
         if info.frames is not None and len(starts) < info.frames - (0 if info.exact else 1):
-            problem = problem or f"cut off: {len(starts):,} of {info.frames:,} MPEG frames"
+            problem = problem or f"truncated: {len(starts):,} of {info.frames:,} MPEG frames"
         if info.delay is not None:
             skip = DECODER_DELAY + info.delay
             # More frames than promised: another stream follows, whose padding is not known.
@@ -150,7 +150,7 @@ def _contents(file: BinaryIO) -> bytes | mmap.mmap:
 
 
 def _walk(data: bytes | mmap.mmap, at: int, end: int) -> tuple[array[int], array[int], str | None]:
-    """Starts and sizes of all frames, and what lies between or behind them that is no audio."""
+    """Starts and sizes of all frames, and the non-audio bytes between or after them."""
     lengths, keys = _header_table()
     starts, sizes = array("Q"), array("H")
     key, problem = 0, None
@@ -159,7 +159,7 @@ def _walk(data: bytes | mmap.mmap, at: int, end: int) -> tuple[array[int], array
         size = lengths[code] if data[at] == 0xFF else 0
         if size and (not starts or keys[code] == key):
             if at + size > end:
-                return starts, sizes, problem or f"cut off: {end - at:,} of {size:,} bytes of the last MPEG frame"
+                return starts, sizes, problem or f"truncated: {end - at:,} of {size:,} bytes of the last MPEG frame"
             key = keys[code]
             starts.append(at)
             sizes.append(size)
@@ -194,7 +194,7 @@ def _resync(data: bytes | mmap.mmap, at: int, end: int, key: int | None) -> int:
 
 @dataclass(frozen=True)
 class _Info:
-    """What a Xing, Info or VBRI header says."""
+    """The contents of a Xing, Info or VBRI header."""
 
     frames: int | None
     delay: int | None

@@ -1,4 +1,4 @@
-"""Ogg pages (RFC 3533): the links of a chained stream, and what is missing or damaged in it."""
+"""Ogg pages (RFC 3533): the links of a chained stream, and its missing or damaged parts."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
 
 
 def _page(file: BinaryIO, at: int, size: int) -> _Page | str:
-    """The page at a byte, or what is wrong there."""
+    """The page at a byte, or the fault there."""
     file.seek(at)
     head = file.read(27)
     if len(head) < 27:
-        return f"cut off: {len(head):,} of 27 bytes of the last page's header"
+        return f"truncated: {len(head):,} of 27 bytes of the last page's header"
     magic, _, flags, position, serial, number, _, segments = struct.unpack("<4sBBqIIIB", head)
     if magic != b"OggS":
         return f"damaged: {size - at:,} of {size:,} bytes follow its last page"
     lacing = file.read(segments)
     whole = 27 + segments + sum(lacing)
     if len(lacing) < segments or at + whole > size:
-        return f"cut off: the last page has {size - at:,} of {whole:,} bytes"
+        return f"truncated: the last page has {size - at:,} of {whole:,} bytes"
     return _Page(at, flags, position, serial, number, whole)
 
 

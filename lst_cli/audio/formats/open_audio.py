@@ -63,7 +63,7 @@ class RecordingReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close all open files."""
         ...
 
 
@@ -74,11 +74,11 @@ class Recording:
         self.rate = reader.rate
         """Hz."""
         self.samples = reader.samples
-        """Per channel, as the container promises; None where it does not."""
+        """Per channel, as the container promises; None if it does not."""
         self.problem = container.problem
         """How the headers and the bytes contradict each other, with both numbers; None if they agree."""
         self.note = container.note
-        """What the user should know; None if there is nothing."""
+        """A note for the user, or None."""
         self._reader = reader
 
     def blocks(self, offset: int = 0, limit: int | None = None) -> Iterator[NDArray[np.float32]]:
@@ -100,8 +100,8 @@ def open_recording(source: Path | bytes, *, check: bool = False) -> Iterator[Rec
     """Open a file or the bytes of one.
 
     :param check: look also at what costs time and is not needed to decode: checksums, the last frame.
-    :raises NotDecodable: the bytes are no audio.
-    :raises OSError: the file can't be read, or is no regular file.
+    :raises NotDecodable: the bytes are not audio.
+    :raises OSError: the file can't be read, or is not a regular file.
     """
     with ExitStack() as stack:
         if isinstance(source, bytes):
@@ -127,7 +127,7 @@ def open_recording(source: Path | bytes, *, check: bool = False) -> Iterator[Rec
 def regular_file(path: Path) -> os.stat_result:
     """The status of a file; reading a pipe or a device might never end.
 
-    :raises OSError: there is no such file, or it is no regular one.
+    :raises OSError: there is no such file, or it is not a regular one.
     """
     try:
         found = path.stat()
@@ -140,7 +140,7 @@ def regular_file(path: Path) -> os.stat_result:
 
 @lru_cache(maxsize=64)
 def _look_once(path: Path, size: int, _modified_ns: int) -> Container:
-    """Segments of one long file share what was found out about it."""
+    """Segments of one long file share the facts about it."""
     with path.open("rb") as file:
         return _look(file, size, False)
 

@@ -1,7 +1,7 @@
 """Uncompressed audio (WAV, RF64, AIFF, AU, CAF, NIST SPHERE): is the header's data size that of the file?
 
 A streamed file has a placeholder for the size; its audio goes to the end of the file. Any other size must match the
-bytes: fewer bytes mean that the file was cut off, and more that the size is wrong (it wraps at 4 GiB).
+bytes: fewer bytes mean that the file was truncated, and more that the size is wrong (it wraps at 4 GiB).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.mpeg_frames import mpeg_container
 
 SLACK_BYTES = 128
-"""Some writers count a header into the size, or leave out the last few bytes."""
+"""Some writers count a header into the size, or omit the last few bytes."""
 
 _PLACEHOLDERS_FROM = 0x7FFF0000
 """Data sizes from here on are placeholders unless the file is as large: 0x7FFFF000, 0x80000000, 0xFFFFFFFF, …"""
@@ -89,7 +89,7 @@ def wav_container(file: BinaryIO, size: int) -> Container:
 
 def _read_format(data: bytes) -> _Format:
     if len(data) < 16:
-        raise NotDecodable("a WAV header whose format is cut off")
+        raise NotDecodable("a WAV header with a truncated format")
     tag, channels, rate, _, block, bits = struct.unpack("<HHIIHH", data[:16])
     if tag == _EXTENSIBLE and len(data) >= 26:
         tag = struct.unpack("<H", data[24:26])[0]
@@ -108,7 +108,7 @@ def _wav_data(file: BinaryIO, size: int, form: _Format, chunk: _Chunk, long_size
     subtype = _SUBTYPES.get((form.tag, form.bits))
     if problem is not None or whole or subtype is None:
         return Container(problem=problem)
-    # libsndfile would stop at the header's size, or refuse it: give it the bytes as they are.
+    # libsndfile would stop at the header's size, or reject it: give it the raw bytes.
     block = form.channels * form.bits // 8
     end = chunk.start + there // block * block
     options = {"format": "RAW", "subtype": subtype, "channels": form.channels, "samplerate": form.rate}
@@ -122,7 +122,7 @@ def _compare(file: BinaryIO, size: int, start: int, promised: int, order: str) -
         unknown = _PLACEHOLDERS_FROM <= promised <= 0xFFFFFFFF or promised >= 1 << 62
         if unknown or promised - there <= SLACK_BYTES:
             return None
-        return f"cut off: {there:,} of {promised:,} bytes of audio"
+        return f"truncated: {there:,} of {promised:,} bytes of audio"
     behind = start + promised + promised % 2
     if size - behind <= SLACK_BYTES or _only_chunks(file, behind, size, order):
         return None
@@ -163,7 +163,7 @@ def au_container(file: BinaryIO, size: int) -> Container:
     file.seek(0)
     header = file.read(12)
     if len(header) < 12:
-        raise NotDecodable("an AU header that is cut off")
+        raise NotDecodable("a truncated AU header")
     start, promised = struct.unpack(">4xII", header)
     return Container(problem=_compare(file, size, start, promised, ">") if start <= size else None)
 
@@ -176,7 +176,7 @@ def caf_container(file: BinaryIO, size: int) -> Container:
         name, length = struct.unpack(">4sq", file.read(12))
         if name == b"data":
             if length > size - at - 12:
-                return Container(problem=f"cut off: {size - at - 12:,} of {length:,} bytes of audio")
+                return Container(problem=f"truncated: {size - at - 12:,} of {length:,} bytes of audio")
             break
         if length < 0:
             break
@@ -193,7 +193,7 @@ def w64_container(file: BinaryIO, size: int) -> Container:
         if name == b"data":
             promised, there = length - 24, size - at - 24
             cut = there < promised < 1 << 62
-            return Container(problem=f"cut off: {there:,} of {promised:,} bytes of audio" if cut else None)
+            return Container(problem=f"truncated: {there:,} of {promised:,} bytes of audio" if cut else None)
         at += max(24, length + -length % 8)
     raise NotDecodable("a Wave64 header without audio behind it")
 

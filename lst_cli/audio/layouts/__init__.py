@@ -1,4 +1,4 @@
-"""How corpora are laid out on disk. A new layout is one function, and one line here."""
+"""Layouts of corpora on disk. A new layout is one function, and one line here."""
 
 from __future__ import annotations
 

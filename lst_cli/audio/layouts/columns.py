@@ -65,7 +65,7 @@ def find_columns(names: Iterable[str], *, ids: Sequence[str] = _ID_COLUMNS) -> C
 
 
 def no_text_note(where: Path, names: Iterable[str]) -> str:
-    """What to tell about a table without text."""
+    """The note about a table without text."""
     return (
         f"{where}: no column with transcripts among {', '.join(sorted(names)) or 'no columns'}; the corpus has no text "
         f"(read as text: {', '.join(TEXT_COLUMNS)})"
@@ -73,7 +73,7 @@ def no_text_note(where: Path, names: Iterable[str]) -> str:
 
 
 class RowReader:
-    """Takes the values out of one row; what is wrong with them is in :attr:`problems`."""
+    """Extracts the values of one row; their faults are in :attr:`problems`."""
 
     def __init__(self, columns: Columns, row: Mapping[str, Any]) -> None:
         self._columns = columns
@@ -81,7 +81,7 @@ class RowReader:
         self.problems: list[str] = []
 
     def string(self, column: str | None) -> str | None:
-        """A text on one line; None where there is none, as with a NaN of a table of numbers."""
+        """A text on one line; None if there is none, as with a NaN of a table of numbers."""
         value = None if column is None else self._row.get(column)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return None
@@ -103,7 +103,7 @@ class RowReader:
         return None if value is None else same_name(value)
 
     def segment(self) -> tuple[float | None, float | None]:
-        """Start and end in seconds, from start or offset, end and duration; None for what is not stated."""
+        """Start and end in seconds, from start or offset, end and duration; None if not given."""
         columns = self._columns
         given = [each for name in columns.starts if (each := self._seconds(name)) is not None]
         end, duration = self._seconds(columns.end), self._seconds(columns.duration)

@@ -31,7 +31,7 @@ def read_embedded(source: Path, with_text: bool) -> Listing:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of Parquet files, read anew each time that they are gone through."""
+    """The rows of Parquet files, read again by each iteration."""
 
     files: Sequence[tuple[Path, Columns, list[str]]]
     source: Path
@@ -56,7 +56,7 @@ def _schema(path: Path) -> pa.Schema:
 
 
 def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
-    """The columns of a file, and the names of those that are read beside the audio."""
+    """The columns of a file, and the names of those that are read in addition to the audio."""
     schema = _schema(path)
     names = [name for name in schema.names if name != AUDIO_COLUMN]
     columns = find_columns(names)

@@ -1,4 +1,4 @@
-"""A folder of audio files, each with its transcript in a text file of the same name beside it.
+"""A folder of audio files, each with its transcript in a text file of the same name next to it.
 
 LibriTTS (``NAME.normalized.txt``), TIMIT (``NAME.TXT`` that begins with sample numbers), the Montreal Forced Aligner
 (``NAME.lab``) and VCTK (a tree ``txt`` beside a tree ``wav48``) are such folders.
@@ -38,14 +38,14 @@ _Key = tuple[Path, str]
 
 @dataclass
 class _Texts:
-    """The text files of a tree, by where they stand and what they are called."""
+    """The text files of a tree by folder and name."""
 
     files: dict[str, dict[_Key, Path]] = field(default_factory=lambda: {ending: {} for ending in _ENDINGS})
     timit: set[_Key] = field(default_factory=set)
     used: set[Path] = field(default_factory=set)
 
     def add(self, path: Path) -> None:
-        """Take in a file that is not audio."""
+        """Add a file that is not audio."""
         name = path.name.lower()
         for ending in _ENDINGS:
             if name.endswith(ending):

@@ -36,7 +36,7 @@ def _first_line(path: Path) -> str:
 
 
 def _lj_audio(folder: Path, id: str) -> Path | None:
-    """The recording of an id, in ``wavs`` or beside the table."""
+    """The recording of an id, in ``wavs`` or next to the table."""
     for each in (folder / "wavs", folder):
         for suffix in _LJ_AUDIO:
             path = find_file(each / f"{id}{suffix}")
@@ -80,7 +80,7 @@ def _lj_entries(table: Path, source: Path, with_text: bool) -> Iterator[Entry]:
 
 
 def _prefix(table: Path, source: Path) -> str:
-    """What stands before the ids of a table in a folder below the source."""
+    """Prefix of the ids of a table in a folder below the source."""
     folder = table.parent.relative_to(source).as_posix() if source.is_dir() else "."
     return "" if folder == "." else f"{same_name(folder)}/"
 

@@ -20,7 +20,7 @@ _OVERLAP_S = 0.1
 def read_cuts(path: Path, with_text: bool) -> Listing:
     """List the cuts of a file in their order. Only a cut of plain recorded audio can be used.
 
-    A relative audio path is looked for beside the cuts, then, as lhotse does, in the current folder.
+    A relative audio path is looked up next to the cuts, then, as lhotse does, in the current folder.
 
     :raises UserError: the file can't be read.
     """
@@ -29,7 +29,7 @@ def read_cuts(path: Path, with_text: bool) -> Listing:
 
 @dataclass(frozen=True)
 class _Cuts:
-    """The cuts of a file, read anew each time that they are gone through."""
+    """The cuts of a file, read again by each iteration."""
 
     path: Path
     with_text: bool
@@ -58,7 +58,7 @@ def _mono_cut(path: Path, where: str, cut: Mapping[str, Any], with_text: bool) -
     elif with_text and problem is None:
         problem = _text_problem(text, own, supervisions)
     id = str(cut.get("id", where))
-    f"{text}{id}{audio}".encode()  # a lone surrogate is no text that can be stored
+    f"{text}{id}{audio}".encode()  # a lone surrogate can't be stored as text
     return Entry(
         id=same_name(id),
         path=_find(path.parent, audio),
@@ -114,7 +114,7 @@ def _text_problem(
 
 
 def _audio(cut: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
-    """The cut's audio file, its channel in it (None if there is one only), and why it can't be used as it is."""
+    """The cut's audio file, its channel in it (None if there is one only), and why it can't be used unchanged."""
     recording = cut.get("recording") or {}
     if cut.get("type") != "MonoCut" or not recording:
         kind = cut.get("type", "something without a type")

@@ -14,7 +14,7 @@ LONGEST_S = 60.0
 
 
 def read_librilight(folder: Path, with_text: bool) -> Listing:
-    """List ``SPEAKER/BOOK/NAME.flac`` cut by the ``voice_activity`` in ``NAME.json``.
+    """List ``SPEAKER/BOOK/NAME.flac`` segmented by the ``voice_activity`` in ``NAME.json``.
 
     Unlike LibriLight's script, the pauses between joined stretches stay in: an utterance is one piece of its file.
     There are no transcripts.
@@ -67,7 +67,7 @@ def join_spans(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, fl
 
 
 def is_librilight(source: Path, files: Sequence[Path]) -> bool:
-    """Whether the first recording below a folder has a JSON with voice activity beside it."""
+    """Whether the first recording below a folder has a JSON with voice activity next to it."""
     first = next((path for path in files if path.suffix == ".flac"), None)
     return first is not None and _tells_activity(first.with_suffix(".json"))
 

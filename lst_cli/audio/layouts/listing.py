@@ -1,4 +1,4 @@
-"""What every layout gives back: the utterances that a source claims to hold, before any audio is opened."""
+"""The result of every layout: the utterances that a source lists, before any audio is opened."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Entry:
     path: Path
     """The audio file, absolute; or the Parquet file that holds the audio."""
     row: int | None = None
-    """Row of the Parquet file; None where the audio is a file of its own."""
+    """Row of the Parquet file; None if the audio is a file of its own."""
     text: str | None = None
     speaker: str | None = None
     source: str | None = None
@@ -49,22 +49,22 @@ class Listing:
     """All that a source claims to hold."""
 
     entries: Iterable[Entry]
-    """In corpus order. May be gone through several times; a long manifest is read anew each time."""
+    """In corpus order. Can be iterated several times; a long manifest is read again each time."""
     documents: list[Path] = field(default_factory=list)
     """Transcripts and manifests; their contents count for the fingerprint."""
     notes: list[str] = field(default_factory=list)
-    """What the user should know although it rejects nothing; filled while the entries are gone through."""
+    """Warnings that reject nothing; filled during the iteration over the entries."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusLayout:
-    """A way to lay out a corpus on disk."""
+    """A layout of a corpus on disk."""
 
     name: str
     about: str
     """One line for the docs and for errors."""
     recognises: Callable[[Path, Sequence[Path]], bool]
-    """Whether a source (file or folder, it exists) is laid out so; given all files below it."""
+    """Whether an existing source (file or folder) has this layout, given all files below it."""
     read: Callable[[Path, bool], Listing]
     """List a source; the flag says whether transcripts are wanted."""
 
@@ -101,7 +101,9 @@ def _list(folder: str) -> list[tuple[str, bool, bool]]:
             names = sorted((each for each in found if each.name[0] != "."), key=lambda each: each.name, reverse=True)
             return [(each.path, is_folder := each.is_dir(), is_folder and each.is_symlink()) for each in names]
     except OSError as error:
-        raise UserError(f"{folder}: the folder can't be listed", found=error.strerror, fix="give permission") from None
+        raise UserError(
+            f"{folder}: the folder can't be listed", found=error.strerror, fix="change its permissions"
+        ) from None
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -124,7 +126,7 @@ def same_name(name: str) -> str:
 
 
 def find_file(path: Path) -> Path:
-    """The file of this name, in whatever normal form its name stands on disk; the path as it is if there is none."""
+    """The file of this name, in any Unicode normal form; the path unchanged if there is none."""
     if str(path).isascii() or os.path.lexists(path):
         return path
     found = Path(path.anchor)

@@ -68,7 +68,7 @@ def _audio_folder(path: Path, columns: Columns, rows: list[tuple[str, Row]]) -> 
 
 @dataclass(frozen=True)
 class _Entries:
-    """The rows of a manifest, read anew each time that they are gone through."""
+    """The rows of a manifest, read again by each iteration."""
 
     path: Path
     rows: Callable[[Path], ManifestRows]
@@ -135,7 +135,7 @@ def _suffix(path: Path) -> str:
 
 
 def rows_of(path: Path) -> Callable[[Path], ManifestRows]:
-    """What reads the rows of a manifest with this suffix."""
+    """The reader of the rows of a manifest with this suffix."""
     return _READERS[_suffix(path)]
 
 

@@ -129,7 +129,7 @@ def separated_rows(path: Path, delimiter: str | None = None, header: list[str] |
             try:
                 header = [cell.strip() for cell in next(csv.reader([first[1]], delimiter=delimiter), [])]
             except csv.Error as error:
-                raise UserError(f"{path}, line 1: no names of columns", found=str(error)) from None
+                raise UserError(f"{path}, line 1: no column names", found=str(error)) from None
         else:
             lines.append(first)
         reader = _Records(source, lines, delimiter or ",", header, quoted=delimiter != "\t" or first[1][:1] == '"')

@@ -1,4 +1,4 @@
-"""What an engine is, and how a voice is named: ``[ENGINE:]WHAT[#SPEAKER][@PITCH[xTEMPO]]``.
+"""The interface of an engine, and the names of voices: ``[ENGINE:]WHAT[#SPEAKER][@PITCH[xTEMPO]]``.
 
 A new engine is one module here with ``find(what, speaker)`` and ``load(files, speaker, noise, seed)``, and one line
 in :data:`ENGINES`.
@@ -44,7 +44,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class VoiceFiles:
-    """What an engine found for a voice, without loading it."""
+    """A voice as the engine found it, without loading it."""
 
     files: tuple[Path, ...]
     """The files that determine how it sounds."""
@@ -70,12 +70,12 @@ class Voice:
     """Everything is said faster by this factor."""
     label: str
     identity: Mapping[str, Any] = field(hash=False)
-    """What decides how it sounds, for the fingerprint: sums of its files, versions, speaker, pitch."""
+    """What determines its sound, for the fingerprint: checksums of its files, versions, speaker, pitch."""
 
 
 def find_voice(spec: str, noise: float = 1.0) -> Voice:
     """Find a voice: ``piper:PATH.onnx``, ``piper:PACKAGE``, ``kokoro:FOLDER#NAME`` (or the hub's name
-    of one that was downloaded); ``piper:`` may be left out.
+    of one that was downloaded); ``piper:`` may be omitted.
 
     :raises UserError: no such engine, files or speaker, the engine's package is not installed, or it can't scale its
         noise and ``noise`` is not 1.
@@ -87,14 +87,15 @@ def find_voice(spec: str, noise: float = 1.0) -> Voice:
         engine, rest = "piper", spec
     if engine not in ENGINES:
         raise UserError(
-            f"--voice {spec}: no engine {engine!r}", expected=f"one of: {', '.join(ENGINES)}, then ':' and the voice"
+            f"--voice {spec}: unknown engine {engine!r}",
+            expected=f"one of: {', '.join(ENGINES)}, then ':' and the voice",
         )
     rest, _, changes = rest.partition("@")
     what, _, speaker = rest.partition("#")
     pitch, tempo = _pitch_and_tempo(spec, changes) if changes else (1.0, 1.0)
     found: VoiceFiles = importlib.import_module(ENGINES[engine]).find(what, speaker or None)
     if noise != 1.0 and not found.noise_scales:
-        raise UserError(f"--noise {noise:g}: {engine} can't scale its random variation", fix="leave out --noise")
+        raise UserError(f"--noise {noise:g}: {engine} can't scale its random variation", fix="remove --noise")
     changed = (f"{pitch:g}" if tempo == 1.0 else f"{pitch:g}x{tempo:g}") if (pitch, tempo) != (1.0, 1.0) else ""
     label = f"{found.label}@{changed}" if changed else found.label
     identity = {
@@ -137,7 +138,7 @@ def _version(package: str, engine: str) -> str:
 def load_voice(voice: Voice, *, noise: float, seed: int) -> Engine:
     """Load a voice, its noise drawn from ``seed``.
 
-    :param noise: how much of the voice's own random variation to keep; 0 speaks a sentence the same way each time.
+    :param noise: how much of the voice's own random variation to keep; with 0, a sentence always sounds the same.
     """
     module = importlib.import_module(ENGINES[voice.engine])
     engine: Engine = module.load(voice.files, voice.speaker, noise, seed)
@@ -145,9 +146,9 @@ def load_voice(voice: Voice, *, noise: float, seed: int) -> Engine:
 
 
 class Changed:
-    """A voice played back faster or slower than it was spoken, and asked to speak slower or faster by as much.
+    """A voice that is resampled to another pitch, with the speaking rate changed to compensate.
 
-    A tempo is a speaking rate of the voice's own, on top of the one that is asked for.
+    A tempo is a factor on the requested speaking rate.
     """
 
     def __init__(self, engine: Engine, pitch: float, tempo: float) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LANGUAGES = {"a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
-"""espeak-ng's name of the language that a voice's first letter stands for."""
+"""espeak-ng's names of languages by the first letter of a voice."""
 
 _STYLE = 256
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -47,7 +47,7 @@ def find(what: str, speaker: str | None) -> VoiceFiles:
     voices = _voices(folder)
     if speaker is None or speaker not in voices:
         raise UserError(
-            f"--voice kokoro:{what}: which voice?",
+            f"--voice kokoro:{what}: no such voice in the folder",
             found=f"#{speaker}" if speaker else "none",
             expected=f"# and one of: {', '.join(sorted(voices)) or '(the folder has no voices)'}",
         )
@@ -55,7 +55,7 @@ def find(what: str, speaker: str | None) -> VoiceFiles:
 
 
 def _folder(what: str) -> Path:
-    """A folder as it is, or what the hub's cache holds under a name."""
+    """A folder, or the folder of a name in the Hub's cache."""
     if Path(what).is_dir() or what.startswith((".", "/")) or what.count("/") != 1:
         return Path(what)
     from huggingface_hub import snapshot_download
@@ -65,9 +65,9 @@ def _folder(what: str) -> Path:
         return Path(snapshot_download(what, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError) as error:
         raise UserError(
-            f"--voice kokoro:{what}: no folder here, and not downloaded before",
+            f"--voice kokoro:{what}: neither a local folder nor downloaded before",
             found=str(error).strip().splitlines()[0],
-            expected="a folder with a Kokoro model, or a model's name on the Hugging Face hub",
+            expected="a folder with a Kokoro model, or a model's name on the Hugging Face Hub",
             fix=f"hf download {what}, or give the folder's path",
         ) from None
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _SENTENCES_KEPT = 512
-"""Sentences whose audio is kept while a part is spoken, about 60 MB: without noise they always sound the same."""
+"""Sentences whose audio is cached while a part is synthesised, about 60 MB: without noise they are identical."""
 
 
 def find(what: str, speaker: str | None) -> VoiceFiles:

@@ -23,7 +23,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What a finished part holds."""
+    """The contents of a finished part."""
 
     audio: str
     """Name of the FLAC file."""
@@ -42,7 +42,7 @@ class Part:
     noise: float
     seed: int
     audio: Path
-    """Where the FLAC file goes. It counts as finished once the JSON beside it is there."""
+    """The path of the FLAC file. The part is finished once the JSON file next to it exists."""
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""``lst align``: lay the words of transcripts over speech tokens."""
+"""``lst align``: align the words of transcripts to speech tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lst_cli.alignment.fit.fit_aligner import KnownTimes
     from lst_cli.artifacts import Store
 
-app = typer.Typer(no_args_is_help=True, help="Words to speech tokens: train an aligner, align, import, show.")
+app = typer.Typer(
+    no_args_is_help=True, help="Word-level alignments to speech tokens: train an aligner, align, import, show."
+)
 
 
 @app.command()
@@ -31,10 +33,10 @@ def fit(
     name: Annotated[str, typer.Option(help="Name of the aligner.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/align.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=400.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and distortions.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.  \\[default: 0]")] = None,
     check: Annotated[
         str | None,
-        typer.Option(help="alignment/NAME with known times: print how far the new aligner's boundaries are from them."),
+        typer.Option(help="alignment/NAME with known times: print the boundary errors of the new aligner on it."),
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
@@ -86,10 +88,10 @@ def run(
         str | None,
         typer.Option(help="Instead: a wav2vec2 CTC model by hub name or path, or torchaudio:BUNDLE."),
     ] = None,
-    language: Annotated[str, typer.Option(help="Language in which numbers are spoken.")] = "en",
+    language: Annotated[str, typer.Option(help="Language for reading out numbers.")] = "en",
     min_score: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, help="Reject utterances with a lower score: about 0 for a wrong transcript."),
+        typer.Option(min=0.0, max=1.0, help="Reject utterances with a lower score; a wrong transcript scores about 0."),
     ] = 0.15,
     device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
@@ -106,12 +108,12 @@ def run(
     from lst_cli.units.tokens import TOKENS
 
     if (aligner is None) == (model is None):
-        raise UserError("lst align run needs one model", expected="either --aligner, or --model")
+        raise UserError("lst align run needs one aligner", expected="either --aligner, or --model")
     if aligner is not None and device not in ("auto", "cpu"):
         raise UserError(
             f"--device {device}: the small aligner runs on the CPU",
             expected="auto or cpu with --aligner",
-            fix="leave out --device, or use a pretrained --model",
+            fix="remove --device, or use a pretrained --model",
         )
     artifacts = store(ctx)
     options = RunOptions(
@@ -137,16 +139,17 @@ def import_(
     tokens: Annotated[str, typer.Option(help="tokens/NAME of the same speech.", autocompletion=completing("tokens"))],
     name: Annotated[str, typer.Option(help="Name of the alignment.")],
     format: Annotated[
-        str | None, typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  [default: by the ending]")
+        str | None,
+        typer.Option(help="textgrid (Montreal Forced Aligner), ctm or json.  \\[default: by the file extension]"),
     ] = None,
     tier: Annotated[
         str | None,
-        typer.Option(help="Tier of words in TextGrids and MFA's JSON.  [default: words, SPEAKER - words or ORT-MAU]"),
+        typer.Option(help="Tier of words in TextGrids and MFA's JSON.  \\[default: words, SPEAKER - words or ORT-MAU]"),
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Take word times from TextGrid, CTM or JSON files."""
+    """Import word times from TextGrid, CTM or JSON files."""
     from lst_cli.alignment.imports.import_alignment import AlignmentImportOptions, plan_import
     from lst_cli.units.tokens import TOKENS
 
@@ -165,12 +168,12 @@ def import_(
 def noise(
     ctx: typer.Context,
     alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
-    ms: Annotated[float, typer.Option(min=0.0, help="How far each boundary moves, on average.")],
+    ms: Annotated[float, typer.Option(min=0.0, help="Mean shift of a boundary, in milliseconds.")],
     name: Annotated[str, typer.Option(help="Name of the new alignment.")],
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Move word boundaries at random, to see what exact ones are worth (Lu et al. 2025, A.11)."""
+    """Move word boundaries at random, to measure the effect of alignment errors (Lu et al. 2025, A.11)."""
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.alignment.noise import plan_noise
     from lst_cli.artifacts.manifest import MANIFEST
@@ -189,9 +192,9 @@ def noise(
 def show(
     ctx: typer.Context,
     alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="An utterance; the first one without it.")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to show.  \\[default: the first]")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="Where the audio is, if the lineage does not tell.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Corpus of the audio, if it is not in the lineage.")] = None,
     patch_size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch.")] = 4,
     rules: Annotated[
         list[str] | None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Corpora of spoken utterances.")
 
 Name = Annotated[str, typer.Option(help="Name of the corpus.")]
-Workers = Annotated[int, typer.Option(min=1, help="Files or parts processed at a time; by default one per CPU.")]
+Workers = Annotated[int, typer.Option(min=1, help="Files or parts processed in parallel.  \\[default: one per CPU]")]
 _CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _SHOWN = 20
 """Speakers and rejects that ``show`` prints without ``--json``."""
@@ -34,12 +34,10 @@ def add(
         str | None,
         typer.Option(
             help="folder, manifest, librispeech, mls, librilight, lhotse, huggingface, ljspeech, audiofolder, "
-            "commonvoice or vctk.  [default: as recognised]"
+            "commonvoice or vctk.  \\[default: as recognised]"
         ),
     ] = None,
-    text: Annotated[
-        bool, typer.Option("--text/--no-text", help="Require transcripts, or take the audio alone.")
-    ] = True,
+    text: Annotated[bool, typer.Option("--text/--no-text", help="Require transcripts, or use the audio alone.")] = True,
     max_reject_rate: MaxRejectRate = 0.01,
     workers: Workers = _CPUS,
     json: Json = False,
@@ -71,7 +69,7 @@ def synth(
     voice: Annotated[
         list[str],
         typer.Option(
-            help="\\[ENGINE:]VOICE\\[#SPEAKER]\\[@PITCH\\[xTEMPO]] (docs/corpus.md). Repeated: one is drawn a line."
+            help="\\[ENGINE:]VOICE\\[#SPEAKER]\\[@PITCH\\[xTEMPO]] (docs/corpus.md). Repeatable: one is drawn per line."
         ),
     ],
     lines: Annotated[Path | None, typer.Argument(help="A text file of lines TEXT or ID<TAB>TEXT.")] = None,
@@ -86,7 +84,7 @@ def synth(
     noise: Annotated[
         float,
         typer.Option(
-            min=0.0, max=2.0, help="Scale of the voices' random variation; with 0 a sentence always sounds the same."
+            min=0.0, max=2.0, help="Scale of the voices' random variation; with 0, a sentence always sounds the same."
         ),
     ] = 1.0,
     seed: Seed = 0,
@@ -101,7 +99,7 @@ def synth(
     from lst_cli.audio.synth import SynthOptions, plan_synthesis, read_lines, share_synthesis
 
     if (lines is None) == (not items):
-        raise UserError("lst corpus synth speaks one thing", expected="either a file of LINES, or --items TASK:FILE")
+        raise UserError("lst corpus synth takes one input", expected="either a file of LINES, or --items TASK:FILE")
     options = SynthOptions(
         name=name,
         voices=voice,
@@ -143,7 +141,7 @@ def _item_lines(sets: list[str]) -> list[SpokenLine]:
             if set_of.setdefault(item.id, name) != name:
                 raise UserError(
                     f"--items {name}: the item id {item.id} is also in {set_of[item.id]}",
-                    fix="speak the two sets into corpora of their own",
+                    fix="synthesise the two sets into separate corpora",
                 )
             texts = [item.prompt, *item.endings] if item.prompt else item.endings
             spoken += [SpokenLine(name, text, item.id) for name, text in zip(item.spoken, texts, strict=True)]

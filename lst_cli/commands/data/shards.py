@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lst_cli.shards.schema import ShardInfo
     from lst_cli.text.text_files import SplitBy
 
-app = typer.Typer(no_args_is_help=True, help="Shards: what training reads.")
+app = typer.Typer(no_args_is_help=True, help="Shards: the Parquet files that training reads.")
 app.command("show")(show)
 
 Name = Annotated[str, typer.Option(help="Name of the shards.")]
@@ -40,26 +40,26 @@ def speech(
     alignment: Annotated[
         str | None,
         typer.Option(
-            help="Words and their frames: alignment/NAME. Without it, shards of pure speech.",
+            help="Word times: alignment/NAME. Without it, the shards hold speech alone.",
             autocompletion=completing("alignment"),
         ),
     ] = None,
     corpus: Annotated[
         str | None,
         typer.Option(
-            help="The corpus, corpus/NAME; by default the one the tokens were made from.",
+            help="corpus/NAME.  \\[default: the one the tokens were made from]",
             autocompletion=completing("corpus"),
         ),
     ] = None,
     keep_unaligned: Annotated[
-        bool, typer.Option(help="Keep utterances that the alignment lacks as pure speech, instead of rejecting them.")
+        bool, typer.Option(help="Keep utterances without an alignment as speech alone, instead of rejecting them.")
     ] = False,
     shard_mb: ShardMb = 256,
     max_reject_rate: MaxRejectRate = 0.01,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Join tokens, alignment and text pieces into shuffled shards.
+    """Join speech tokens, alignment and text tokens into shuffled shards.
 
     Under torchrun or srun the ranks share the work. A killed run resumes.
     """
@@ -120,7 +120,7 @@ def cut(
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Cut utterances where sentences end, so that a model learns to speak from sentences."""
+    """Split utterances at sentence ends, so that a model learns to start at sentences."""
     from lst_cli.shards.schema import SHARDS
 
     found = store(ctx).find(shards, SHARDS)
@@ -185,7 +185,7 @@ def bpe(
     ctx: typer.Context,
     reference: Annotated[str, typer.Argument(help="Speech shards: shards/NAME.", autocompletion=completing("shards"))],
     name: Annotated[str, typer.Option(help="Name of the speech BPE.")],
-    pieces: Annotated[int, typer.Option(min=2, help="Number of pieces, single speech tokens included.")] = 1000,
+    pieces: Annotated[int, typer.Option(min=2, help="Vocabulary size, including single speech tokens.")] = 1000,
     sequences: Annotated[int, typer.Option(min=1, help="Utterances to train on.")] = 100_000,
     json: Json = False,
 ) -> None:
@@ -234,7 +234,7 @@ def _clusters(artifacts: Store, tokens: Artifact) -> int:
 
 
 def _tokenizer(artifact: Artifact, modality: Any, units: int) -> tuple[Any, ShardInfo]:
-    """The text tokenizer, and what the shards made with it say of themselves."""
+    """The text tokenizer, and the metadata of shards made with it."""
     from hashlib import sha256
 
     from lst_cli.shards.schema import ShardInfo

@@ -25,7 +25,7 @@ def show(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Show rows, statistics, and the positions that LST and the baseline need for this corpus."""
+    """Show rows, statistics, and the number of positions that LST and the baseline need."""
     from lst_cli.shards.documents.interleave import InterleaveConfig
     from lst_cli.shards.preview import sample_rows
     from lst_cli.shards.schema import SHARDS
@@ -44,7 +44,7 @@ def show(
 
 
 def _own_tokenizer(artifacts: Store, shards: Artifact) -> Any:
-    """The tokenizer that the shards were made with; None when it is gone."""
+    """The tokenizer that the shards were made with; None if it was removed."""
     from lst_cli.errors import UserError
     from lst_cli.text.tokenizer import TEXT_TOKENIZER, TextTokenizer, artifact_file
 

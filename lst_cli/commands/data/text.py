@@ -29,10 +29,10 @@ def fit(
     ctx: typer.Context,
     files: TextFiles,
     name: Name,
-    pieces: Annotated[int, typer.Option(min=260, help="Number of pieces, control and byte pieces included.")] = 1000,
+    pieces: Annotated[int, typer.Option(min=260, help="Vocabulary size, including control and byte tokens.")] = 1000,
     field: Field = "text",
     max_documents: Annotated[
-        int, typer.Option(min=1, help="Train on a sample of this many documents where there are more.")
+        int, typer.Option(min=1, help="If there are more documents, train on a sample of this many.")
     ] = 1_000_000,
     max_reject_rate: MaxRejectRate = 0.01,
     seed: Seed = 0,
@@ -65,11 +65,11 @@ def import_model(
     ],
     name: Name,
     eos: Annotated[
-        str | None, typer.Option(help="The token that closes documents; by default what the model's config names.")
+        str | None, typer.Option(help="The end-of-document token.  \\[default: that of the model's config]")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Take over a text model's tokenizer, if the tokens of a span are those of its words."""
+    """Import a text model's tokenizer, if it tokenizes a span as its words."""
     from hashlib import sha256
 
     from lst_cli.text.import_tokenizer import end_token, tokenizer_file
@@ -82,7 +82,9 @@ def import_model(
     if imported.is_json:
         config["eos"] = end_token(path, imported, eos)
     elif eos is not None:
-        raise UserError(f"--eos {eos}: a SentencePiece model closes documents with its piece 2", fix="leave out --eos")
+        raise UserError(
+            f"--eos {eos}: the end-of-document token of a SentencePiece model is token 2", fix="remove --eos"
+        )
 
     def make(draft: Draft) -> None:
         (draft.path / (JSON_FILE if imported.is_json else MODEL_FILE)).write_bytes(data)

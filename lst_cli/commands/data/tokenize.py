@@ -20,10 +20,12 @@ def tokenize(
         str,
         typer.Option(help="quantizer/NAME, quantizer/NAME/VERSION, or a path.", autocompletion=completing("quantizer")),
     ],
-    name: Annotated[str | None, typer.Option(help="Name of the tokens.  [default: the corpus's]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the tokens.  \\[default: the corpus's]")] = None,
     precision: Precision = "float32",
     device: Device = "auto",
-    compile: Annotated[bool, typer.Option("--compile", help="Compile the model; pays on many hours.")] = False,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model: worth it for many hours of audio.")
+    ] = False,
     workers: Workers = None,
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,

@@ -21,10 +21,10 @@ Features = Annotated[
         help="mfcc, mfcc:raw, hubert:NAME, torchaudio:BUNDLE, whisper:NAME or transformers:NAME (docs/tokenize.md)."
     ),
 ]
-Layer = Annotated[int | None, typer.Option(help="Which transformer layer's output (of a HuBERT), from 1.")]
-Precision = Annotated[Literal["float32", "bfloat16"], typer.Option(help="What the model computes in.")]
+Layer = Annotated[int | None, typer.Option(help="Transformer layer whose output is used, from 1.")]
+Precision = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Precision of the feature model.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Threads.  [default: one per CPU; 8 for decoding next to a GPU]")
+    int | None, typer.Option(min=1, help="CPU threads.  \\[default: one per CPU; with a GPU, 8 that decode audio]")
 ]
 
 
@@ -40,7 +40,7 @@ def fit(
     clusters: Annotated[int, typer.Option(min=1, max=1 << 16, help="Number of units.")] = 501,
     frames: Annotated[int, typer.Option(min=1, help="Frames to cluster, spread evenly over the corpus.")] = 300_000,
     iterations: Annotated[int, typer.Option(min=1, help="Iterations of k-means.")] = 25,
-    restarts: Annotated[int, typer.Option(min=1, help="Starts by k-means++; the best is kept.")] = 1,
+    restarts: Annotated[int, typer.Option(min=1, help="Initialisations by k-means++, of which the best is kept.")] = 1,
     seed: Seed = 0,
     precision: Precision = "float32",
     device: Device = "auto",
@@ -48,7 +48,7 @@ def fit(
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Cluster a corpus's features by k-means: a quantizer that turns 40 ms of audio into one unit.
+    """Fit a quantizer: k-means on a corpus's features, one unit for each 40 ms of audio.
 
     Under torchrun or srun the ranks share the features; rank 0 clusters them. A killed run resumes.
     """
@@ -81,11 +81,11 @@ def import_(
     features: Features,
     layer: Layer = None,
     trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Read a joblib file, which can run any code.")
+        bool, typer.Option("--trust-pickle", help="Read a joblib file, which can run arbitrary code.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Take in published centroids as a quantizer."""
+    """Import published centroids as a quantizer."""
     from lst_cli.units.features.registry import describe_features
     from lst_cli.units.quantizer.import_quantizer import QuantizerImportOptions, plan_import
 
@@ -111,10 +111,10 @@ def show(
             autocompletion=completing("alignment"),
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the report.  [default: units-NAME]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the report.  \\[default: units-NAME]")] = None,
     json: Json = False,
 ) -> None:
-    """Draw how the units are used in tokens, and play back each, on one HTML page."""
+    """Write an HTML page with statistics of the units in tokens, and audio examples of each."""
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.audio.corpus_artifact import CORPUS
     from lst_cli.reports.pages.units_page import plan_units_page
@@ -127,7 +127,7 @@ def show(
     missing = [role for role in ("quantizer", "corpus") if role not in tokens.parents]
     if missing:
         raise UserError(
-            f"{tokens.reference}: made by hand, without its {' and '.join(missing)}",
+            f"{tokens.reference}: made without lst, and without its {' and '.join(missing)}",
             expected="tokens that 'lst tokenize' made",
         )
     quantizer = artifacts.find(tokens.parents["quantizer"].reference, QUANTIZER)

@@ -1,18 +1,23 @@
-"""``lst arch``: the named architectures and what they cost."""
+"""``lst arch``: the named architectures and their cost."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lst_cli.commands.common import Json
 from lst_cli.console import print_json, print_table
 
-app = typer.Typer(help="The named architectures and what they cost.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from lst_cli.model.cost import Workload
+    from lst_cli.model.model_config import ModelConfig
 
-VocabularySize = Annotated[int, typer.Option(min=1, help="Token ids: text pieces, two markers, speech tokens.")]
+app = typer.Typer(help="The named architectures and their cost.", no_args_is_help=True)
+
+VocabularySize = Annotated[int, typer.Option(min=1, help="Vocabulary size: text tokens, two markers, speech tokens.")]
 _PAPER_VOCABULARY = 32_000 + 2 + 501
 _PATCH = 4
 """Speech tokens of a static patch."""
@@ -45,37 +50,35 @@ def list_architectures(vocabulary: VocabularySize = _PAPER_VOCABULARY, json: Jso
 def show(
     name: Annotated[str, typer.Argument(help="An architecture, such as lst_1b.")],
     vocabulary: VocabularySize = _PAPER_VOCABULARY,
-    positions: Annotated[int, typer.Option(min=1, help="Positions of a sequence.")] = 4096,
-    sequences: Annotated[int, typer.Option(min=1, help="Sequences on each GPU in one step.")] = 4,
+    positions: Annotated[int, typer.Option(min=1, help="Positions per sequence.")] = 4096,
+    sequences: Annotated[int, typer.Option(min=1, help="Sequences per GPU in one step.")] = 4,
     tokens_per_position: Annotated[
-        float, typer.Option(min=1.0, help="Tokens of a position on average; the paper's mixture has 3.00 / 2.42.")
+        float, typer.Option(min=1.0, help="Mean tokens per position; 3.00 / 2.42 for the paper's mixture.")
     ] = 3.00 / 2.42,
-    shards: Annotated[int, typer.Option(min=1, help="GPUs that share weights, gradients and optimizer (FSDP2).")] = 32,
-    checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Keep only each layer's input.")] = False,
+    shards: Annotated[
+        int, typer.Option(min=1, help="GPUs over which weights, gradients and optimizer state are sharded (FSDP2).")
+    ] = 32,
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="Activation checkpointing: keep only each layer's input.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Print parameters by module, positions and FLOPs against the baseline's, and memory per GPU."""
+    """Print parameters by module, positions and FLOPs relative to the baseline, and memory per GPU."""
     from lst_cli.config import to_dict
     from lst_cli.model.architectures import architecture
-    from lst_cli.model.cost import Workload, forward_flops, parameters, train_flops
+    from lst_cli.model.cost import forward_flops, parameters
     from lst_cli.model.train_memory import memory
 
     config = architecture(name)
     ratio = tokens_per_position if config.local else 1.0
-    work = Workload(
-        positions=positions * sequences,
-        tokens=positions * sequences * ratio,
-        context=positions,
-        # Text is a position each, and static patches hold four speech tokens.
-        text=positions * sequences * max(0.0, (_PATCH - ratio) / (_PATCH - 1)),
-    )
+    work = _workload(positions, sequences, ratio)
     counts, flops = parameters(config, vocabulary), forward_flops(config, vocabulary, work)
     needs = memory(config, vocabulary, work, shards, layers="checkpointed" if checkpointing else "compiled")
     training = 3 * sum(flops.values())
-    # The baseline at equal data: every token is a position.
-    same = Workload(positions=work.tokens, tokens=work.tokens, context=positions)
-    unpatched = train_flops(dataclasses.replace(config, family="baseline", local=None), vocabulary, same)
-    fewer = {"positions": 1 - work.positions / work.tokens, "flops": 1 - training / unpatched}
+    fewer = {
+        "positions": 1 - work.positions / work.tokens,
+        "flops": 1 - training / _baseline_flops(config, vocabulary, work),
+    }
     if json:
         print_json(
             {
@@ -90,12 +93,7 @@ def show(
             }
         )
         return
-    rows = [
-        (module, f"{counts.get(module, 0) / 1e6:,.1f} M", f"{flops.get(module, 0) / work.positions / 1e6:,.1f} M")
-        for module in counts
-    ]
-    total = (f"{sum(counts.values()) / 1e6:,.1f} M", f"{sum(flops.values()) / work.positions / 1e6:,.1f} M")
-    print_table(name, ("module", "parameters", "forward FLOPs / position"), [*rows, ("all", *total)])
+    _print_modules(name, counts, {module: value / work.positions for module, value in flops.items()})
     print(
         f"training: {training / work.positions / 1e9:,.2f} GFLOPs a position, "
         f"{training / work.tokens / 1e9:,.2f} GFLOPs a token at {ratio:.2f} tokens a position"
@@ -110,3 +108,32 @@ def show(
         f"(states {needs.states:.1f}, gathered {needs.gathered:.1f}, activations about {needs.activations:.1f}, "
         f"logits {needs.logits:.1f})"
     )
+
+
+def _print_modules(name: str, counts: Mapping[str, int], flops: Mapping[str, float]) -> None:
+    """Print parameters and forward FLOPs per position by module."""
+    rows = [(module, count, flops.get(module, 0)) for module, count in counts.items()]
+    rows.append(("all", sum(counts.values()), sum(flops.values())))
+    columns = ("module", "parameters", "forward FLOPs / position")
+    print_table(name, columns, [(module, f"{a / 1e6:,.1f} M", f"{b / 1e6:,.1f} M") for module, a, b in rows])
+
+
+def _workload(positions: int, sequences: int, ratio: float) -> Workload:
+    """Sequences of ``positions`` each, with ``ratio`` tokens a position."""
+    from lst_cli.model.cost import Workload
+
+    return Workload(
+        positions=positions * sequences,
+        tokens=positions * sequences * ratio,
+        context=positions,
+        # Each text token is a position, and each static patch holds four speech tokens.
+        text=positions * sequences * max(0.0, (_PATCH - ratio) / (_PATCH - 1)),
+    )
+
+
+def _baseline_flops(config: ModelConfig, vocabulary: int, work: Workload) -> float:
+    """Training FLOPs of the baseline on the same data, where every token is a position."""
+    from lst_cli.model.cost import Workload, train_flops
+
+    same = Workload(positions=work.tokens, tokens=work.tokens, context=work.context)
+    return train_flops(dataclasses.replace(config, family="baseline", local=None), vocabulary, same)

@@ -61,11 +61,11 @@ def import_(
     found = hub_folder(folder, folder, ("*.json", "*.safetensors"), expected)
     if is_unit_lm(found):
         if quantizer is None:
-            raise UserError(f"{folder}: which units is this model for?", fix="name their quantizer with --quantizer")
+            raise UserError(f"{folder}: the quantizer of this model is unknown", fix="name it with --quantizer")
         _import_unit_lm(ctx, found, name, quantizer, json=json)
         return
     if quantizer is not None:
-        raise UserError(f"{folder}: an exported folder has its own quantizer", fix="leave --quantizer out")
+        raise UserError(f"{folder}: an exported folder has its own quantizer", fix="remove --quantizer")
     _import_export(ctx, found, name, json=json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,11 @@ Tasks = Annotated[
     ),
 ]
 Config = Annotated[
-    Path, typer.Argument(help="YAML file; 'lst config show finetune' (or dpo, instruct) prints a template.")
+    Path, typer.Argument(help="YAML config; 'lst config show finetune' (or dpo, instruct) prints a template.")
 ]
 Model = Annotated[
     str,
-    typer.Option(help="The model to fine-tune: model/NAME, a baseline or an LST.", autocompletion=completing("model")),
+    typer.Option(help="Model to fine-tune: model/NAME, a baseline or an LST.", autocompletion=completing("model")),
 ]
 Shards = Annotated[
     list[str] | None,
@@ -34,18 +35,21 @@ Shards = Annotated[
     ),
 ]
 Pairs = Annotated[
-    Path | None, typer.Option(help="For dpo: JSONL of a prompt, a chosen and a rejected continuation each.")
+    Path | None, typer.Option(help="For dpo: JSONL file of preference pairs: prompt, chosen and rejected continuation.")
 ]
 Dialogues = Annotated[
-    Path | None, typer.Option(help="For instruct: JSONL of dialogues, written and spoken, with the answers to learn.")
+    Path | None, typer.Option(help="For instruct: JSONL file of dialogues with written or spoken turns.")
 ]
 ExampleTokens = Annotated[
     str | None,
     typer.Option(
-        help="For dpo and instruct: tokens/NAME with the utterances that the file names.",
+        help="For dpo and instruct: tokens/NAME with the utterances that the file refers to.",
         autocompletion=completing("tokens"),
     ),
 ]
+
+_FILE_OPTIONS = {"dpo": "--pairs", "instruct": "--dialogues"}
+"""Tasks that learn from a file of examples, and the option that names it."""
 
 
 def finetune(
@@ -66,32 +70,16 @@ def finetune(
 
     The same command resumes after a crash.
     """
-    given = {"--shards": shards, "--pairs": pairs, "--dialogues": dialogues}
     task = tasks.strip()
-    needed = {"dpo": "--pairs", "instruct": "--dialogues"}.get(task, "--shards")
-    others = [name for name, value in given.items() if value and name != needed]
-    others += ["--tokens"] if tokens is not None and needed == "--shards" else []
-    if not given[needed] or others:
-        raise UserError(
-            f"lst finetune {task} needs {needed}",
-            found=f"also {', '.join(others)}" if others else f"no {needed}",
-            expected=f"{needed} and none of the other tasks' inputs",
-        )
-    if needed != "--shards":
+    _check_inputs(task, {"--shards": shards, "--pairs": pairs, "--dialogues": dialogues, "--tokens": tokens})
+    if task in _FILE_OPTIONS:
         from lst_cli.commands.models.finetune_examples import ExamplesCall, finetune_dpo, finetune_instruct
 
         file = pairs or dialogues
         assert file is not None
+        sets = set_ or []
         call = ExamplesCall(
-            ctx=ctx,
-            config=config,
-            model=model,
-            name=name,
-            file=file,
-            tokens=tokens,
-            sets=set_ or [],
-            fresh=fresh,
-            json=json,
+            ctx=ctx, config=config, model=model, name=name, file=file, tokens=tokens, sets=sets, fresh=fresh, json=json
         )
         (finetune_dpo if task == "dpo" else finetune_instruct)(call)
         return
@@ -123,3 +111,20 @@ def finetune(
         json=json,
         device=resolved.run.device,
     )
+
+
+def _check_inputs(task: str, given: Mapping[str, object]) -> None:
+    """Check that the inputs are those of the task.
+
+    :param given: the value of each option that names an input.
+    :raises UserError: the task's own input is missing, or another task's is given.
+    """
+    needed = _FILE_OPTIONS.get(task, "--shards")
+    allowed = (needed, "--tokens") if task in _FILE_OPTIONS else (needed,)
+    others = [option for option, value in given.items() if value and option not in allowed]
+    if not given[needed] or others:
+        raise UserError(
+            f"lst finetune {task} needs {needed}",
+            found=f"also {', '.join(others)}" if others else f"no {needed}",
+            expected=f"{needed} and none of the other tasks' inputs",
+        )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExamplesCall:
-    """What both commands are given."""
+    """The arguments of both commands."""
 
     ctx: typer.Context
     config: Path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,15 +11,18 @@ from lst_cli.commands.common import Json, Seed, build, completing, store
 from lst_cli.console import print_json, print_table
 from lst_cli.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help="Patches that need no aligner: fit a rule, score its borders.")
-_fit = typer.Typer(no_args_is_help=True, help="Learn a rule that tells from the past alone where a patch ends.")
+if TYPE_CHECKING:
+    from lst_cli.artifacts import Artifact
+
+app = typer.Typer(no_args_is_help=True, help="Patching rules, which need no aligner: fit a rule, score its borders.")
+_fit = typer.Typer(no_args_is_help=True, help="Fit a causal rule for where patches end.")
 app.add_typer(_fit, name="fit")
 
 _ALIGNMENT = completing("alignment")
 _TOKENS = completing("tokens")
 Name = Annotated[str, typer.Option(help="Name of the rule.")]
-Mean = Annotated[float, typer.Option(min=1.0, help="Wanted mean length of patches, in tokens.")]
-Longest = Annotated[int, typer.Option(min=2, max=1000, help="Tokens of the longest patch.")]
+Mean = Annotated[float, typer.Option(min=1.0, help="Target mean length of patches, in tokens.")]
+Longest = Annotated[int, typer.Option(min=2, max=1000, help="Maximum length of a patch, in tokens.")]
 
 
 @_fit.command()
@@ -31,18 +35,18 @@ def hazard(
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="tokens/NAME to set the threshold on; by default those that were aligned.", autocompletion=_TOKENS
+            help="tokens/NAME to set the threshold on.  \\[default: those that were aligned]", autocompletion=_TOKENS
         ),
     ] = None,
     mean: Mean = 4.0,
     longest: Longest = 20,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Minutes of aligned speech to learn from.  [default: all]")
+        float | None, typer.Option(min=0.01, help="Minutes of aligned speech to learn from.  \\[default: all]")
     ] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """End patches where the last four units look like the end of a word or silence."""
+    """End patches where the last four units predict the end of a word or silence."""
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.patching_rules.fit_rule import RuleOptions, plan_hazard
     from lst_cli.units.tokens import TOKENS
@@ -60,11 +64,13 @@ def entropy(
     name: Name,
     mean: Mean = 4.0,
     longest: Longest = 20,
-    rise: Annotated[bool, typer.Option("--rise", help="Cut where the entropy rises, not where it is high.")] = False,
+    rise: Annotated[
+        bool, typer.Option("--rise", help="Split where the entropy rises, instead of where it is high.")
+    ] = False,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """End patches where a small language model of units is unsure of the next one."""
+    """End patches where a small language model of units has high next-unit entropy."""
     from lst_cli.patching_rules.fit_rule import RuleOptions, plan_entropy
     from lst_cli.units.tokens import TOKENS
 
@@ -78,14 +84,14 @@ def score(
     ctx: typer.Context,
     alignment: Annotated[
         str,
-        typer.Argument(help="Aligned speech that no rule has learnt from: alignment/NAME.", autocompletion=_ALIGNMENT),
+        typer.Argument(help="Held-out aligned speech: alignment/NAME.", autocompletion=_ALIGNMENT),
     ],
     rules: Annotated[
         list[str] | None,
         typer.Option("--rule", help="patching_rule/NAME; repeatable.", autocompletion=completing("patching_rule")),
     ] = None,
-    size: Annotated[int, typer.Option(min=1, help="Tokens of static and of random patches.")] = 4,
-    tolerance: Annotated[int, typer.Option(min=0, help="Tokens by which a border may be off.")] = 1,
+    size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch, and on average in a random one.")] = 4,
+    tolerance: Annotated[int, typer.Option(min=0, help="Tolerance of a border, in tokens.")] = 1,
     json: Json = False,
 ) -> None:
     """Compare the borders of patches with those of words and silences."""
@@ -99,14 +105,7 @@ def score(
 
     artifacts = store(ctx)
     found = artifacts.find(alignment, ALIGNMENT)
-    for rule in (artifacts.find(reference, PATCHING_RULE) for reference in rules or []):
-        own = rule.parents.get("alignment")
-        if own is not None and own.fingerprint == found.fingerprint:
-            raise UserError(
-                f"--rule {rule.reference}: learnt from {found.reference}",
-                expected="speech that the rule has not learnt from",
-                fix="align other utterances, or fit the rule on others",
-            )
+    _check_held_out(found, [artifacts.find(reference, PATCHING_RULE) for reference in rules or []])
     scores = score_rules(
         read_aligned(found, aligned_with(artifacts, found)),
         find_rules(artifacts, rules or []),
@@ -136,3 +135,18 @@ def score(
         ("patches", "F1", "precision", "recall", "mean length"),
         rows,
     )
+
+
+def _check_held_out(alignment: Artifact, rules: Sequence[Artifact]) -> None:
+    """Check that no rule was fitted on an alignment.
+
+    :raises UserError: one was.
+    """
+    for rule in rules:
+        own = rule.parents.get("alignment")
+        if own is not None and own.fingerprint == alignment.fingerprint:
+            raise UserError(
+                f"--rule {rule.reference}: fitted on {alignment.reference}",
+                expected="speech that the rule was not fitted on",
+                fix="align other utterances, or fit the rule on others",
+            )

@@ -25,11 +25,11 @@ _VALIDATION = "Validation"
 _DRY_RUN = "Dry run"
 
 Name = Annotated[str, typer.Option(help="Name of the model.")]
-Config = Annotated[Path, typer.Argument(help="YAML file; 'lst config show pretrain' prints a template.")]
+Config = Annotated[Path, typer.Argument(help="YAML config; 'lst config show pretrain' prints a template.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Change a key of the config: KEY=VALUE, as in budget.steps=500.")
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an unfinished run of another config with this name.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Discard an unfinished run with this name and another config.")]
 Shards = Annotated[
     list[str],
     typer.Option(
@@ -49,7 +49,7 @@ TextShards = Annotated[
 Tokenizer = Annotated[
     str | None,
     typer.Option(
-        help="text_tokenizer/NAME; by default, that of the shards.",
+        help="text_tokenizer/NAME.  \\[default: that of the shards]",
         rich_help_panel=_DATA,
         autocompletion=completing("text_tokenizer"),
     ),
@@ -57,7 +57,7 @@ Tokenizer = Annotated[
 Quantizer = Annotated[
     str | None,
     typer.Option(
-        help="quantizer/NAME; by default, that of the speech shards.",
+        help="quantizer/NAME.  \\[default: that of the speech shards]",
         rich_help_panel=_DATA,
         autocompletion=completing("quantizer"),
     ),
@@ -98,20 +98,25 @@ StoryFiles = Annotated[
 ]
 StoryTokens = Annotated[
     str | None,
-    typer.Option(help="tokens/NAME of the spoken stories, to score S->S as well.", rich_help_panel=_VALIDATION),
+    typer.Option(help="tokens/NAME of the spoken items, to score S->S as well.", rich_help_panel=_VALIDATION),
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Print data, FLOPs, memory and time of the run; train nothing.", rich_help_panel=_DRY_RUN
+        "--dry-run",
+        help="Estimate data, FLOPs, memory and time of the run, without training.",
+        rich_help_panel=_DRY_RUN,
     ),
 ]
 Gpu = Annotated[
-    str, typer.Option(help="GPU to estimate memory and time for, as in H100 or 'A100 40GB'.", rich_help_panel=_DRY_RUN)
+    str,
+    typer.Option(
+        help="GPU model for the estimates of memory and time, such as H100 or 'A100 40GB'.", rich_help_panel=_DRY_RUN
+    ),
 ]
 Gpus = Annotated[int, typer.Option(min=1, help="Number of GPUs.", rich_help_panel=_DRY_RUN)]
 GpusPerNode = Annotated[
-    int, typer.Option(min=1, help="GPUs of a node, within which run.hsdp shards.", rich_help_panel=_DRY_RUN)
+    int, typer.Option(min=1, help="GPUs per node, within which run.hsdp shards.", rich_help_panel=_DRY_RUN)
 ]
 Mfu = Annotated[
     float,
@@ -144,7 +149,7 @@ def pretrain(
 ) -> None:
     """Pretrain a baseline or an LST. The same command resumes after a crash.
 
-    With torchrun or srun, all processes run this command.
+    Under torchrun or srun, run this command on every rank.
     """
     from lst_cli.config import load_config
     from lst_cli.training import pretrain_stage as stage

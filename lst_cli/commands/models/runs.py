@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, show, plot and compare training runs.")
 
 Page = Annotated[
-    Path | None, typer.Option(help="HTML file for the plots.  [default: in ROOT/runs/NAME/VERSION]", dir_okay=False)
+    Path | None, typer.Option(help="HTML file for the plots.  \\[default: in ROOT/runs/NAME/VERSION]", dir_okay=False)
 ]
 Reference = Annotated[str, typer.Argument(help="NAME or NAME/VERSION, as in 'lst runs ls'.")]
 
 
 @app.command("ls")
 def ls(ctx: typer.Context, json: Json = False) -> None:
-    """List all runs: running, done, stopped or failed."""
+    """List all runs with their state: running, done, stopped or failed."""
     from lst_cli.training.run.run_list import runs
 
     found = runs(store(ctx))
@@ -63,7 +63,7 @@ def compare(
 ) -> None:
     """Compare two runs: differing settings, figures, and plots over steps and over tokens.
 
-    Figures are compared at the last step that both metrics logs have.
+    Figures are compared at the last step that is in both metrics logs.
     """
     from lst_cli.training.run.run_list import FIGURES, find_run, last_in_common, runs
     from lst_cli.training.run.unfinished import differences
@@ -115,7 +115,7 @@ def model(
         raise UserError(
             f"{found.label}: the run is not finished",
             found=found.state,
-            fix="wait until it is: its checkpoints are kept",
+            fix="wait until it is finished: its checkpoints are kept",
         )
     whole = artifacts.find(f"{MODEL.name}/{found.label}", MODEL)
     build(ctx, snapshot_request(artifacts, whole, step, name), make_snapshot(artifacts, whole, step), json=json)

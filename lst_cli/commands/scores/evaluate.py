@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lst_cli.artifacts import Artifact, Draft, Request
+from lst_cli.artifacts import Artifact, Draft, Request, Store
 from lst_cli.commands.common import Device, Json, build_shared, completing, store
 from lst_cli.commands.scores import evaluate_asr, evaluate_continuation, evaluate_speech
 from lst_cli.console import print_json, print_line, print_table
@@ -35,8 +35,8 @@ Directions = Annotated[
 Patching = Annotated[
     ScoredWith,
     typer.Option(
-        help="How speech is cut. static: by the model's own rule, and into static patches after training with aligned "
-        "ones. as-trained: a model of patching.strategy aligned gets the patches of --alignment, as in the paper."
+        help="How speech is patched. static: by the model's own rule; models trained with aligned patches get static "
+        "ones. as-trained: models of patching.strategy aligned get the patches of --alignment, as in the paper."
     ),
 ]
 ItemAlignment = Annotated[
@@ -50,15 +50,15 @@ ItemAlignment = Annotated[
 Ablate = Annotated[
     str | None,
     typer.Option(
-        help="Score with a part switched off: cross-attention (the decoder reads no patch), prompt:N (only the last N "
+        help="Ablate a part of the model: cross-attention (the decoder reads no patch), prompt:N (only the last N "
         "tokens of the prompt) or window:N (the patch encoder and decoder see N tokens). Kept out of paper tables."
     ),
 ]
 WithEnd = Annotated[
     bool, typer.Option("--with-end", help="Score the end of the document as a token of each ending, as slamkit does.")
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the scores; MODEL's name and the task by default.")]
-PrecisionOption = Annotated[Precision, typer.Option(help="Of the model's arithmetic; it is part of the result.")]
+Name = Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK]")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")]
 
 
 def _choice_command(task: Task) -> Callable[..., None]:
@@ -126,24 +126,16 @@ def _score_choice(
     precision: Precision,
     device: str,
 ) -> Artifact | None:
-    """Build the scores of a multiple-choice task; None on a rank that has only helped.
+    """Build the scores of a multiple-choice task; None on any rank but 0.
 
-    :param patching: how speech is cut, and the alignment for it.
+    :param patching: how speech is patched, and the alignment for it.
     """
-    from lst_cli.evaluation.aligned_items import check_patching, find_alignment
     from lst_cli.evaluation.choice import SCORER_VERSION
     from lst_cli.evaluation.directions import check_prompts
     from lst_cli.evaluation.scores import SCORES, file_sum
     from lst_cli.evaluation.tasks import read_items
-    from lst_cli.model_artifact.card import MODEL
-    from lst_cli.units.tokens import TOKENS
 
-    parents = {"model": store(ctx).find(model, MODEL)}
-    if tokens is not None:
-        parents["tokens"] = store(ctx).find(tokens, TOKENS)
-    check_patching(*patching, parents)
-    if patching[1] is not None:
-        parents["alignment"] = find_alignment(store(ctx), patching[1], parents["tokens"])
+    parents = _choice_parents(store(ctx), model, tokens, patching)
     items = read_items(task.name, items_file)
     check_prompts(items, directions)
     config = {
@@ -181,6 +173,23 @@ def _score_choice(
         share_choice(items, config, parents, device, parts)
 
     return build_shared(ctx, plan, work)
+
+
+def _choice_parents(
+    place: Store, model: str, tokens: str | None, patching: tuple[ScoredWith, str | None]
+) -> dict[str, Artifact]:
+    """The model, the tokens of spoken items and their alignment."""
+    from lst_cli.evaluation.aligned_items import check_patching, find_alignment
+    from lst_cli.model_artifact.card import MODEL
+    from lst_cli.units.tokens import TOKENS
+
+    parents = {"model": place.find(model, MODEL)}
+    if tokens is not None:
+        parents["tokens"] = place.find(tokens, TOKENS)
+    check_patching(*patching, parents)
+    if patching[1] is not None:
+        parents["alignment"] = find_alignment(place, patching[1], parents["tokens"])
+    return parents
 
 
 def _show(scores: Artifact, json: bool) -> None:
@@ -227,7 +236,9 @@ def compare(
     ctx: typer.Context,
     first: Annotated[str, typer.Argument(help="Scores artifact A.")],
     second: Annotated[str, typer.Argument(help="Scores artifact B, on the same items.")],
-    flips: Annotated[int, typer.Option(min=0, help="Flipped items to list, of each kind.")] = 10,
+    flips: Annotated[
+        int, typer.Option(min=0, help="Maximum number of flipped items to list, for each direction of the flip.")
+    ] = 10,
     json: Json = False,
 ) -> None:
     """Test whether B differs from A item by item, and list the items that flipped."""

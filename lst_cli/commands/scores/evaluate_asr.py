@@ -23,18 +23,16 @@ def asr(
     model: Annotated[str, typer.Argument(help="model/NAME to score.", autocompletion=completing("model"))],
     tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the model's quantizer.")],
     corpus: Annotated[str, typer.Option(help="Corpus artifact with the transcripts.")],
-    name: Annotated[str | None, typer.Option(help="Name of the scores; MODEL's name and the task by default.")] = None,
-    precision: Annotated[
-        Precision, typer.Option(help="Of the model's arithmetic; it is part of the result.")
-    ] = "float32",
-    beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
-    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
-    worst: Annotated[int, typer.Option(min=0, max=20, help="Utterances with most errors to list.")] = 3,
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK]")] = None,
+    precision: Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")] = "float32",
+    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy decoding.")] = 1,
+    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded in one batch.")] = 32,
+    worst: Annotated[int, typer.Option(min=0, max=20, help="Number of utterances with the most errors to list.")] = 3,
     count_empty: Annotated[
         bool,
         typer.Option(
             "--count-empty",
-            help="Score utterances without words, such as \\[silence], too: any text on them is an insertion.",
+            help="Also score utterances without words, such as \\[silence]: all their text is insertions.",
         ),
     ] = False,
     max_reject_rate: MaxRejectRate = 0.01,

@@ -1,4 +1,4 @@
-"""``lst eval continuation``: what a model says next, scored as text."""
+"""``lst eval continuation``: generated speech continuations, scored as text."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import typer
 
 from lst_cli.artifacts import Draft, Request
 from lst_cli.commands.common import Device, Json, Seed, build, completing, store
-from lst_cli.commands.scores.evaluate_speech import JudgeName, Language
+from lst_cli.commands.scores.evaluate_speech import EvaluatorName, Language
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, print_table
 from lst_cli.distributed.device import Precision
+from lst_cli.evaluation.scores import EVALUATOR
 
 
 def continuation(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="model/NAME to score.", autocompletion=completing("model"))],
-    tokens: Annotated[str, typer.Option(help="Tokens artifact whose utterances begin as prompts.")],
+    tokens: Annotated[str, typer.Option(help="Tokens artifact whose utterances give the prompts.")],
     vocoder: Annotated[
         str,
         typer.Option(
@@ -28,38 +29,42 @@ def continuation(
     lm: Annotated[
         str, typer.Option(help="Language model that scores transcripts: a folder, or a name downloaded before.")
     ],
-    judge: JudgeName = "tiny.en",
+    evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
-    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL-continuation]")] = None,
-    prompt_seconds: Annotated[float, typer.Option(min=0.04, help="Speech of an utterance that is the prompt.")] = 3.0,
-    seconds: Annotated[float, typer.Option(min=0.04, help="Longest continuation.")] = 6.0,
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-continuation]")] = None,
+    prompt_seconds: Annotated[
+        float, typer.Option(min=0.04, help="Length of a prompt: the start of an utterance.")
+    ] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.04, help="Maximum length of a continuation.")] = 6.0,
     utterances: Annotated[
         int, typer.Option(min=0, help="Utterances to continue, drawn by a hash of their ids; 0: all.")
     ] = 1000,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.8,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.8,
     top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 25,
-    top_p: Annotated[float, typer.Option(help="Sample from the likeliest tokens that have this probability.")] = 1.0,
-    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that came before.")] = 1.0,
+    top_p: Annotated[
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
+    ] = 1.0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that occurred before.")] = 1.0,
     seed: Seed = 0,
     with_prompt: Annotated[
         bool, typer.Option("--with-prompt", help="Transcribe and score the prompt together with its continuation.")
     ] = False,
     speaker: Speaker = None,
-    precision: Annotated[Precision, typer.Option(help="Of the model's arithmetic; part of the result.")] = "float32",
-    rows: Annotated[int, typer.Option(min=1, help="Prompts continued side by side.")] = 32,
+    precision: Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")] = "float32",
+    rows: Annotated[int, typer.Option(min=1, help="Prompts continued in one batch.")] = 32,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Generative perplexity and auto-BLEU of spoken continuations, by an ASR evaluator and a language model."""
     from lst_cli.evaluation.error_rates import NORMALISER
     from lst_cli.evaluation.scores import SCORES, read_scores
-    from lst_cli.evaluation.speech.asr_evaluator import find_judge
+    from lst_cli.evaluation.speech.asr_evaluator import find_evaluator
     from lst_cli.evaluation.speech.text_lm import find_text_lm
     from lst_cli.model_artifact.card import MODEL
     from lst_cli.units.tokens import TOKENS
     from lst_cli.vocoder.files import VOCODER, check_quantizer, quantizer_of
 
-    place, files, scorer = store(ctx), find_judge(judge, language), find_text_lm(lm)
+    place, files, scorer = store(ctx), find_evaluator(evaluator, language), find_text_lm(lm)
     parents = {
         "model": place.find(model, MODEL),
         "tokens": place.find(tokens, TOKENS),
@@ -70,7 +75,7 @@ def continuation(
         "task": "continuation",
         "task_version": 1,
         "normaliser": NORMALISER,
-        "judge": dict(files.config),
+        EVALUATOR: dict(files.config),
         "lm": dict(scorer.config),
         "prompt_seconds": prompt_seconds,
         "seconds": seconds,
@@ -102,7 +107,8 @@ def _show(reference: str, result: Mapping[str, Any], json: bool) -> None:
         return
     columns = ("continuation", "perplexity", "95% interval", "auto-BLEU", "auto-BLEU-2", "no text", "seconds")
     rows = [_row("original", result["original"]), _row(result["model"]["name"], result)]
-    print_table(f"continuation · {result['lm']['name']} · {result['judge']['name']} · n {result['n']:,}", columns, rows)
+    scored_by = f"{result['lm']['name']} · {result[EVALUATOR]['name']}"
+    print_table(f"continuation · {scored_by} · n {result['n']:,}", columns, rows)
 
 
 def _row(label: str, figures: Mapping[str, Any]) -> tuple[str, ...]:

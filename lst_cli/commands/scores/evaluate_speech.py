@@ -1,4 +1,4 @@
-"""``lst eval tts`` and ``lst eval vocoder``: spoken answers before a judge."""
+"""``lst eval tts`` and ``lst eval vocoder``: ASR error rates of generated and of resynthesised speech."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, print_table
 from lst_cli.distributed.device import Precision
 from lst_cli.distributed.launcher import ALONE
-from lst_cli.evaluation.scores import SCORES
-from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+from lst_cli.evaluation.scores import EVALUATOR, SCORES
+from lst_cli.evaluation.speech.speech_results import TRANSCRIPTS
 
 if TYPE_CHECKING:
     from lst_cli.distributed.launcher import Rank
-    from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
-    from lst_cli.evaluation.speech.judged_results import JudgedStage
+    from lst_cli.evaluation.speech.asr_evaluator import EvaluatorFiles
+    from lst_cli.evaluation.speech.speech_results import SpeechStage
 
-JudgeName = Annotated[
+EvaluatorName = Annotated[
     str, typer.Option(help="Whisper for faster-whisper: a folder, tiny.en (packaged), or a name it has downloaded.")
 ]
-Language = Annotated[str, typer.Option(help="Language that the judge listens for.")]
-By = Annotated[Literal["line", "sentence"], typer.Option(help="What the model is asked to say at once.")]
+Language = Annotated[str, typer.Option(help="Language of the audio, for the ASR evaluator.")]
+By = Annotated[Literal["line", "sentence"], typer.Option(help="Text that the model speaks in one request.")]
 SpeakerModel = Annotated[
     str | None,
-    typer.Option(help="Measure speaker similarity by this model for x-vectors: a folder, or a name downloaded before."),
+    typer.Option(help="Measure speaker similarity with this x-vector model: a folder, or a name downloaded before."),
 ]
-Dnsmos = Annotated[bool, typer.Option("--dnsmos", help="Have DNSMOS guess how good the audio sounds.")]
+Dnsmos = Annotated[bool, typer.Option("--dnsmos", help="Predict the perceived audio quality with DNSMOS.")]
 CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the texts, and with the original audio.")]
 
 
@@ -45,16 +45,18 @@ def tts(
             help="vocoder/NAME, fitted on tokens of the model's quantizer.", autocompletion=completing("vocoder")
         ),
     ],
-    judge: JudgeName = "tiny.en",
+    evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
-    name: Annotated[str | None, typer.Option(help="Name of the scores.  [default: MODEL's name and tts]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-tts]")] = None,
     by: By = "line",
     speaker: Speaker = None,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.0,
-    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens that have this probability.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.0,
+    top_p: Annotated[
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
+    ] = 1.0,
     seed: Seed = 0,
-    precision: Annotated[Precision, typer.Option(help="Of the model's arithmetic; part of the result.")] = "float32",
-    rows: Annotated[int, typer.Option(min=1, help="Texts spoken side by side.")] = 32,
+    precision: Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")] = "float32",
+    rows: Annotated[int, typer.Option(min=1, help="Texts spoken in one batch.")] = 32,
     speaker_model: SpeakerModel = None,
     dnsmos: Dnsmos = False,
     max_reject_rate: MaxRejectRate = 0.01,
@@ -74,16 +76,16 @@ def tts(
     check_task(found, "tts")
     extras = Extras.find(speaker_model, dnsmos)
     quantizer = model_entry(found)["quantizer"]["fingerprint"]
-    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"model": found}, quantizer)
+    work = _Evaluation.find(ctx, corpus, vocoder, evaluator, language, max_reject_rate, {"model": found}, quantizer)
     sampling = {"temperature": temperature, "top_p": top_p, "seed": seed}
-    config = {**judged.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision, **extras.config}
+    config = {**work.config("tts"), "by": by, "speaker": speaker, **sampling, "precision": precision, **extras.config}
 
-    def stage(device: str) -> JudgedStage:
+    def stage(device: str) -> SpeechStage:
         from lst_cli.evaluation.speech.tts import tts_stage
 
-        return tts_stage(config, judged.parents, judged.files, rows, device, extras)
+        return tts_stage(config, work.parents, work.files, rows, device, extras)
 
-    _show(judged.build(SCORES, name or f"{found.name}-tts", config, stage, device), judged.original, json)
+    _show(work.build(SCORES, name or f"{found.name}-tts", config, stage, device), work.original, json)
 
 
 def vocoder(
@@ -91,9 +93,9 @@ def vocoder(
     vocoder: Annotated[str, typer.Argument(help="vocoder/NAME", autocompletion=completing("vocoder"))],
     corpus: CorpusReference,
     tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the vocoder's quantizer.")],
-    judge: JudgeName = "tiny.en",
+    evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
-    name: Annotated[str | None, typer.Option(help="Name of the transcripts.  [default: VOCODER-CORPUS]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the transcripts.  \\[default: VOCODER-CORPUS]")] = None,
     speaker: Speaker = None,
     speaker_model: SpeakerModel = None,
     dnsmos: Dnsmos = False,
@@ -112,25 +114,25 @@ def vocoder(
     extras = Extras.find(speaker_model, dnsmos)
     found = store(ctx).find(tokens, TOKENS)
     quantizer = quantizer_of(found).fingerprint
-    judged = _Judged.find(ctx, corpus, vocoder, judge, language, max_reject_rate, {"tokens": found}, quantizer)
-    config = {**judged.config("resynthesis"), "speaker": speaker, **extras.config}
+    work = _Evaluation.find(ctx, corpus, vocoder, evaluator, language, max_reject_rate, {"tokens": found}, quantizer)
+    config = {**work.config("resynthesis"), "speaker": speaker, **extras.config}
 
-    def stage(device: str) -> JudgedStage:
+    def stage(device: str) -> SpeechStage:
         from lst_cli.evaluation.speech.resynthesis import resynthesis_stage
 
-        return resynthesis_stage(config, judged.parents, judged.files, device, extras)
+        return resynthesis_stage(config, work.parents, work.files, device, extras)
 
-    of = judged.parents
+    of = work.parents
     made = name or f"{of['vocoder'].name}-{of['corpus'].name}"
-    _show(judged.build(TRANSCRIPTS, made, config, stage, device), judged.original, json)
+    _show(work.build(TRANSCRIPTS, made, config, stage, device), work.original, json)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """What both commands have: a vocoder's audio for the texts of a corpus, and a judge of it."""
+class _Evaluation:
+    """Shared by both commands: a vocoder's audio for the texts of a corpus, and an ASR evaluator."""
 
     ctx: typer.Context
-    files: JudgeFiles
+    files: EvaluatorFiles
     parents: Mapping[str, Artifact]
     """``corpus``, ``vocoder``, ``original`` and the command's own."""
     max_reject_rate: float
@@ -141,23 +143,23 @@ class _Judged:
         ctx: typer.Context,
         corpus: str,
         vocoder: str,
-        judge: str,
+        evaluator: str,
         language: str,
         max_reject_rate: float,
         spoken: Mapping[str, Artifact],
         quantizer: str,
-    ) -> _Judged:
-        """Find the artifacts and the judge, and have the judge hear the original audio.
+    ) -> _Evaluation:
+        """Find the artifacts and the ASR evaluator, and transcribe the original audio.
 
-        :param spoken: what the vocoder makes audio of, by role: a model or tokens.
-        :param quantizer: fingerprint of theirs.
-        :raises UserError: the vocoder speaks another quantizer's units, or something is not to be found.
+        :param spoken: the source of the units that the vocoder speaks, by role: a model or tokens.
+        :param quantizer: fingerprint of its quantizer.
+        :raises UserError: the vocoder speaks another quantizer's units, or something is not found.
         """
         from lst_cli.audio.corpus_artifact import CORPUS
-        from lst_cli.evaluation.speech.asr_evaluator import find_judge
+        from lst_cli.evaluation.speech.asr_evaluator import find_evaluator
         from lst_cli.vocoder.files import VOCODER, check_quantizer
 
-        place, files = store(ctx), find_judge(judge, language)
+        place, files = store(ctx), find_evaluator(evaluator, language)
         found = {**spoken, "vocoder": place.find(vocoder, VOCODER), "corpus": place.find(corpus, CORPUS)}
         check_quantizer(found["vocoder"], quantizer, *(each.reference for each in spoken.values()))
         found["original"] = _original(ctx, found["corpus"], files, max_reject_rate)
@@ -165,20 +167,20 @@ class _Judged:
 
     @property
     def original(self) -> Artifact:
-        """What the judge hears in the original audio."""
+        """ASR transcripts of the original audio."""
         return self.parents["original"]
 
     def config(self, task: str) -> dict[str, Any]:
-        """What any judged result was made with."""
+        """The part of a result's config that all tasks share."""
         return _config(task, self.files)
 
     def build(
-        self, kind: Kind, name: str, config: Mapping[str, Any], stage: Callable[[str], JudgedStage], device: str
+        self, kind: Kind, name: str, config: Mapping[str, Any], stage: Callable[[str], SpeechStage], device: str
     ) -> Artifact | None:
-        """Judge, unless it was done already; None on a rank that has only helped.
+        """Transcribe and score, unless up to date; None on any rank but 0.
 
         :param stage: the work, on a device as torch names it.
-        :param device: as the user asked.
+        :param device: the option's value.
         """
         from lst_cli.distributed.device import pick_device
         from lst_cli.distributed.shared_work import SharedParts
@@ -195,20 +197,20 @@ class _Judged:
         return build_shared(self.ctx, plan, lambda parts: stage(pick_device(device, parts.rank.local)).share(parts))
 
 
-def _config(task: str, files: JudgeFiles) -> dict[str, Any]:
+def _config(task: str, files: EvaluatorFiles) -> dict[str, Any]:
     from lst_cli.evaluation.error_rates import NORMALISER
 
-    return {"task": task, "task_version": 1, "normaliser": NORMALISER, "judge": dict(files.config)}
+    return {"task": task, "task_version": 1, "normaliser": NORMALISER, EVALUATOR: dict(files.config)}
 
 
-def _original(ctx: typer.Context, corpus: Artifact, files: JudgeFiles, max_reject_rate: float) -> Artifact:
-    """What the judge hears in the original audio, judged once for all that is set beside it."""
+def _original(ctx: typer.Context, corpus: Artifact, files: EvaluatorFiles, max_reject_rate: float) -> Artifact:
+    """ASR transcripts of the original audio, made once for all results that are compared with it."""
     from lst_cli.distributed.shared_work import SharedParts
 
     config, parents = _config("original", files), {"corpus": corpus}
     request = Request(kind=TRANSCRIPTS, name=f"{corpus.name}-original", config=config, parents=parents)
 
-    def stage() -> JudgedStage:
+    def stage() -> SpeechStage:
         from lst_cli.evaluation.speech.resynthesis import original_stage
 
         return original_stage(corpus, files)
@@ -220,13 +222,13 @@ def _original(ctx: typer.Context, corpus: Artifact, files: JudgeFiles, max_rejec
 
     built = build_shared(ctx, plan, lambda parts: stage().share(parts))
     if built is None:
-        # The next work needs it: wait for rank 0 to put the parts together, or do it if it has died.
+        # The evaluation needs it: wait for rank 0 to assemble the parts, or assemble them here if rank 0 has died.
         built = store(ctx).build(*plan(ALONE)).artifact
     return built
 
 
 def _show(made: Artifact | None, original: Artifact, json: bool) -> None:
-    """Print the error rates, those on the original audio first; nothing on a rank that has only helped."""
+    """Print the error rates, those of the original audio first; nothing on any rank but 0."""
     from lst_cli.evaluation.scores import read_scores
 
     if made is None:
@@ -241,7 +243,7 @@ def _show(made: Artifact | None, original: Artifact, json: bool) -> None:
         (*_row(made.name, result), *(after for _, after in more.values())),
     ]
     columns = ("audio", "CER", "95% interval", "WER", "95% interval", "n", "units differ", "context", "generated")
-    print_table(f"{result['task']} · judged by {result['judge']['name']}", (*columns, *more), rows)
+    print_table(f"{result['task']} · ASR by {result[EVALUATOR]['name']}", (*columns, *more), rows)
 
 
 def _row(label: str, result: Mapping[str, Any]) -> tuple[str, ...]:
@@ -256,7 +258,7 @@ def _row(label: str, result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _extras(result: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Columns that only stand there where they were asked for, each for the original audio and for what was judged."""
+    """Optional columns by title: their values for the original audio and for the evaluated audio."""
     found = {}
     if "speaker_similarity" in result:
         found["same speaker"] = ("", _mean(result["speaker_similarity"]))

@@ -36,14 +36,14 @@ Scores = Annotated[
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        help="model/NAME whose training is shown, like those behind the scores; repeatable.",
+        help="model/NAME whose training to show, in addition to the scored models; repeatable.",
         autocompletion=completing("model"),
     ),
 ]
 Alignments = Annotated[
     list[str] | None,
     typer.Option(
-        help="alignment/NAME whose patches and recordings are shown; repeatable.",
+        help="alignment/NAME whose patches and recordings to show; repeatable.",
         autocompletion=completing("alignment"),
     ),
 ]
@@ -69,7 +69,7 @@ def report(
     shards: Shards = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the report; default: report, or the name of the table.", show_default=False),
+        typer.Option(help="Name of the report.  \\[default: report, or the name of the table]", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to copy the files to.")] = None,
     json: Json = False,
@@ -88,7 +88,7 @@ def report(
         return
     from lst_cli.alignment.kinds import ALIGNMENT
     from lst_cli.evaluation.scores import SCORES
-    from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+    from lst_cli.evaluation.speech.speech_results import TRANSCRIPTS
     from lst_cli.model_artifact.card import MODEL
     from lst_cli.reports.page.report_artifact import FILES, plan_report
     from lst_cli.reports.page.result_rows import json_rows

@@ -1,4 +1,4 @@
-"""``lst continue``: what a model says next."""
+"""``lst continue``: continue a prompt in text or speech."""
 
 from __future__ import annotations
 
@@ -26,26 +26,28 @@ Into = Literal["text", "speech"]
 def continue_(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="model/NAME", autocompletion=completing("model"))],
-    text: Annotated[str | None, typer.Option(help="The prompt in writing.")] = None,
+    text: Annotated[str | None, typer.Option(help="The prompt as text.")] = None,
     audio: Annotated[str | None, typer.Option(help="The prompt as an audio file, or - for standard input.")] = None,
-    into: Annotated[Into | None, typer.Option(help="Continue in text or in speech.  [default: as the prompt]")] = None,
+    into: Annotated[
+        Into | None, typer.Option(help="Continue in text or in speech.  \\[default: the prompt's modality]")
+    ] = None,
     tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens to add; 25 are a second of speech, where no BPE merges them.")
+        int, typer.Option(min=1, help="Maximum number of new tokens; without a speech BPE, 25 are a second of speech.")
     ] = 100,
     samples: Annotated[int, typer.Option(min=1, help="Continuations to draw.")] = 1,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.8,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.8,
     top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 0,
     top_p: Annotated[
-        float, typer.Option(help="Sample from the likeliest tokens that together have this probability.")
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
     ] = 0.95,
-    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that came before.")] = 1.0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1: penalise tokens that occurred before.")] = 1.0,
     seed: Seed = 0,
     vocoder: Annotated[
         str | None,
         typer.Option(help="vocoder/NAME that speaks a continuation in speech.", autocompletion=completing("vocoder")),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="With --vocoder: a wav file; samples are numbered as NAME-1.wav and on.")
+        Path | None, typer.Option(help="With --vocoder: a wav file; several samples become NAME-1.wav, NAME-2.wav, …")
     ] = None,
     device: Device = "auto",
     json: Json = False,
@@ -85,7 +87,7 @@ def continue_(
 def _voice(
     ctx: typer.Context, vocoder: str | None, output: Path | None, into: Into, loaded: LoadedModel, model: str
 ) -> Vocoder | None:
-    """The vocoder that was asked for, if it fits the model and the direction."""
+    """The vocoder of the options, if it matches the model and the direction."""
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.speaking import load_vocoder
 
@@ -107,7 +109,7 @@ def _speak(
     said: str | NDArray[np.uint16],
     output: Path,
 ) -> None:
-    """Write each continuation to a wav file; a spoken prompt comes before it, resynthesised by the same vocoder."""
+    """Write each continuation to a wav file, after the spoken prompt, resynthesised by the same vocoder."""
     import numpy as np
 
     from lst_cli.vocoder.wav_files import write_wav
@@ -122,7 +124,7 @@ def _speak(
 
 
 def _stream(loaded: LoadedModel, prompt: Prompt, sampling: Sampling) -> None:
-    """Print a text as it comes."""
+    """Print a text as it is generated."""
     from lst_cli.inference.generate import generate
 
     pieces: list[int] = []

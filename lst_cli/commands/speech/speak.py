@@ -38,29 +38,30 @@ def speak(
     file: Annotated[
         str | None, typer.Option(help="Instead of TEXT: a text file, or - for standard input; each line is spoken.")
     ] = None,
-    by: Annotated[Literal["line", "sentence"], typer.Option(help="What the model speaks at once.")] = "line",
+    by: Annotated[
+        Literal["line", "sentence"], typer.Option(help="Text that the model speaks in one request.")
+    ] = "line",
     speaker: Speaker = None,
-    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.0,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy decoding.")] = 0.0,
     top_k: Annotated[int, typer.Option(help="Sample from this many likeliest tokens; 0: from all.")] = 0,
     top_p: Annotated[
-        float, typer.Option(help="Sample from the likeliest tokens that together have this probability.")
+        float, typer.Option(help="Nucleus sampling: sample from the likeliest tokens with this total probability.")
     ] = 1.0,
     seed: Seed = 0,
     drop_unknown: Annotated[
-        bool, typer.Option("--drop-unknown", help="Leave out characters that the model can't read.")
+        bool, typer.Option("--drop-unknown", help="Skip characters that the tokenizer lacks.")
     ] = False,
     rows: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Lines or sentences that are spoken side by side.  [default: 8; with --output - one after another, "
-            "heard while they are being spoken]",
+            help="Lines or sentences spoken in one batch.  \\[default: 8; with --output - one at a time, streamed]",
         ),
     ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Speak a text with a model that was fine-tuned for it."""
+    """Speak a text with a model that was fine-tuned for TTS."""
     from lst_cli.distributed.device import pick_device
     from lst_cli.inference.sampling import Sampling
     from lst_cli.inference.speech_generation import sentences, speakable
@@ -70,15 +71,7 @@ def speak(
     from lst_cli.vocoder.files import VOCODER, check_quantizer
     from lst_cli.vocoder.speaking import load_vocoder
 
-    if output != STANDARD_STREAM and Path(output).suffix.lower() not in ("", ".wav", ".wave"):
-        raise UserError(
-            f"--output {output}: not a name for a wav file",
-            found=Path(output).suffix,
-            expected="a name that ends in .wav, or - for raw samples on standard output",
-            fix="write a wav file and convert it, for example with ffmpeg",
-        )
-    if json and output == STANDARD_STREAM:
-        raise UserError("--json and --output - both write to standard output", fix="give a file with --output")
+    _check_output(output, json)
     artifact, found = store(ctx).find(model, MODEL), store(ctx).find(vocoder, VOCODER)
     check_task(artifact, "tts")
     lines = _lines(text, file)
@@ -107,10 +100,22 @@ def speak(
     _tell(spoken, time.monotonic() - start, voices.sample_rate, artifact.reference, json)
 
 
+def _check_output(output: str, json: bool) -> None:
+    if output != STANDARD_STREAM and Path(output).suffix.lower() not in ("", ".wav", ".wave"):
+        raise UserError(
+            f"--output {output}: not the name of a wav file",
+            found=Path(output).suffix,
+            expected="a name that ends in .wav, or - for raw samples on standard output",
+            fix="write a wav file and convert it, for example with ffmpeg",
+        )
+    if json and output == STANDARD_STREAM:
+        raise UserError("--json and --output - both write to standard output", fix="give a file with --output")
+
+
 def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
     """The texts to speak, each with its name in errors. Empty lines of a file are skipped."""
     if (text is None) == (file is None):
-        raise UserError("lst speak says one text", expected="either TEXT or --file")
+        raise UserError("lst speak takes one text", expected="either TEXT or --file")
     if text is not None:
         return [("the text", text)]
     try:
@@ -119,7 +124,7 @@ def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
     except OSError as error:
         raise UserError(f"--file {file}: the file can't be read", found=error.strerror) from None
     except UnicodeDecodeError as error:
-        raise UserError(f"--file {file}: no text", found=f"bytes that are not UTF-8 at {error.start}") from None
+        raise UserError(f"--file {file}: not a text file", found=f"bytes that are not UTF-8 at {error.start}") from None
     found = [(f"--file {file}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise UserError(f"--file {file}: nothing to speak", found="an empty text", expected="lines of text")
@@ -127,7 +132,7 @@ def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
 
 
 class _Output:
-    """A wav file that is whole or absent, or raw samples on standard output as they come."""
+    """A wav file that is whole or absent, or raw samples streamed to standard output."""
 
     def __init__(self, output: str, sample_rate: int) -> None:
         self._path = None if output == STANDARD_STREAM else Path(output)
@@ -192,7 +197,7 @@ def _tell(spoken: list[Voiced], took: float, sample_rate: int, model: str, json:
     endless = [each.text for each in spoken if not each.said.ended]
     if endless:
         warn(
-            f"the speech of {len(endless)} of {len(spoken)} texts was cut off, the first {endless[0][:60]!r}: the "
+            f"the speech of {len(endless)} of {len(spoken)} texts was truncated, the first {endless[0][:60]!r}: the "
             "model did not end it; was it fine-tuned with 'lst finetune tts', on texts of this length?"
         )
     factor = f" (real-time factor {took / seconds:.3f})" if seconds else ""

@@ -25,14 +25,14 @@ Format = Literal["text", "srt", "vtt", "textgrid"]
 SUFFIXES = {"text": "txt", "srt": "srt", "vtt": "vtt", "textgrid": "TextGrid"}
 SHOWN_PROBLEMS = 5
 LONGEST_FILE_NAME = 140
-"""Bytes of UTF-8, without the ending: a file system takes 255, some of which a file's temporary name needs."""
+"""Bytes of UTF-8, without the ending: a file system allows 255, some of which the temporary name needs."""
 LONGEST_SEGMENT_S = 86_400.0
 
 
 Aligner = Annotated[
     str | None,
     typer.Option(
-        help="Times of words by forced alignment: aligner/NAME, or a CTC model by name or folder.",
+        help="Word times by forced alignment: aligner/NAME, or a CTC model by name or folder.",
         autocompletion=completing("aligner"),
     ),
 ]
@@ -43,14 +43,14 @@ Inputs = Annotated[
         "standard input."
     ),
 ]
-Language = Annotated[
-    str | None, typer.Option(help="With --aligner: the language in which numbers are spoken.  [default: en]")
-]
+Language = Annotated[str | None, typer.Option(help="With --aligner: language of spoken numbers.  \\[default: en]")]
 Output = Annotated[Path | None, typer.Option(help="Folder for one file per clip, instead of standard output.")]
 SegmentS = Annotated[
     float,
     typer.Option(
-        min=1.0, max=LONGEST_SEGMENT_S, help="Audio longer than this many seconds is cut where it is quietest."
+        min=1.0,
+        max=LONGEST_SEGMENT_S,
+        help="Split longer audio at its quietest points into segments of at most this many seconds.",
     ),
 ]
 
@@ -64,12 +64,12 @@ def transcribe(
     aligner: Aligner = None,
     language: Language = None,
     segment_s: SegmentS = 30.0,
-    beams: Annotated[int, typer.Option(min=1, help="Hypotheses of a beam search; 1 is greedy.")] = 1,
-    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded side by side.")] = 32,
+    beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy decoding.")] = 1,
+    rows: Annotated[int, typer.Option(min=1, help="Hypotheses decoded in one batch.")] = 32,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Transcribe speech with a model that was fine-tuned for it."""
+    """Transcribe speech with a model that was fine-tuned for ASR."""
     from lst_cli.distributed.device import pick_device
     from lst_cli.inference.audio_input import is_one_file, segments
     from lst_cli.inference.transcription import transcribe_segments
@@ -90,7 +90,7 @@ def transcribe(
     with progress("transcribing", unit="s of speech") as bar:
         pace = _Pace(bar)
         found = segments(inputs, place, segment_s, with_audio=timer is not None)
-        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_transcribed=pace.heard):
+        for clip in transcribe_segments(loaded, found, rows=rows, beams=beams, timer=timer, on_transcribed=pace.add):
             clips.append(clip)
             if files is not None and clip.segments:
                 files.write(clip)
@@ -114,7 +114,7 @@ def _check_options(
             fix="give a folder with --output, or one file",
         )
     if language is not None and aligner is None:
-        raise UserError(f"--language {language} is for the times of words", found="no --aligner")
+        raise UserError(f"--language {language} is used for word times only", found="no --aligner")
 
 
 def _timer(place: Store, aligner: str | None, language: str | None) -> WordTimer | None:
@@ -131,7 +131,7 @@ class _Pace:
         self._start = time.monotonic()
         self._audio_s = 0.0
 
-    def heard(self, more: float) -> None:
+    def add(self, more: float) -> None:
         """Some more seconds of speech have been transcribed."""
         self._audio_s += more
         factor = self.figures()["real_time_factor"]
@@ -248,24 +248,22 @@ def _report(clips: list[TranscribedClip], figures: dict[str, Any], *, timed: boo
     cut = [clip.clip for clip in clips if not all(each.transcript.ended for each in clip.segments)]
     if cut:
         warn(
-            f"the text of {len(cut)} clips was cut off ({_some(cut)}): the model did not end it; "
+            f"the text of {len(cut)} clips was truncated ({_some(cut)}): the model did not end it; "
             "was it fine-tuned on speech like this, of this length?"
         )
     soundless = [clip.clip for clip in clips if any(each.soundless for each in clip.segments)]
     if soundless:
-        warn(f"{len(soundless)} clips have segments without any sound ({_some(soundless)}): no text for these")
+        warn(f"{len(soundless)} clips have silent segments ({_some(soundless)}): they get no text")
     untimed = [clip.clip for clip in clips if any(each.words is None for each in clip.segments)]
     if timed and untimed:
-        warn(
-            f"the words of {len(untimed)} clips cannot be aligned to their audio ({_some(untimed)}): no times for these"
-        )
+        warn(f"the words of {len(untimed)} clips can't be aligned ({_some(untimed)}): they get no word times")
     bad = [clip for clip in clips if clip.problem is not None]
     if bad:
         raise UserError(
             f"{len(bad)} of {len(clips)} clips could not be transcribed",
             found=_some([_named(clip.clip, str(clip.problem)) for clip in bad], "; "),
-            expected="audio that libsndfile reads, with samples that are finite numbers",
-            fix="mend or remove these files; all others were transcribed",
+            expected="audio that libsndfile reads, with finite samples",
+            fix="correct or remove these files; all others were transcribed",
         )
 
 

@@ -14,7 +14,7 @@ from lst_cli.console import print_json, progress, say
 app = typer.Typer(no_args_is_help=True, help="Speech tokens to audio: fit a vocoder, synthesise tokens.")
 
 Speaker = Annotated[
-    str | None, typer.Option(help="Voice, by its name in the corpus.  [default: the one with the most speech]")
+    str | None, typer.Option(help="Voice, by its name in the corpus.  \\[default: the one with the most speech]")
 ]
 
 
@@ -30,12 +30,12 @@ def fit(
     name: Annotated[str, typer.Option(help="Name of the vocoder.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings (docs/speak.md).")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as steps=1500.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights and order.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights and order.  \\[default: 0]")] = None,
     device: Device = "auto",
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
 ) -> None:
-    """Fit a vocoder to a quantizer's units; minutes on a CPU. A killed run resumes.
+    """Fit a vocoder to a quantizer's units, in minutes on a CPU. A killed run resumes.
 
     Under torchrun or srun the ranks share the reading of examples; rank 0 fits.
     """
@@ -68,11 +68,14 @@ def import_(
     ],
     name: Annotated[str, typer.Option(help="Name of the vocoder.")],
     trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Load a checkpoint that holds more than tensors: runs its code.")
+        bool,
+        typer.Option(
+            "--trust-pickle", help="Load a checkpoint that holds more than tensors, which can run arbitrary code."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Take a published unit HiFi-GAN (textless, 25 units a second)."""
+    """Import a published unit HiFi-GAN (textless, 25 units a second)."""
     from lst_cli.units.quantizer.codebook import QUANTIZER
     from lst_cli.vocoder.import_vocoder import VocoderImportOptions, plan_import
 
@@ -89,7 +92,7 @@ def synth(
         str, typer.Argument(help="tokens/NAME, by the vocoder's quantizer.", autocompletion=completing("tokens"))
     ],
     output: Annotated[Path, typer.Option(help="Folder for one wav file per utterance.")],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="An utterance; all of them without it.")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to synthesise.  \\[default: all]")] = None,
     speaker: Speaker = None,
     device: Device = "auto",
     json: Json = False,

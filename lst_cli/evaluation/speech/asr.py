@@ -61,7 +61,7 @@ class SharedTranscription:
         rows: int,
         beams: int,
     ) -> None:
-        """Divide the work: utterances of like length share a work unit, the longest come first."""
+        """Divide the work: utterances of similar length share a work unit, longest first."""
         import numpy as np
 
         self._loaded, self._units, self._references = loaded, units, references
@@ -157,7 +157,7 @@ def summarise(recognised: Sequence[Recognised]) -> dict[str, Any]:
 
 
 def _empty(recognised: Sequence[Recognised]) -> dict[str, Any]:
-    """What was transcribed of utterances without words in their reference; all of it was inserted."""
+    """Transcripts of utterances whose reference has no words; all of their words are insertions."""
     empty = [each for each in recognised if not each.words.length]
     return {
         "n": len(empty),

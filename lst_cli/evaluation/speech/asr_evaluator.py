@@ -1,4 +1,4 @@
-"""The judge of spoken answers: Whisper through faster-whisper, from a folder, a packaged model, or by its name.
+"""The ASR evaluator of generated speech: Whisper through faster-whisper, from a folder, a package, or by its name.
 
 Legend: T samples at 16 kHz.
 """
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-JUDGE_VERSION = 1
-"""Goes up when the same weights would give other transcripts."""
+EVALUATOR_VERSION = 1
+"""Incremented when the same weights would give other transcripts."""
 
 _BEAMS = 5
-_INSTALL = "pip install 'lst-cli[judge]'"
+_INSTALL = "pip install 'lst-cli[evaluator]'"
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeFiles:
+class EvaluatorFiles:
     """Weights on disk."""
 
     name: str
     """As the user named it."""
     folder: Path
     sha256: str
-    """Of the weights."""
+    """Checksum of the weights."""
     language: str
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What of the judge is part of a result."""
+        """Identifies the evaluator in a result."""
         return {
             "name": self.name,
             "sha256": self.sha256,
             "language": self.language,
             "beams": _BEAMS,
-            "version": JUDGE_VERSION,
+            "version": EVALUATOR_VERSION,
         }
 
 
-def find_judge(name: str, language: str) -> JudgeFiles:
-    """The judge that a folder or a name stands for.
+def find_evaluator(name: str, language: str) -> EvaluatorFiles:
+    """The evaluator of a folder or a name.
 
     :param name: a folder in CTranslate2's format, ``tiny.en`` for the packaged one, or a name that faster-whisper
-        finds among what was downloaded before.
-    :raises UserError: it is not to be found, or faster-whisper is not installed.
+        has downloaded before.
+    :raises UserError: it is not found, or faster-whisper is not installed.
     """
     path = Path(name)
     folder = path if path.is_dir() else packaged_whisper() if name == PACKAGED else None
@@ -62,13 +62,13 @@ def find_judge(name: str, language: str) -> JudgeFiles:
     weights = folder / CT2_WEIGHTS
     if not weights.is_file():
         raise UserError(
-            f"--judge {name}: no Whisper model",
+            f"--evaluator {name}: no Whisper model",
             found=f"no {CT2_WEIGHTS} in {folder}",
             expected="a folder in CTranslate2's format",
-            fix="convert one with ct2-transformers-converter, or use --judge tiny.en",
+            fix="convert one with ct2-transformers-converter, or use --evaluator tiny.en",
         )
     called = path.resolve().name if path.is_dir() else name
-    return JudgeFiles(name=called, folder=folder, sha256=sha256_of(weights), language=language)
+    return EvaluatorFiles(name=called, folder=folder, sha256=sha256_of(weights), language=language)
 
 
 def _downloaded(name: str) -> Path:
@@ -80,7 +80,7 @@ def _downloaded(name: str) -> Path:
         return Path(download_model(name, local_files_only=True))
     except (ValueError, OSError) as error:
         raise UserError(
-            f"--judge {name}: no such Whisper model here",
+            f"--evaluator {name}: no such Whisper model here",
             found=str(error).splitlines()[0] if str(error) else type(error).__name__,
             expected="a folder, tiny.en, or a model that faster-whisper has downloaded",
             fix=f"give a folder, or install the packaged tiny.en: {_INSTALL}",
@@ -88,13 +88,13 @@ def _downloaded(name: str) -> Path:
 
 
 def _not_installed() -> UserError:
-    return UserError("the judge needs faster-whisper", found="it is not installed", fix=_INSTALL)
+    return UserError("the ASR evaluator needs faster-whisper", found="it is not installed", fix=_INSTALL)
 
 
-class Judge:
-    """Hears one clip at a time: beam search, no fallback to sampling, nothing carried from one clip to the next."""
+class AsrEvaluator:
+    """Transcribes one clip at a time: beam search, no fallback to sampling, no context from earlier clips."""
 
-    def __init__(self, files: JudgeFiles, device: str = "cpu") -> None:
+    def __init__(self, files: EvaluatorFiles, device: str = "cpu") -> None:
         try:
             from faster_whisper import WhisperModel
         except ImportError:
@@ -109,11 +109,11 @@ class Judge:
                 cpu_threads=cpu_count(),
             )
         except (RuntimeError, ValueError) as error:
-            raise UserError(f"--judge {files.name}: the model can't be loaded", found=str(error)) from None
+            raise UserError(f"--evaluator {files.name}: the model can't be loaded", found=str(error)) from None
         self._language = files.language
 
     def transcribe(self, wave_T: NDArray[np.float32]) -> str:
-        """The transcript of a clip [T] at 16 kHz on one line; empty where the evaluator recognises nothing."""
+        """The transcript of a clip [T] at 16 kHz on one line; empty if the evaluator recognises nothing."""
         segments, _ = self._model.transcribe(
             wave_T,
             language=self._language,

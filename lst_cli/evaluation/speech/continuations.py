@@ -25,7 +25,7 @@ from lst_cli.errors import UserError
 from lst_cli.evaluation.error_rates import normalise
 from lst_cli.evaluation.metrics import bootstrap_mean
 from lst_cli.evaluation.scores import model_entry, spoken_corpus, write_scores
-from lst_cli.evaluation.speech.asr_evaluator import Judge, JudgeFiles
+from lst_cli.evaluation.speech.asr_evaluator import AsrEvaluator, EvaluatorFiles
 from lst_cli.evaluation.speech.auto_bleu import ORDERS, auto_bleu, repeated_share
 from lst_cli.evaluation.speech.resynthesis import VocoderVoice
 from lst_cli.evaluation.speech.speech_quality import ORIGINAL
@@ -55,7 +55,7 @@ class TranscribedSpeech:
     tokens: int
     """Tokens of the language model that were scored."""
     seconds: float
-    """Of the audio."""
+    """Length of the audio."""
 
     @property
     def words(self) -> list[str]:
@@ -67,7 +67,7 @@ def make_continuation(
     draft: Draft,
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
-    judge: JudgeFiles,
+    evaluator: EvaluatorFiles,
     lm: TextLmFiles,
     rows: int,
     device: str,
@@ -76,7 +76,7 @@ def make_continuation(
 
     :param config: of the request; names the lengths of prompt and continuation, the sampling, the speaker.
     :param parents: ``model``, ``tokens`` and ``vocoder``.
-    :param rows: prompts continued side by side.
+    :param rows: prompts continued in one batch.
     :raises UserError: no utterance is long enough.
     """
     where = pick_device(device)
@@ -92,7 +92,8 @@ def make_continuation(
     own = {name: units[name][prompt : prompt + longest] for name in ids}
     if config["with_prompt"]:
         generated, own = ({name: np.r_[units[name][:prompt], each[name]] for name in ids} for each in (generated, own))
-    listener = _Listener(VocoderVoice(load_vocoder(parents["vocoder"], where), config["speaker"]), judge, lm, where)
+    voice = VocoderVoice(load_vocoder(parents["vocoder"], where), config["speaker"])
+    listener = _Listener(voice, evaluator, lm, where)
     said = [listener.transcribe("continuations", generated), listener.transcribe("originals", own)]
     result = {
         **config,
@@ -115,7 +116,7 @@ def choose_prompts(units: Units, prompt: int, most: int, source: str) -> list[st
 
     :param prompt: units of a prompt.
     :param most: utterances to choose; 0 for all.
-    :param source: what the tokens are called.
+    :param source: the name of the tokens in errors.
     :raises UserError: none is long enough.
     """
     long = [name for name, units_U in units.items() if len(units_U) >= 2 * prompt]
@@ -133,7 +134,7 @@ def choose_prompts(units: Units, prompt: int, most: int, source: str) -> list[st
 def _continue(
     loaded: LoadedModel, starts: Units, longest: int, config: Mapping[str, Any], rows: int
 ) -> dict[str, Continuation]:
-    """What the model says after each start, by id; the draws depend on the id, not on the other utterances."""
+    """The continuation of each start, by id; the draws depend on the id, not on the other utterances."""
     sampling = Sampling(**{key: config[key] for key in ("temperature", "top_k", "top_p", "repetition_penalty", "seed")})
     prompts: list[Prompt] = [
         make_prompt(loaded, start_U, "speech", longest, text_id(name)) for name, start_U in starts.items()
@@ -150,15 +151,15 @@ def _units(loaded: LoadedModel, continuation: Continuation) -> NDArray[np.uint16
 class _Listener:
     """Vocoder, ASR evaluator and language model in a row."""
 
-    def __init__(self, voice: VocoderVoice, judge: JudgeFiles, lm: TextLmFiles, device: str) -> None:
-        self._voice, self._judge, self._lm = voice, Judge(judge), TextLm(lm, device)
+    def __init__(self, voice: VocoderVoice, evaluator: EvaluatorFiles, lm: TextLmFiles, device: str) -> None:
+        self._voice, self._evaluator, self._lm = voice, AsrEvaluator(evaluator), TextLm(lm, device)
 
     def transcribe(self, label: str, clips: Units) -> list[TranscribedSpeech]:
         """The transcript of each clip of units and its likelihood, in the clips' order."""
         found = []
         with progress(f"transcribing {label}", len(clips), "clips") as bar:
             for wave_T in self._voice.speak(clips.values()):
-                transcript = self._judge.transcribe(wave_T) if len(wave_T) else ""
+                transcript = self._evaluator.transcribe(wave_T) if len(wave_T) else ""
                 nll, tokens = self._lm.score(transcript) if normalise(transcript) else (0.0, 0)
                 seconds = len(wave_T) / SAMPLE_RATE
                 found.append(TranscribedSpeech(transcript=transcript, nll=nll, tokens=tokens, seconds=seconds))

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DNSMOS_VERSION = 1
-"""Goes up when the same weights would give other scores."""
+"""Incremented when the same weights would give other scores."""
 
 SCALES = ("signal", "background", "overall")
-"""Of P.835: the speech, the background, and both; in the order of the network's outputs."""
+"""The scores of P.835: the speech, the background, and both; in the order of the network's outputs."""
 
 _WEIGHTS = "dnsmos_models/sig_bak_ovr.onnx"
 _WINDOW = int(9.01 * SAMPLE_RATE)
@@ -35,7 +35,7 @@ _CALIBRATION = {
 }
 """From the network's outputs to opinions: polynomials, the highest power first."""
 
-_INSTALL = "pip install 'lst-cli[judge]'"
+_INSTALL = "pip install 'lst-cli[evaluator]'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class DnsmosFiles:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What of it is part of a result."""
+        """Identifies it in a result."""
         return {"sha256": self.sha256, "version": DNSMOS_VERSION}
 
 

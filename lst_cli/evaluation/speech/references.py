@@ -1,4 +1,4 @@
-"""Utterances that error rates can be counted on: those whose words are known."""
+"""Utterances for error rates: those with known words."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class ScorableUtterances:
         *,
         count_empty: bool = False,
     ) -> ScorableUtterances:
-        """Those of a corpus.
+        """The utterances of a corpus.
 
         :param problem: returns another reason to reject an utterance, or None.
-        :param count_empty: keep utterances whose transcript is there but has no words, such as silence.
+        :param count_empty: keep utterances whose transcript has no words, such as silence.
         """
         kept, rejects = [], []
         worded = 0
@@ -60,7 +60,7 @@ class ScorableUtterances:
         draft.check_rejects(total, max_rejects)
         if not self.with_words:
             raise UserError(
-                f"{self.corpus.reference}: no words to count errors on",
+                f"{self.corpus.reference}: no transcripts with words",
                 found=f"{total} utterances, {len(self.rejects)} rejected, none with words",
                 expected="at least one utterance with words in its transcript",
             )

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from lst_cli.artifacts import Artifact
 from lst_cli.audio.decode import read_utterance, resample
 from lst_cli.distributed.row_units import WorkUnit
-from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
-from lst_cli.evaluation.speech.judged_results import JudgedStage
-from lst_cli.evaluation.speech.judged_speech import SpokenClips
+from lst_cli.evaluation.speech.asr_evaluator import EvaluatorFiles
 from lst_cli.evaluation.speech.references import ScorableUtterances
+from lst_cli.evaluation.speech.speech_evaluation import SpokenClips
 from lst_cli.evaluation.speech.speech_quality import Extras, Listener, quality_figures
+from lst_cli.evaluation.speech.speech_results import SpeechStage
 from lst_cli.inference.speech_tokens import read_units
 from lst_cli.vocoder.speaking import load_vocoder
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lst_cli.vocoder.speaking import Vocoder
 
 
-def original_stage(corpus: Artifact, judge: JudgeFiles) -> JudgedStage:
+def original_stage(corpus: Artifact, evaluator: EvaluatorFiles) -> SpeechStage:
     """Score the original recordings."""
     found = ScorableUtterances.of(corpus)
 
@@ -35,12 +35,12 @@ def original_stage(corpus: Artifact, judge: JudgeFiles) -> JudgedStage:
         utterances = found.utterances[unit.start : unit.stop]
         return SpokenClips(waves=[read_utterance(each) for each in utterances], columns=[{} for _ in utterances])
 
-    return JudgedStage(found=found, judge=judge, speak=speak)
+    return SpeechStage(found=found, evaluator=evaluator, speak=speak)
 
 
 def resynthesis_stage(
-    config: Mapping[str, Any], parents: Mapping[str, Artifact], judge: JudgeFiles, device: str, extras: Extras
-) -> JudgedStage:
+    config: Mapping[str, Any], parents: Mapping[str, Artifact], evaluator: EvaluatorFiles, device: str, extras: Extras
+) -> SpeechStage:
     """Score audio that a vocoder resynthesised from a corpus's own speech tokens.
 
     :param config: of the request; names the speaker.
@@ -63,7 +63,7 @@ def resynthesis_stage(
         factor = seconds["vocoder_s"] / max(1e-9, audio_s)
         return {"vocoder_real_time_factor": factor, **quality_figures(extras, columns)}
 
-    return JudgedStage(found=found, judge=judge, speak=speak, figures=figures)
+    return SpeechStage(found=found, evaluator=evaluator, speak=speak, figures=figures)
 
 
 class VocoderVoice:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPEAKER_VERSION = 1
-"""Goes up when the same weights would give other similarities."""
+"""Incremented when the same weights would give other similarities."""
 
 SHORTEST_SAMPLES = 6400
-"""0.4 s; a speaker can't be told from less, and the models' pooling needs a third of a second."""
+"""0.4 s; less does not identify a speaker, and the models' pooling needs a third of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +30,16 @@ class SpeakerFiles:
     """As the user named it; of a folder its last part."""
     folder: Path
     sha256: str
-    """Of its config and weights."""
+    """Checksum of its config and weights."""
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What of the model is part of a result."""
+        """Identifies the model in a result."""
         return {"name": self.name, "sha256": self.sha256, "version": SPEAKER_VERSION}
 
 
 def find_speaker_model(name: str) -> SpeakerFiles:
-    """The model that a folder, or the name of one that was downloaded before, stands for. Does not load torch.
+    """The model of a folder, or of a name that was downloaded before. Does not load torch.
 
     :raises UserError: it is missing, or is not a model.
     """

@@ -1,4 +1,4 @@
-"""Optional measures of judged speech, in addition to error rates.
+"""Optional measures of evaluated speech, in addition to error rates.
 
 Legend: T samples at 16 kHz.
 """
@@ -28,7 +28,7 @@ ORIGINAL = "original_"
 
 @dataclass(frozen=True, kw_only=True)
 class Extras:
-    """What is asked for."""
+    """Which measures to compute."""
 
     speaker: SpeakerFiles | None = None
     dnsmos: DnsmosFiles | None = None
@@ -46,7 +46,7 @@ class Extras:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What of them is part of a result; nothing where nothing is asked for."""
+        """Their part of a result's config; empty without measures."""
         found = {"speaker_model": self.speaker, DNSMOS: self.dnsmos}
         return {key: dict(files.config) for key, files in found.items() if files is not None}
 
@@ -61,7 +61,7 @@ class Listener:
     def measure(
         self, utterances: Sequence[Utterance], waves: Sequence[NDArray[np.float32]]
     ) -> list[dict[str, float | None]]:
-        """What is asked for of each clip, one for each utterance; nothing where nothing is asked for.
+        """The measures of each clip, one per utterance; empty without measures.
 
         :raises UserError: a model can't be loaded.
         """
@@ -104,7 +104,7 @@ def quality_figures(extras: Extras, columns: Sequence[Mapping[str, Any]]) -> dic
 
 
 def _mean(columns: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
-    """None where no clip could be measured."""
+    """None if no clip could be measured."""
     values = [value for row in columns if (value := row[name]) is not None]
     return {**asdict(bootstrap_mean(values)), "n": len(values)} if values else None
 

@@ -14,7 +14,7 @@ from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
 
 TEXT_LM_VERSION = 1
-"""Goes up when the same weights would give another perplexity."""
+"""Incremented when the same weights would give another perplexity."""
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json")
 
@@ -27,12 +27,12 @@ class TextLmFiles:
     """As the user named it; of a folder its last part."""
     folder: Path
     sha256: str
-    """Of its config and weights."""
+    """Checksum of its config and weights."""
     tokenizer_sha256: str
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What of the model is part of a result."""
+        """Identifies the model in a result."""
         return {
             "name": self.name,
             "sha256": self.sha256,
@@ -42,7 +42,7 @@ class TextLmFiles:
 
 
 def find_text_lm(name: str) -> TextLmFiles:
-    """The model that a folder, or the name of one downloaded before, stands for. Does not load torch.
+    """The model of a folder, or of a name that was downloaded before. Does not load torch.
 
     :raises UserError: it is missing, is not a model, or has no tokenizer.
     """
@@ -111,7 +111,7 @@ class TextLm:
                 "--lm: a transcript is longer than the model's context",
                 found=f"{len(token_T)} tokens",
                 expected=f"at most {longest}",
-                fix="generate shorter continuations with --seconds, or score them by another model",
+                fix="generate shorter continuations with --seconds, or score them with another model",
             )
         if len(token_T) < 2:
             return 0.0, 0

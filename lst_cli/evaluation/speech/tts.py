@@ -1,4 +1,4 @@
-"""``lst eval tts``: what a model says for texts, judged by a recogniser (Lu et al. 2025, section 5).
+"""``lst eval tts``: ASR error rate of the speech that a model generates for texts (Lu et al. 2025, section 5).
 
 Legend: U units, T samples at 16 kHz.
 """
@@ -17,12 +17,12 @@ from lst_cli.artifacts import Artifact
 from lst_cli.audio.corpus_artifact import Utterance
 from lst_cli.distributed.row_units import WorkUnit
 from lst_cli.errors import UserError
-from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
-from lst_cli.evaluation.speech.judged_results import JudgedStage
-from lst_cli.evaluation.speech.judged_speech import SpokenClips
+from lst_cli.evaluation.speech.asr_evaluator import EvaluatorFiles
 from lst_cli.evaluation.speech.references import ScorableUtterances
 from lst_cli.evaluation.speech.resynthesis import VocoderVoice
+from lst_cli.evaluation.speech.speech_evaluation import SpokenClips
 from lst_cli.evaluation.speech.speech_quality import Extras, Listener, quality_figures
+from lst_cli.evaluation.speech.speech_results import SpeechStage
 from lst_cli.inference.sampling import Sampling
 from lst_cli.inference.speech_generation import GeneratedSpeech, joined, sentences, speak_texts, speakable
 from lst_cli.model_artifact.card import LoadedModel, load_model
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 def tts_stage(
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
-    judge: JudgeFiles,
+    evaluator: EvaluatorFiles,
     rows: int,
     device: str,
     extras: Extras,
-) -> JudgedStage:
-    """Speak the texts of a corpus and judge what was said.
+) -> SpeechStage:
+    """Speak the texts of a corpus and score the ASR transcripts.
 
-    :param config: of the request; names the speaker, what is asked for at once, the sampling and the precision.
+    :param config: of the request; names the speaker, the unit of a request, the sampling and the precision.
     :param parents: ``model``, ``vocoder`` of its units, ``corpus`` and ``original``, the scores of the recordings.
-    :param rows: texts spoken side by side.
+    :param rows: texts spoken in one batch.
     :param device: as torch names it.
     """
     loaded = load_model(parents["model"], device, config["precision"])
@@ -70,11 +70,11 @@ def tts_stage(
         timing = {**seconds, "real_time_factor": sum(seconds.values()) / max(1e-9, audio_s)}
         return {**_figures(columns), **timing, **quality_figures(extras, columns)}
 
-    return JudgedStage(found=found, judge=judge, speak=speak, figures=figures)
+    return SpeechStage(found=found, evaluator=evaluator, speak=speak, figures=figures)
 
 
 def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
-    """Why a model can't read an utterance's text; None where it can."""
+    """Why a model can't read an utterance's text; None if it can."""
 
     def problem(utterance: Utterance) -> str | None:
         try:
@@ -87,7 +87,7 @@ def _unreadable(loaded: LoadedModel) -> Callable[[Utterance], str | None]:
 
 
 class _Speaking:
-    """A model that speaks the texts of utterances, asked for at once or sentence by sentence."""
+    """A model that speaks the texts of utterances, whole or sentence by sentence."""
 
     def __init__(
         self, loaded: LoadedModel, utterances: Sequence[Utterance], config: Mapping[str, Any], rows: int
@@ -100,11 +100,11 @@ class _Speaking:
         self._first_keys = list(accumulate(map(len, self._parts), initial=0))
 
     def say(self, unit: WorkUnit) -> list[GeneratedSpeech]:
-        """What the model says for each text of a work unit."""
+        """The model's speech for each text of a work unit."""
         parts = self._parts[unit.start : unit.stop]
-        asked = [part for of_text in parts for part in of_text]
+        requests = [part for of_text in parts for part in of_text]
         first = self._first_keys[unit.start]
-        said = iter(speak_texts(self._loaded, asked, self._sampling, rows=self._rows, first_key=first))
+        said = iter(speak_texts(self._loaded, requests, self._sampling, rows=self._rows, first_key=first))
         return [joined([next(said) for _ in of_text]) for of_text in parts]
 
     def unit_errors(self, said: Sequence[GeneratedSpeech], waves: Sequence[NDArray[np.float32]]) -> list[int]:

@@ -37,13 +37,13 @@ def read_choices(path: Path) -> list[Item]:
         )
     faults.raise_any(
         expected='{"id": …, "context": text, "endings": [text, text, …], "label": 0, …} in every line',
-        fix="mend or remove these lines",
+        fix="correct or remove these lines",
     )
     return items
 
 
 def _fault(row: dict[str, Any]) -> str | None:
-    """What keeps a row from being an item, if anything."""
+    """The fault of a row, or None."""
     endings, label = row.get("endings"), row.get("label")
     if not isinstance(row.get("context", ""), str):
         return "context is not text"
@@ -102,7 +102,7 @@ def read_bigbench(path: Path) -> list[Item]:
             label = max(range(len(scores)), key=list(scores.values()).__getitem__)
             endings = tuple(choice.strip() for choice in scores)
             items.append(Item(id=str(number), prompt=example["input"].strip(), endings=endings, label=label))
-    faults.raise_any(expected="input and target_scores with one right choice", fix="mend or remove these examples")
+    faults.raise_any(expected="input and target_scores with one right choice", fix="correct or remove these examples")
     return items
 
 
@@ -110,7 +110,7 @@ CHOICES = Task(
     name="choices",
     version=1,
     read=read_choices,
-    about="any JSONL of context, endings and label",
+    about="multiple choice from any JSONL of context, endings and label",
 )
 BIGBENCH = Task(
     name="bigbench",

@@ -50,13 +50,13 @@ def read_hellaswag(path: Path) -> list[Item]:
         )
     faults.raise_any(
         expected="ind, activity_label, ctx_a, ctx_b, endings (a list of texts) and label in every row",
-        fix="mend or remove these rows",
+        fix="correct or remove these rows",
     )
     return [_item(row, name) for row, name in zip(rows, _ids(rows), strict=True)]
 
 
 def _fault(row: dict[str, Any]) -> str | None:
-    """What keeps a row from being an item, if anything."""
+    """The fault of a row, or None."""
     missing = [name for name in REQUIRED if row.get(name) is None]
     if missing:
         return f"no {', '.join(missing)}"
@@ -77,7 +77,7 @@ def _fault(row: dict[str, Any]) -> str | None:
 
 
 def _ids(rows: list[dict[str, Any]]) -> list[str]:
-    """The rows' ids, told apart by source where ``ind`` alone doesn't."""
+    """The rows' ids, prefixed by source if ``ind`` alone is not unique."""
     uses = Counter(str(row["ind"]) for row in rows)
     return [
         f"{str(row['source_id']).split('~')[0]}-{row['ind']}"

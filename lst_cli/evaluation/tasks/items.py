@@ -1,4 +1,4 @@
-"""What all benchmark files have in common: items, and faults gathered over a whole file to fail once."""
+"""Shared by all benchmark files: items, and faults that are collected over a whole file for one error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Item:
     id: str
     """Unique in its file. Spoken, it is ``{id}/prompt``, ``{id}/ending1``, ``{id}/ending2``, …"""
     prompt: str
-    """Cleaned text before the endings; empty where a task compares whole utterances."""
+    """Cleaned text before the endings; empty if a task compares whole utterances."""
     endings: tuple[str, ...]
     """Cleaned text of every ending, without the space that joins it to the prompt."""
     label: int
@@ -52,16 +52,16 @@ class Task:
     text_metric: str = "accuracy"
     """Headline for written endings (a key of ``evaluation.metrics.ACCURACIES``)."""
     about: str = ""
-    """One line for ``lst eval --help`` and the results: what is asked and where the file comes from."""
+    """One line for ``lst eval --help`` and the results: the question and the source of the file."""
 
 
 @dataclass
 class Faults:
-    """Collects what is wrong with the rows of a file, so that one error names them all."""
+    """Collects the faults of the rows of a file, so that one error names them all."""
 
     path: Path
     unit: str = "line"
-    """What the numbers count."""
+    """The unit of the numbers."""
     found: list[str] = field(default_factory=list)
 
     def add(self, number: int, message: str) -> None:
@@ -108,7 +108,7 @@ def read_utf8(path: Path) -> str:
             f"{path}: not UTF-8",
             found=f"byte 0x{data[error.start]:02x} in line {line}",
             expected="text in UTF-8",
-            fix=f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} (or the encoding it has)",
+            fix=f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} (or whatever its encoding is)",
         ) from error
     if not text.strip():
         raise UserError(f"{path}: the file is empty", expected="at least one item")
@@ -116,12 +116,12 @@ def read_utf8(path: Path) -> str:
 
 
 def check_items(items: Sequence[Item], path: Path) -> list[Item]:
-    """The items unchanged, where there are some and each has an id of its own.
+    """The items unchanged, if there are any and all ids are unique.
 
     :raises UserError: none, or an id is used twice.
     """
     if not items:
-        raise UserError(f"{path}: no item in the file", expected="at least one")
+        raise UserError(f"{path}: no items in the file", expected="at least one")
     places: dict[str, list[int]] = {}
     for number, item in enumerate(items, start=1):
         places.setdefault(item.id, []).append(number)
@@ -132,6 +132,6 @@ def check_items(items: Sequence[Item], path: Path) -> list[Item]:
             f"{path}: {len(twice)} id{'s' if len(twice) > 1 else ''} used more than once",
             found="; ".join(twice[:SHOWN_FAULTS]) + more,
             expected="one id per item",
-            fix="remove the repeated rows, or give them ids of their own",
+            fix="remove the repeated rows, or give them unique ids",
         )
     return list(items)

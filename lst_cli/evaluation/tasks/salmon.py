@@ -29,7 +29,7 @@ def read_salmon(folder: Path) -> list[Item]:
     :raises UserError: the folder is none, lacks a part, or a recording of a part has another name or no partner.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no folder", expected="the folder of SALMon's unpacked archive")
+        raise UserError(f"{folder}: not a folder", expected="the folder of SALMon's unpacked archive")
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     if missing:
         raise UserError(

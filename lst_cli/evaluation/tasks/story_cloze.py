@@ -65,7 +65,7 @@ def read_stories(path: Path) -> list[Item]:
     found = [_item(row, places, line, faults) for line, row in rows]
     faults.raise_any(
         expected="an id, four sentences, two endings, and 1 or 2 as AnswerRightEnding in every row",
-        fix="mend or remove these rows",
+        fix="correct or remove these rows",
     )
     return [item for item in found if item is not None]
 
@@ -98,5 +98,5 @@ TOPICSTORYCLOZE = Task(
     name="topicstorycloze",
     version=2,
     read=read_stories,
-    about="the same with a wrong ending of another topic (Hassid et al. 2023); CSV, or spoken",
+    about="story cloze with a wrong ending of another topic (Hassid et al. 2023); CSV, or spoken",
 )

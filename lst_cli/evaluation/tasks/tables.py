@@ -19,7 +19,7 @@ _Rows = Iterator[tuple[int, list[str]]]
 def read_table(path: Path, faults: Faults) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header of a CSV or TSV file, and each row that is not blank with its (last) line.
 
-    A file whose first line has a tab is TSV: a quotation mark is a character as any other there. _Rows with more cells
+    A file whose first line has a tab is TSV: quotation marks are literal there. _Rows with more cells
     than the header has columns are noted as faults.
 
     :raises UserError: the file can't be read, or is not well-formed CSV.
@@ -43,7 +43,7 @@ def _tsv(text: str) -> _Rows:
 
 
 def _unquoted(cell: str) -> str:
-    """A cell as it is, unless csv rules quoted it beyond doubt: in quotes, with every quote inside doubled."""
+    """A cell unchanged, unless it is certainly CSV-quoted: in quotes, with every quote inside doubled."""
     inside = cell[1:-1]
     quoted = len(cell) > 3 and cell[0] == cell[-1] == '"' and '"' in inside and '"' not in inside.replace('""', "")
     return inside.replace('""', '"') if quoted else cell
@@ -64,7 +64,7 @@ def _csv(text: str, path: Path, faults: Faults) -> _Rows:
         raise UserError(
             f"{path}: not well-formed CSV",
             found=f"line {reader.line_num}: {error}",
-            expected="one item a row; cells with commas or quotation marks in double quotes, which are doubled inside",
+            expected="one item per row; cells with commas or quotation marks in double quotes, doubled inside",
             fix="write it with a CSV library, or with tabs between the cells",
         ) from error
 

@@ -22,7 +22,7 @@ FREQUENCY_BANDS = ((0, "oov"), (5, "1-5"), (20, "6-20"), (100, "21-100"))
 def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) -> list[Item]:
     """Pairs of a ``gold.csv``.
 
-    :param text_column: what is said.
+    :param text_column: the column of the transcript.
     :param group_columns: columns that with ``id`` name a pair.
     :raises UserError: a column is missing, or rows are not pairs of one right and one wrong utterance.
     """
@@ -35,7 +35,7 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
             f"{path}: no column {', '.join(missing)}",
             found=f"columns {', '.join(header)}",
             expected="the header of ZeroSpeech 2021's gold.csv",
-            fix="give the gold.csv of a set that has one (the challenge's test sets have none in public)",
+            fix="give the gold.csv of a set that has one (the challenge's test sets have no public one)",
         )
     pairs: dict[tuple[str, ...], dict[str, tuple[int, dict[str, str]]]] = {}
     for line, cells in rows:
@@ -54,7 +54,8 @@ def read_pairs(path: Path, *, text_column: str, group_columns: Sequence[str]) ->
         if len(pair) == 1:
             ((line, row),) = pair.values()
             faults.add(line, f"pair {row['id']} has no partner in voice {row['voice']}")
-    faults.raise_any(expected="a right and a wrong utterance for every pair and voice", fix="mend or remove these rows")
+    expected = "a right and a wrong utterance for every pair and voice"
+    faults.raise_any(expected=expected, fix="correct or remove these rows")
     return [_item(key, pair["1"][1], pair["0"][1], text_column) for key, pair in pairs.items()]
 
 

@@ -31,7 +31,7 @@ class Cache:
         self.data_BS: Tensor | None = None
 
     def reserve(self, room: int) -> None:
-        """Make room for so many places; what is there stays."""
+        """Grow to this many places; the contents stay."""
         self.room = max(self.room, room)
         if self.data_BS is not None and self.room > self.data_BS.shape[1]:
             old_BS = self.data_BS
@@ -47,7 +47,7 @@ class Cache:
         return self.data_BS
 
     def select(self, row_R: Tensor) -> Cache:
-        """A copy that holds the given rows, in this order, each as often as it is named."""
+        """A copy that holds the given rows, in this order; rows may be repeated."""
         chosen = Cache(len(row_R))
         chosen.room = self.room
         chosen.data_BS = self.data_BS[row_R] if self.data_BS is not None else None
@@ -55,7 +55,7 @@ class Cache:
 
 
 def room_for(places: int) -> int:
-    """Places of a cache that must hold so many: a power of two."""
+    """The size of a cache for this many places: a power of two."""
     return 1 << max(places - 1, 63).bit_length()
 
 
@@ -75,10 +75,10 @@ class Places:
 
 @dataclass(frozen=True)
 class Queries:
-    """Queries of a feed laid out by row: a (rows, longest) grid, and which keys each sees."""
+    """The queries of a feed as a (rows, longest) grid, and the keys of each query."""
 
     rows_R: Tensor | None
-    """Rows that have queries; None where that is every row in order, and then no cache need be copied."""
+    """Rows that have queries; None if that is every row in order, and then no cache need be copied."""
     slot_N: Tensor
     """Place of each query in the flattened grid."""
     rows: int
@@ -106,7 +106,7 @@ class Queries:
 
         :param all_rows: rows of the cache.
         :param group_N: which queries stand together in a row of the grid, rising; by default those of one row.
-        :param room: let the grid reach over so many places, whichever are seen: a size that does not change.
+        :param room: number of places that the grid covers: a fixed size.
         """
         _, index_R, slot_row_N, count_R = np.unique(
             row_N if group_N is None else group_N, return_index=True, return_inverse=True, return_counts=True
@@ -162,7 +162,7 @@ class KeyValueCache:
         return chosen
 
     def over(self, new: Places, queries: Queries) -> Attend:
-        """Attention that first takes in the new keys and values, then lets each query see its span of its row."""
+        """Attention that first appends the new keys and values, then lets each query see its span of its row."""
 
         def attend_over(q_NHE: Tensor, k_NHE: Tensor, v_NHE: Tensor) -> Tensor:
             k_BSHE = self.keys.write(new.row_N, new.place_N, k_NHE)

@@ -1,7 +1,7 @@
-"""Incremental decoding: feed tokens, get what comes next; the global transformer runs once per closed patch.
+"""Incremental decoding: feed tokens, get next-token logits; the global transformer runs once per closed patch.
 
 Many sequences are decoded side by side, each at its own place in its own patch. Feeding a prompt, one sampled token
-or a whole continuation is the same operation. Patches are cut by a rule that looks at the past alone, and closed as
+or a whole continuation is the same operation. Patches are formed by a causal rule, and closed as
 under causal boundaries: a token that is not yet known can't close a patch.
 
 The host works out what goes where and sends it in one copy. On a GPU a step of one token a row is replayed as a CUDA
@@ -98,7 +98,7 @@ class DecodingState:
         :raises ValueError: as for :meth:`feed`, or a row has no token yet that could predict the first one.
         """
         if not self._progress.tokens_B[rows].all():
-            raise ValueError("a row that was fed nothing predicts nothing")
+            raise ValueError("a row without tokens has no prediction")
         before_RV, logits_NV, ids_N = self._advance(rows, tokens, all_logits=True)
         lengths = [len(row) for row in tokens]
         chosen = []
@@ -122,10 +122,10 @@ class DecodingState:
         return chosen
 
     def _advance(self, rows: Ints, tokens: Sequence[Ints], *, all_logits: bool) -> Outputs:
-        """Take in the tokens.
+        """Append the tokens.
 
         :returns: logits (R, V) after the rows' tokens before, logits of all tokens (N, V) or of each row's last
-            (R, V), and the ids (N). The first is empty where only the last logits are asked for.
+            (R, V), and the ids (N). The first is empty if only the last logits are asked for.
         """
         if not all(len(row) for row in tokens) or (np.diff(rows) <= 0).any():
             raise ValueError("each row needs at least one token, and rows must be in rising order")
@@ -161,7 +161,7 @@ class DecodingState:
         return before_RV, logits[final_R] if fill else logits, ids_N
 
     def _reserve(self) -> None:
-        """Make room for what the rows hold now, and where steps are replayed, one place more that nobody reads."""
+        """Make room for the rows' contents, and if steps are replayed, for one more place that is never read."""
         spare = int(self.graphs is not None)
         moved = self._caches.reserve(
             room_for(int(self._progress.locals_B.max()) + spare), room_for(int(self._progress.patches_B.max()) + spare)

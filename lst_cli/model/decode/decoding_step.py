@@ -53,7 +53,7 @@ class ModelCaches:
         return chosen
 
     def reserve(self, tokens: int, patches: int) -> bool:
-        """Make room for so many places in each row; whether anything has moved."""
+        """Make room for this many places in each row; returns whether any buffer was reallocated."""
         if tokens <= self.token_room and patches <= self.patch_room:
             return False
         self.token_room, self.patch_room = max(tokens, self.token_room), max(patches, self.patch_room)
@@ -68,7 +68,7 @@ class ModelCaches:
         return True
 
     def stage(self, feed: DecodingFeed, upload: Upload, *, static: bool) -> Step:
-        """Upload what a step needs to know, and return the step."""
+        """Upload the inputs of a step, and return the step."""
         if isinstance(self._model, Latent):
             return self._stage_latent(self._model, feed, upload, static=static)
         return self._stage_global(feed.row_N, feed.place_N, upload, static=static)

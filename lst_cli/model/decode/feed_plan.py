@@ -1,4 +1,4 @@
-"""What a decoding step adds to its sequences, worked out on the host.
+"""The plan of a decoding step, computed on the host.
 
 Shape legend: B rows (sequences), R rows that are fed, N tokens that are fed (of all rows, one after the other), T these
 and the tokens of patches that were open before, M patches that are closed now.
@@ -59,7 +59,7 @@ class DecodingFeed:
     def padded(self, rows: int, token_room: int, patch_room: int) -> DecodingFeed:
         """A feed of one token for each of ``rows`` rows, with a power of two of patches.
 
-        Entries that are made up write to the last place of a cache, which nobody reads.
+        Dummy entries write to the last place of a cache, which is never read.
         """
         patches = len(self.row_M)
         more = min(1 << (patches - 1).bit_length(), rows) - patches if patches else 0
@@ -94,13 +94,13 @@ class DecodingFeed:
 
 
 class RowProgress:
-    """How far each row has come."""
+    """The state of each row."""
 
     def __init__(self, vocabulary: Vocabulary, rule: Rule, cross_window: int, rows: int, *, bypass: bool) -> None:
         """Start with rows that were fed nothing.
 
         :param cross_window: patches that the queries of a patch reach.
-        :param bypass: whether text goes round the local layers.
+        :param bypass: whether text bypasses the local layers.
         """
         self._vocabulary = vocabulary
         self._rule = rule
@@ -114,7 +114,7 @@ class RowProgress:
         self._open_B = np.zeros(rows, dtype=np.int64)
         """Tokens since the last closed patch."""
         self._recent_BK = np.full((rows, rule.context + rule.longest), -1, dtype=np.int32)
-        """Units of each row's last tokens, -1 for text: the open patch, and what the rule looks at before it."""
+        """Units of each row's last tokens, -1 for text: the open patch, and the context of the rule before it."""
         self._first_BM = np.zeros((rows, 64), dtype=np.int64)
         """First token of each patch, as a place."""
 

@@ -1,4 +1,4 @@
-"""Weights laid out for inference: on a CPU a token costs what reading weights costs, and oneDNN reads them faster."""
+"""Packed weights for inference: on a CPU, decoding is bound by reading weights, which oneDNN does faster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lst_cli.dense import Dense
 
 
 class PackedLinear(nn.Module):
-    """A linear layer that makes no gradient."""
+    """A linear layer without gradients."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class PackedLinear(nn.Module):
 
 
 def pack(model: nn.Module) -> None:
-    """Replace a model's linear layers, for inference alone: it has no weights there any more to save or to train."""
+    """Replace a model's linear layers, for inference alone: they can no longer be saved or trained."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):

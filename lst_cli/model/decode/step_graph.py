@@ -39,7 +39,7 @@ class StepGraphs:
         """Steps that were replayed so far."""
 
     def run(self, key: Hashable, upload: Upload, device: torch.device, work: Callable[[Sent], Outputs]) -> Outputs:
-        """Do a step whose kernels depend on ``key`` and on the uploaded arrays alone."""
+        """Run a step whose kernels depend on ``key`` and on the uploaded arrays alone."""
         recorded = self._recorded.get(key)
         if recorded is not None:
             upload.refill(recorded.buffer)

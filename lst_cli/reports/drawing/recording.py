@@ -91,9 +91,9 @@ class WaveformDrawing:
 def draw_waveform(
     utterance: Aligned, samples_T: NDArray[np.float32], patches: Mapping[str, Sequence[Span]]
 ) -> WaveformDrawing:
-    """Lay out one utterance.
+    """The drawing of one utterance.
 
-    :param patches: by the name of what cut them.
+    :param patches: by the name of their strategy or rule.
     :param samples_T: at 16 kHz.
     """
     seconds = len(samples_T) / (FRAME_SAMPLES * RATE_HZ)

@@ -1,4 +1,4 @@
-"""One style for all of matplotlib's SVG: panels inside a page, and files of their own.
+"""One style for all of matplotlib's SVG: panels inside a page, and separate files.
 
 Everything is drawn in stand-in colours. Inside a page they become CSS variables, which follow light and dark mode; in a
 file they become the page's light colours.

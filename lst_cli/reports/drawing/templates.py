@@ -1,4 +1,4 @@
-"""The pages' templates. Imports nothing heavy before one is asked for."""
+"""The pages' templates. Heavy imports are deferred to the first use."""
 
 from __future__ import annotations
 

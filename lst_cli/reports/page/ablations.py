@@ -1,4 +1,4 @@
-"""What ablated scores say: how many points of each row come through the part that was switched off."""
+"""Results of ablations: the points of each row that are lost without the ablated part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lst_cli.reports.paper import published as paper
 
 
 def ablation_remarks(rows: Rows, artifacts: Mapping[str, Artifact]) -> list[str]:
-    """A sentence for each ablated result whose whole model answered the same items.
+    """A sentence for each ablated result whose complete model answered the same items.
 
     :param artifacts: the ``scores`` artifacts by reference.
     """

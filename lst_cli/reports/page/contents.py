@@ -1,4 +1,4 @@
-"""Everything that the page shows, read from the artifacts. What is missing is an empty list or None."""
+"""All contents of the page, read from the artifacts. Missing parts are empty lists or None."""
 
 from __future__ import annotations
 

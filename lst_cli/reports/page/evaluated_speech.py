@@ -1,7 +1,7 @@
-"""Recordings that an ASR evaluator transcribed, side by side: original, resynthesised, and synthesised by models.
+"""Recordings that an ASR evaluator transcribed, next to each other: original, resynthesised, and synthesised by models.
 
 The utterances with recordings were chosen when they were evaluated
-(:data:`lst_cli.evaluation.speech.judged_speech.EXAMPLES`).
+(:data:`lst_cli.evaluation.speech.speech_evaluation.EXAMPLES`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class VoiceSample:
     """Character errors per character of the text; may exceed 1."""
     seconds: float
     audio: str
-    """``data:`` address; empty where the output is empty or the recording was not kept."""
+    """``data:`` address; empty if the output is empty or the recording was not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class EvaluatedSpeech:
     """The speech of one corpus, transcribed by one ASR evaluator."""
 
     corpus: str
-    judge: str
+    evaluator: str
     rows: list[SpokenRow]
     utterances: list[SpokenUtterance]
 
@@ -67,12 +67,15 @@ def read_speech(store: Store, rows: Rows, total: int) -> list[EvaluatedSpeech]:
     """
     groups: dict[tuple[str, str], list[SpokenRow]] = {}
     for row in rows.spoken:
-        groups.setdefault((row.corpus, row.judge), []).append(row)
+        groups.setdefault((row.corpus, row.evaluator), []).append(row)
     return [
         EvaluatedSpeech(
-            corpus=corpus, judge=judge, rows=members, utterances=_utterances(store, members, rows.asr, corpus, total)
+            corpus=corpus,
+            evaluator=evaluator,
+            rows=members,
+            utterances=_utterances(store, members, rows.asr, corpus, total),
         )
-        for (corpus, judge), members in groups.items()
+        for (corpus, evaluator), members in groups.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""The tables as Markdown and CSV. The paper's numbers are in Markdown tables of their own, not in the CSV."""
+"""The tables as Markdown and CSV. The paper's numbers are in separate Markdown tables, not in the CSV."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _spoken(rows: Rows, verdicts: Sequence[Verdict]) -> str:
             (
                 row.label,
                 short(row.corpus),
-                row.judge,
+                row.evaluator,
                 row.n,
                 f"{percent(row.cer.value)} ({percent(row.cer.low)} to {percent(row.cer.high)})",
                 f"{points(verdict.difference)} ({interval(verdict.low, verdict.high)}), {verdict.standing}"

@@ -33,7 +33,7 @@ class ScoreRow:
     high: float
     chance: float
     identity: tuple[Any, ...]
-    """What scores must share to be compared: task, its version, the scorer's version, the items' checksum."""
+    """Keys that scores must share to be comparable: task, its version, the scorer's version, the items' checksum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Rows:
     unknown: list[str] = field(default_factory=list)
     """Results that this report has no table for."""
     labels: dict[str, str]
-    """Label of every model of the page by fingerprint; its index is its colour. Baselines come first."""
+    """Label of every model of the page by fingerprint; its index is its colour. Baselines are first."""
 
     @property
     def tts(self) -> list[TtsRow]:
@@ -116,7 +116,7 @@ def read_rows(
     :raises UserError: a result or a metrics log is damaged.
     """
     results = [(artifact, _result(artifact)) for artifact in scores]
-    # Fine-tuned models come after the others, baselines before what is compared with them.
+    # Fine-tuned models are last, and baselines precede the models that are compared with them.
     order = sorted(results, key=lambda pair: (_tuning(pair[1]), pair[1]["model"]["family"] != "baseline"))
     entries = [result["model"] for _, result in order]
     names = {entry["fingerprint"]: (entry["name"], entry["reference"]) for entry in entries}
@@ -129,7 +129,7 @@ def read_rows(
     ]
     for artifact, result in results:
         model = model_facts(store, artifact, result, labels)
-        if _is_judged(result):
+        if _is_evaluated(result):
             spoken.append((artifact, result, model))
         else:
             with complete(artifact):
@@ -138,13 +138,13 @@ def read_rows(
     return rows
 
 
-def _is_judged(result: Mapping[str, Any]) -> bool:
+def _is_evaluated(result: Mapping[str, Any]) -> bool:
     return "character_errors" in result
 
 
 def _tuning(result: Mapping[str, Any]) -> int:
     """0 for a pretrained model, 1 for ASR, 2 for TTS."""
-    return 2 if _is_judged(result) else int("wer" in result)
+    return 2 if _is_evaluated(result) else int("wer" in result)
 
 
 def _result(artifact: Artifact) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lst_cli.artifacts import Artifact
 from lst_cli.artifacts.ancestors import short
 from lst_cli.evaluation.compare import SAME
 from lst_cli.evaluation.metrics import Interval
-from lst_cli.evaluation.scores import complete
+from lst_cli.evaluation.scores import EVALUATOR, complete
 from lst_cli.reports.page.model_labels import ModelFacts
 
 SpokenAs = Literal["original", "resynthesis", "tts"]
@@ -39,7 +39,7 @@ class SpokenRow:
     """Reference of the artifact."""
     corpus: str
     """Reference of the texts."""
-    judge: str
+    evaluator: str
     """The ASR evaluator."""
     n: int
     """Utterances."""
@@ -63,7 +63,7 @@ class TtsRow(SpokenRow):
     not_ended: int
     """Utterances that were truncated."""
     identity: tuple[Any, ...]
-    """What scores must share to be compared: task, texts, ASR evaluator, vocoder."""
+    """Keys that scores must share to be comparable: task, texts, ASR evaluator, vocoder."""
     task: str = "tts"
     direction: str = "tts"
 
@@ -80,8 +80,10 @@ def read_spoken(results: Iterable[tuple[Artifact, Mapping[str, Any], ModelFacts 
             if original is not None:
                 rows.setdefault(original["reference"], _original(original, result))
             rows[artifact.reference] = _row(artifact, result, model)
-    groups = {(row.corpus, row.judge): None for row in rows.values()}
-    return [row for group in groups for row in sorted(rows.values(), key=_place) if (row.corpus, row.judge) == group]
+    groups: dict[tuple[str, str], list[SpokenRow]] = {}
+    for row in rows.values():
+        groups.setdefault((row.corpus, row.evaluator), []).append(row)
+    return [row for group in groups.values() for row in sorted(group, key=_place)]
 
 
 def _place(row: SpokenRow) -> tuple[int, bool]:
@@ -102,7 +104,7 @@ def _row(artifact: Artifact, result: Mapping[str, Any], model: ModelFacts | None
         unit_error_rate=result["unit_error_rate"],
         generation=result["generation_positions"] / max(1, result["speech_tokens"]),
         not_ended=result["not_ended"],
-        identity=(*(result.get(key) for key in SAME), json.dumps(result["judge"]), result["vocoder"]),
+        identity=(*(result.get(key) for key in SAME), json.dumps(result[EVALUATOR]), result["vocoder"]),
         **facts,
     )
 
@@ -117,7 +119,7 @@ def _original(entry: Mapping[str, Any], result: Mapping[str, Any]) -> SpokenRow:
 def _rates(rates: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "corpus": result["corpus"],
-        "judge": result["judge"]["name"],
+        "evaluator": result[EVALUATOR]["name"],
         "n": rates["n"],
         "cer": _interval(rates["character_errors"]),
         "wer": _interval(rates["word_errors"]),
@@ -147,7 +149,7 @@ def json_spoken(rows: Iterable[SpokenRow]) -> list[dict[str, Any]]:
             "label": row.label,
             "voice": row.voice,
             "corpus": row.corpus,
-            "judge": row.judge,
+            "evaluator": row.evaluator,
             "n": row.n,
             **{f"cer{end}": value for end, value in zip(("", "_low", "_high"), _ends(row.cer), strict=True)},
             **{f"wer{end}": value for end, value in zip(("", "_low", "_high"), _ends(row.wer), strict=True)},

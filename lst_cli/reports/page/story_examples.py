@@ -30,7 +30,7 @@ class StoryEnding:
     text: str
     right: bool
     audio: str
-    """``data:`` address; empty where the corpus has no such utterance."""
+    """``data:`` address; empty if the corpus has no such utterance."""
     scores: list[float]
     """Mean log-probability of a token, in nats, by each model."""
     chosen: list[bool]
@@ -139,7 +139,7 @@ def group_name(models: Sequence[ModelFacts], right: Sequence[bool]) -> str:
 
 
 def _deal(total: int, available: Sequence[int]) -> list[int]:
-    """Deal examples to groups in turn, as long as they have any."""
+    """Choose examples from the groups, round-robin, until they are used up."""
     given = [0] * len(available)
     while sum(given) < min(total, sum(available)):
         for number, have in enumerate(available):

@@ -11,7 +11,7 @@ from lst_cli.artifacts.ancestors import parent_of_kind
 from lst_cli.artifacts.manifest import check_kind
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import SCORES
-from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+from lst_cli.evaluation.speech.speech_results import TRANSCRIPTS
 from lst_cli.model_artifact.card import MODEL
 from lst_cli.reports.page.result_rows import Rows, read_rows
 
@@ -22,7 +22,7 @@ class Subject:
 
     scores: Sequence[Artifact]
     models: Sequence[Artifact]
-    """Models whose training is shown, besides those behind the scores."""
+    """Models whose training is shown, in addition to the scored ones."""
     alignments: Sequence[Artifact]
     transcripts: Sequence[Artifact] = ()
     """ASR transcripts of recordings, or of resynthesised audio."""

@@ -91,7 +91,7 @@ def shares(total: int, available: Sequence[int]) -> list[int]:
 def read_utterances(found: Sequence[AlignedSource], total: int, config: PatchingConfig) -> list[ShownUtterance]:
     """Utterances to show, the first ones of each source.
 
-    :raises UserError: a file is damaged, gone, or changed since the corpus was made.
+    :raises UserError: a file is damaged, missing, or changed since the corpus was made.
     """
     from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.audio.corpus_artifact import Corpus
@@ -115,8 +115,8 @@ def show(
 ) -> ShownUtterance:
     """Draw one utterance.
 
-    :param rules: whose patches are shown below the aligned and the static ones, by name.
-    :raises UserError: its audio is gone, or changed since the corpus was made.
+    :param rules: further rules by name, whose patches are shown below the aligned and the static ones.
+    :raises UserError: its audio is missing, or changed since the corpus was made.
     """
     from lst_cli.audio.decode import read_utterance
     from lst_cli.reports.drawing.embedded_audio import data_uri

@@ -35,7 +35,7 @@ class Verdict:
     low: float
     high: float
     p: float | None
-    """Exact sign test; None where the items could not be paired."""
+    """Exact sign test; None if the items could not be paired."""
 
     @property
     def paired(self) -> bool:

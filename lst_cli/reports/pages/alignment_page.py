@@ -30,14 +30,14 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
     """Utterances of an alignment by id; the first one when none is named.
 
     :param corpus: where the audio is, if the alignment's lineage does not tell.
-    :raises UserError: an id is not in the alignment, or what it was made from is gone.
+    :raises UserError: an id is not in the alignment, or one of its parents was removed.
     """
     from lst_cli.alignment.read_alignment import read_aligned
     from lst_cli.reports.page.utterances import AlignedSource
 
     tokens = parent_of_kind(store, alignment, "tokens")
     if tokens is None:
-        raise UserError(f"{alignment.reference}: its tokens are gone", fix="make them again with 'lst tokenize'")
+        raise UserError(f"{alignment.reference}: its tokens were removed", fix="make them again with 'lst tokenize'")
     corpus = corpus or parent_of_kind(store, alignment, "corpus") or parent_of_kind(store, tokens, "corpus")
     row_of = {row.id: row for row in read_aligned(alignment, tokens, None if ids else 1)}
     missing = [id for id in ids if id not in row_of]
@@ -54,8 +54,8 @@ def choose(store: Store, alignment: Artifact, ids: Sequence[str], corpus: Artifa
 def render(choice: Choice, config: PatchingConfig, rules: Mapping[str, Rule]) -> str:
     """One HTML file with everything inside.
 
-    :param rules: whose patches are shown, by name; aligned and static ones always are.
-    :raises UserError: the audio is gone.
+    :param rules: further rules by name, whose patches are shown; aligned and static ones always are.
+    :raises UserError: the audio is missing.
     """
     from lst_cli.audio.corpus_artifact import Corpus
     from lst_cli.reports.page.utterances import show
@@ -63,7 +63,7 @@ def render(choice: Choice, config: PatchingConfig, rules: Mapping[str, Rule]) ->
 
     reference = choice.source.alignment.reference
     if choice.source.corpus is None:
-        raise UserError(f"{reference}: its corpus is gone, and with it the audio", fix="name it with --corpus")
+        raise UserError(f"{reference}: its corpus was removed", fix="name it with --corpus")
     corpus = Corpus(choice.source.corpus)
     words = [zip(row.words, row.starts_W, row.ends_W, row.scores_W, strict=True) for row in choice.rows]
     return (

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lst_cli.units.statistics.usage import UnitRun, Usage
 
 PAGE_VERSION = 2
-"""Goes up when the same artifacts would give another page."""
+"""Incremented when the same artifacts would give another page."""
 
 _CONTEXT_S = 0.2
 """Audio played before and after a unit: 40 ms alone sound like a click."""
@@ -62,7 +62,7 @@ class UnitRow:
 def plan_units_page(
     tokens: Artifact, quantizer: Artifact, corpus: Artifact, name: str, phones: Artifact | None = None
 ) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs.
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`.
 
     :param tokens: made of the corpus with the quantizer.
     :param phones: an alignment whose words are phones; the page then shows phone purity and PNMI.
@@ -162,7 +162,7 @@ def compare(tokens: Artifact, phones: Artifact) -> Purity:
             labels.append(label_frames(len(units_T), row["words"], row["starts"], row["ends"]))
     if not units:
         raise UserError(
-            f"{phones.reference}: has no utterance of {tokens.reference}", fix="give the phones of the same corpus"
+            f"{phones.reference}: no utterance of {tokens.reference} in it", fix="give the phones of the same corpus"
         )
     return measure_purity(np.concatenate(units), np.concatenate(labels))
 
@@ -194,7 +194,7 @@ def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
                 wave_T = read_window(utterance, AudioWindow(start, stop, 0, 1))
             except UserError:
                 continue
-            # The unit itself stands out from what is around it.
+            # The unit itself is highlighted in its context.
             level_T = np.full(len(wave_T), 0.35, dtype=np.float32)
             level_T[run.first * FRAME_SAMPLES - start : (run.first + run.frames) * FRAME_SAMPLES - start] = 1
             clips += [wave_T * level_T, gap_T]

@@ -31,7 +31,7 @@ FILES = ("fig5.md", "fig5.csv", "fig5.svg")
 WORDS = 10
 """Words to show: the most frequent ones that are long enough."""
 OCCURRENCES = 30
-"""Of each word at most, drawn by a hash of utterance and place."""
+"""Maximum occurrences of a word, drawn by a hash of utterance and position."""
 SHORTEST = 4
 """Letters of a word to show, at least."""
 _UTTERANCES_AT_ONCE = 8
@@ -52,7 +52,7 @@ class Occurrence:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """How well patches of one word lie together."""
+    """How well patches of one word cluster."""
 
     within: float
     """Mean cosine of two patches of one word."""
@@ -64,7 +64,7 @@ class Measures:
 
 
 def plan_figure(model: Artifact, shards: Artifact, name: str) -> tuple[Request, Callable[[Draft], None]]:
-    """What is to be built, and how.
+    """The request of the artifact, and its maker.
 
     :param shards: speech shards with words.
     :raises UserError: when it is made: the model is a baseline, or the shards have too few words.
@@ -125,7 +125,9 @@ def choose(found: Iterator[Occurrence], words: int = WORDS, most: int = OCCURREN
     frequent = sorted(by_word, key=lambda word: (-len(by_word[word]), word))[:words]
     frequent = [word for word in frequent if len(by_word[word]) > 1]
     if len(frequent) < 2:
-        raise UserError("the shards have too few words that occur again", expected="two words or more, twice or more")
+        raise UserError(
+            "the shards have too few repeated words", expected="at least two words that occur at least twice"
+        )
     chosen: list[Occurrence] = []
     for word in frequent:
         order = permutation(len(by_word[word]), 0, len(chosen))[:most]
@@ -134,7 +136,7 @@ def choose(found: Iterator[Occurrence], words: int = WORDS, most: int = OCCURREN
 
 
 def embed(loaded: LoadedModel, chosen: Sequence[Occurrence]) -> NDArray[np.float64]:
-    """The patch encoder's vector of each word, its utterance cut by alignment; [N, D]."""
+    """The patch encoder's vector of each word, in aligned patches; [N, D]."""
     import dataclasses
 
     import torch
@@ -210,7 +212,7 @@ def _markdown(measured: Measures, words: Sequence[str], model: Artifact, shards:
         [
             "# Figure 5: embeddings of word patches",
             f"- {measured.occurrences} occurrences of {len(words)} words ({', '.join(words)}) from {shards.reference}, "
-            f"whose alignment cuts the patches; vectors as they leave the patch encoder of {model.reference}.\n"
+            f"whose alignment gives the patches; vectors are outputs of the patch encoder of {model.reference}.\n"
             f"- The picture is a t-SNE with cosine distance. The paper: {paper.SOURCE}, Fig. 5.",
             "## Ours",
             markdown_table(("", "ours", "the paper's"), body),

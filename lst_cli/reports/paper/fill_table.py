@@ -30,7 +30,7 @@ class TableRow:
 
     line: TableLine
     cells: tuple[tuple[SeedRun, ...], ...]
-    """Runs of each column, by seed; empty where there are none."""
+    """Runs of each column, by seed; empty if there are none."""
     models: tuple[ScoredModel, ...]
 
     def spread(self, column: int) -> SeedSpread | None:
@@ -86,7 +86,7 @@ def fill(spec: TableSpec, scored: Sequence[ScoredModel]) -> FilledTable:
 
 def _no_row(spec: TableSpec, scored: Sequence[ScoredModel]) -> UserError:
     return UserError(
-        f"{spec.name}: no score is of one of its rows",
+        f"{spec.name}: no score belongs to one of its rows",
         found=", ".join(sorted({each.model.reference for each in scored})) or "no scores",
         expected=f"models of the rows {', '.join(dict.fromkeys(line.row for line in spec.lines))}",
         fix=f"'make {spec.name}' trains and scores them",
@@ -98,7 +98,7 @@ def _no_column(spec: TableSpec, models: Sequence[ScoredModel]) -> UserError:
     results = sorted(f"{artifact.reference} ({_about(result)})" for each in models for artifact, result in each.results)
     wanted = dict.fromkeys(f"{column.task} {column.direction}".strip() for column in spec.columns if column.task)
     return UserError(
-        f"{spec.name}: no score is of one of its columns",
+        f"{spec.name}: no score belongs to one of its columns",
         found=", ".join(results),
         expected=f"scores of {', '.join(wanted)}",
         fix=f"score the models with 'lst eval', or name other scores with --scores; 'make {spec.name}' does all of it",
@@ -155,7 +155,7 @@ def _runs(column: TableColumn, line: TableLine, scored: ScoredModel) -> list[See
         raise UserError(
             f"{column.label}: {scored.model.reference} was scored twice",
             found=", ".join(run.scores for run in found),
-            fix="name the scores to take with --scores",
+            fix="name the scores to use with --scores",
         )
     return found
 

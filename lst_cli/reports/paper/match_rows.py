@@ -11,7 +11,7 @@ from lst_cli.artifacts.ancestors import parent_of_kind
 from lst_cli.console import say
 from lst_cli.errors import UserError
 from lst_cli.evaluation.compare import SAME
-from lst_cli.evaluation.scores import differently_spoken, read_scores
+from lst_cli.evaluation.scores import EVALUATOR, differently_spoken, read_scores
 from lst_cli.reports.paper.model_facts import Facts, differences, read_facts
 from lst_cli.reports.paper.table_spec import TableLine, TableSpec, noise_of, part_of
 
@@ -32,9 +32,9 @@ class ScoredModel:
 
 
 def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
-    """The models behind some scores. Ablated scores are no row of a paper table and are skipped.
+    """The models behind some scores. Ablated scores are in no paper table and are skipped.
 
-    :raises UserError: a result is damaged, or the model that it is of is gone.
+    :raises UserError: a result is damaged, or its model was removed.
     """
     found: dict[str, tuple[Artifact, list[tuple[Artifact, dict[str, Any]]]]] = {}
     for artifact in scores:
@@ -45,7 +45,7 @@ def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
         model = parent_of_kind(store, artifact, "model")
         if model is None:
             raise UserError(
-                f"{artifact.reference}: its model is gone, so its row is unknown",
+                f"{artifact.reference}: its model was removed, so its row is unknown",
                 fix="score the model again, or name other scores with --scores",
             )
         found.setdefault(model.fingerprint, (model, []))[1].append((artifact, result))
@@ -113,14 +113,14 @@ def _rank(spec: TableSpec, scored: ScoredModel) -> int:
 
 
 def _why(a: Facts, b: Facts) -> str:
-    """How two models differ in what a line does not determine."""
+    """The differences of two models in facts that a line does not determine."""
     plain = [name for name in _SHARED if getattr(a, name) != getattr(b, name)]
     differing = [*plain, *differences(a, b)]
     return f", which differ in {', '.join(differing)}" if differing else ""
 
 
 def check_shared(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
-    """Check that the runs differ only in what the table is about.
+    """Check that the runs differ only in the facts that the table compares.
 
     :raises UserError: two runs differ in something else.
     """
@@ -142,7 +142,7 @@ def check_items(spec: TableSpec, models: Sequence[ScoredModel]) -> None:
     tasks = {column.task for column in spec.columns}
     for artifact, result in (pair for each in models for pair in each.results if pair[1].get("task") in tasks):
         about = (str(result.get("task")), part_of(result))
-        own = {key: result.get(key) for key in (*SAME, "judge")}
+        own = {key: result.get(key) for key in (*SAME, EVALUATOR)}
         other, theirs = asked.setdefault(about, (artifact.reference, own))
         unequal = [key for key in own if own[key] != theirs[key]]
         if unequal:

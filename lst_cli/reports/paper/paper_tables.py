@@ -100,7 +100,7 @@ def _figure1(name: str, title: str, about: str, ends: Mapping[str, paper.Numbers
     return TableSpec(
         name=name,
         title=title,
-        about=f"Every point is a run of its own with a complete schedule, of 25%, 50% or 100% of the steps. {about}",
+        about=f"Every point is a separate run with a complete schedule, of 25%, 50% or 100% of the steps. {about}",
         columns=_HELLASWAG,
         lines=lines,
         against=against,
@@ -264,7 +264,7 @@ def _boundary_noise() -> TableSpec:
 
 _FIGURE_1A = "Compute-controlled. The paper's numbers are the ends of its curves, after 500k steps."
 _FIGURE_1B = "Data-controlled. The paper's numbers are the ends of its curves, after some 330 B tokens."
-_TABLE_6 = "Length of static patches; silence as patches of its own or merged into the words."
+_TABLE_6 = "Length of static patches; silence as separate patches or merged into the words."
 _TABLE_10 = "A patch for each word, or for each BPE text token. The paper's runs mix speech and text data 1:4."
 _FIGURE_4 = " The paper's runs are compute-optimal."
 

@@ -1,4 +1,4 @@
-"""The paper's numbers, as they stand next to ours: always in a table of their own (Lu et al. 2025, v2).
+"""The paper's numbers, shown next to ours, always in a separate table (Lu et al. 2025, v2).
 
 They are of models of a billion parameters, trained on some 10,000 times the speech of the tiny recipe. Only the
 shape can be compared: which model is ahead of which, and by how much.
@@ -26,7 +26,7 @@ MODELS = {
 TASKS = {"hellaswag": "HellaSwag", "storycloze": "StoryCloze", "topicstorycloze": "TopicStoryCloze"}
 
 Numbers = tuple[float | None, ...]
-"""One row of a table: a number for each column, None where the paper has none."""
+"""One row of a table: a number for each column, None if the paper has none."""
 
 
 def _pairs(*printed: str) -> Numbers:
@@ -163,6 +163,6 @@ FIGURE_5_WITHIN, FIGURE_5_BETWEEN, FIGURE_5_SILHOUETTE = 0.87, 0.43, (0.65, 0.68
 
 
 def gain(strategy: str, task: str, direction: str) -> float | None:
-    """What the paper's model of this patching gains over its baseline; None where Table 3 has no such cell."""
+    """The gain of the paper's model of this patching over its baseline; None if Table 3 has no such cell."""
     ours, base = (TABLE_3.get((name, task, direction)) for name in (strategy, BASELINE))
     return None if ours is None or base is None else ours - base

@@ -15,7 +15,7 @@ _T_975 = (
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRun:
-    """What one run of a row came to, with the 95% interval over its own items."""
+    """The result of one run of a row, with the 95% interval over its own items."""
 
     seed: int
     value: float
@@ -24,7 +24,7 @@ class SeedRun:
     n: int
     """Items, or words of the reference."""
     scores: str
-    """Reference of the artifact that says so; of the model, for what was not scored."""
+    """Reference of the artifact with the value; of the model, for unscored values."""
     chance: float | None = None
 
 

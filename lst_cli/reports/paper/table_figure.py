@@ -46,7 +46,7 @@ def draw_table(table: FilledTable) -> bytes:
 
 
 def draw_curves(table: FilledTable) -> bytes:
-    """The SVG file of a figure whose points lie over a figure of the training; a curve for each kind of model."""
+    """The SVG file of a figure whose points are plotted over a figure of the training; one curve per kind of model."""
     spec = table.spec
     with svg_file(3.4 * len(spec.columns), 3.2, len(spec.columns)) as (drawn, axes, stream):
         for number, (column, panel) in enumerate(zip(spec.columns, axes, strict=True)):

@@ -71,7 +71,7 @@ class TableSpec:
     name: str
     title: str
     about: str
-    """What is compared, in one or two sentences, and what the paper's numbers are of."""
+    """The comparison in one or two sentences, and the source of the paper's numbers."""
     columns: Sequence[TableColumn]
     lines: Sequence[TableLine]
     against: Mapping[str, str] = field(default_factory=dict)

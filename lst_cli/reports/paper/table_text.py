@@ -161,7 +161,7 @@ def csv_table(table: FilledTable, gains: dict[tuple[str, int], SeedSpread]) -> s
 
 
 def scale_of(table: FilledTable) -> str:
-    """Parameters of our smallest and largest model; empty where they were not recorded."""
+    """Parameters of our smallest and largest model; empty if they were not recorded."""
     sizes = [value for row in table.rows if row.models and (value := trained(row.models)["parameters"]) is not None]
     return _range([f"{value / 1e6:,.1f} M" for value in (min(sizes), max(sizes))]) + " parameters" if sizes else ""
 

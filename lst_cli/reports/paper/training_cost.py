@@ -1,4 +1,4 @@
-"""What the models of a row read and computed in training."""
+"""Data and compute of the models of a row in training."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from lst_cli.reports.training_budget import read_budget, read_metrics
 
 
 def training_flops(model: Artifact) -> float | None:
-    """FLOPs of the whole training; None where the metrics log does not have them."""
+    """FLOPs of the whole training; None if the metrics log does not have them."""
     lines = [line for line in read_metrics(model) if line.get("split", "train") == "train" and "flops" in line]
     return float(lines[-1]["flops"]) if lines else None
 
 
 def trained(models: Sequence[ScoredModel]) -> dict[str, float | None]:
-    """What the models of one row read and computed in training, averaged over seeds; None where it was not recorded.
+    """Data and compute of the models of one row in training, averaged over seeds; None if not recorded.
 
     By ``parameters``, ``steps``, ``positions``, ``tokens``, ``speech_tokens``, ``flops``, and ``seconds`` of wall time.
     """

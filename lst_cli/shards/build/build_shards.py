@@ -54,7 +54,7 @@ class _Bucket:
 class ShuffledShards:
     """Chunks of input rows, to be turned into shards by any number of ranks.
 
-    Ranks share the chunks first, then the shards. What was finished before a crash is kept.
+    Ranks share the chunks first, then the shards. Parts that were finished before a crash are reused.
     """
 
     chunks: Iterable[InputChunk]
@@ -68,7 +68,7 @@ class ShuffledShards:
     options: BuildOptions
 
     def share(self, parts: SharedParts) -> None:
-        """What a rank other than 0 does: make chunks and shards until none is missing."""
+        """The work of a rank other than 0: make chunks and shards until none is missing."""
         count, _ = self._prepare(parts)
         if not parts.finished():
             self._write(parts, count)

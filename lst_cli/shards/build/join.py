@@ -46,7 +46,7 @@ def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> N
 
 
 class NumberedRows:
-    """Reads rows of Parquet files by number, counted across files: whole row groups, of which the last one is kept."""
+    """Reads rows of Parquet files by number, counted across files: in whole row groups, the last of which is cached."""
 
     def __init__(self, files: Sequence[Path], columns: Sequence[str]) -> None:
         self._columns = list(columns)
@@ -89,7 +89,7 @@ class NumberedRows:
 
 
 class Follower:
-    """Finds rows by id in files whose ids come in the same order as those asked for.
+    """Finds rows by id in files whose ids are in the order of the requests.
 
     :param name: what to call the files in errors.
     :param columns: columns of :meth:`rows`.
@@ -116,7 +116,7 @@ class Follower:
     def every(self, ids: Sequence[str]) -> list[int]:
         """The row number of each id; rows between them are skipped.
 
-        :raises UserError: an id is missing, or stands in another order.
+        :raises UserError: an id is missing or out of order.
         """
         found, at = [], 0
         for id in ids:
@@ -131,7 +131,7 @@ class Follower:
         return found
 
     def some(self, ids: Sequence[str]) -> list[int | None]:
-        """The row number of each id, None where there is none. Rows of other ids are an error, see :meth:`finish`."""
+        """The row number of each id, None if there is none. Rows of other ids are an error, see :meth:`finish`."""
         found: list[int | None] = []
         at = 0
         for id in ids:
@@ -144,13 +144,13 @@ class Follower:
     def finish(self) -> None:
         """Check that no row is left over after the last :meth:`some`.
 
-        :raises UserError: a row belongs to no id that was asked for, or stood in another order.
+        :raises UserError: a row was not requested or is out of order.
         """
         if self._ids or self._more():
             raise self._lacks(self._ids[0])
 
     def rows(self, numbers: Sequence[int | None]) -> pa.Table:
-        """The rows of rising numbers, all null where there is no number."""
+        """The rows of rising numbers, all null for null numbers."""
         there = [number for number in numbers if number is not None]
         first, stop = (there[0], there[-1] + 1) if there else (0, 0)
         places = [number - first if number is not None else None for number in numbers]
@@ -162,7 +162,7 @@ class Follower:
 
     def _lacks(self, id: str) -> UserError:
         return UserError(
-            f"{self._name} and the tokens do not belong together",
+            f"{self._name} and the tokens do not match",
             found=f"{id!r} is in one of them only, or in another order",
             expected="the utterances of one corpus, in its order",
             fix="give the corpus, tokens and alignment that were made from each other",

@@ -1,4 +1,4 @@
-"""Whether artifacts that are joined to shards come from one corpus."""
+"""Checks that artifacts that are joined to shards were made from one corpus."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from lst_cli.errors import UserError
 
 
 def check_one_corpus(corpus: Artifact, *others: Artifact) -> None:
-    """Check that tokens and alignment were made from this corpus, as far as their lineage tells.
+    """Check that tokens and alignment were made from this corpus, if their lineage is known.
 
-    An alignment holds for any tokens of its corpus: all have 25 a second, cut by one rule.
+    An alignment holds for any tokens of its corpus: all have 25 a second, by one rule.
 
     :raises UserError: one of them was made from another corpus, or another version of it.
     """

@@ -32,7 +32,7 @@ def cut_shards(draft: Draft, artifact: Artifact, max_reject_rate: float) -> None
     """
     shards = ShardSet.of(artifact)
     if shards.modality != "speech":
-        raise UserError(f"{artifact.reference}: sentences are cut in speech shards", found="text shards")
+        raise UserError(f"{artifact.reference}: only speech shards can be split into sentences", found="text shards")
     schema = with_info(speech_schema(piece_starts=not shards.without_piece_starts), shards.info)
     counts: list[Counts] = []
 

@@ -31,7 +31,7 @@ def speech_counts(
     :param words_R: words of each row.
     :param start_W: first frame of each word.
     :param end_W: last (exclusive) frame of each word.
-    :param pieces: text pieces of all words.
+    :param pieces: text tokens of all words.
     """
     silences = _silences(units_R, words_R, start_W, end_W)
     return {

@@ -1,4 +1,4 @@
-"""Speech shards: tokens, alignment and text pieces of every utterance, joined and shuffled."""
+"""Speech shards: tokens, alignment and text tokens of every utterance, joined and shuffled."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SpeechShards:
         )
 
     def share(self, parts: SharedParts) -> None:
-        """What a rank other than 0 does.
+        """The work of a rank other than 0.
 
         :raises UserError: the inputs do not belong together, or the tokenizer does not encode word by word.
         """
@@ -94,9 +94,9 @@ class SpeechShards:
 
 
 class _JoinedChunks:
-    """Tokens with what the corpus and the alignment say of each utterance.
+    """Tokens with the corpus's and the alignment's data of each utterance.
 
-    To walk over the chunks reads the ids alone; a chunk's rows are read when it is asked for them.
+    Iterating over the chunks reads the ids alone; the rows of a chunk are read on request.
     """
 
     def __init__(self, inputs: SpeechInputs) -> None:
@@ -191,7 +191,7 @@ def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> 
 
 
 def _spans(chunk: pa.Table, name: str) -> list[list[Any] | None]:
-    """A column of the alignment, None where the row is missing; empty lists where there is no alignment at all."""
+    """A column of the alignment, None for missing rows; empty lists without an alignment."""
     if name not in chunk.column_names:
         return [[] for _ in range(len(chunk))]
     values: list[list[Any] | None] = chunk.column(name).to_pylist()
@@ -220,7 +220,7 @@ def _problem(
     largest: int,
     clusters: int,
 ) -> str | None:
-    """Why an utterance can't be used; None where it can."""
+    """Why an utterance can't be used; None if it can."""
     if not length:
         return "no speech tokens"
     if largest >= clusters:

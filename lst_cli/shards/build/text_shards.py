@@ -52,7 +52,7 @@ class TextShards:
         )
 
     def share(self, parts: SharedParts) -> None:
-        """What a rank other than 0 does."""
+        """The work of a rank other than 0."""
         self._shards.share(parts)
 
     def make(self, draft: Draft, parts: SharedParts) -> None:

@@ -17,7 +17,7 @@ from lst_cli.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """Documents laid end to end. A document without tokens stands for a skipped row."""
+    """Concatenated documents. A document without tokens is a skipped row."""
 
     tokens_T: NDArray[np.int32]
     words_T: NDArray[np.int32]
@@ -27,7 +27,7 @@ class Documents:
     loss_from_D: NDArray[np.int64]
     """First token of each document that is a target, counted in the document."""
     unmerged_D: NDArray[np.int64] | None = None
-    """Tokens of each document before a speech BPE has merged some; None where none has."""
+    """Tokens of each document before a speech BPE has merged some; None if none has."""
 
     def __len__(self) -> int:
         return len(self.start_D) - 1
@@ -39,7 +39,7 @@ class Documents:
 
     @property
     def read_D(self) -> NDArray[np.int64]:
-        """Tokens of each document as they were read: what the mixture's shares are counted in."""
+        """Number of tokens of each document before merging, by which the mixture's shares are counted."""
         return self.lengths_D if self.unmerged_D is None else self.unmerged_D
 
 

@@ -61,10 +61,12 @@ class Source:
         self.split: Split = split
         self.spans: SpanUnit = spans
         if held_out and shards.modality == "text":
-            raise UserError(f"source {name}: rows of text shards can't be held out", fix="give shards of their own")
+            raise UserError(
+                f"source {name}: rows of text shards can't be held out", fix="give separate held-out shards"
+            )
 
     def chosen(self, rows: ShardRows, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of some rows that belong to the split.
+        """Which of some rows belong to the split.
 
         Which ones do is a hash of their utterances' ids: the same in every run, and for all sentences of an utterance.
         """
@@ -93,7 +95,7 @@ class Maker:
         return dataclasses.replace(self.vocabulary, units=self.speech_bpe.units)
 
     def documents(self, form: Form, rows: ShardRows, chosen: NDArray[np.int64], epoch: int) -> Documents:
-        """One document for each chosen row; an empty one where the row lacks what the form needs."""
+        """One document for each chosen row; an empty one if the row lacks data that the form needs."""
         documents = self._documents(form, rows, chosen, epoch)
         return documents if self.speech_bpe is None else merge_speech(documents, self.speech_bpe, self.vocabulary)
 

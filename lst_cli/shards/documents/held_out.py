@@ -12,7 +12,7 @@ from lst_cli.shards.schema import utterance_id
 from lst_cli.shards.shard_set import ShardSet, read_row_group
 
 _ENOUGH = 1000
-"""Where so many rows are expected on either side, the draw is not looked at."""
+"""If at least this many rows are expected in both splits, the draw is not checked."""
 
 
 def held_out_draws(utterances: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Interleaving: spans of an utterance's words become text, the others stay speech, drawn again at every reading.
 
 Lu et al. 2025, section A.1.1. Every word appears once, in one modality. Text spans and speech spans alternate until
-the words are used up; the last span is cut short by the end of the utterance. The silence between two spans is split
+the words are used up; the end of the utterance truncates the last span. The silence between two spans is split
 half and half (the odd frame goes to the later one): the half on the speech side stays in the sequence, the half on the
 text side is dropped with the speech of the text's words. Silence before the first and after the last word belongs to
 the first and the last span. An utterance without words stays speech as a whole.
@@ -26,10 +26,10 @@ from lst_cli.shards.shard_rows import ShardRows
 
 @config_dataclass
 class InterleaveConfig:
-    """How utterances are cut into text and speech spans."""
+    """How utterances are divided into text and speech spans."""
 
     min_text_words: int = Field(default=5, ge=1, le=10**6)
-    """Shortest text span, in words; shorter where ``max_share`` allows less."""
+    """Shortest text span, in words; shorter if ``max_share`` requires it."""
 
     max_text_words: int = Field(default=30, ge=1, le=10**6)
     """Longest text span, in words."""
@@ -38,13 +38,13 @@ class InterleaveConfig:
     """Longest text span, as a share of the utterance's words (at least one word)."""
 
     speech_ratio: float = Field(default=0.5, gt=0, le=1e6)
-    """Words in a speech span for each word of the text span before it (at least one word)."""
+    """Words in a speech span per word of the preceding text span (at least one word)."""
 
     speech_first: float = Field(default=0.5, ge=0, le=1)
     """Probability that a document begins with speech."""
 
     whole_speech: float = Field(default=0.0, ge=0, le=1)
-    """Probability that an utterance stays speech as a whole (the paper: never)."""
+    """Probability that a whole utterance stays speech (0 in the paper)."""
 
     def __post_init__(self) -> None:
         if self.min_text_words > self.max_text_words:

@@ -26,8 +26,8 @@ _MEASURED = 1000
 def merge_speech(documents: Documents, bpe: SpeechBpe, vocabulary: Vocabulary) -> Documents:
     """The same documents with pieces of speech tokens for speech tokens.
 
-    Every run of speech is merged alone, as it is when a model hears it. A piece may reach over the end of a word, so
-    the pieces belong to no word: BPE goes without aligned patches.
+    Every run of speech is merged separately, as in inference. A merged token may cross a word boundary, so
+    merged tokens belong to no word, and BPE excludes aligned patches.
 
     :param vocabulary: of the result: its units are the BPE's pieces.
     """
@@ -51,7 +51,7 @@ def merge_speech(documents: Documents, bpe: SpeechBpe, vocabulary: Vocabulary) -
     merged[is_piece] = pieces + vocabulary.speech_start
     place = np.append(place_T, len(merged))
     start_D = place[documents.start_D]
-    # The first target opens a segment's content, so it stands where its run or its text stood.
+    # The first target begins a segment's content, so it is at the position of its run or its text.
     target_D = np.minimum(documents.start_D[:-1] + documents.loss_from_D, len(tokens_T))
     loss_from_D = np.where(documents.lengths_D > 0, place[target_D] - start_D[:-1], 1)
     return Documents(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def offsets(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Where each range starts when ranges of these lengths are laid end to end, and where the last one ends."""
+    """Where each range starts when ranges of these lengths are concatenated, and where the last one ends."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     return starts
@@ -20,6 +20,6 @@ def counted(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def indices(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Indices of the elements of ranges that start anywhere, laid end to end."""
+    """Indices of the elements of arbitrary ranges, concatenated."""
     placed = offsets(lengths)
     return np.arange(placed[-1]) + np.repeat(starts - placed[:-1], lengths)

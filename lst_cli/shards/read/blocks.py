@@ -1,4 +1,4 @@
-"""Which rows a stream reads, in which order: blocks of a source, dealt out epoch after epoch.
+"""Which rows a stream reads, in which order: blocks of a source, distributed over streams epoch by epoch.
 
 A block is a row group, or a part of one where there are few row groups for so many streams. Each epoch puts the blocks
 in an order of its own, and epochs follow one another: a source is one endless sequence of blocks, and stream
@@ -51,7 +51,7 @@ class Edition:
         return self.groups * self.parts
 
     def epoch_of(self, number: int) -> int:
-        """Epoch in which a block of the line is read."""
+        """Epoch in which a block of the sequence is read."""
         return self.epoch + (number - self.first) // self.blocks
 
 

@@ -38,7 +38,7 @@ class Cursor:
     tokens: int = 0
     """Tokens of whole documents, before a speech BPE merges some: its model reads the same mixture as others."""
     unusable: int = 0
-    """Rows that lack what the form needs."""
+    """Rows that lack data that the form needs."""
     corrupt: int = 0
     """Blocks skipped because their row group is damaged."""
 
@@ -67,7 +67,7 @@ class RowCache:
     def read(self, source: Source, group: RowGroup, vocabulary: Vocabulary, *, keep: bool) -> ShardRows:
         """Read a row group, or find it.
 
-        :param keep: it will be asked for again soon.
+        :param keep: it will be requested again soon.
         :raises UserError: it is damaged.
         """
         key = (source.name, group)
@@ -183,7 +183,7 @@ class Feed:
 
 
 def concatenate(chunks: list[Chunk]) -> Chunk:
-    """Chunks of one source, one after another."""
+    """Chunks of one source, in order."""
     if len(chunks) == 1:
         return chunks[0]
     documents = [chunk.documents for chunk in chunks]

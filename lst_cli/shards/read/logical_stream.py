@@ -43,7 +43,7 @@ class Place:
 
 
 class LogicalStream:
-    """Gives packed sequences, one after another, from a place on.
+    """Yields packed sequences from a position.
 
     :param positions: positions of a sequence.
     :param whole: pack whole documents and leave the rest of a sequence empty, instead of cutting documents.

@@ -112,7 +112,7 @@ class PackingWindow:
     def cut(self, positions: int, cut: Cut, *, last: bool) -> Sequence | None:
         """Give away tokens up to the end of the patch at which the sequence is full.
 
-        A document that continues after it opens the next sequence as a document of its own.
+        A document that continues after it begins the next sequence as a separate document.
 
         :param last: nothing will be added any more: give what there is, though it fill less.
         :returns: None where more documents are needed first.

@@ -22,9 +22,9 @@ class _Ended:
 
 
 class Prefetch(Generic[T]):
-    """Iterates over ``items`` in a thread of its own; an error there is raised where the item would have come.
+    """Iterates over ``items`` in a separate thread; an error there is raised at the position of its item.
 
-    :param ahead: items made ahead; 0 to make each when it is asked for, without a thread.
+    :param ahead: items to prefetch; 0 for none, without a thread.
     """
 
     def __init__(self, items: Iterator[T], ahead: int) -> None:

@@ -52,13 +52,13 @@ class ReaderConfig:
     """Seed of every draw: order, spans, patching."""
 
     interleave: InterleaveConfig = Field(default_factory=InterleaveConfig)
-    """How utterances are cut into text and speech spans."""
+    """How utterances are divided into text and speech spans."""
 
     prefetch: int = Field(default=4, ge=0, le=10**4)
-    """Steps prepared ahead in a thread of their own; 0 for none."""
+    """Steps to prefetch in a separate thread; 0 for none."""
 
     skip_corrupt: bool = False
-    """Pass over damaged row groups with a warning, and count them; otherwise they are an error."""
+    """Skip damaged row groups with a warning, and count them; otherwise they are an error."""
 
 
 class Reader:
@@ -223,7 +223,7 @@ class Reader:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state of all streams, saved by any number of ranks.
+        """Resume from a state of all streams, saved by any number of ranks.
 
         :raises UserError: the state is of other settings or shards, or lacks streams.
         """
@@ -270,8 +270,8 @@ def _check(
     if maker.speech_bpe is not None and patching.strategy != "none":
         raise UserError(
             f"patching.strategy: {patching.strategy} with a speech BPE",
-            expected="none: the BPE's pieces are positions",
-            fix="leave out the speech BPE, or set patching.strategy=none",
+            expected="none: each BPE token is a position",
+            fix="remove the speech BPE, or set patching.strategy=none",
         )
     if maker.speech_bpe is not None and maker.speech_bpe.pieces != maker.vocabulary.units:
         raise UserError(
@@ -282,7 +282,7 @@ def _check(
     for name, value in (("streams", config.streams), ("global_batch_size", config.global_batch_size)):
         if value % world_size:
             raise UserError(
-                f"{name}: {value} can't be shared out evenly",
+                f"{name}: {value} can't be divided evenly",
                 found=f"{world_size} ranks",
                 expected=f"a number of ranks that divides {value}",
                 fix=f"change {name} (for a new run) or the number of ranks",

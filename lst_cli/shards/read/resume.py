@@ -21,7 +21,7 @@ def merge_states(states: Iterable[dict[str, Any]]) -> dict[str, Any]:
     merged = copy.deepcopy(first)
     for other in others:
         if any(other[key] != first[key] for key in ("settings", "step", "sources")):
-            raise UserError("the readers of the ranks do not stand at the same step", fix="save all ranks at one step")
+            raise UserError("the readers of the ranks are at different steps", fix="save all ranks at one step")
         merged["streams"].update(copy.deepcopy(other["streams"]))
     return merged
 
@@ -35,7 +35,7 @@ def resumed_editions(source: Source, saved: dict[str, Any], places: Iterable[Pla
     known, groups = editions[-1].groups, source.shards.groups
     if len(groups) < known or source.shards.identity(known) != saved["identity"]:
         raise UserError(
-            f"source {source.name}: not the shards that the run has read",
+            f"source {source.name}: not the shards of the run",
             found=f"{len(groups)} row groups",
             expected=f"the {known} row groups read so far, and perhaps others after them",
             fix="give the same shards; add new ones at the end of the list",

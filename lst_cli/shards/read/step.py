@@ -22,7 +22,7 @@ class StepData:
     numbers: tuple[int, ...]
     """Global number of each sequence, counted from the start of the run over all ranks."""
     cuts: tuple[Cut, ...]
-    """How each sequence is cut into patches."""
+    """The patching of each sequence."""
     sequences: tuple[Sequence, ...]
     positions: int
     """Positions of every sequence, empty ones included."""

@@ -41,7 +41,7 @@ def check_room(folder: Path, parameters: int, checkpoints: int) -> None:
     """Refuse a run that needs more disk space than is free, before anything is allocated.
 
     :param checkpoints: the maximum number on disk.
-    :raises UserError: there is too little space; says how much is needed.
+    :raises UserError: there is too little space; the error says how much is needed.
     """
     present = sum(size_bytes(folder / f"step_{step}") for step in steps(folder))
     needed = max(needed_bytes(parameters, checkpoints) - present, 0)
@@ -57,7 +57,7 @@ def check_room(folder: Path, parameters: int, checkpoints: int) -> None:
 
 
 def full_disk(error: BaseException, folder: Path) -> UserError | None:
-    """The error to raise if another one comes from a full disk; None otherwise.
+    """The error to raise if another one was caused by a full disk; None otherwise.
 
     Removes unfinished checkpoints; the last complete one stays.
     """

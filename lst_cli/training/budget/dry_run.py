@@ -52,7 +52,7 @@ class Plan:
     checkpoint_hours: float
     """Duration of writing all checkpoints, at :data:`NODE_WRITES` a node."""
     warnings: tuple[str, ...]
-    """What should be changed before the run, and how."""
+    """Warnings, with the changes to make before the run."""
 
 
 def make_plan(

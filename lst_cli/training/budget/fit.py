@@ -60,7 +60,7 @@ def find_fit(config: PretrainConfig, vocabulary_size: int, sample: SequenceSampl
         if fits.total <= limit:
             keys = " ".join(f"--set run.{key}={str(value).lower()}" for key, value in changes.items())
             return f"{told}: it fits ({fits.total:,.0f} GiB) with {keys}"
-    return f"{told}, and no setting of run makes it fit: take more GPUs, a GPU with more memory or a smaller model"
+    return f"{told}, and no setting of run makes it fit: use more GPUs, a GPU with more memory or a smaller model"
 
 
 def repeated(epochs: Mapping[str, float]) -> list[str]:

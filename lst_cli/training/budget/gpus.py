@@ -12,7 +12,7 @@ assumption, not measured."""
 
 @dataclass(frozen=True)
 class Gpu:
-    """What a plan needs to know of a GPU."""
+    """The properties of a GPU that a plan needs."""
 
     peak: float
     """Dense bfloat16 (V100: float16) FLOPs per second."""

@@ -65,7 +65,7 @@ class FinetuneConfig(TrainConfig):
 
 
 def validation_problems(config: TrainConfig, validation: FinetuneValidationSection, held_out: float) -> list[str]:
-    """What contradicts itself in how a run is validated."""
+    """Contradictions in the validation settings."""
     problems = check_every("validation.every", validation.every, config.log_every)
     if not held_out and validation.keep == "best":
         problems.append("validation.keep: best needs held-out data: raise data.held_out, or set it to last")
@@ -77,7 +77,7 @@ def validation_problems(config: TrainConfig, validation: FinetuneValidationSecti
 
 
 def examples_problems(config: TrainConfig, validation: FinetuneValidationSection, held_out: float) -> list[str]:
-    """What contradicts itself in tuning on a file of examples, which is validated by its loss alone."""
+    """Contradictions in the settings of tuning on a file of examples, which is validated by its loss alone."""
     problems = [*check(config), *validation_problems(config, validation, held_out)]
     if validation.metric != "loss":
         problems.append(f"validation.metric: {validation.metric} is for ASR: set it to loss")

@@ -28,7 +28,7 @@ class PreferenceConfig(TrainConfig):
     """Everything about preference tuning except its inputs. ``run.micro_batch_size`` counts pairs."""
 
     beta: float = Field(default=0.1, gt=0, le=1e3)
-    """Strength of the tie to the reference model (Rafailov et al. 2023): with a higher one, the model stays closer."""
+    """Weight of the reference model (Rafailov et al. 2023): the higher, the closer the model stays to it."""
 
     data: PreferenceDataSection = Field(default_factory=PreferenceDataSection)
     """How pairs are read."""

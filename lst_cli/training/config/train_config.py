@@ -1,7 +1,7 @@
 """The config that pretraining and fine-tuning share: typed sections of the YAML file. Imports nothing heavy.
 
 Every section except ``run`` is part of the model artifact's fingerprint: a changed value makes another model. ``run``
-says how to use the machine at hand, and may change when a run is resumed.
+describes the use of the machine, and may change when a run is resumed.
 """
 
 from __future__ import annotations
@@ -237,5 +237,5 @@ def check_shares(global_batch_size: int, streams: int, size: int | None = None) 
             raise UserError(
                 f"{name}: {value} can't be divided among {size} processes",
                 expected=f"a multiple of {size}",
-                fix=f"change {name}, which makes another model, or the number of processes",
+                fix=f"change {name} (which makes another model), or the number of processes",
             )

@@ -1,4 +1,4 @@
-"""What a training step does differently on a GPU, for the trainer and the benchmarks alike."""
+"""The defaults of a training step that depend on the device, for the trainer and the benchmarks."""
 
 from __future__ import annotations
 

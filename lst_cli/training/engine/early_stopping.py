@@ -47,7 +47,7 @@ def has_stopped_early(patience: Patience | None, log: Path, step: int) -> bool:
 
 
 class PatienceStopper(EarlyStopper):
-    """Reads the metrics log after each validation. fairseq2 asks in the first process, and tells the others."""
+    """Reads the metrics log after each validation. fairseq2 calls it in the first process, and informs the others."""
 
     def __init__(self, patience: Patience, log: Path) -> None:
         self._patience = patience

@@ -29,7 +29,7 @@ PAPER_VOCABULARY_SIZE = 32_000 + 2 + 501
 
 @dataclass(kw_only=True)
 class FamilyConfig:
-    """What a family builds a model from."""
+    """The config from which a family builds a model."""
 
     model: ModelConfig
     vocabulary_size: int = PAPER_VOCABULARY_SIZE

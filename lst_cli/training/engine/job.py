@@ -1,4 +1,4 @@
-"""One training run as the recipe gets it: the resolved config, and what the stages add to it."""
+"""One training run for the recipe: the resolved config, and what the stages add to it."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What the run is validated on, and when."""
+    """The validation data, and when to validate."""
 
     every: int
     """Steps between two validations; a multiple of ``log_every``."""
     make_readers: Callable[[Gangs, StopRequest], Mapping[str, DataReader[TrainBatch]]]
     """Readers of held-out data, by name; a single reader may have the empty name."""
     best: FinetuneValidationSection | None = None
-    """How the best checkpoint is chosen, of which the model is made; by default it is made of the last one."""
+    """How to choose the checkpoint that becomes the model; by default, the last one."""
     transcripts: Mapping[str, TranscriptScorer] = field(default_factory=dict)
     """Adds error rates to the loss of the readers with these names."""
     stories: Mapping[str, StoryScorer] = field(default_factory=dict)
     """Story completion, by the source that its records in the metrics log name."""
     make_unit: Callable[[nn.Module, str | None, TranscriptScorer | None], EvalUnit[Any]] = ValidationUnit
-    """What is measured on the batches of the readers."""
+    """The measures on the batches of the readers."""
 
     def units(self, model: nn.Module, gangs: Gangs, stop: StopRequest) -> list[tuple[EvalUnit[Any], DataReader[Any]]]:
-        """What fairseq2's validator runs: loss on held-out data, then stories."""
+        """The validation units for fairseq2: loss on held-out data, then stories."""
         readers = self.make_readers(gangs, stop)
         losses = [
             (self.make_unit(model, name or None, self.transcripts.get(name)), read) for name, read in readers.items()
@@ -72,7 +72,7 @@ class Job:
     make_reader: Callable[[Gangs, NonfiniteGuard], DataReader[TrainBatch]]
     """Makes the reader of one process."""
     make_unit: Callable[..., SpeechTextUnit] = SpeechTextUnit
-    """What a step does with a batch; takes the arguments of :class:`SpeechTextUnit`."""
+    """The train unit of a step; takes the arguments of :class:`SpeechTextUnit`."""
     accumulate: int = 1
     """Micro-batches of a step in each process."""
     show: Callable[[Record], None]

@@ -1,4 +1,4 @@
-"""Stops a run whose gradient is not finite, before its weights are saved, and writes what is needed to find out why."""
+"""Stops a run with a non-finite gradient before its weights are saved, and writes the batch for debugging."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NonfiniteGuard:
     def check(self, norm: float | None = None) -> None:
         """Stop if the gradient of the last step was not finite: its weights must not be saved.
 
-        :param norm: the mean gradient norm since the last log record; by default, as far as this process knows it.
+        :param norm: the mean gradient norm since the last log record; by default, that of this process.
         :raises LstError: names the step, its sequences and the file with its batches.
         """
         if norm is None:

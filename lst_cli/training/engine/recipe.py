@@ -78,9 +78,9 @@ def train(job: Job) -> Reached:
                 no_progress=True,
             )
         except (OSError, RuntimeError, OperationalError, CheckpointStateNotValidError) as error:
-            told = full_disk(error, job.checkpoints) or lost_others(error)
-            if told is not None:
-                raise told from error
+            known = full_disk(error, job.checkpoints) or lost_others(error)
+            if known is not None:
+                raise known from error
             raise
     return Reached(last_step(job.checkpoints), recipe.stop.in_validation)
 

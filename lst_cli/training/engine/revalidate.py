@@ -1,4 +1,4 @@
-"""A validation that a crash or a stop cut off is re-run on resume, so that the metrics log has no gap."""
+"""A validation that a crash or a stop interrupted is re-run on resume, so that the metrics log has no gap."""
 
 from __future__ import annotations
 

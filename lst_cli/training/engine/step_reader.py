@@ -62,7 +62,7 @@ def read_steps(
 
 
 class StepReader(DataReader[TrainBatch]):
-    """One step of the run at each iteration, in as many batches as memory asks for."""
+    """Yields one step of the run at a time, in as many micro-batches as memory requires."""
 
     def __init__(
         self,
@@ -118,9 +118,9 @@ class StepReader(DataReader[TrainBatch]):
         """The stream of steps has no end to go back from."""
 
     def state_dict(self) -> dict[str, object]:
-        """Where all processes stand, so that any number of them can go on.
+        """The state of all processes, from which any number of them can resume.
 
-        fairseq2 asks for it only when it saves a checkpoint: weights that are not finite are not saved.
+        fairseq2 calls it only to save a checkpoint: weights that are not finite are not saved.
         """
         self._guard.check()
         mine = self._reader.state_dict()
@@ -131,7 +131,7 @@ class StepReader(DataReader[TrainBatch]):
         return merge_states(states)
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
-        """Go on from there."""
+        """Resume from a state."""
         self._reader.load_state_dict(state_dict)
 
     @property

@@ -26,7 +26,7 @@ class StopRequest:
         """Allow stops at multiples of ``every`` steps, so that no logging interval is split."""
         self.every = every
         self.in_validation = False
-        """Whether a validation was cut off; it is re-run on resume."""
+        """Whether a validation was interrupted; it is re-run on resume."""
         self._signal: str | None = None
 
     def ask(self, name: str) -> None:
@@ -35,7 +35,7 @@ class StopRequest:
             self._signal = name
             say(
                 f"{name} received: a checkpoint will be saved at the next multiple of {self.every} steps; "
-                "a validation is cut off, and re-run on resume"
+                "a running validation is interrupted, and re-run on resume"
             )
 
     def agreed(self, step: int, gang: Gang) -> bool:

@@ -51,7 +51,7 @@ class StoryUnit(EvalUnit[StoryBatch]):
     def process_batch(self, batch: StoryBatch, metric_bag: MetricBag) -> None:
         """Score this process's stories."""
         model = self._model
-        # fairseq2 gathers the shards of FSDP for validation, so every process scores by itself with the whole model.
+        # fairseq2 gathers the shards of FSDP for validation, so every process scores with the whole model.
         whole = model.module if isinstance(model, DistributedDataParallel) else model
         # Disable autocast: accuracies must match `lst eval`.
         with torch.autocast(next(model.parameters()).device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""A packed batch on its way to the model: what the trainer moves to the device, and what is counted of it."""
+"""A packed batch as the trainer moves it to the device, with its counts."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class TrainBatch(SupportsDeviceTransfer):
     ) -> None:
         """Wrap a packed batch.
 
-        :param speech: tells how many speech tokens an id stands for.
-        :param sequences: which sequences of the step these are; named when something goes wrong.
+        :param speech: maps ids to numbers of speech tokens.
+        :param sequences: the numbers of the sequences in the step, for error messages.
         :param sums: CRC32 of each sequence's tokens, for the log of the order.
-        :param aligned: how many of them are cut by alignment.
+        :param aligned: how many of them have aligned patches.
         :param device_type: the kind of device that it will go to, for its masks and pinned memory.
         """
         self.packed = packed
@@ -55,7 +55,7 @@ class TrainBatch(SupportsDeviceTransfer):
 
     @property
     def tensors(self) -> Batch:
-        """What the model reads; :meth:`to` comes first."""
+        """The model's input; call :meth:`to` first."""
         assert self._tensors is not None, "the batch is on no device yet"
         return self._tensors
 

@@ -75,7 +75,7 @@ class SpeechTextUnit(TrainUnit[TrainBatch]):
 
 
 def add_loss(model: nn.Module, batch: TrainBatch, *tallies: Tally) -> Tensor:
-    """Sum of the loss over all targets; what is counted of it goes to the tallies."""
+    """Sum of the loss over all targets; its counts go to the metrics."""
     loss: TokenLoss = model(batch.tensors)
     add_sums(loss, batch, *tallies)
     return loss.total

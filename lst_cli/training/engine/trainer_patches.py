@@ -31,7 +31,7 @@ def stop_in_validations(trainer: Trainer, stop: StopRequest) -> None:
 
     def run_post_step() -> _TrainerState:
         state = post_step()
-        # In this state the trainer saves what is not saved of the step, and logs nothing twice.
+        # In this state the trainer saves the unsaved parts of the step, and logs nothing twice.
         return _TrainerState.EARLY_STOP if stop.in_validation else state
 
     trainer._run_post_step = run_post_step  # type: ignore[method-assign]
@@ -43,7 +43,7 @@ def validate_first(trainer: Trainer, stop: StopRequest, *, done: bool) -> None:
     Replaces ``_maybe_restore_state``: the trainer can validate before the first step of a new run only, not of a
     resumed one.
 
-    :param stop: may cut off this validation, too.
+    :param stop: may also interrupt this validation.
     :param done: all training steps are done; only the validation was missing.
     """
     _check(trainer, "_maybe_restore_state", "_state", "_validate", "_maybe_request_early_stop", "_stop_requested")
@@ -73,7 +73,7 @@ def stop_early(trainer: Trainer, stopper: EarlyStopper) -> None:
 
 
 class _CuttableValidator(Validator):
-    """Returns no score when it is cut off."""
+    """Returns no score if it is interrupted."""
 
     def __init__(self, validator: Validator) -> None:
         self._validator = validator
@@ -92,6 +92,6 @@ def _check(trainer: Trainer, *names: str) -> None:
     if missing:
         raise LstError(
             f"this fairseq2's trainer has no {', '.join(missing)}",
-            expected="fairseq2 0.8, whose trainer lst changes in these places",
+            expected="fairseq2 0.8, whose trainer lst patches",
             fix="install the version of fairseq2 that lst requires",
         )

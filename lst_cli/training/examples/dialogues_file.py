@@ -1,8 +1,8 @@
 """Instruction data as a JSONL file of dialogues, and as token sequences.
 
-A line is ``{"id": …, "turns": [SIDE, SIDE, …]}``: question and answer in turn, each written or spoken. Every answer
-makes a document of its own: all turns before it, each opened by its marker, then the answer and the end of the
-document, on which alone there is loss. So a model is trained on what it is asked for in inference, and learns to stop.
+A line is ``{"id": …, "turns": [SIDE, SIDE, …]}``: alternating questions and answers, each written or spoken. Each
+answer makes one document: all turns before it, each after its marker, then the answer and the end of the document.
+Only the answer and the end have a loss, so training has the prompts of inference, and the model learns to stop.
 """
 
 from __future__ import annotations
@@ -10,20 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.errors import UserError
-from lst_cli.evaluation.tasks.items import Faults
-from lst_cli.evaluation.tasks.tables import read_jsonl
 from lst_cli.patching.packed import Document
-from lst_cli.training.examples.sides import SIDE_FORMS, Side, SideEncoder, SideFault, read_side
+from lst_cli.training.examples.examples_file import read_examples
+from lst_cli.training.examples.sides import Side, SideEncoder, SideFault, read_side
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialogue:
-    """Questions and answers in turn, a question first."""
+    """Alternating questions and answers, a question first."""
 
     id: str
     turns: tuple[Side, ...]
@@ -35,30 +34,16 @@ def read_dialogues(path: Path, units: Mapping[str, NDArray[np.uint16]]) -> list[
     :param units: speech by utterance id.
     :raises UserError: the file can't be read or has faulty lines; these are named.
     """
-    faults = Faults(path)
-    found: dict[str, Dialogue] = {}
-    for line, row in read_jsonl(path, faults):
+
+    def parse(name: str, row: Mapping[str, Any]) -> Dialogue | list[str]:
         turns = row.get("turns")
-        problems = [f"unknown key {name}" for name in sorted(set(row) - {"id", "turns"})]
         if not isinstance(turns, list) or not turns or len(turns) % 2:
-            problems.append("turns is not a list of questions and answers in turn")
-        sides = [read_side(turn, units) for turn in turns] if not problems and isinstance(turns, list) else []
-        problems += [f"turn {n}: {side.reason}" for n, side in enumerate(sides, 1) if isinstance(side, SideFault)]
-        name = str(line if row.get("id") is None else row["id"])
-        if name in found:
-            problems.append(f"the id {name} is used twice")
-        for problem in problems:
-            faults.add(line, problem)
-        whole = tuple(side for side in sides if not isinstance(side, SideFault))
-        if not problems:
-            found[name] = Dialogue(id=name, turns=whole)
-    faults.raise_any(
-        expected=f'{{"id": …, "turns": [SIDE, SIDE, …]}}, where a SIDE is {SIDE_FORMS}',
-        fix="mend or remove these lines",
-    )
-    if not found:
-        raise UserError(f"{path}: no dialogues", expected="at least one line")
-    return list(found.values())
+            return ["turns is not a list of alternating questions and answers"]
+        sides = [read_side(turn, units) for turn in turns]
+        problems = [f"turn {n}: {side.reason}" for n, side in enumerate(sides, 1) if isinstance(side, SideFault)]
+        return problems or Dialogue(id=name, turns=tuple(side for side in sides if not isinstance(side, SideFault)))
+
+    return read_examples(path, ["turns"], parse, form='{"id": …, "turns": [SIDE, SIDE, …]}', what="dialogues")
 
 
 def as_documents(dialogues: Sequence[Dialogue], encoder: SideEncoder) -> tuple[list[Document], list[str]]:

@@ -1,4 +1,4 @@
-"""Readers of examples that are all in memory, in an order of their own.
+"""Readers of examples in memory, shuffled in each epoch.
 
 Step ``s`` takes the examples ``[s N, (s + 1) N)`` of an endless line of epochs, each in an order drawn by seed and
 epoch; rank ``r`` of ``R`` takes every ``R``-th of them. So a step is the same for any number of ranks, and resuming
@@ -27,7 +27,7 @@ MakeBatch = Callable[[Sequence[int]], TrainBatch]
 
 
 class EpochReader(DataReader[TrainBatch]):
-    """One step of the run at each iteration, in as many batches as memory asks for."""
+    """Yields one step of the run at a time, in as many micro-batches as memory requires."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class EpochReader(DataReader[TrainBatch]):
     def state_dict(self) -> dict[str, object]:
         """The number of steps read; the same in all processes.
 
-        fairseq2 asks for it only when it saves a checkpoint: weights that are not finite are not saved.
+        fairseq2 calls it only to save a checkpoint: weights that are not finite are not saved.
         """
         self._guard.check()
         return {"step": self._step, "per_step": self._per_step, "examples": len(self._chosen)}
@@ -89,7 +89,7 @@ class EpochReader(DataReader[TrainBatch]):
         """
         mine = {"per_step": self._per_step, "examples": len(self._chosen)}
         if any(state_dict.get(key) != value for key, value in mine.items()):
-            raise UserError("the checkpoint is of other examples", found=str(state_dict), expected=str(mine))
+            raise UserError("the checkpoint is of a run on other examples", found=str(state_dict), expected=str(mine))
         self._step = int(str(state_dict["step"]))
 
     @property

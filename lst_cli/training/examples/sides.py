@@ -30,13 +30,13 @@ _LARGEST_UNIT = (1 << 16) - 1
 
 @dataclass(frozen=True)
 class SideFault:
-    """Why a value is no side."""
+    """Why a value is not a side."""
 
     reason: str
 
 
 def read_side(value: Any, units: Mapping[str, NDArray[np.uint16]]) -> Side | SideFault:
-    """A side, never empty; or what is wrong with it.
+    """A side, never empty; or the fault of the value.
 
     :param units: speech by utterance id.
     """
@@ -79,7 +79,7 @@ class SideEncoder:
     tokenizer: TextTokenizer
     codec: SpeechCodec
     source: str
-    """What errors call the examples."""
+    """The name of the examples in errors."""
 
     @classmethod
     def of(cls, model: Artifact, card: ModelCard, source: str) -> SideEncoder:

@@ -21,7 +21,7 @@ class ExampleSplit:
 def split_examples(
     ids: Sequence[str], lengths: Sequence[int], *, max_tokens: int, held_out: float, source: str
 ) -> ExampleSplit:
-    """Skip what is too long, and hold a share out by a hash of the ids; those of one id stay together.
+    """Skip examples that are too long, and hold out a share by a hash of the ids; examples of one id stay together.
 
     :param lengths: tokens of each example.
     :raises UserError: none is left to train on, or to validate on.

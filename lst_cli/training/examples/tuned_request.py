@@ -1,4 +1,4 @@
-"""What the requests of models that are tuned on a file of examples have in common."""
+"""Requests of models that are tuned on a file of examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tuned_request(
     """The requested model. The section ``run`` is not part of its identity; the file's name and checksum are.
 
     :param task: joins the tasks of the model that it begins from: what could transcribe or speak still can.
-    :param what: what the file holds.
+    :param what: the contents of the file.
     :raises UserError: the file can't be read.
     """
     from lst_cli.evaluation.scores import file_sum
@@ -43,6 +43,6 @@ def check_per_step(name: str, examples: int) -> int:
     if examples % world_size():
         raise UserError(
             f"{name}: {examples} can't be divided among {world_size()} processes",
-            fix=f"change {name}, which makes another model, or the number of processes",
+            fix=f"change {name} (which makes another model), or the number of processes",
         )
     return examples // world_size()

@@ -38,7 +38,7 @@ class HfFolder:
 
     @staticmethod
     def read_config(folder: Path) -> dict[str, Any]:
-        """What ``config.json`` says.
+        """The contents of ``config.json``.
 
         :raises UserError: there is none, it is damaged, or the weights are quantised or an adapter's.
         """
@@ -48,11 +48,11 @@ class HfFolder:
                 f"{folder}: an adapter, not a whole model",
                 found=_ADAPTER_FILE,
                 expected="a whole model",
-                fix="merge it into its base (peft: merge_and_unload()), save that with save_pretrained, and give it",
+                fix="merge it into its base (peft: merge_and_unload()), and save the result with save_pretrained",
             )
         if not path.is_file():
             raise UserError(
-                f"{folder}: no text model",
+                f"{folder}: not a text model",
                 found=f"no {CONFIG_FILE}",
                 expected=f"{CONFIG_FILE}, {_WEIGHTS_FILE} and a tokenizer, as save_pretrained writes them",
             )
@@ -67,7 +67,7 @@ class HfFolder:
                 f"{folder}: quantised weights",
                 found=f"quantization_config with quant_method {method}",
                 expected="weights in float32, bfloat16 or float16",
-                fix="take the model's release in bfloat16, or dequantise it (model.dequantize()) and save it",
+                fix="use the model's release in bfloat16, or dequantise it (model.dequantize()) and save it",
             )
         return config
 
@@ -150,7 +150,7 @@ class HfTensors:
                         f"{path}: {name}",
                         found=f"numbers of type {dtype}",
                         expected=f"one of {', '.join(_DTYPES)}: weights that are not quantised",
-                        fix="take the model's release in bfloat16, or dequantise it and save it",
+                        fix="use the model's release in bfloat16, or dequantise it and save it",
                     )
                 self._file_of[name.removeprefix(source.prefix)] = file, name
 
@@ -178,7 +178,7 @@ class HfTensors:
                 f"{folder}: {name}",
                 found=f"{bad:,} of {value.numel():,} numbers are not finite",
                 expected="finite weights",
-                fix="the checkpoint is damaged: download it again, or take another one",
+                fix="the checkpoint is damaged: download it again, or use another one",
             )
         return value
 

@@ -1,4 +1,4 @@
-"""What a run may begin from, and the table of which weights went where."""
+"""Initial models of a run, and the table of which weights went where."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Mapped:
 
 
 class InitialModel(Protocol):
-    """A model whose weights training begins from: a text model, or one of ``lst``."""
+    """A model whose weights initialise training: a text model, or one of ``lst``."""
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What of it is part of a run's identity."""
+        """Its part of a run's identity."""
 
     @property
     def artifact(self) -> Artifact | None:

@@ -1,4 +1,4 @@
-"""``model.overrides`` beside the shape of a model that a run begins from."""
+"""``model.overrides`` and the shape of a run's initial model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lst_cli.errors import UserError
 
 
 def refuse_others(mine: Mapping[str, Any], theirs: Mapping[str, Any], name: str) -> None:
-    """Refuse overrides that ask for another shape than the one to begin from.
+    """Refuse overrides that differ from the shape of the initial model.
 
     :param name: of the model to begin from.
     :raises UserError: lists all of them.
@@ -17,10 +17,10 @@ def refuse_others(mine: Mapping[str, Any], theirs: Mapping[str, Any], name: str)
     found = _differing(mine, theirs)
     if found:
         raise UserError(
-            "model.overrides: not the shape of the model to begin from",
+            "model.overrides: not the shape of the initial model",
             found=", ".join(f"{key}: {ours}" for key, ours, _ in found),
             expected=", ".join(f"{key}: {other}" for key, _, other in found) + f", as in {name}",
-            fix="leave these keys out of model.overrides: --init sets them",
+            fix="remove these keys from model.overrides: --init sets them",
         )
 
 

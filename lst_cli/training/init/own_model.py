@@ -57,13 +57,13 @@ class OwnModel:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What of it is part of a run's identity."""
+        """Its part of a run's identity."""
         return {"sha256": self.sha256}
 
     def section(self, section: ModelSection) -> ModelSection:
         """The model to train: this one.
 
-        :raises UserError: the config asks for another family or another shape.
+        :raises UserError: the config has another family or another shape.
         """
         import dataclasses
 
@@ -125,7 +125,7 @@ class OwnModel:
             raise UserError(
                 f"--init {self.name}: {len(odd)} tensors do not fit",
                 found=", ".join(sorted(odd)[:5]),
-                expected=f"finite numbers in the shapes that {CARD_FILE} tells",
+                expected=f"finite numbers in the shapes of {CARD_FILE}",
             )
         return state, [Mapped(ours=name, theirs=name, numbers=value.numel()) for name, value in state.items()]
 

@@ -20,7 +20,7 @@ def check_same_tokens(folder: Path, tokenizer: Path) -> None:
         raise UserError(
             f"--init {folder}: no {' or '.join(TOKENIZER_FILES)}",
             expected="the text model's tokenizer: its tokens must be those of the shards",
-            fix="put it beside the weights, and make the shards with it ('lst text import')",
+            fix="put it next to the weights, and make the shards with it ('lst text import')",
         )
     ours, theirs = (TextTokenizer.from_file(each).raw_tokens() for each in (tokenizer, path))
     if ours != theirs:
@@ -30,5 +30,5 @@ def check_same_tokens(folder: Path, tokenizer: Path) -> None:
             f"--init {folder}: other text tokens than the shards'",
             found=f"{len(theirs):,} tokens{where}",
             expected=f"the {len(ours):,} tokens of {tokenizer}",
-            fix=f"take over the text model's tokenizer with 'lst text import {folder}', and make the shards with it",
+            fix=f"import the text model's tokenizer with 'lst text import {folder}', and make the shards with it",
         )

@@ -43,12 +43,12 @@ class TextModel:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return str(self.source.folder)
 
     @property
     def identity(self) -> dict[str, str]:
-        """What of it is part of a run's identity."""
+        """Its part of a run's identity."""
         return {"sha256": self.source.sha256}
 
     artifact: Artifact | None = None
@@ -68,9 +68,9 @@ class TextModel:
         """The model to train, with a global transformer of the text model's shape.
 
         An LST keeps its number of queries per patch, so its local width follows the global one. Where its text bypasses
-        the local layers, the local width is the global one: text then goes the text model's way.
+        the local layers, the local width is the global one: text is then computed as by the text model.
 
-        :raises UserError: ``model.overrides`` asks for another shape.
+        :raises UserError: ``model.overrides`` has another shape.
         """
         import dataclasses
 
@@ -90,9 +90,9 @@ class TextModel:
         return dataclasses.replace(section, overrides=over(shape, section.overrides))
 
     def check(self, tokenizer: Path, quantizer: Artifact | None = None, speech_bpe: Artifact | None = None) -> None:
-        """Refuse a text model whose text tokens are not those of the shards; it knows nothing of speech tokens.
+        """Refuse a text model whose text tokens are not those of the shards; it has no speech tokens.
 
-        :raises UserError: there is no tokenizer beside the weights, or it is another one.
+        :raises UserError: there is no tokenizer next to the weights, or it differs.
         """
         check_same_tokens(self.source.folder, tokenizer)
 

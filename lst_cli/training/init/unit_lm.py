@@ -2,7 +2,7 @@
 
 ``config.json`` says ``speech_language_model`` and holds the text model's config; tensors have the prefix ``lm.``. Token
 0 is padding, 1 opens and closes an utterance, and units follow from 2, a run of one unit as one token. That is our
-layout without text pieces: rows keep their places, and logits are equal.
+layout without text tokens: rows keep their places, and logits are equal.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read_unit_lm(folder: Path, quantizer: Artifact) -> tuple[TextModel, ModelCar
     odd = {key: base.get(key, value) for key, value in _SPECIALS.items() if base.get(key, value) != value}
     if size != units + _FIRST_UNIT or odd:
         raise UserError(
-            f"{folder}: tokens that are not units alone",
+            f"{folder}: tokens other than units",
             found=", ".join([f"vocab_size {size}", *(f"{key} {value}" for key, value in odd.items())]),
             expected=f"{units + _FIRST_UNIT}: padding 0, beginning and end 1, and the {units} units of the quantizer",
             fix="give the quantizer that the model was trained with; interleaved models are not supported",
@@ -82,7 +82,7 @@ def read_unit_lm(folder: Path, quantizer: Artifact) -> tuple[TextModel, ModelCar
 def _check_family(folder: Path, base: Mapping[str, Any]) -> None:
     if base.get("model_type") == "opt":
         raise UserError(
-            f"{folder}: OPT's layers can't be computed by our model",
+            f"{folder}: layers of OPT are not supported",
             found="model_type opt: learned positions, LayerNorm, ReLU and biases",
             expected="RoPE, RMSNorm and SwiGLU, as in Qwen 2 and Llama",
             fix="import a model that was made from Qwen, such as slprl/slam; score this one with slamkit",
@@ -108,7 +108,7 @@ def unit_lm_weights(text: TextModel, card: ModelCard) -> SpeechTextModel:
     left = [name for name in filling.theirs.unused() if not name.endswith("rotary_emb.inv_freq")]
     if left:
         raise UserError(
-            f"{text.name}: {len(left)} tensors have no place in the model",
+            f"{text.name}: {len(left)} tensors are not part of the model",
             found=", ".join(left[:3]),
             fix="the weights are not those of the config: download both again",
         )

@@ -78,7 +78,7 @@ class Filling:
             raise UserError(
                 f"{self.text.name}: {shown or names[0]}",
                 found=" and ".join(f"shape {tuple(value.shape)}" for value in values),
-                expected=f"shape {tuple(place.shape)} for {ours}, as {CONFIG_FILE} tells",
+                expected=f"shape {tuple(place.shape)} for {ours}, from {CONFIG_FILE}",
                 fix="the weights are not those of the config: download both again",
             )
         at = 0

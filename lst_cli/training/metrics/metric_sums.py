@@ -85,7 +85,7 @@ class Tally(Metric[Tensor]):
 
 @torch.no_grad()
 def sums_by_modality(nll_T: Tensor, correct_T: Tensor, counts_T: Tensor, modality_T: Tensor) -> Tensor:
-    """Negative log-likelihood, right guesses and number of targets, for each modality in turn: the head of the vector.
+    """Negative log-likelihood, right guesses and number of targets, for each modality: the head of the vector.
 
     :param counts_T: whether each token has a target.
     """

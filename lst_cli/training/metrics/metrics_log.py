@@ -27,7 +27,7 @@ _RENAMED = {"utilisation": "mfu"}
 
 
 def read_metrics_log(path: Path, *, complete: bool = False) -> list[Record]:
-    """Read a log; it is empty if there is no such file. A record that a crash cut off ends it.
+    """Read a log; it is empty if there is no such file. A record that a crash truncated ends it.
 
     :param complete: the log is that of an artifact, and has no such record.
     :raises UserError: ``complete``, and a record is damaged.

@@ -77,7 +77,7 @@ def reproducible(record: Record) -> Record:
 
 
 def _record(values: Mapping[str, object]) -> Record:
-    """What fairseq2's trainer reports, under lst's names and in its units."""
+    """The figures of fairseq2's trainer, under lst's names and in its units."""
     numbers = {key: float(value) for key, value in values.items() if isinstance(value, (int, float, Tensor))}
     lapse = numbers.get("lapse_time", 0.0)
     out = {key: value for key, value in numbers.items() if key not in _DROPPED}

@@ -37,7 +37,7 @@ _VALID = {"loss": "loss {:.4g}", "wer": "WER {:.1%}", "cer": "CER {:.1%}", "stor
 
 
 class ProgressDisplay:
-    """Shows records of the metrics log as they come; use it as a context."""
+    """Shows the records of the metrics log live; a context manager."""
 
     def __init__(self, what: str, steps: int, begun: int = 0, console: Console | None = None) -> None:
         """Show a run.

@@ -17,7 +17,7 @@ _ENVIRONMENT = "Environment Variables"
 """fairseq2 logs the whole environment, secrets included; log files are shared too easily for that."""
 
 _KNOWN = ("Based on the environment setup, training will be run on CPU",)
-"""Warnings about what the user has asked for."""
+"""Warnings about the user's settings."""
 
 
 class _ToUser(logging.Handler):
@@ -39,9 +39,9 @@ def _without_secrets(record: logging.LogRecord) -> bool:
 def _without_full_disk(hook: Callable[[threading.ExceptHookArgs], object]) -> Callable[..., object]:
     """Errors of threads but those of a full disk: TensorBoard's writer passes these on to the trainer, too."""
 
-    def shown(told: threading.ExceptHookArgs) -> None:
-        if told.exc_value is None or not is_disk_full(told.exc_value):
-            hook(told)
+    def shown(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is None or not is_disk_full(args.exc_value):
+            hook(args)
 
     return shown
 
@@ -57,7 +57,7 @@ def tidy_logs() -> Iterator[None]:
     _WARNINGS.addHandler(forward)
     _WARNINGS.propagate = False
     logging.captureWarnings(True)
-    # On a full disk every log line would print a traceback; the trainer's own error is what the user is told.
+    # On a full disk every log line would print a traceback; the user sees the trainer's own error.
     raises, logging.raiseExceptions = logging.raiseExceptions, False
     hook, threading.excepthook = threading.excepthook, _without_full_disk(threading.excepthook)
     try:

@@ -41,7 +41,7 @@ def dpo_loss(log_p_P2: Tensor, reference_P2: Tensor, beta: float) -> dict[str, T
 
 
 def add_preferences(model: nn.Module, batch: PairBatch, beta: float, bag: MetricBag, *tallies: Tally) -> Tensor:
-    """Sum of the loss over all pairs of a batch; what is counted of it goes to the metrics."""
+    """Sum of the loss over all pairs of a batch; its counts go to the metrics."""
     loss: TokenLoss = model(batch.tensors, differentiable=True)
     add_sums(loss, batch, *tallies)
     nll_D = torch.zeros_like(batch.reference_D).index_add(0, batch.document_T, loss.nll_T.to(batch.reference_D.dtype))

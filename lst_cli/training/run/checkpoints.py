@@ -27,7 +27,7 @@ DAMAGED_SUFFIX = ".damaged"
 
 @dataclass(frozen=True)
 class Damaged:
-    """A checkpoint that was set aside."""
+    """A damaged checkpoint, renamed."""
 
     step: int
     reason: str
@@ -68,7 +68,7 @@ def set_aside_damaged(folder: Path) -> list[Damaged]:
     """Rename the newest checkpoints that can't be read, so that training resumes from the last good one.
 
     Those stay on disk under another name, as evidence. Checks the structure and the CRC of every file of the newest
-    checkpoint, and goes back until one is whole.
+    checkpoint, and falls back to earlier ones until one is whole.
     """
     damaged = []
     for step in reversed(steps(folder)):
@@ -114,7 +114,7 @@ def size_bytes(path: Path) -> int:
 
 
 def weights(folder: Path, step: int) -> dict[str, Tensor]:
-    """The full weights of a checkpoint; FSDP shards (cut along the first axis) are put together again.
+    """The full weights of a checkpoint; FSDP shards (along the first axis) are joined.
 
     :raises LstError: the checkpoint has no weights.
     """
@@ -122,7 +122,7 @@ def weights(folder: Path, step: int) -> dict[str, Tensor]:
 
     files = sorted((folder / f"step_{step}" / "model" / "pp_00" / "tp_00").glob("sdp_*.pt"))
     if not files:
-        raise LstError(f"{folder}: the checkpoint of step {step} holds no weights", fix="run the command again")
+        raise LstError(f"{folder}: the checkpoint of step {step} has no weights", fix="run the command again")
     shards = [torch.load(file, map_location="cpu", weights_only=True, mmap=True) for file in files]
     if len(shards) == 1:
         return dict(shards[0])

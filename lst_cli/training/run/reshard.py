@@ -1,6 +1,6 @@
 """Checkpoints for another number of processes, or another way of sharing the model out between them.
 
-Weights and AdamW's averages are cut along the first axis, as FSDP2 does. Every process's file of the reader's state
+Weights and AdamW's averages are sharded along the first axis, as FSDP2 does. Every process's file of the reader's state
 holds all streams, so it serves any process.
 """
 
@@ -58,7 +58,7 @@ def refit(checkpoint: Path, layout: CheckpointLayout) -> bool:
 
 
 def recover(folder: Path) -> None:
-    """Put right what a crash in :func:`refit` has left."""
+    """Repair the state after a crash in :func:`refit`."""
     for old in folder.glob(f"step_*{_OLD}"):
         checkpoint = old.with_name(old.name.removesuffix(_OLD))
         if checkpoint.exists():
@@ -70,7 +70,7 @@ def recover(folder: Path) -> None:
 
 
 def accept_local_state(optimizer: Optimizer) -> None:
-    """Let an optimizer over sharded parameters load state that is cut as :func:`refit` cuts it."""
+    """Let an optimizer over sharded parameters load state that is sharded by :func:`refit`."""
 
     def wrap(_: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -117,7 +117,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _cut(pieces: Sequence[Tensor], shard: int, shards: int) -> Tensor:
-    """One of so many parts of a tensor that comes in pieces, as ``torch.chunk`` parts it. Reads no other part."""
+    """One of the parts of a stored tensor, as ``torch.chunk`` divides it. Reads no other part."""
     local = [piece.to_local() if isinstance(piece, DTensor) else piece for piece in pieces]
     rows = sum(len(piece) for piece in local)
     size = -(-rows // shards)
@@ -153,7 +153,7 @@ def _write_optimizer(checkpoint: Path, new: Path, layout: CheckpointLayout) -> N
 
 
 def _write_trainers(checkpoint: Path, new: Path, layout: CheckpointLayout) -> None:
-    """The first process takes over what all have counted; everything else is the same in all of them."""
+    """The first process gets the counts of all; everything else is equal in all processes."""
     states = [_load(path) for path in sorted((checkpoint / "trainer").glob("rank_*.pt"))]
     counted = sum(state["_metric_bag"][TOTAL]["sums"] for state in states)
     for process in range(layout.processes):

@@ -25,7 +25,7 @@ class Folders:
     request: Request
     """The model that the run makes."""
     work: Path
-    """What resuming needs; removed when the artifact is complete."""
+    """State for resuming; removed when the artifact is complete."""
     logs: Path
     """Log files and TensorBoard; they outlive the run."""
 

@@ -27,7 +27,7 @@ def keep_snapshots(job: Job) -> None:
         source = job.checkpoints / f"step_{step}" / "model"
         target = job.folders.logs / FOLDER / f"step_{step}" / "model"
         unfinished = target.with_suffix(".tmp")
-        for old in (unfinished, target):  # left by a kill, or by a run of the same config whose model was removed
+        for old in (unfinished, target):  # from a killed run, or from a run of the same config whose model was removed
             shutil.rmtree(old, ignore_errors=True)
         shutil.copytree(source, unfinished, copy_function=_link)
         unfinished.rename(target)

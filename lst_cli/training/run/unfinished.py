@@ -64,7 +64,7 @@ def noted(request: Request, work: Path, steps: int) -> Iterator[None]:
 
 
 def identity_of(work: Path) -> dict[str, Any]:
-    """Config and parents of the run whose checkpoints lie there; empty where :func:`noted` has left nothing."""
+    """Config and parents of the run whose checkpoints are there; empty if :func:`noted` wrote nothing."""
     path = work / _FILE
     if not path.is_file():
         return {}
@@ -130,12 +130,12 @@ def check_unchanged(store: Store, request: Request, *, fresh: bool) -> None:
             f"model/{request.name}: an unfinished run of another config is at step {run.step} of {run.steps}",
             found="; ".join(changes[:_SHOWN]) + more,
             expected="the config that the run was started with",
-            fix="undo the changes to resume it, choose another --name, or drop it with --fresh",
+            fix="undo the changes to resume it, choose another --name, or discard it with --fresh",
         )
 
 
 def differences(old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two trees of plain data: key with dots, old and new value."""
+    """The differences of two trees of plain data: dotted key, old and new value."""
     yield from _differences(old, new, "")
 
 

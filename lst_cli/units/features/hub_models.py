@@ -21,15 +21,15 @@ _FETCHED = ("*.json", *_WEIGHTS)
 def find_model(name: str, called: str, expected: str, *, fetch: bool) -> Path:
     """The folder of a model given as a folder or as a name on the hub.
 
-    :param called: what errors call it, as in ``--model NAME``; ``expected`` what they say it may be.
-    :param fetch: from the hub if need be; otherwise it has to be among what was downloaded before.
-    :raises UserError: there is no such folder, and the hub has no such model or can't be reached; or what there is has
+    :param called: its name in errors, as in ``--model NAME``; ``expected`` is their text for valid values.
+    :param fetch: download it from the Hub if needed; otherwise it must have been downloaded before.
+    :raises UserError: there is no such folder, and the Hub has no such model or can't be reached; or the model has
         no ``config.json``.
     """
     folder = hub_folder(name, called, _FETCHED, expected, fetch=fetch)
     if not (folder / "config.json").is_file():
         raise UserError(
-            f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the hub's format"
+            f"{called}: no model", found=f"no config.json in {folder}", expected="a model in the Hub's format"
         )
     return folder
 
@@ -91,7 +91,7 @@ def normalizes(folder: Path, config: Mapping[str, Any]) -> bool:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file of settings, empty where there is no such file.
+    """The mapping in a JSON file of settings; empty without a file.
 
     :raises UserError: it can't be read, or holds something else.
     """
@@ -100,7 +100,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         data = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: can't be read", found=str(error), expected="a model saved in hub format") from None
+        raise UserError(
+            f"{path}: can't be read", found=str(error), expected="a model saved in the Hub's format"
+        ) from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: not a config", found=type(data).__name__, expected="a mapping")
     return data

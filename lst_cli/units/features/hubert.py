@@ -33,7 +33,7 @@ class HubertFeatures:
     """A feature extractor (see :class:`lst_cli.units.features.registry.FeatureExtractor`).
 
     :param model: a transformers ``HubertModel`` in evaluation mode, float32 and on the device where it shall run; it
-        is cut at the layer and must not be used after.
+        is truncated at the layer and must not be used afterwards.
     :param settings: a features config as :func:`lst_cli.units.features.hubert_files.describe_hubert` makes it.
     :param dtype: what to compute in, float32 or bfloat16.
     """
@@ -87,7 +87,7 @@ def load_hubert(
 ) -> HubertFeatures:
     """Load the extractor that a features config describes.
 
-    :raises UserError: the model is gone, is not a HuBERT, or its weights are not those of the config.
+    :raises UserError: the model was removed, is not a HuBERT, or its weights are not those of the config.
     """
     folder = find_hubert(str(config["path"]))
     check_weights(folder, weights_sha256(folder), str(config["sha256"]))

@@ -1,4 +1,4 @@
-"""HuBERT's transformer over several clips laid end to end, without padding.
+"""HuBERT's transformer over several concatenated clips, without padding.
 
 Legend: N clips, T frames of all clips together, t frames of one clip, D model size, H heads, E width of a head.
 
@@ -31,13 +31,13 @@ class Clips:
     offsets_N: Tensor
     """First frame of each clip, and behind the last one T."""
     place_T: Tensor
-    """Row of each frame where clips are laid out with zeros between them."""
+    """Row of each frame in a layout of clips with zeros between them."""
     laid_out: int
     """Rows there."""
 
     @classmethod
     def of(cls, frames: Sequence[int], device: torch.device, *, gap: int) -> Clips:
-        """Lay out clips of these frames, ``gap`` zeros behind each."""
+        """The layout of clips of these frames, with ``gap`` zeros after each."""
         offsets = np.concatenate([[0], np.cumsum(frames)])
         place = np.arange(offsets[-1]) + np.repeat(np.arange(len(frames)) * gap, frames)
         both = torch.from_numpy(np.concatenate([offsets, place]))
@@ -50,7 +50,7 @@ class Clips:
 class RaggedEncoder:
     """The transformer of a ``HubertModel`` up to one layer.
 
-    :param encoder: ``HubertModel.encoder``, with the layers above ``layer`` already cut off.
+    :param encoder: ``HubertModel.encoder``, with the layers above ``layer`` already removed.
     :param config: ``HubertModel.config``.
     :param last: whether the chosen layer is the model's last, whose output some models normalise.
     """

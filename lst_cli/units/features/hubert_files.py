@@ -10,12 +10,12 @@ from lst_cli.units.features.hub_models import find_model, normalizes, read_setti
 from lst_cli.units.features.torchaudio_bundles import PREFIX, find_bundle
 
 _DEFAULT_STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""What transformers assumes where config.json does not say: HuBERT base."""
+"""Defaults of transformers for keys that are not in config.json: HuBERT base."""
 
 _DEFAULT_LAYERS = 12
 
 WINDOW_S = 60.0
-"""Longest clip that is read whole, in seconds; longer ones are cut into windows of this length."""
+"""Longest clip that is read whole, in seconds; longer ones are divided into windows of this length."""
 
 CONTEXT_S = 5.0
 """Audio before and after the kept part of a window, in seconds."""
@@ -39,7 +39,7 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
     layers = _number_of_layers(config, folder)
     if layer is None or not 1 <= layer <= layers:
         raise UserError(
-            "--layer: which layer's output shall be clustered?",
+            "--layer: required for these features",
             found="none given" if layer is None else str(layer),
             expected=f"1 to {layers} for {path}",
             fix="--layer 9 is usual for HuBERT base (of 12), --layer 11 for mHuBERT at 25 Hz",
@@ -59,7 +59,7 @@ def describe_hubert(path: str, layer: int | None) -> dict[str, Any]:
 def find_hubert(path: str) -> Path:
     """The folder of a model given as a folder, a name on the Hugging Face hub (fetched if need be), or a bundle's name.
 
-    :raises UserError: there is no such folder, and the hub has no such model or cannot be reached.
+    :raises UserError: there is no such folder, and the Hub has no such model or cannot be reached.
     """
     if path.startswith(PREFIX):
         return find_bundle(path.removeprefix(PREFIX))

@@ -44,7 +44,7 @@ class ConvFront:
 
     :param encoder: ``HubertModel.feature_extractor``.
     :param config: ``HubertModel.config``; any kernels and strides, both kinds of ``feat_extract_norm``.
-    :param dtype: of everything after the first convolution, which is small and hears the raw audio: it stays float32.
+    :param dtype: of everything after the first convolution, which is small and reads the raw audio: it stays float32.
     """
 
     def __init__(self, encoder: Any, config: Any, dtype: torch.dtype) -> None:
@@ -58,7 +58,7 @@ class ConvFront:
         self.hop = 1
         """Samples from one output frame to the next."""
         self.reach = 1
-        """Samples that one output frame hears."""
+        """Receptive field of an output frame, in samples."""
         for kernel, stride in zip(self._kernels, self._strides, strict=True):
             self.reach += (kernel - 1) * self.hop
             self.hop *= stride
@@ -115,7 +115,7 @@ class ConvFront:
         centred_TK = heard_TK - mean_K
         covariance_KK = centred_TK.T @ centred_TK / len(centred_TK)
         weight_CK = conv.weight.detach()[:, 0].double()
-        # A bias of the convolution cancels: it moves the mean by itself.
+        # A bias of the convolution cancels: it only shifts the mean.
         variance_C = (weight_CK * (weight_CK @ covariance_KK)).sum(dim=1)
         gain_C = norm.weight.detach().double() / torch.sqrt(variance_C + norm.eps)
         bias_C = norm.bias.detach().double() - gain_C * (weight_CK @ mean_K)

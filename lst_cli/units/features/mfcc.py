@@ -88,7 +88,7 @@ class MfccFeatures:
         return all_DH.reshape(self.dim, -1, _HOPS_PER_FRAME).mean(dim=2).T
 
     def _cepstra(self, wave_S: Tensor, hops: int) -> Tensor:
-        """Cepstra [H, C]; what an analysis window hears beyond the clip is silence."""
+        """Cepstra [H, C]; analysis windows see silence beyond the clip."""
         before = (_WINDOW - _HOP) // 2
         needed = (hops - 1) * _HOP + _WINDOW
         sharp_S = torch.cat([wave_S[:1], wave_S[1:] - self._pre_emphasis * wave_S[:-1]])

@@ -25,16 +25,16 @@ MFCC = {
 
 
 RAW = {"mean_s": 0.0, "context_s": 1.0}
-"""What ``--features mfcc:raw`` changes: no mean is subtracted, so a frame depends on its neighbourhood alone."""
+"""Settings of ``--features mfcc:raw``: no mean is subtracted, so a frame depends on its immediate context alone."""
 
 
 def describe_mfcc(layer: int | None, form: str = "") -> dict[str, Any]:
     """The features config for ``--features mfcc`` or ``mfcc:raw``.
 
-    :raises UserError: there is no such form, or a layer was asked for.
+    :raises UserError: there is no such form, or a layer was given.
     """
     if form not in ("", "raw"):
         raise UserError(f"--features mfcc:{form}: no such features", expected="mfcc, or mfcc:raw without a mean")
     if layer is not None:
-        raise UserError("--layer: MFCC features have no layers", found=str(layer), fix="leave --layer out")
+        raise UserError("--layer: MFCC features have no layers", found=str(layer), fix="remove --layer")
     return {**MFCC, **(RAW if form else {})}

@@ -1,4 +1,4 @@
-"""Feature extractors: what they have in common, and which there are.
+"""Feature extractors: their interface and their registry.
 
 A features config is plain data that says how features are made; it stands in the quantizer artifact and in its
 ``centroids.safetensors``. A new extractor is one file and one line in each of the two functions below.
@@ -38,7 +38,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def window_samples(self) -> int:
-        """The longest clip it hears at once; longer ones are cut into windows."""
+        """The longest clip in one pass; longer ones are divided into windows."""
 
     @property
     def context_samples(self) -> int:
@@ -46,11 +46,11 @@ class FeatureExtractor(Protocol):
 
     @property
     def batch_samples(self) -> int:
-        """How much audio it should be given at once to be fast."""
+        """Audio per batch for good throughput."""
 
     @property
     def weights_D(self) -> NDArray[np.float32] | None:
-        """How much each dimension counts in k-means, once all have variance 1; None to cluster them as they are."""
+        """Weight of each dimension in k-means, after scaling to variance 1; None to cluster without scaling."""
 
     def extract(self, waves: Sequence[Waveform]) -> torch.Tensor:
         """Features of all clips one after the other, float32 [T, D]: ``n_frames`` rows for each clip."""
@@ -85,7 +85,7 @@ def describe_features(spec: str, layer: int | None) -> dict[str, Any]:
     raise UserError(
         f"--features {spec}: no such features",
         expected="mfcc, mfcc:raw, hubert:NAME, torchaudio:HUBERT_BASE, whisper:NAME or transformers:NAME; NAME is a "
-        "folder or a name on the Hugging Face hub",
+        "folder or a name on the Hugging Face Hub",
     )
 
 
@@ -125,4 +125,4 @@ def load_features(
         from lst_cli.units.features.speech_encoder import load_encoder
 
         return load_encoder(config, place, getattr(torch, precision))
-    raise UserError(f"the quantizer's features are of a kind that this lst does not know: {kind!r}")
+    raise UserError(f"unknown features of the quantizer: {kind!r}")

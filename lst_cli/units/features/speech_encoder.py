@@ -46,7 +46,7 @@ def describe_encoder(name: str, layer: int | None) -> dict[str, Any]:
     strides = config.get("conv_stride")
     if not isinstance(strides, list) or not all(isinstance(each, int) and each > 0 for each in strides):
         raise UserError(
-            f"transformers:{name}: not an encoder of samples",
+            f"transformers:{name}: not a waveform encoder",
             found=f"model_type {kind!r} without conv_stride in {folder / 'config.json'}",
             expected="WavLM, wav2vec 2.0, data2vec-audio, UniSpeech or HuBERT",
             fix="use --features whisper:NAME for Whisper",
@@ -55,7 +55,7 @@ def describe_encoder(name: str, layer: int | None) -> dict[str, Any]:
     layers = int(config.get("num_hidden_layers", 0))
     if layer is None or not 1 <= layer <= layers:
         raise UserError(
-            "--layer: which layer's output shall be clustered?",
+            "--layer: required for these features",
             found="none given" if layer is None else str(layer),
             expected=f"1 to {layers} for {name}",
         )
@@ -88,7 +88,7 @@ class EncoderFeatures:
 
     @property
     def batch_samples(self) -> int:
-        """Clips are computed one by one, so a batch only bounds memory."""
+        """Clips are computed one at a time, so a batch only bounds memory."""
         return SAMPLE_RATE * 30
 
     @torch.inference_mode()
@@ -109,7 +109,7 @@ class EncoderFeatures:
 def load_encoder(config: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> EncoderFeatures:
     """Load the extractor that a features config describes.
 
-    :raises UserError: the model is gone, transformers cannot read it, or its weights are not those of the config.
+    :raises UserError: the model was removed, transformers cannot read it, or its weights are not those of the config.
     """
     from transformers import AutoModel
 

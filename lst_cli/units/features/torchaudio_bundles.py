@@ -11,7 +11,7 @@ from typing import Any
 from lst_cli.errors import UserError
 
 PREFIX = "torchaudio:"
-"""What a bundle's name is written with, as in ``torchaudio:HUBERT_BASE``."""
+"""Prefix of a bundle's name, as in ``torchaudio:HUBERT_BASE``."""
 
 BUNDLES = ("HUBERT_BASE", "HUBERT_LARGE", "HUBERT_XLARGE")
 
@@ -33,9 +33,9 @@ def find_bundle(name: str) -> Path:
         model = getattr(torchaudio.pipelines, name).get_model()
     except OSError as error:
         raise UserError(
-            f"{PREFIX}{name}: its weights can't be fetched",
+            f"{PREFIX}{name}: its weights can't be downloaded",
             found=str(error).strip().splitlines()[0],
-            fix="run this once where there is a network, or give a model's folder with hubert:PATH",
+            fix="run this once with a network connection, or give a model's folder with hubert:PATH",
         ) from None
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{name}."))

@@ -55,7 +55,7 @@ class WhisperFeatures:
 
     @property
     def batch_samples(self) -> int:
-        """Clips are encoded one by one, so a batch only bounds memory."""
+        """Clips are encoded one at a time, so a batch only bounds memory."""
         return SAMPLE_RATE * 30
 
     def extract(self, waves: Sequence[Waveform]) -> Tensor:
@@ -73,7 +73,7 @@ class WhisperFeatures:
 def load_whisper(config: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> WhisperFeatures:
     """Load the extractor that a features config describes.
 
-    :raises UserError: the model is gone, or its weights are not those of the config.
+    :raises UserError: the model was removed, or its weights are not those of the config.
     """
     folder = find_whisper(str(config["path"]))
     check_weights(folder, whisper_sha256(folder), str(config["sha256"]))
@@ -88,7 +88,7 @@ def _in_ctranslate2(
     try:
         import ctranslate2
     except ImportError:
-        raise UserError(f"{folder}: CTranslate2 is not installed", fix="pip install 'lst-cli[judge]'") from None
+        raise UserError(f"{folder}: CTranslate2 is not installed", fix="pip install 'lst-cli[evaluator]'") from None
     try:
         model = ctranslate2.models.Whisper(
             str(folder),

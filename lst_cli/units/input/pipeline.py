@@ -1,4 +1,4 @@
-"""Decoding and computing side by side, with results in order and in bounded memory.
+"""Decoding and computing in parallel, with results in order and in bounded memory.
 
 On a CPU each batch is decoded and computed by one thread, several batches at a time: clips are independent, so that
 keeps every core busier than dividing single operations would, and what a batch gives does not depend on the number

@@ -1,6 +1,6 @@
 """Cutting long clips into windows with context, so that a three-hour file needs no more memory than a minute.
 
-A clip no longer than a window is one window: the whole clip. A longer one is cut into runs of frames; each is
+A clip no longer than a window is one window: the whole clip. A longer one is divided into runs of frames; each is
 read with some audio before and after it, and only the frames of the run itself are kept. Windows
 depend on the length of the clip alone, so the same clip always gets the same units.
 """
@@ -38,7 +38,7 @@ def cut_windows(samples: int, window: int, context: int) -> list[AudioWindow]:
     """Windows that together keep each of the ``n_frames(samples)`` frames of a clip exactly once, in order.
 
     :param samples: length of the clip at 16 kHz.
-    :param window: the most samples computed at once; longer clips are cut.
+    :param window: the most samples computed at once; longer clips are divided.
     :param context: samples read before and after the kept frames of a cut clip, where the clip has them.
     """
     total = n_frames(samples)
@@ -51,7 +51,7 @@ def cut_windows(samples: int, window: int, context: int) -> list[AudioWindow]:
         last = min(first + core, total)
         first_read = max(0, first - before)
         stop = min(samples, (last + before) * FRAME_SAMPLES)
-        # The last frames come with the rest that is too short for a frame of its own.
+        # The last window includes the rest that is too short for a frame.
         cut.append(
             AudioWindow(
                 first_read * FRAME_SAMPLES, samples if last == total else stop, first - first_read, last - first

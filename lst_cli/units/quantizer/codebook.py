@@ -33,7 +33,7 @@ MAX_UNITS = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class Codebook:
-    """Centroids and what comes before them: unit = the centroid nearest to ``(feature - mean) / scale``."""
+    """Centroids and the normalisation of the features: unit = the centroid nearest to ``(feature - mean) / scale``."""
 
     centroids_KD: NDArray[np.float32]
     mean_D: NDArray[np.float32]
@@ -90,7 +90,7 @@ class Codebook:
                 f"{file}: not a quantizer",
                 found=f"{type(error).__name__}: {error}",
                 expected="centroids, mean and scale, and the features config in the metadata",
-                fix="take the centroids.safetensors of an artifact that 'lst units fit' or 'lst units import' made",
+                fix="use the centroids.safetensors of an artifact that 'lst units fit' or 'lst units import' made",
             ) from None
         as_float = {name: array.astype(np.float32) for name, array in arrays.items()}
         check_finite_weights(as_float, str(file))

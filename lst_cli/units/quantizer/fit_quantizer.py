@@ -70,7 +70,7 @@ class QuantizerFitOptions:
 
 
 def plan_quantizer(options: QuantizerFitOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone).
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone).
 
     :raises UserError: more clusters than units can be stored.
     """
@@ -82,7 +82,7 @@ def plan_quantizer(options: QuantizerFitOptions, rank: Rank = ALONE) -> tuple[Re
 
 
 def share_features(options: QuantizerFitOptions, parts: SharedParts) -> None:
-    """What a rank other than 0 does: compute features of the chosen frames until none are missing."""
+    """The work of a rank other than 0: compute features of the chosen frames until none are missing."""
     _SharedFeatures(options, parts).run()
 
 
@@ -117,7 +117,7 @@ def normalisation(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and scale [D] that give each dimension the variance ``weights_D ** 2``; 0 and 1 without weights.
 
-    HuBERT's hidden states are clustered as they are, as all published quantizers do.
+    HuBERT's hidden states are clustered without normalisation, as in all published quantizers.
     """
     import numpy as np
 

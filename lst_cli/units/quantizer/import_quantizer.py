@@ -32,12 +32,12 @@ class QuantizerImportOptions:
     name: str
     file: Path
     features: Mapping[str, Any]
-    """A features config: what the centroids are centroids of."""
+    """The config of the centroids' features."""
     trust_pickle: bool = False
 
 
 def plan_import(options: QuantizerImportOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs.
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`.
 
     :raises UserError: the file can't be read, or holds no centroids for these features.
     """
@@ -87,7 +87,7 @@ def read_centroids(file: Path, *, trust_pickle: bool) -> NDArray[np.float32]:
             array = np.load(file, allow_pickle=False)
         except (ValueError, OSError, EOFError, TypeError, KeyError, SyntaxError, TokenError, MemoryError) as error:
             raise UserError(
-                f"{file}: no centroids in a format that is known",
+                f"{file}: no centroids in a known format",
                 found=str(error),
                 expected=".npy, .safetensors, or with --trust-pickle a joblib file: " + ", ".join(_PICKLES),
             ) from None
@@ -110,7 +110,7 @@ def _from_safetensors(file: Path) -> Any:
     name = "centroids" if "centroids" in tables else tables[0] if len(tables) == 1 else None
     if name is None:
         raise UserError(
-            f"{file}: which tensor holds the centroids?",
+            f"{file}: no unique tensor of centroids",
             found=", ".join(f"{name} {array.shape}" for name, array in arrays.items()),
             expected="one two-dimensional tensor, or one that is called centroids",
         )
@@ -120,8 +120,8 @@ def _from_safetensors(file: Path) -> Any:
 def _from_pickle(file: Path, trusted: bool) -> Any:
     if not trusted:
         raise UserError(
-            f"{file}: a pickle, which can run any code when it is read",
-            fix="if you trust where it comes from, add --trust-pickle; or save its cluster_centers_ with numpy.save",
+            f"{file}: a pickle, which can run arbitrary code when it is read",
+            fix="if you trust its source, add --trust-pickle; or save its cluster_centers_ with numpy.save",
         )
     import pickle
 
@@ -131,7 +131,7 @@ def _from_pickle(file: Path, trusted: bool) -> Any:
         model = joblib.load(file)
     except ImportError as error:
         raise UserError(
-            f"{file}: reading it takes the packages it was written with",
+            f"{file}: reading it needs the packages that it was written with",
             found=str(error),
             fix="pip install joblib scikit-learn",
         ) from None

@@ -27,7 +27,7 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering:
-    """What k-means found."""
+    """The result of k-means."""
 
     centroids_KD: NDArray[np.float32]
     inertia: float
@@ -68,7 +68,7 @@ def fit_kmeans(
         raise UserError(
             f"--clusters {clusters}: more clusters than frames",
             found=f"{total:,} frames",
-            expected="at least as many frames as clusters, better 100 times as many",
+            expected="at least as many frames as clusters, preferably 100 times as many",
             fix="give more audio or more --frames, or fewer --clusters",
         )
     if not np.isfinite(frames_ND).all():
@@ -107,7 +107,7 @@ def _lloyd(
 
 
 def measure(frames_ND: NDArray[np.float32], centroids_KD: NDArray[np.float32]) -> Clustering:
-    """How well centroids stand for frames."""
+    """How well centroids represent frames."""
     index = _index(centroids_KD.shape[1])
     index.add(centroids_KD)
     counts_K = np.zeros(len(centroids_KD), dtype=np.int64)

@@ -39,7 +39,7 @@ class UnitRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What was counted."""
+    """The counts."""
 
     utterances: int
     counts_K: NDArray[np.int64]
@@ -108,7 +108,7 @@ class _Drawn:
         frames_R: NDArray[np.int64],
         priority_R: NDArray[np.uint64],
     ) -> None:
-        """Take in runs; only the best few of each unit are looked at one by one."""
+        """Add runs; only the best few of each unit are compared individually."""
         order = np.lexsort((priority_R, unit_R))
         sorted_R = unit_R[order]
         rank = np.arange(len(order)) - np.searchsorted(sorted_R, sorted_R)

@@ -76,7 +76,7 @@ class _Usage:
         self._counts: NDArray[np.int64] = np.zeros(1 << 16, dtype=np.int64)
 
     def count(self, table: pa.Table) -> None:
-        """Take in the utterances of a table."""
+        """Add the utterances of a table."""
         self._utterances += len(table)
         for chunk in table["units"].chunks:
             offsets, units = chunk.offsets.to_numpy(), chunk.values.to_numpy()

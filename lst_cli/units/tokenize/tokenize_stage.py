@@ -46,7 +46,7 @@ class TokenizeOptions:
 
     @property
     def request(self) -> Request:
-        """The artifact that comes of it: only what changes the tokens counts."""
+        """The request of the artifact; it includes only options that change the tokens."""
         return Request(
             kind=TOKENS,
             name=self.name,
@@ -56,7 +56,7 @@ class TokenizeOptions:
 
 
 def plan_tokens(options: TokenizeOptions, rank: Rank = ALONE) -> tuple[Request, Callable[[Draft], None]]:
-    """What :meth:`lst_cli.artifacts.Store.build` needs, on rank 0 (or alone)."""
+    """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone)."""
 
     def make(draft: Draft) -> None:
         from lst_cli.units.tokenize.assemble import assemble
@@ -69,7 +69,7 @@ def plan_tokens(options: TokenizeOptions, rank: Rank = ALONE) -> tuple[Request, 
 
 
 def share_tokens(options: TokenizeOptions, parts: SharedParts) -> None:
-    """What a rank other than 0 does: make parts until none is missing."""
+    """The work of a rank other than 0: make parts until none is missing."""
     _Work(options, parts).run()
 
 

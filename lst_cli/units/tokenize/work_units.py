@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_SAMPLES = 1800 * SAMPLE_RATE
-"""A work unit of most corpora holds about half an hour of audio: what a killed rank has to do again at most."""
+"""A work unit of most corpora holds about half an hour of audio: the most that a killed rank has to repeat."""
 
 _LEAST_SAMPLES = 60 * SAMPLE_RATE
 """A minute: less would not fill batches."""

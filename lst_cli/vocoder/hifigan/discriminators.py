@@ -17,7 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from lst_cli.vocoder.vocoder_config import HifiGanConfig
 
 _SLOPE = 0.1
-"""Of leaky ReLU."""
+"""Slope of leaky ReLU."""
 
 
 class PeriodDiscriminator(nn.Module):
@@ -35,7 +35,7 @@ class PeriodDiscriminator(nn.Module):
         self.score = weight_norm(nn.Conv2d(channels[-1], 1, (3, 1), padding=(1, 0)))
 
     def forward(self, wave_BT: Tensor) -> list[Tensor]:
-        """The output of each layer; the last is the score, near 1 for speech and 0 for what was made."""
+        """The output of each layer; the last is the score, near 1 for real and 0 for generated speech."""
         missing = -wave_BT.shape[1] % self.period
         whole_BT = F.pad(wave_BT[:, None], (0, missing), mode="reflect")[:, 0]
         x_BCTP = whole_BT.reshape(len(whole_BT), 1, -1, self.period)
@@ -89,7 +89,7 @@ def _outputs(layers: nn.ModuleList, score: nn.Module, x: Tensor) -> list[Tensor]
 
 
 def discriminator_loss(real: Sequence[Sequence[Tensor]], made: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Least squares of scores that should be 1 for speech and 0 for what was made; a sum over discriminators."""
+    """Least squares of scores that should be 1 for real and 0 for generated speech; a sum over discriminators."""
     pairs = zip(real, made, strict=True)
     return torch.stack([(1 - ours[-1]).square().mean() + theirs[-1].square().mean() for ours, theirs in pairs]).sum()
 

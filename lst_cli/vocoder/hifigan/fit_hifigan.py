@@ -27,7 +27,7 @@ METRICS_FILE = "metrics.jsonl"
 
 
 def pcm(wave_T: Tensor, units: int) -> Tensor:
-    """Samples of whole units in 16 bits; what lies beyond the clip's end is silence."""
+    """Samples of whole units in 16 bits; beyond the clip's end there is silence."""
     fitted_T = F.pad(wave_T, (0, units * FRAME_SAMPLES - len(wave_T)))
     return (fitted_T * PCM).round().clamp(-PCM, PCM - 1).to(torch.int16)
 

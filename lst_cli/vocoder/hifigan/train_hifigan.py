@@ -38,7 +38,7 @@ PCM = 32768.0
 
 
 class Fitting:
-    """Both sides with their optimisers, and the losses so far: what is kept over a crash."""
+    """Generator and discriminators with their optimisers, and the losses so far: the state of a checkpoint."""
 
     def __init__(self, generator: dict[str, Any], config: VocoderConfig, device: str) -> None:
         """Make new networks, whose weights are a pure function of the seed.
@@ -76,22 +76,22 @@ class Fitting:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(self.step, config)
         made_BT = self.generator(units_BU, speaker_B)
-        judging = discriminator_loss(self.discriminators(wave_BT), self.discriminators(made_BT.detach()))
-        _update(self.optimizers[1], judging)
+        discrimination = discriminator_loss(self.discriminators(wave_BT), self.discriminators(made_BT.detach()))
+        _update(self.optimizers[1], discrimination)
         self.discriminators.requires_grad_(False)
         with torch.no_grad():
             real = self.discriminators(wave_BT)
-        judged = self.discriminators(made_BT)
+        scores = self.discriminators(made_BT)
         mel = F.l1_loss(self.spectrum.log_mels(made_BT), self.spectrum.log_mels(wave_BT))
-        adversarial, features = adversarial_loss(judged), feature_loss(real, judged)
+        adversarial, features = adversarial_loss(scores), feature_loss(real, scores)
         _update(self.optimizers[0], adversarial + config.feature_weight * features + config.mel_weight * mel)
         self.discriminators.requires_grad_(True)
         self.step += 1
-        losses = torch.stack([mel, adversarial, features, judging]).tolist()
+        losses = torch.stack([mel, adversarial, features, discrimination]).tolist()
         return dict(zip(LOSSES, losses, strict=True))
 
     def note(self, losses: dict[str, float]) -> None:
-        """Take a step's losses into the curve."""
+        """Add a step's losses to the curve."""
         self._count += 1
         for name, value in losses.items():
             self._sums[name] += value
@@ -111,7 +111,7 @@ class Fitting:
             torch.save(state, temporary)
 
     def resume(self, path: Path) -> None:
-        """Go on from what was kept, if anything was."""
+        """Resume from the saved state, if there is one."""
         if not path.is_file():
             return
         state = torch.load(path, map_location=self.device, weights_only=True)

@@ -94,7 +94,7 @@ def check_config(config: Mapping[str, Any], source: str) -> dict[str, Any]:
             problems.append(f"{samples} samples a unit at {config['sampling_rate']} Hz")
     if problems:
         raise UserError(
-            f"{source}: a vocoder that lst does not speak with",
+            f"{source}: not a vocoder that lst supports",
             found="; ".join(problems),
             expected=f"a HiFi-GAN over units, {RATE_HZ} a second, with resblocks of kind 1",
         )
@@ -139,7 +139,7 @@ class HifiGanVocoder:
         return limited(pieces.render(units_U, 0, len(units_U))) if len(units_U) else np.zeros(0, np.float32)
 
     def stream(self, speaker: str | None = None) -> VocoderStream:
-        """A clip whose units are still to come.
+        """A clip whose units arrive later.
 
         :raises UserError: a speaker that the vocoder does not know.
         """

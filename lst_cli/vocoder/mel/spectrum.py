@@ -37,7 +37,7 @@ class Spectrum:
         self._back_MF = torch.linalg.pinv(mel_FM).to(device)
 
     def log_mel(self, wave_T: Tensor, units: int) -> Tensor:
-        """Log of the mel magnitudes [J, M] of a clip's units; what lies beyond its end is silence."""
+        """Log of the mel magnitudes [J, M] of a clip's units; beyond its end there is silence."""
         return self.log_mels(F.pad(wave_T, (0, units * FRAME_SAMPLES - len(wave_T))))
 
     def log_mels(self, wave_T: Tensor) -> Tensor:
@@ -58,9 +58,9 @@ class Spectrum:
         return mel_JM.clamp(min=config.floor).log()
 
     def waveform(self, log_mel_JM: Tensor) -> Tensor:
-        """A waveform [T] whose mel spectrogram comes near the given one; the same input gives the same samples.
+        """A waveform [T] whose mel spectrogram approximates the given one; the same input gives the same samples.
 
-        Magnitudes come back from mel bands by the pseudo-inverse, phases by Griffin and Lim's iteration.
+        Magnitudes are recovered from mel bands by the pseudo-inverse, phases by the Griffin-Lim algorithm.
         """
         from torchaudio.functional import griffinlim
 
@@ -95,4 +95,4 @@ def _check(config: SpectrumConfig) -> None:
     if 2 * config.hop > config.window:
         problems.append(f"spectrum.hop {config.hop} is more than half of spectrum.window {config.window}")
     if problems:
-        raise UserError("the vocoder's spectrum can't be", found="; ".join(problems))
+        raise UserError("invalid settings of the vocoder's spectrum", found="; ".join(problems))

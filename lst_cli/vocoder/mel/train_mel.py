@@ -108,7 +108,7 @@ def _save(network: UnitToMel, optimizer: torch.optim.Optimizer, step: int, loss:
 
 
 def _resume(network: UnitToMel, optimizer: torch.optim.Optimizer, path: Path, device: str) -> tuple[int, float]:
-    """Go on from a kept state: the first step to do, and the running loss."""
+    """Resume from a saved state: the next step, and the running loss."""
     if not path.is_file():
         return 0, 0.0
     state = torch.load(path, map_location=device, weights_only=True)

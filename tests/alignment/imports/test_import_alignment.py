@@ -216,7 +216,7 @@ def test_sources_that_are_none(tokens: Artifact, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file or folder"):
         plan_import(options([tmp_path / "gone"], tokens))
     (tmp_path / "words.txt").write_text("")
-    with pytest.raises(UserError, match="of no known format"):
+    with pytest.raises(UserError, match="unknown format"):
         plan_import(options([tmp_path / "words.txt"], tokens))
 
 

@@ -96,8 +96,8 @@ def test_synth_speaks_prompts_and_endings_of_an_item_alike(root: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "speaks one thing"),
-        (("lines.txt", "--items", "storycloze:x"), "speaks one thing"),
+        ((), "takes one input"),
+        (("lines.txt", "--items", "storycloze:x"), "takes one input"),
         (("--items", "x.csv"), "TASK:FILE"),
         (("--items", "chess:x.csv"), "no task is called 'chess'"),
         (("lines.txt", "--rate", "fast"), "not a speaking rate"),

@@ -19,7 +19,7 @@ from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import ITEMS_FILE
 from lst_cli.evaluation.speech import continuations
-from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
+from lst_cli.evaluation.speech.asr_evaluator import EvaluatorFiles
 from lst_cli.evaluation.speech.continuations import TranscribedSpeech, choose_prompts, summarise
 from lst_cli.evaluation.speech.text_lm import TextLm, find_text_lm
 from lst_cli.main import app
@@ -47,17 +47,17 @@ def language_model(folder: Path, *, bos: bool = False) -> Path:
     return folder
 
 
-class RuleJudge:
+class RuleEvaluator:
     """Transcribes clips by their number."""
 
     clips: ClassVar[list[int]] = []
 
-    def __init__(self, files: JudgeFiles) -> None:
+    def __init__(self, files: EvaluatorFiles) -> None:
         assert files.folder.is_dir()
 
     def transcribe(self, wave_T: NDArray[np.float32]) -> str:
-        RuleJudge.clips.append(len(wave_T))
-        return SAID[(len(RuleJudge.clips) - 1) % len(SAID)]
+        RuleEvaluator.clips.append(len(wave_T))
+        return SAID[(len(RuleEvaluator.clips) - 1) % len(SAID)]
 
 
 @pytest.fixture
@@ -70,14 +70,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "whisper").mkdir()
     (tmp_path / "whisper" / "model.bin").write_bytes(b"weights")
     language_model(tmp_path / "gpt")
-    monkeypatch.setattr(continuations, "Judge", RuleJudge)
-    RuleJudge.clips.clear()
+    monkeypatch.setattr(continuations, "AsrEvaluator", RuleEvaluator)
+    RuleEvaluator.clips.clear()
     yield store.root
 
 
 def run(root: Path, *more: str) -> Any:
     known = ["--tokens", "tokens/held", "--vocoder", "vocoder/v", "--lm", str(root.parent / "gpt")]
-    lengths = ["--judge", str(root.parent / "whisper"), "--prompt-seconds", "0.32", "--seconds", "0.4"]
+    lengths = ["--evaluator", str(root.parent / "whisper"), "--prompt-seconds", "0.32", "--seconds", "0.4"]
     command = ["--root", str(root), "eval", "continuation", "model/lst", *known, *lengths, *more, "--json"]
     result = CliRunner().invoke(app, command)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -120,7 +120,7 @@ def test_continuations_are_scored_beside_the_recordings_own(root: Path) -> None:
     rows = read_parquet(Store(root).find_any(result["scores"]).file(ITEMS_FILE)).to_pylist()
     assert [row["id"] for row in rows] == ["u0", "u1", "u2", "u3"]
     # 0.4 s of every recording; the model may say less.
-    assert all(len(row["units"]) <= 10 for row in rows) and RuleJudge.clips[-4:] == [6400] * 4
+    assert all(len(row["units"]) <= 10 for row in rows) and RuleEvaluator.clips[-4:] == [6400] * 4
     for prefix, found in (("", result), ("original_", result["original"])):
         scored = [row for row in rows if row[f"{prefix}lm_tokens"]]
         mean = sum(row[f"{prefix}nll"] / row[f"{prefix}lm_tokens"] for row in scored) / len(scored)

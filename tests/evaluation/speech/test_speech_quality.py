@@ -1,4 +1,4 @@
-"""Speaker similarity and DNSMOS beside the judge's error rates."""
+"""Speaker similarity and DNSMOS, next to ASR error rates."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def test_what_a_model_says_is_compared_with_the_original_speaker(root: Path) -> 
 
 def test_clips_too_short_to_tell_a_speaker_are_not_counted(root: Path) -> None:
     folder = _wavlm(root.parent / "wavlm")
-    judge = ["--judge", str(root.parent / "whisper"), "--speaker-model", str(folder), "--json"]
-    arguments = ["vocoder", "vocoder/v", "--corpus", "corpus/held", "--tokens", "tokens/held", *judge]
+    evaluator = ["--evaluator", str(root.parent / "whisper"), "--speaker-model", str(folder), "--json"]
+    arguments = ["vocoder", "vocoder/v", "--corpus", "corpus/held", "--tokens", "tokens/held", *evaluator]
     result = json.loads(run(root, *arguments))  # four units: 0.16 s
     assert result["speaker_similarity"] is None and result["n"] == 3
     run(root, *arguments[:-1])

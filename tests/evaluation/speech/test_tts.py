@@ -1,4 +1,4 @@
-"""``lst eval tts`` and ``lst eval vocoder``, with a judge that hears by rule."""
+"""``lst eval tts`` and ``lst eval vocoder``, with an evaluator that transcribes by rule."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from lst_cli.artifacts.parquet import read_parquet
 from lst_cli.audio.corpus_artifact import CORPUS, write_utterances
 from lst_cli.errors import UserError
 from lst_cli.evaluation.scores import ITEMS_FILE
-from lst_cli.evaluation.speech import asr_evaluator as judging
-from lst_cli.evaluation.speech import judged_speech as hearing
-from lst_cli.evaluation.speech.judged_speech import EXAMPLES, example_ids
+from lst_cli.evaluation.speech import asr_evaluator, speech_evaluation
+from lst_cli.evaluation.speech.speech_evaluation import EXAMPLES, example_ids
 from lst_cli.main import app
 from tests.inference.models import quantizer_artifact, tokens_artifact
 from tests.inference.reciting import reciting_artifact
@@ -29,16 +28,16 @@ TOKENS = ["--tokens", "tokens/held"]
 TEXTS = ["the cat sat", "a dog ran to a tree", "birds sang in the sun"]
 
 
-class RuleJudge:
-    """Hears the text itself in the original audio, which is half a second long, and "the cat" in all else."""
+class RuleEvaluator:
+    """Transcribes the original audio, half a second long, as its text, and all other audio as "the cat"."""
 
-    heard = 0
+    clips = 0
 
-    def __init__(self, files: judging.JudgeFiles, device: str = "cpu") -> None:
+    def __init__(self, files: asr_evaluator.EvaluatorFiles, device: str = "cpu") -> None:
         assert files.folder.is_dir()
 
     def transcribe(self, wave_T: NDArray[np.float32]) -> str:
-        RuleJudge.heard += 1
+        RuleEvaluator.clips += 1
         return TEXTS[round(float(wave_T[0]) * 10)] if len(wave_T) == 8000 else "The cat!"
 
 
@@ -65,8 +64,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     tokens_artifact(store, "held", units, quantizer_artifact(store), corpus)
     (tmp_path / "whisper").mkdir()
     (tmp_path / "whisper" / "model.bin").write_bytes(b"weights")
-    monkeypatch.setattr(hearing, "Judge", RuleJudge)
-    RuleJudge.heard = 0
+    monkeypatch.setattr(speech_evaluation, "AsrEvaluator", RuleEvaluator)
+    RuleEvaluator.clips = 0
     yield store.root
 
 
@@ -79,11 +78,11 @@ def run(root: Path, *arguments: str) -> str:
 
 
 def _tts(root: Path, *more: str) -> list[str]:
-    judge = ["--judge", str(root.parent / "whisper")]
-    return ["tts", "model/reciting", "--corpus", "corpus/held", "--vocoder", "vocoder/v", *judge, *more]
+    evaluator = ["--evaluator", str(root.parent / "whisper")]
+    return ["tts", "model/reciting", "--corpus", "corpus/held", "--vocoder", "vocoder/v", *evaluator, *more]
 
 
-def test_tts_is_judged_beside_the_original(root: Path) -> None:
+def test_tts_is_evaluated_next_to_the_original(root: Path) -> None:
     result = json.loads(run(root, *_tts(root, "--json")))
     assert result["original"]["character_errors"]["value"] == 0
     # "the cat sat" → "the cat": 4 of 11; the others by hand.
@@ -110,18 +109,18 @@ def test_sentences_may_be_asked_for_one_by_one(root: Path) -> None:
     assert result["context_positions"] == result["text_pieces"] + 2 * 5
 
 
-def test_the_floor_is_judged_once_for_all(root: Path) -> None:
+def test_the_original_audio_is_transcribed_once(root: Path) -> None:
     run(root, *_tts(root))
-    assert RuleJudge.heard == 6
+    assert RuleEvaluator.clips == 6
     run(root, *_tts(root, "--temperature", "1"))
-    assert RuleJudge.heard == 9
+    assert RuleEvaluator.clips == 9
     run(root, *_tts(root))
-    assert RuleJudge.heard == 9  # up to date
+    assert RuleEvaluator.clips == 9  # up to date
 
 
-def test_a_vocoder_is_judged_on_speech_tokens_of_the_originals(root: Path) -> None:
-    judge = ["--judge", str(root.parent / "whisper")]
-    arguments = ["vocoder", "vocoder/v", "--corpus", "corpus/held", "--tokens", "tokens/held", *judge]
+def test_a_vocoder_is_evaluated_on_speech_tokens_of_the_originals(root: Path) -> None:
+    evaluator = ["--evaluator", str(root.parent / "whisper")]
+    arguments = ["vocoder", "vocoder/v", "--corpus", "corpus/held", "--tokens", "tokens/held", *evaluator]
     result = json.loads(run(root, *arguments, "--json"))
     assert result["original"]["word_errors"]["value"] == 0 < result["word_errors"]["value"]
     assert result["audio_s"] == pytest.approx(3 * 4 * 0.04)
@@ -135,9 +134,9 @@ def test_a_vocoder_of_other_units_is_refused_before_anything_is_heard(root: Path
     stranger = store.build(Request(kind=Kind("quantizer", 1), name="stranger", config={}), lambda draft: None).artifact
     vocoder_artifact(store, "strange", stranger)
     what = {"tts": ["model/reciting", "--vocoder", "vocoder/strange"], "vocoder": ["vocoder/strange", *TOKENS]}[task]
-    with pytest.raises(UserError, match="another quantizer's units"):
-        run(root, task, *what, "--corpus", "corpus/held", "--judge", str(root.parent / "whisper"))
-    assert RuleJudge.heard == 0
+    with pytest.raises(UserError, match="not a vocoder for the quantizer"):
+        run(root, task, *what, "--corpus", "corpus/held", "--evaluator", str(root.parent / "whisper"))
+    assert RuleEvaluator.clips == 0
 
 
 def test_texts_that_the_model_cannot_read_are_rejects(root: Path) -> None:
@@ -149,16 +148,16 @@ def test_texts_that_the_model_cannot_read_are_rejects(root: Path) -> None:
     assert result["n"] == 2 and store.find_any(result["scores"]).statistics["rejected"] == 1
 
 
-def test_a_judge_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluator_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="no Whisper model"):
-        judging.find_judge(str(tmp_path), "en")
+        asr_evaluator.find_evaluator(str(tmp_path), "en")
     pytest.importorskip("faster_whisper")
     with pytest.raises(UserError, match="no such Whisper model here"):
-        judging.find_judge("no-such-model", "en")
-    monkeypatch.setattr(judging, "packaged_whisper", lambda: None)
+        asr_evaluator.find_evaluator("no-such-model", "en")
+    monkeypatch.setattr(asr_evaluator, "packaged_whisper", lambda: None)
     monkeypatch.setattr("faster_whisper.utils.download_model", _missing)
     with pytest.raises(UserError, match=r"tiny\.en"):
-        judging.find_judge("tiny.en", "en")
+        asr_evaluator.find_evaluator("tiny.en", "en")
 
 
 def _missing(*args: object, **named: object) -> str:

@@ -157,7 +157,7 @@ def test_endings_share_a_prompt(name):
 
 def test_nothing_can_be_scored_before_a_first_token():
     state = begun("lst", 1)
-    with pytest.raises(ValueError, match="fed nothing"):
+    with pytest.raises(ValueError, match="without tokens"):
         state.score(np.array([0]), [np.array([3])])
 
 

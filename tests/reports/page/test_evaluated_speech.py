@@ -15,12 +15,12 @@ import soundfile
 
 from lst_cli.artifacts import Store
 from lst_cli.errors import UserError
-from lst_cli.evaluation.scores import SCORES
-from lst_cli.evaluation.speech.judged_results import TRANSCRIPTS
+from lst_cli.evaluation.scores import EVALUATOR, SCORES
+from lst_cli.evaluation.speech.speech_results import TRANSCRIPTS
 from lst_cli.reports.page.evaluated_speech import read_speech
 from lst_cli.reports.page.result_rows import read_rows
 from tests.reports.making import RATE, make_corpus, make_model, run
-from tests.reports.making_speech import make_judged
+from tests.reports.making_speech import make_evaluated
 
 TEXTS = {f"u{n}": text for n, text in enumerate(("he lost his key", "she baked a pie", "the cat sat"))}
 
@@ -36,7 +36,7 @@ def test_all_voices_of_an_utterance_stand_side_by_side(world: Store) -> None:
     rows = read_rows(world, scores, transcripts=[world.find("transcripts/again", TRANSCRIPTS)])
     (speech,) = read_speech(world, rows, 2)
     labels = ["original audio", "resynthesised, vocoder/v", "tts-baseline", "tts"]
-    assert [row.label for row in speech.rows] == labels and speech.judge == "ear"
+    assert [row.label for row in speech.rows] == labels and speech.evaluator == "ear"
     assert len(speech.utterances) == 2
     first = speech.utterances[0]
     assert first.text.startswith("had he married") and [take.row.label for take in first.samples] == labels
@@ -85,14 +85,14 @@ def test_chosen_transcripts_alone_make_a_page(world: Store, tmp_path: Path) -> N
 def test_lost_originals_and_recordings_leave_the_rest(tmp_path: Path) -> None:
     store = Store(tmp_path / "root")
     corpus = make_corpus(store, "c", TEXTS)
-    floor = make_judged(store, "floor", TEXTS, corpus, 5)
-    make_judged(store, "kept", TEXTS, corpus, 20, original=floor)
+    floor = make_evaluated(store, "floor", TEXTS, corpus, 5)
+    make_evaluated(store, "kept", TEXTS, corpus, 20, original=floor)
     model = make_model(store, "m", "static")
-    silent = make_judged(store, "silent", TEXTS, corpus, 30, original=floor, model=model, kept=False)
+    silent = make_evaluated(store, "silent", TEXTS, corpus, 30, original=floor, model=model, kept=False)
     shutil.rmtree(floor.path.parent)
     rows = read_rows(store, [silent], transcripts=[store.find("transcripts/kept", TRANSCRIPTS)])
     (speech,) = read_speech(store, rows, 9)
-    # What the originals scored is told by those that were judged beside them.
+    # The error rates of the originals come from the results that were compared with them.
     assert (speech.rows[0].label, speech.rows[0].cer.value) == ("original audio", 0.05)
     assert [[bool(take.audio) for take in said.samples] for said in speech.utterances] == [[True, False]] * 3
     run(store, "--out", str(tmp_path / "out"))
@@ -102,15 +102,15 @@ def test_lost_originals_and_recordings_leave_the_rest(tmp_path: Path) -> None:
 def test_what_else_was_measured_is_shown(tmp_path: Path) -> None:
     store = Store(tmp_path / "root")
     corpus = make_corpus(store, "c", TEXTS)
-    floor = make_judged(store, "floor", TEXTS, corpus, 5)
+    floor = make_evaluated(store, "floor", TEXTS, corpus, 5)
     heard = {"value": 3.25, "low": 3.0, "high": 3.5, "n": 3}
     opinions = {"overall": heard, "original": {"overall": {**heard, "value": 4.5}}}
     more = {"speaker_similarity": {"value": 0.75, "low": 0.7, "high": 0.8, "n": 3}, "dnsmos_scores": opinions}
-    make_judged(store, "again", TEXTS, corpus, 20, original=floor, more=more)
+    make_evaluated(store, "again", TEXTS, corpus, 20, original=floor, more=more)
     # Nothing could be measured where nothing was said.
     nothing = {"speaker_similarity": None, "dnsmos_scores": {"overall": None, "original": {"overall": None}}}
     model = make_model(store, "m", "static")
-    make_judged(store, "said", TEXTS, corpus, 30, original=floor, model=model, more=nothing)
+    make_evaluated(store, "said", TEXTS, corpus, 30, original=floor, model=model, more=nothing)
     printed = json.loads(run(store, "--out", str(tmp_path / "out"), "--json"))
     assert [(row["similarity"], row["opinion"]) for row in printed["spoken"]][1:] == [(0.75, 3.25), (None, None)]
     html = (tmp_path / "out" / "index.html").read_text()
@@ -119,8 +119,8 @@ def test_what_else_was_measured_is_shown(tmp_path: Path) -> None:
 
 def test_a_result_that_lacks_an_entry_is_named(tmp_path: Path) -> None:
     store = Store(tmp_path / "root")
-    floor = make_judged(store, "floor", TEXTS, make_corpus(store, "c", TEXTS), 5)
+    floor = make_evaluated(store, "floor", TEXTS, make_corpus(store, "c", TEXTS), 5)
     path = floor.file("scores.json")
-    path.write_text(path.read_text().replace('"judge"', '"jugde"'))
-    with pytest.raises(UserError, match="the result lacks 'judge'"):
+    path.write_text(path.read_text().replace(f'"{EVALUATOR}"', '"jugde"'))
+    with pytest.raises(UserError, match=f"the result lacks '{EVALUATOR}'"):
         run(store, "--transcripts", "transcripts/floor")

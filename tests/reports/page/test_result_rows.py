@@ -95,7 +95,7 @@ def test_a_result_that_lacks_something_is_named(tmp_path_factory: pytest.TempPat
 
 def test_unknown_results_are_told(tmp_path_factory: pytest.TempPathFactory) -> None:
     store = Store(tmp_path_factory.mktemp("root"))
-    scores = make_result(store, {"task": "tts", "model": entry(make_model(store, "m", "static")), "judged": 3})
+    scores = make_result(store, {"task": "tts", "model": entry(make_model(store, "m", "static")), "speakers": 3})
     rows = read_rows(store, [scores])
     assert not rows.scores and rows.unknown == [f"{scores.reference} (task tts)"]
 

@@ -106,4 +106,4 @@ def test_tokens_made_by_hand_are_refused(store: Store, tmp_path: Path) -> None:
     by_hand = Store(tmp_path).build(Request(kind=TOKENS, name="h", config={}), make).artifact
     result = CliRunner().invoke(app, ["--root", str(store.root), "units", "show", str(by_hand.path)])
     assert isinstance(result.exception, UserError)
-    assert "made by hand" in str(result.exception)
+    assert "made without lst" in str(result.exception)

@@ -24,7 +24,7 @@ def test_the_most_frequent_longer_words_are_chosen_evenly() -> None:
 
 
 def test_too_few_words_are_refused() -> None:
-    with pytest.raises(UserError, match="too few words"):
+    with pytest.raises(UserError, match="too few repeated words"):
         choose(iter(_said("horse", 40)))
 
 

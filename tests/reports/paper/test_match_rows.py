@@ -138,5 +138,5 @@ def test_two_models_that_could_be_one_row_are_refused(store: Store) -> None:
 
 def test_scores_of_no_row_are_refused(store: Store) -> None:
     score = scored(store, pretrained(store, "s", "static", patching={"size": 7}), 0.5)
-    with pytest.raises(UserError, match="no score is of one of its rows"):
+    with pytest.raises(UserError, match="no score belongs to one of its rows"):
         fill(SPECS["table3"], read_scored(store, [score]))

@@ -68,7 +68,7 @@ def test_scores_of_another_task_make_no_empty_table(store: Store) -> None:
     for row in ("baseline", "static"):
         scored(store, pretrained(store, row, row), 0.5, task="swuggy")
     message = _refusal(store, "table3")
-    assert "no score is of one of its columns" in message and "make table3" in message
+    assert "no score belongs to one of its columns" in message and "make table3" in message
     assert "static-swuggy" in message and "(swuggy s-s t-t)" in message and "hellaswag s-s, hellaswag t-t" in message
 
 

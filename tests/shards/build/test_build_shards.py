@@ -149,7 +149,7 @@ def test_inputs_that_do_not_belong_together(tmp_path: Path, capsys: pytest.Captu
     made = utterances(6)
     make_stages(store, made, aligned=[made[1], made[0]])
     assert run(store.root, *SPEECH, "--alignment", "alignment/a", "--max-reject-rate", "1") == 2
-    assert "do not belong together" in capsys.readouterr().err
+    assert "do not match" in capsys.readouterr().err
 
 
 def test_another_version_of_the_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

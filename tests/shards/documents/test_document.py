@@ -108,7 +108,7 @@ def test_rows_may_be_a_slice() -> None:
         ("ends", [[1, 1, 1], [], [1, 2, 3, 4, 5]], "overlap"),
         ("ends", [[*MADE[0].ends[:-1], 10_000], [], list(MADE[2].ends)], "reach beyond"),
         ("units", [[6000], [1], [1]], "speech token is out of range"),
-        ("word_pieces", [[[500]] * 3, [], [[1]] * 5], "text piece is out of range"),
+        ("word_pieces", [[[500]] * 3, [], [[1]] * 5], "text token is out of range"),
     ],
 )
 def test_rows_that_do_not_fit(column: str, value: object, what: str) -> None:

@@ -252,7 +252,7 @@ def test_grown_shards_are_read_from_the_next_epoch(tmp_path: Path) -> None:
     again = open_reader(files)
     again.load_state_dict(grown.state_dict())
     assert take([again], 5) == take([grown], 5)
-    with pytest.raises(UserError, match="not the shards that the run has read"):
+    with pytest.raises(UserError, match="not the shards of the run"):
         open_reader(files[1:]).load_state_dict(state)
 
 
@@ -298,7 +298,7 @@ def test_truncated_shard(tmp_path: Path) -> None:
 
 
 def test_errors_before_reading(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="streams: 8 can't be shared out evenly"):
+    with pytest.raises(UserError, match="streams: 8 can't be divided evenly"):
         reader(folder, world_size=3)
     with pytest.raises(UserError, match="global_batch_size: 6"):
         reader(folder, world_size=4, global_batch_size=6)

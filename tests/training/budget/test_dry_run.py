@@ -107,7 +107,7 @@ def test_a_run_that_does_not_fit_is_told_what_would_fit(tmp_path: Path, capsys: 
     large = ("model.architecture=lst_7b", "model.overrides={}")
     alone = planned(tmp_path, capsys, large)
     assert alone["usable_gib"] == 72 < alone["memory"]["states"]
-    assert "no setting of run makes it fit: take more GPUs" in alone["warnings"][0]
+    assert "no setting of run makes it fit: use more GPUs" in alone["warnings"][0]
     shared = planned(tmp_path, capsys, large, "--gpus", "4", "--gpu", "H100")
     assert "it fits (" in shared["warnings"][0] and shared["warnings"][0].endswith("with --set run.parallel=fsdp")
     fits = planned(tmp_path, capsys, (*large, "run.parallel=fsdp"), "--gpus", "4", "--gpu", "H100")

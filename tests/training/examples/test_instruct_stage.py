@@ -70,8 +70,8 @@ def test_every_answer_is_a_document_with_loss_on_the_answer_and_its_end(tmp_path
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"turns": ["a"]}, "turns is not a list of questions and answers"),
-        ({"turns": []}, "turns is not a list of questions and answers"),
+        ({"turns": ["a"]}, "turns is not a list of alternating questions"),
+        ({"turns": []}, "turns is not a list of alternating questions"),
         ({"turns": ["a", ""]}, "turn 2: an empty text"),
         ({"turns": [{"utterance": "x"}, "a"]}, "turn 1: no utterance x"),
         ({"turns": ["a", "b"], "system": "c"}, "unknown key system"),

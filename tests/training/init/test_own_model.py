@@ -30,7 +30,7 @@ def test_a_run_begins_with_a_model_or_its_export(tmp_path: Path) -> None:
         assert ("init" in again.parents) == (name == "next")
     with pytest.raises(UserError, match="layers: 3") as error:
         pretrain(tmp_path, "deeper", *SMALL, "model.overrides={layers: 3}", options=["--init", "model/first"])
-    assert "leave these keys out" in (error.value.fix or "")
+    assert "remove these keys" in (error.value.fix or "")
     with pytest.raises(UserError, match="of the family baseline"):
         changes = (*SMALL, "model.architecture=baseline_tiny", "model.overrides={}")
         pretrain(tmp_path, "other", *changes, options=["--init", "model/first"])

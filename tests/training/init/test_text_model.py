@@ -116,7 +116,7 @@ def test_overrides_that_ask_for_another_shape(tmp_path: Path) -> None:
     assert resolve_model(same).layers == 2
     with pytest.raises(UserError, match=r"block\.ffn_dim: 128, layers: 3") as error:
         text.section(ModelSection(architecture="baseline_tiny", overrides={"layers": 3, "block": {"ffn_dim": 128}}))
-    assert "leave these keys out" in (error.value.fix or "")
+    assert "remove these keys" in (error.value.fix or "")
 
 
 def test_an_lst_keeps_its_queries_and_takes_the_layers(tmp_path: Path) -> None:

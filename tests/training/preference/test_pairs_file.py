@@ -51,7 +51,7 @@ def test_sides_are_texts_utterances_or_units(tmp_path: Path) -> None:
         ({"prompt": "a", "chosen": "b"}, "rejected: missing"),
         ({"prompt": "a", "chosen": "b", "rejected": " "}, "rejected: an empty text"),
         ({"prompt": "a", "chosen": "b", "rejected": "b"}, "chosen and rejected are the same"),
-        ({"prompt": "a", "chosen": "b", "rejected": {"units": [1]}}, "of two modalities"),
+        ({"prompt": "a", "chosen": "b", "rejected": {"units": [1]}}, "differ in modality"),
         ({"prompt": {"utterance": "x"}, "chosen": "b", "rejected": "c"}, "prompt: no utterance x in --tokens"),
         ({"prompt": {"utterance": "silent"}, "chosen": "b", "rejected": "c"}, "without speech tokens"),
         ({"chosen": {"units": [-1]}, "rejected": {"units": [1]}}, "not a list of whole numbers"),

@@ -50,7 +50,7 @@ def test_features_are_the_hidden_states(kind: str, tmp_path: Path) -> None:
 
 def test_errors_name_the_fault(tmp_path: Path) -> None:
     folder = save("WavLM", tmp_path / "model")
-    with pytest.raises(UserError, match="which layer"):
+    with pytest.raises(UserError, match="required for these features"):
         describe_features(f"transformers:{folder}", None)
     path = folder / "config.json"
     data = json.loads(path.read_text())
@@ -58,5 +58,5 @@ def test_errors_name_the_fault(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="do not divide 40 ms"):
         describe_features(f"transformers:{folder}", 1)
     path.write_text(json.dumps({"model_type": "whisper"}))
-    with pytest.raises(UserError, match="not an encoder of samples"):
+    with pytest.raises(UserError, match="not a waveform encoder"):
         describe_features(f"transformers:{folder}", 1)

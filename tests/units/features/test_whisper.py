@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def packaged() -> FeatureExtractor:
     if packaged_whisper() is None:
-        pytest.skip("the extra 'judge' is not installed")
+        pytest.skip("the extra 'evaluator' is not installed")
     return load_features(describe_features("whisper:tiny.en", None), "cpu")
 
 

@@ -58,7 +58,7 @@ def test_what_is_no_codebook_is_refused(store: Store, tmp_path: Path) -> None:
         "flat.npy": "shape",
         "small.npy": "not for these features",
         "nan.npy": "not finite",
-        "two.safetensors": "which tensor",
+        "two.safetensors": "no unique tensor",
     }.items():
         with pytest.raises(UserError, match=message):
             _import(store, tmp_path / name)

@@ -1,4 +1,4 @@
-"""The result of judged speech: rates, every utterance, and a few recordings."""
+"""The result of a speech evaluation: error rates, every utterance, and a few recordings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from lst_cli.distributed.row_units import WorkUnit
     from lst_cli.distributed.shared_work import SharedParts
-    from lst_cli.evaluation.speech.asr_evaluator import JudgeFiles
-    from lst_cli.evaluation.speech.judged_speech import JudgedUtterance, SharedJudging, SpokenClips
+    from lst_cli.evaluation.speech.asr_evaluator import EvaluatorFiles
     from lst_cli.evaluation.speech.references import ScorableUtterances
+    from lst_cli.evaluation.speech.speech_evaluation import EvaluatedUtterance, SharedEvaluation, SpokenClips
 
 TRANSCRIPTS = Kind("transcripts", 1)
 """ASR transcripts of a corpus, or of its audio resynthesised by a vocoder: ``scores.json``, ``items.parquet`` and a
@@ -28,18 +28,18 @@ _NOTED = ("n", "unit_error_rate", "real_time_factor")
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedStage:
-    """Clips that are spoken for the texts of a corpus and judged, by any number of ranks."""
+class SpeechStage:
+    """Clips that any number of ranks speak for the texts of a corpus, and score by ASR."""
 
     found: ScorableUtterances
-    judge: JudgeFiles
+    evaluator: EvaluatorFiles
     speak: Callable[[WorkUnit], SpokenClips]
     """Makes the clips of a work unit of the utterances."""
     figures: Callable[[Sequence[Mapping[str, Any]], Mapping[str, float], float], dict[str, Any]] = lambda *_: {}
-    """What is told of all clips, given the columns of each, the wall time and the seconds of audio."""
+    """Figures over all clips, given the columns of each, the wall time and the seconds of audio."""
 
     def share(self, parts: SharedParts) -> None:
-        """What a rank other than 0 does: speak and judge until nothing is missing."""
+        """The work of a rank other than 0: speak and transcribe until nothing is missing."""
         self._work(parts).run()
 
     def make(
@@ -59,21 +59,21 @@ class JudgedStage:
         self.found.check(draft, max_rejects)
         work = self._work(parts)
         work.run()
-        judged, columns, seconds = work.judged()
-        figures = self.figures(columns, seconds, sum(each.seconds for each in judged))
-        write_judged(draft, config, parents, judged, figures, columns)
+        evaluated, columns, seconds = work.results()
+        figures = self.figures(columns, seconds, sum(each.seconds for each in evaluated))
+        write_evaluation(draft, config, parents, evaluated, figures, columns)
 
-    def _work(self, parts: SharedParts) -> SharedJudging:
-        from lst_cli.evaluation.speech.judged_speech import SharedJudging
+    def _work(self, parts: SharedParts) -> SharedEvaluation:
+        from lst_cli.evaluation.speech.speech_evaluation import SharedEvaluation
 
-        return SharedJudging(self.judge, self.found.utterances, self.speak, parts)
+        return SharedEvaluation(self.evaluator, self.found.utterances, self.speak, parts)
 
 
-def write_judged(
+def write_evaluation(
     draft: Draft,
     config: Mapping[str, Any],
     parents: Mapping[str, Artifact],
-    judged: Sequence[JudgedUtterance],
+    evaluated: Sequence[EvaluatedUtterance],
     figures: Mapping[str, Any] | None = None,
     columns: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
@@ -81,17 +81,23 @@ def write_judged(
 
     :param config: of the request.
     :param parents: by role; each is named in the result, ``original`` with its rates.
-    :param judged: at least one utterance.
-    :param figures: what else was measured over all utterances.
-    :param columns: what else was measured of each utterance, in the order of ``judged``.
+    :param evaluated: at least one utterance.
+    :param figures: further measures over all utterances.
+    :param columns: further measures of each utterance, in the order of ``evaluated``.
     """
     import pyarrow as pa
 
-    from lst_cli.evaluation.speech.judged_speech import item, rates
+    from lst_cli.evaluation.speech.speech_evaluation import item, rates
 
-    result = {**config, **_named(parents), **rates(judged), **(figures or {}), "audio": _keep_audio(draft.path, judged)}
-    more: Sequence[Mapping[str, Any]] = columns if columns is not None else [{}] * len(judged)
-    rows = [{**item(each), **also} for each, also in zip(judged, more, strict=True)]
+    result = {
+        **config,
+        **_named(parents),
+        **rates(evaluated),
+        **(figures or {}),
+        "audio": _keep_audio(draft.path, evaluated),
+    }
+    more: Sequence[Mapping[str, Any]] = columns if columns is not None else [{}] * len(evaluated)
+    rows = [{**item(each), **also} for each, also in zip(evaluated, more, strict=True)]
     write_scores(draft, result, pa.Table.from_pylist(rows))
     draft.statistics.update(
         cer=result["character_errors"]["value"],
@@ -102,7 +108,7 @@ def write_judged(
 
 
 def _named(parents: Mapping[str, Artifact]) -> dict[str, Any]:
-    """What was judged, and how well its original audio does."""
+    """The evaluated artifacts, and the error rates of the original audio."""
     entries: dict[str, Any] = {role: parent.reference for role, parent in parents.items()}
     if "model" in parents:
         entries["model"] = model_entry(parents["model"])
@@ -115,7 +121,7 @@ def _named(parents: Mapping[str, Artifact]) -> dict[str, Any]:
     return entries
 
 
-def _keep_audio(folder: Path, judged: Sequence[JudgedUtterance]) -> dict[str, str]:
+def _keep_audio(folder: Path, evaluated: Sequence[EvaluatedUtterance]) -> dict[str, str]:
     """Write the kept recordings as FLAC; the file of each id, relative to ``folder``."""
     import soundfile
 
@@ -123,7 +129,7 @@ def _keep_audio(folder: Path, judged: Sequence[JudgedUtterance]) -> dict[str, st
     from lst_cli.units.frames import SAMPLE_RATE
 
     files: dict[str, str] = {}
-    for each in judged:
+    for each in evaluated:
         if each.recording_T is not None:
             files[each.id] = f"{AUDIO_FOLDER}/{len(files):02d}.flac"
             with atomic_path(folder / files[each.id]) as temporary:

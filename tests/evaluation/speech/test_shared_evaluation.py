@@ -1,4 +1,4 @@
-"""Speech that ranks make and judge together is that of one process alone."""
+"""Speech that several ranks generate and score gives the result of one process alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from lst_cli.artifacts import Store
 from lst_cli.evaluation.scores import read_scores
-from lst_cli.evaluation.speech import judged_speech
+from lst_cli.evaluation.speech import speech_evaluation
 from tests.distributed.children import kill_ranks, run_ranks
 from tests.evaluation.speech.test_tts import root, run
 
@@ -24,7 +24,7 @@ def command(root: Path, task: str) -> list[str]:
         "tts": ["model/reciting", "--vocoder", "vocoder/v", "--temperature", "1", "--by", "sentence"],
         "vocoder": ["vocoder/v", "--tokens", "tokens/held"],
     }[task]
-    return [task, *what, "--corpus", "corpus/held", "--judge", str(root.parent / "whisper"), "--name", "made"]
+    return [task, *what, "--corpus", "corpus/held", "--evaluator", str(root.parent / "whisper"), "--name", "made"]
 
 
 def result(root: Path, task: str) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def result(root: Path, task: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("task", ["tts", "vocoder"])
 def test_ranks_and_killed_ranks_make_the_same_bytes(root: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
-    monkeypatch.setattr(judged_speech, "_LEAST_CLIPS", 1)
+    monkeypatch.setattr(speech_evaluation, "_LEAST_CLIPS", 1)
     made = command(root, task)
     found = []
     for world in (1, 2, 4):

@@ -1,7 +1,7 @@
 """ASR transcripts of spoken sentences, and their errors against the intended text.
 
-One form for all speech that is scored: the original recordings (the floor: no voice can do better with this evaluator),
-audio resynthesised from their own speech tokens (the loss of the vocoder), and speech of a model.
+One procedure for all speech that is scored: the original recordings (the floor: no voice can do better with this
+evaluator), audio resynthesised from their own speech tokens (the loss of the vocoder), and speech of a model.
 
 Legend: T samples at 16 kHz.
 """
@@ -18,7 +18,7 @@ from lst_cli.artifacts.parquet import read_parquet, write_parquet
 from lst_cli.distributed.row_units import WorkUnit, divide_rows
 from lst_cli.distributed.shared_work import SharedParts, SharedWork
 from lst_cli.evaluation.error_rates import Errors, count_errors, normalise, rate
-from lst_cli.evaluation.speech.asr_evaluator import Judge, JudgeFiles
+from lst_cli.evaluation.speech.asr_evaluator import AsrEvaluator, EvaluatorFiles
 from lst_cli.hashing import mix, text_id
 from lst_cli.units.frames import SAMPLE_RATE
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from lst_cli.audio.corpus_artifact import Utterance
 
 EXAMPLES = 6
-"""Recordings that a result keeps; which ones is drawn by a hash of their ids, so nobody chose them."""
+"""Number of recordings in a result; they are chosen by a hash of their ids."""
 
 WORST = 20
-"""Utterances with most errors that a result lists."""
+"""How many utterances with the most errors a result lists."""
 
 _LEAST_CLIPS, _MOST_CLIPS = 16, 256
 """Utterances in a work unit, by the number of all."""
@@ -42,38 +42,38 @@ _SECONDS = b"lst_seconds"
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedUtterance:
+class EvaluatedUtterance:
     """One utterance."""
 
     id: str
     reference: str
     transcript: str
     seconds: float
-    """Of the audio that was judged."""
+    """Length of the evaluated audio."""
     words: Errors
     characters: Errors
     recording_T: NDArray[np.float32] | None
-    """The audio that was judged; None where it is not kept, or nothing was said."""
+    """The evaluated audio; None if it is not kept or empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenClips:
-    """What was spoken for neighbouring utterances."""
+    """The audio of consecutive utterances."""
 
     waves: Sequence[NDArray[np.float32]]
-    """Samples [T] at 16 kHz of each clip; empty where nothing was said."""
+    """Samples [T] at 16 kHz of each clip; empty if nothing was said."""
     columns: Sequence[Mapping[str, Any]]
-    """What else was measured of each clip."""
+    """Further measures of each clip."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Wall time by what it was spent on."""
+    """Wall time by purpose."""
 
 
-class SharedJudging:
-    """One rank's part in speaking and judging one clip for each utterance."""
+class SharedEvaluation:
+    """One rank's share of speaking and transcribing one clip for each utterance."""
 
     def __init__(
         self,
-        files: JudgeFiles,
+        files: EvaluatorFiles,
         utterances: Sequence[Utterance],
         speak: Callable[[WorkUnit], SpokenClips],
         parts: SharedParts,
@@ -90,14 +90,14 @@ class SharedJudging:
         self._shared = SharedWork(divide_rows(ones, _LEAST_CLIPS, _MOST_CLIPS), parts)
 
     def run(self) -> None:
-        """Speak and judge this rank's work units, then help with those still missing."""
-        self._shared.run(self._judge_unit, write_parquet, what="judging", counted="utterances")
+        """Speak and transcribe this rank's work units, then help with those still missing."""
+        self._shared.run(self._evaluate_unit, write_parquet, what="transcribing", counted="utterances")
 
-    def judged(self) -> tuple[list[JudgedUtterance], list[dict[str, Any]], dict[str, float]]:
-        """All utterances in their order, what else was measured of each, and the wall time of all ranks together."""
+    def results(self) -> tuple[list[EvaluatedUtterance], list[dict[str, Any]], dict[str, float]]:
+        """All utterances in their order, further measures of each, and the wall time summed over ranks."""
         import numpy as np
 
-        found: list[JudgedUtterance] = []
+        found: list[EvaluatedUtterance] = []
         columns: list[dict[str, Any]] = []
         seconds: dict[str, float] = {}
         for path in self._shared.paths:
@@ -109,7 +109,7 @@ class SharedJudging:
                 said, recognised = normalise(reference), normalise(row["transcript"])
                 recording = row["recording"]
                 found.append(
-                    JudgedUtterance(
+                    EvaluatedUtterance(
                         id=row["id"],
                         reference=reference,
                         transcript=row["transcript"],
@@ -122,7 +122,7 @@ class SharedJudging:
                 columns.append(json.loads(row["columns"]))
         return found, columns, seconds
 
-    def _judge_unit(self, unit: WorkUnit) -> pa.Table:
+    def _evaluate_unit(self, unit: WorkUnit) -> pa.Table:
         import numpy as np
         import pyarrow as pa
 
@@ -130,11 +130,9 @@ class SharedJudging:
         rows = [
             {
                 "id": utterance.id,
-                "transcript": self._judge.transcribe(wave_T) if len(wave_T) else "",
+                "transcript": self._evaluator.transcribe(wave_T) if len(wave_T) else "",
                 "seconds": len(wave_T) / SAMPLE_RATE,
-                "recording": wave_T.astype(np.float32).tobytes()
-                if utterance.id in self._kept and len(wave_T)
-                else None,
+                "recording": wave_T.astype(np.float32).tobytes() if self._keeps(utterance, wave_T) else None,
                 "columns": json.dumps(more, allow_nan=False),
             }
             for utterance, wave_T, more in zip(
@@ -150,19 +148,19 @@ class SharedJudging:
         return utterance.id in self._kept and len(wave_T) > 0
 
     @cached_property
-    def _judge(self) -> Judge:
-        return Judge(self._files)
+    def _evaluator(self) -> AsrEvaluator:
+        return AsrEvaluator(self._files)
 
 
-def rates(judged: Sequence[JudgedUtterance]) -> dict[str, Any]:
+def rates(evaluated: Sequence[EvaluatedUtterance]) -> dict[str, Any]:
     """Character and word error rate with intervals, and the worst utterances."""
-    cer, wer = rate([each.characters for each in judged]), rate([each.words for each in judged])
-    worst = sorted(judged, key=lambda each: (-each.characters.total, each.id))[:WORST]
+    cer, wer = rate([each.characters for each in evaluated]), rate([each.words for each in evaluated])
+    worst = sorted(evaluated, key=lambda each: (-each.characters.total, each.id))[:WORST]
     return {
-        "n": len(judged),
-        "n_characters": sum(each.characters.length for each in judged),
-        "n_words": sum(each.words.length for each in judged),
-        "audio_s": sum(each.seconds for each in judged),
+        "n": len(evaluated),
+        "n_characters": sum(each.characters.length for each in evaluated),
+        "n_words": sum(each.words.length for each in evaluated),
+        "audio_s": sum(each.seconds for each in evaluated),
         "character_errors": asdict(cer),
         "word_errors": asdict(wer),
         "worst": [
@@ -178,7 +176,7 @@ def rates(judged: Sequence[JudgedUtterance]) -> dict[str, Any]:
     }
 
 
-def item(each: JudgedUtterance) -> dict[str, Any]:
+def item(each: EvaluatedUtterance) -> dict[str, Any]:
     """One utterance as a row of ``items.parquet``."""
     return {
         "id": each.id,
