@@ -51,6 +51,9 @@ class Job:
         if not self.launcher:
             return 1
         asked = dict(word.lstrip("-").split("=", 1) for word in self.launcher if re.match(r"--[\w-]+=", word))
+        if "array" in asked:
+            first, _, last = asked["array"].partition("-")
+            return (int(last or first) - int(first) + 1) * int(asked.get("gpus-per-task", 0))
         if self.launcher[0] == "sbatch":
             return int(asked.get("nodes", 1)) * int(asked.get("gpus-per-node", _NODE_GPUS))
         return int(asked.get("nodes", 1)) * int(asked.get("gpus-per-node", 0))

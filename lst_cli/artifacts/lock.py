@@ -16,7 +16,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -116,6 +116,13 @@ def try_lock(path: Path) -> Iterator[Lock | None]:
     finally:
         if lock is not None:
             lock.release()
+
+
+def remove_locks_of_the_dead(paths: Iterable[Path]) -> None:
+    """Remove the locks of killed processes; those of live ones stay."""
+    for path in paths:
+        with suppress(OSError), try_lock(path):
+            pass  # to hold the lock of a killed process is to remove it
 
 
 def holder(path: Path) -> Owner | None:

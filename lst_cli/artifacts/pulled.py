@@ -64,8 +64,8 @@ def _check_files(address: str, manifest: Artifact, files: tuple[FileRecord, ...]
     if wrong:
         shutil.rmtree(draft.parts)
         raise LstError(
-            f"{address}: files that are not those of artifact.json",
-            found=f"another checksum of {', '.join(dict.fromkeys(wrong))}",
+            f"{address}: files differ from artifact.json",
+            found=f"wrong checksum of {', '.join(dict.fromkeys(wrong))}",
             fix="run the same command again; if it fails again, what is stored there is damaged",
         )
 

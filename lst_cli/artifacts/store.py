@@ -15,17 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lst_cli.artifacts.draft import Draft, sync_folder
-from lst_cli.artifacts.lock import Lock, exclusive, try_lock
+from lst_cli.artifacts.lock import Lock, exclusive, remove_locks_of_the_dead, try_lock
 from lst_cli.artifacts.manifest import MANIFEST, Artifact, Kind, Request, check_kind, read_manifest
-from lst_cli.artifacts.paths import (
-    CURRENT,
-    helper_lock_files,
-    is_name,
-    is_path,
-    lock_file,
-    temporary,
-    working_folder,
-)
+from lst_cli.artifacts.paths import CURRENT, helper_lock_files, is_name, is_path, lock_file, temporary, working_folder
 from lst_cli.console import warn
 from lst_cli.errors import UserError
 from lst_cli.storage.remote import is_url
@@ -236,9 +228,7 @@ def _made(folder: Path, fill: Callable[[Draft], Artifact], lock: Lock) -> Artifa
         _keep_parts_only(work)
         raise
     shutil.rmtree(work, ignore_errors=True)
-    for path in helper_lock_files(folder):
-        with suppress(OSError), try_lock(path):
-            pass  # to hold the lock of a killed process is to remove it
+    remove_locks_of_the_dead(helper_lock_files(folder))
     return artifact
 
 
@@ -282,6 +272,7 @@ def _clear(folder: Path) -> None:
         with suppress(OSError), try_lock(lock_file(folder)) as lock:
             if lock is not None:
                 shutil.rmtree(leftovers[0], ignore_errors=True)
+    remove_locks_of_the_dead(helper_lock_files(folder))
 
 
 def _make_current(version: Path) -> None:

@@ -69,11 +69,22 @@ def test_a_late_task_finds_the_artifact(tmp_path: Path) -> None:
     assert len(work_done(tmp_path)) == 12 and made(tmp_path).created == created
 
 
+def test_the_lock_of_a_helper_that_was_killed_after_the_end_goes_with_the_next_request(tmp_path: Path) -> None:
+    assert array_child(0, 2, lambda: build(tmp_path)).wait() == 0
+    (version,) = (tmp_path / "numbers" / "n").glob("[!.]*[!t]")
+    dead = array_child(1, 2, lambda: None)
+    assert dead.wait() == 0
+    lock = version.with_name(f".{version.name}.here.{dead.pid}.lock")
+    lock.write_text(json.dumps({"host": locks.this_host(), "pid": dead.pid, "since": "now"}))
+    assert array_child(0, 1, lambda: build(tmp_path)).wait() == 0
+    made(tmp_path)
+
+
 def test_a_task_that_never_starts_and_a_killed_one_block_nobody(tmp_path: Path) -> None:
     first = array_child(0, 4, lambda: build(tmp_path))
     wait_for_parts(tmp_path, 2, first)
-    others = [array_child(task, 4, lambda: build(tmp_path)) for task in (1, 2)]
     first.kill()
+    others = [array_child(task, 4, lambda: build(tmp_path)) for task in (1, 2)]
     assert [task.wait() for task in others] == [0, 0]
     made(tmp_path)
     done = work_done(tmp_path)

@@ -40,7 +40,8 @@ def test_jobs_are_those_of_make(data: Path) -> None:
     assert "model.architecture=baseline_7b" in seven.options and "budget.steps=25000" in seven.options
     shared = [job for job in of_table8.values() if job.launcher[0] == "srun" and job.command[0] == "tokenize"]
     assert shared and all(job.gpus == 8 for job in shared)
-    assert all(job.gpus == 0 for job in of_table8.values() if job.command[0] == "shards")
+    assert all(job.gpus == 0 for job in of_table8.values() if job.command[0] in ("shards", "corpus"))
+    assert costs.Job("x", ("sbatch", "--array=0-7", "--gpus-per-task=1"), ("align",)).gpus == 8
     tuned = [job for job in costs.jobs("paper", "table5", data).values() if job.command[0] == "finetune"]
     assert len(tuned) == 12 and {job.gpus for job in tuned} == {1}
 

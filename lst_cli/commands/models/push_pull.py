@@ -58,7 +58,7 @@ def push(
 def pull(
     ctx: typer.Context,
     address: Annotated[
-        str, typer.Argument(help="hf://USER/REPOSITORY[@REVISION], or s3://BUCKET/PREFIX/KIND/NAME[/VERSION].")
+        str, typer.Argument(help="hf://USER/REPOSITORY\\[@REVISION], or s3://BUCKET/PREFIX/KIND/NAME\\[/VERSION].")
     ],
     json: Json = False,
 ) -> None:
