@@ -15,7 +15,7 @@ TABLES := table3 table4 table5 table6 table8 table9 table10 table11 table12 tabl
 
 help:
 	@echo "make env    set up $(VENV)"
-	@echo "make demo   the whole pipeline on generated stories, about half an hour on 2 cores"
+	@echo "make demo   the whole pipeline on generated stories, about 20 minutes on 2 cores"
 	@echo "make table3 SCALE=tiny   a table of the paper, with our and the paper's numbers: $(TABLES)"
 	@echo "make plan SCALE=paper ROOT=artifacts   jobs, GPUs, hours and disk of each table; needs shards (docs/reproduce.md)"
 	@echo "make ladder SCALE=tiny   rows over rising compute at three seeds; takes hours, and resumes"
