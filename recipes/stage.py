@@ -20,15 +20,16 @@ from pathlib import Path
 SAMPLE_EVERY_S = 0.5
 
 
-def made(root: Path, command: list[str]) -> set[Path]:
-    """The finished artifacts below the root that this command made; stages that run at the same time make others."""
-    found = set()
-    for path in root.glob("*/*/*/artifact.json"):
-        recorded = json.loads(path.read_text(encoding="utf-8")).get("command", [])
-        # A launcher may stand before `lst`, and the record starts behind it.
-        if recorded == command[len(command) - len(recorded) :]:
-            found.add(path.parent)
-    return found
+def made(root: Path) -> set[Path]:
+    """The manifests of the finished artifacts below the root."""
+    return set(root.glob("*/*/*/artifact.json"))
+
+
+def is_by(command: list[str], manifest: Path) -> bool:
+    """Whether this command made the artifact; stages that run at the same time make others."""
+    recorded = json.loads(manifest.read_text(encoding="utf-8")).get("command", [])
+    # A launcher may stand before `lst`, and the record starts behind it.
+    return bool(recorded == command[len(command) - len(recorded) :])
 
 
 def parents() -> dict[int, int]:
@@ -95,10 +96,11 @@ def main() -> None:
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     note = options.root / ".stages" / f"{options.name}.json"
-    before = made(options.root, options.command)
+    before = made(options.root)
     print(f"[{options.name}]", file=sys.stderr, flush=True)
     code, seconds, peak = run(options.command)
-    if code == 0 and (made(options.root, options.command) != before or not note.exists()):
+    fresh = any(is_by(options.command, manifest) for manifest in made(options.root) - before)
+    if code == 0 and (fresh or not note.exists()):
         note.parent.mkdir(parents=True, exist_ok=True)
         took = {"seconds": round(seconds, 1), "peak_memory_gb": round(peak / 1e9, 3), "command": options.command}
         part = note.with_suffix(".part")

@@ -169,7 +169,7 @@ def _run_on_ray(ctx: typer.Context, request: Request) -> None:
         run_on_ray(
             options.ray,
             sys.argv[1:],
-            Path(options.root),
+            place.root,
             ctx.params.get("device"),
             finished=finished,
             parts=place.working_folder(request) / "parts",

@@ -74,10 +74,10 @@ class ShardSet:
                 warn(f"skipped a damaged shard: {footer}")
                 unreadable.append(path)
                 continue
-            metadata, infos[path] = footer
+            metadata, schema, infos[path] = footer
             sizes = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
             groups += [RowGroup(path, i, rows) for i, rows in enumerate(sizes)]
-            if infos[path].modality == "speech" and PIECE_STARTS.name not in metadata.schema.to_arrow_schema().names:
+            if infos[path].modality == "speech" and PIECE_STARTS.name not in schema.names:
                 without.append(path)
         if not any(group.rows for group in groups):
             raise UserError(
@@ -150,12 +150,13 @@ class ShardSet:
             )
 
 
-def _footer(path: ShardFile) -> tuple[pq.FileMetaData, ShardInfo] | UserError:
+def _footer(path: ShardFile) -> tuple[pq.FileMetaData, pa.Schema, ShardInfo] | UserError:
     """The footer of a file, or why it can't be read."""
     try:
         with parquet_errors(path):
             metadata = path.metadata() if isinstance(path, BucketShard) else pq.read_metadata(path)
-        return metadata, read_info(path, metadata.schema.to_arrow_schema())
+        schema = metadata.schema.to_arrow_schema()
+        return metadata, schema, read_info(path, schema)
     except UserError as error:
         return error
 
