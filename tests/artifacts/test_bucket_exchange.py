@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from lst_cli.artifacts.maintenance import verify
 from lst_cli.artifacts.manifest import MANIFEST
 from lst_cli.errors import LstError, UserError
 from lst_cli.storage.remote import Remote
-from tests.storage.buckets import new_bucket, s3_server
+from tests.storage.buckets import new_bucket
 
 THING = Kind("thing", 1)
 FILES = {"a.bin": bytes(range(256)) * 1000, "deep/b.bin": b"b" * 1000, "c.txt": b"hello"}
@@ -28,14 +27,8 @@ class Killed(BaseException):
     """Stands for the death of the process: no clean-up of ours may depend on it."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with s3_server() as endpoint:
-        yield endpoint
-
-
 @pytest.fixture(params=["s3", "file"])
-def url(request: pytest.FixtureRequest, server: str, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, s3: str, tmp_path: Path) -> str:
     return f"{new_bucket()}/some/where" if request.param == "s3" else f"{tmp_path.as_uri()}/bucket"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,6 @@ import pytest
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.main import app
-from tests.storage.buckets import new_bucket, s3_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with s3_server() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def bucket(server: str) -> str:
-    return new_bucket()
 
 
 def lst(*arguments: str | Path) -> None:
