@@ -68,13 +68,14 @@ endef
 # $(call as_trained,NAME,TASK): the alignment of the spoken items for a model of a row with aligned patches only. Empty
 # for other rows, and for items without texts to align.
 as_trained = $(if $(filter aligned%,$(1)),$(call items_alignment,$(2)))
+patched = $(if $(call as_trained,$(1),$(2)),--patching as-trained --alignment $(call as_trained,$(1),$(2)))
 # $(call scores_rule,NAME,TASK)
 define scores_rule
 .PHONY: scores-$(1)-$(2)
 scores-$(1)-$(2): model-$(1) items-$(2) $(if $(call as_trained,$(1),$(2)),aligned-items-$(2))
 	@$$(STAGE) eval-$(1)-$(2) $$(LST_SHARED) --quiet eval $(patsubst %-original,%,$(2)) model/$(1) --items $$(call items_file,$(2)) \
 		--tokens $$(call items_tokens,$(2)) --directions $$(call directions,$(2)) \
-		$(if $(call as_trained,$(1),$(2)),--patching as-trained --alignment $(call as_trained,$(1),$(2))) --name $(1)-$(2)
+		$(call patched,$(1),$(2)) --name $(1)-$(2)
 
 endef
 # $(call moved_items_rule,TASK,MOVED): an alignment of the spoken items with moved boundaries.
@@ -156,18 +157,19 @@ page-table5: table5
 # The ladder: rows over rising compute, three seeds, cheapest runs first. `ladder-page` shows partial results at any
 # time. TRANSFER are StoryCloze items with pairs that occur in written training stories but not in spoken ones.
 LADDER_NAMES = $(foreach part,-quarter -half all -double,$(call names,$(addsuffix $(filter-out all,$(part)),$(LADDER)),compute))
-# $(call further_rule,NAME): the further evaluations of each model of the ladder.
+# $(call further_rule,NAME): two further evaluations; of every model where the scale has a ladder.
 define further_rule
 .PHONY: scores-$(1)-transfer scores-$(1)-without
-scores-$(1)-transfer: model-$(1) items-storycloze
+scores-$(1)-transfer: model-$(1) items-storycloze $(if $(call as_trained,$(1),storycloze),aligned-items-storycloze)
 	@$$(STAGE) eval-$(1)-transfer $$(LST_SHARED) --quiet eval storycloze model/$(1) --items $$(call items_file,transfer) \
-		--tokens $$(call items_tokens,transfer) --directions s-s --name $(1)-transfer
-scores-$(1)-without: model-$(1) items-storycloze
+		--tokens $$(call items_tokens,transfer) --directions s-s $(call patched,$(1),storycloze) --name $(1)-transfer
+scores-$(1)-without: model-$(1) items-storycloze $(if $(call as_trained,$(1),storycloze),aligned-items-storycloze)
 	@$$(STAGE) eval-$(1)-without $$(LST_SHARED) --quiet eval storycloze model/$(1) --items $$(call items_file,storycloze) \
-		--tokens $$(call items_tokens,storycloze) --directions s-s --ablate cross-attention --name $(1)-without
+		--tokens $$(call items_tokens,storycloze) --directions s-s --ablate cross-attention \
+		$(call patched,$(1),storycloze) --name $(1)-without
 
 endef
-$(eval $(foreach name,$(LADDER_NAMES),$(call further_rule,$(name))))
+$(if $(LADDER),$(eval $(foreach name,$(ALL_NAMES),$(call further_rule,$(name)))))
 .PHONY: ladder ladder-page
 ladder: $(foreach name,$(LADDER_NAMES),$(addprefix scores-$(name)-,storycloze topicstorycloze $(LADDER_FURTHER) \
 	$(if $(LADDER_FURTHER),$(if $(filter baseline% bpe%,$(name)),,without)))) ladder-page
