@@ -149,9 +149,12 @@ def main() -> None:
         print(row(table, added, plans), flush=True)
     for key, value in planned.items():
         total = value["hours"] * value["machine"]["gpus"]
-        print(f"{total:,.1f} H100 hours, {value['memory']}: {' '.join(key)}", file=sys.stderr)
+        memory = sum(value["memory"].values())
+        print(f"{total:,.1f} H100 hours, {memory:.0f} GiB a GPU: {' '.join(key)}", file=sys.stderr)
         for warning in value["warnings"]:
-            print(f"warning: {warning}", file=sys.stderr)
+            # Shards stand in for those of the scale: how often they are read says nothing.
+            if not warning.startswith("source "):
+                print(f"warning: {warning}", file=sys.stderr)
 
 
 if __name__ == "__main__":
