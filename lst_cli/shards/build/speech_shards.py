@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -42,9 +42,9 @@ class SpeechInputs:
     tokenizer: TextTokenizer
     info: ShardInfo
 
-    @property
+    @cached_property
     def span_columns(self) -> list[str]:
-        """The columns of the alignment that shards are made of; none without an alignment."""
+        """The columns of the alignment that shards are made of; none without an alignment. Its file is opened once."""
         if self.alignment is None:
             return []
         known = schema_of(self.alignment.file(ALIGNMENT_FILE)).names
@@ -155,8 +155,9 @@ def _prepare(chunk: pa.Table, inputs: SpeechInputs, *, keep_unaligned: bool) -> 
     units = chunk.column("units")
     kept: list[int] = []
     rejects: list[tuple[str, str]] = []
-    for i, (id, length) in enumerate(zip(ids, _lengths(units), strict=True)):
-        problem = _problem(words[i], starts[i], ends[i], length, _largest(units, i), inputs.info.units)
+    lengths = _lengths(units)
+    for i, (id, length, largest) in enumerate(zip(ids, lengths, _largest(units, lengths), strict=True)):
+        problem = _problem(words[i], starts[i], ends[i], length, largest, inputs.info.units)
         if problem == NOT_ALIGNED and keep_unaligned:
             words[i], starts[i], ends[i], chars[i], problem = [], [], [], [], None
         if problem is None and CHAR_STARTS in inputs.span_columns:
@@ -207,9 +208,16 @@ def _flat(lists: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.concatenate([np.zeros(0, np.int64), *(chunk.flatten().to_numpy() for chunk in lists.chunks)])
 
 
-def _largest(units: pa.ChunkedArray, row: int) -> int:
-    values = units[row].values
-    return int(np.max(values.to_numpy())) if values is not None and len(values) else -1
+def _largest(units: pa.ChunkedArray, lengths: Sequence[int]) -> list[int]:
+    """The largest unit of each row, -1 for rows without units."""
+    length_N = np.asarray(lengths, np.int64)
+    largest_N = np.full(len(length_N), -1, np.int64)
+    filled_N = length_N > 0
+    if filled_N.any():
+        first_N = np.cumsum(length_N) - length_N
+        largest_N[filled_N] = np.maximum.reduceat(_flat(units), first_N[filled_N])
+    found: list[int] = largest_N.tolist()
+    return found
 
 
 def _problem(

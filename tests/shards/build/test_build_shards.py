@@ -54,6 +54,26 @@ def test_rows_are_joined(tmp_path: Path) -> None:
     assert ShardSet.of(artifact).info.units == CLUSTERS
 
 
+def test_files_are_opened_a_few_times_not_once_for_each_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The columns of the alignment were once looked up for every row: eight times the time of all the rest."""
+    opened: list[int] = []
+    opening = pq.ParquetFile.__init__
+    for made in (utterances(20), utterances(80)):
+        store = Store(tmp_path / str(len(made)))
+        make_stages(store, made)
+        files: list[str] = []
+
+        def counted(self: pq.ParquetFile, source: Any, *args: Any, files: list[str] = files, **more: Any) -> None:
+            files.append(str(source))
+            opening(self, source, *args, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pq.ParquetFile, "__init__", counted)
+            speech(store, "--alignment", "alignment/a")
+        opened.append(len(files))
+    assert opened[0] == opened[1] > 0
+
+
 def check_statistics(artifact: Artifact, made: list[Utterance]) -> None:
     frames = sum(u.frames for u in made)
     n_words = sum(len(u.starts) for u in made)
