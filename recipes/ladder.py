@@ -9,7 +9,7 @@ says how many runs are still missing.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,29 +90,18 @@ def difference(a: dict[int, float], b: dict[int, float]) -> SeedSpread | None:
 
 
 def sentences(found: Sequence[Rung]) -> list[str]:
-    """The conclusions for each benchmark: the rows apart from the baseline at equal steps."""
-    said = []
+    """The conclusions for each benchmark: the rows apart from the baseline at equal steps, and at equal compute."""
     baseline = {rung.units: rung for rung in found if rung.row == "baseline"}
+    others = [rung for rung in found if rung.row != "baseline"]
+    said = []
     for question in ("StoryCloze S→S", "StoryCloze T→T", "transfer S→S"):
-        ahead, behind, compared = [], [], 0
-        for rung in found:
-            base = baseline.get(rung.units)
-            if rung.row == "baseline" or base is None:
-                continue
-            gain = difference(base.accuracy[question], rung.accuracy[question])
-            if gain is None:
-                continue
-            compared += 1
-            text = f"{rung.row} at {rung.units} ({points(gain)})"
-            if gain.low > 0:
-                ahead.append(text)
-            elif gain.high < 0:
-                behind.append(text)
-        if compared:
-            said.append(
-                f"{question}, points more than the baseline at as many steps (95% over seeds), {compared} comparisons. "
-                f"Ahead: {', '.join(ahead) or 'none'}. Behind: {', '.join(behind) or 'none'}."
-            )
+        pairs = [(baseline[rung.units], rung) for rung in others if rung.units in baseline]
+        said += compared(question, "at as many steps", pairs)
+    said += compared(
+        "StoryCloze S→S",
+        "at as many FLOPs or up to a half more",
+        [(base, rung) for rung in others for base in list(costlier(baseline.values(), rung))[:1]],
+    )
     through = []
     for rung in found:
         lost = difference(rung.accuracy["without cross-attention S→S"], rung.accuracy["StoryCloze S→S"])
@@ -120,6 +109,34 @@ def sentences(found: Sequence[Rung]) -> list[str]:
     if through:
         said.append(f"StoryCloze S→S points that come through the patches: {'; '.join(through)}.")
     return said
+
+
+def costlier(baseline: Iterable[Rung], rung: Rung) -> Iterator[Rung]:
+    """The baseline's runs of as many FLOPs as this rung's or up to a half more, the cheapest first."""
+    for base in sorted(baseline, key=lambda each: each.flops):
+        if rung.flops <= base.flops <= 1.5 * rung.flops:
+            yield base
+
+
+def compared(question: str, against: str, pairs: Iterable[tuple[Rung, Rung]]) -> list[str]:
+    """A sentence: which rows are above the baseline's run that they are paired with, and which below."""
+    ahead, behind, number = [], [], 0
+    for base, rung in pairs:
+        gain = difference(base.accuracy[question], rung.accuracy[question])
+        if gain is None:
+            continue
+        number += 1
+        text = f"{rung.row} at {rung.units} ({points(gain)})"
+        if gain.low > 0:
+            ahead.append(text)
+        elif gain.high < 0:
+            behind.append(text)
+    if not number:
+        return []
+    return [
+        f"{question}, points more than the baseline {against} (95% over seeds), {number} compared. "
+        f"Ahead: {', '.join(ahead) or 'none'}. Behind: {', '.join(behind) or 'none'}."
+    ]
 
 
 def points(found: SeedSpread) -> str:

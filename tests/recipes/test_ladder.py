@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -43,10 +44,17 @@ FOUND = [
 
 
 def test_a_row_is_ahead_where_its_interval_over_seeds_is() -> None:
-    stories, through = ladder.sentences(FOUND)
-    assert "2 comparisons" in stories and "Behind: none" in stories
+    stories, _, through = ladder.sentences(FOUND)
+    assert "2 compared" in stories and "Behind: none" in stories
     assert "static at 2 (+10.0" in stories and "static at 1" not in stories
     assert through.endswith("static at 2: +20.3, +18.9 to +21.8.")
+
+
+def test_a_row_is_compared_with_the_cheapest_baseline_that_costs_as_much() -> None:
+    dear = replace(rung("static", 1, [0.70, 0.72, 0.71]), flops=1.8e12)
+    _, equal_flops = ladder.sentences([*FOUND[:2], dear])
+    assert "1 compared. Ahead: static at 1 (+10.0" in equal_flops
+    assert len(ladder.sentences([FOUND[0], dear])) == 1, "no baseline costs as much"
 
 
 def test_the_page_has_every_seeds_figure_and_counts_what_is_missing() -> None:
