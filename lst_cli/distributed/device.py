@@ -44,3 +44,5 @@ def exact_float32() -> None:
     import torch
 
     torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    # The setting above leaves cuDNN's convolutions and recurrent layers alone, whose default is TF32.
+    torch.backends.cudnn.allow_tf32 = False

@@ -36,6 +36,13 @@ def test_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str
 
 def test_float32_is_exact_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    cudnn = torch.backends.cudnn
     monkeypatch.setattr(torch.backends, "fp32_precision", "none")
+    # Torch's default: convolutions and recurrent layers don't follow the setting above.
+    monkeypatch.setattr(cudnn, "allow_tf32", True)
+    assert cudnn.conv.fp32_precision == "tf32"
     pick_device("cuda")
-    assert torch.backends.fp32_precision == "ieee"
+    found = (torch.backends.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)
+    assert found == ("ieee",) * 3
+    # torch.compile reads the older settings, which raise where both disagree.
+    assert not torch.backends.cuda.matmul.allow_tf32 and not cudnn.allow_tf32
