@@ -66,7 +66,7 @@ class DecodingState:
             bypass=local is not None and local.text == "bypass",
         )
         if recorder is None and self._device.type == "cuda":
-            recorder = cuda_recorder()
+            recorder = cuda_recorder(self._device)
         self.graphs = StepGraphs(recorder) if recorder is not None else None
         self._caches = ModelCaches(model, self.rule.longest, rows)
         self._final_BL: Tensor | None = None

@@ -61,14 +61,17 @@ class StepGraphs:
         self._recorded.clear()
 
 
-def cuda_recorder() -> Recorder:
-    """Records CUDA graphs that share one pool of memory."""
+def cuda_recorder(device: torch.device) -> Recorder:
+    """Records CUDA graphs of a GPU that share one pool of memory."""
     pool: Any = torch.cuda.graph_pool_handle()
 
     def record(work: Callable[[], Outputs]) -> tuple[Outputs, Callable[[], None]]:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            outputs = work()
+        # Captured on a stream of another GPU, which may be the current one, the graph would be empty. The reader's
+        # thread may pin memory during a capture, which only this mode permits.
+        with torch.cuda.device(device):
+            graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+            with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                outputs = work()
         return outputs, graph.replay
 
     return record
