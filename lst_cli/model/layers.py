@@ -56,19 +56,30 @@ def frequencies(
     return (frequency_E, 1.0) if scaling is None else stretched(frequency_E, theta, scaling)
 
 
+class RotaryTable:
+    """Cosines and sines (T, 1, E/2) of rotary position embedding (Su et al. 2021), in at least float32.
+
+    No tuple or dataclass: FSDP would cast the tensors in them to the type of a layer's weights.
+    """
+
+    def __init__(self, cos_T1E: Tensor, sin_T1E: Tensor) -> None:
+        self.cos_T1E = cos_T1E
+        self.sin_T1E = sin_T1E
+
+
 def rotary(
     position_T: Tensor, width: int, theta: float, dtype: torch.dtype, scaling: RopeScaling | None = None
-) -> tuple[Tensor, Tensor]:
-    """Cosine and sine tables (T, 1, E/2) of rotary position embedding (Su et al. 2021), in at least float32."""
+) -> RotaryTable:
+    """The table of these positions."""
     frequency_E, size = frequencies(width, theta, scaling, position_T.device)
     angle_T1E = position_T.float()[:, None, None] * frequency_E
     dtype = torch.promote_types(dtype, torch.float32)
-    return (angle_T1E.cos() * size).to(dtype), (angle_T1E.sin() * size).to(dtype)
+    return RotaryTable((angle_T1E.cos() * size).to(dtype), (angle_T1E.sin() * size).to(dtype))
 
 
-def rotate(x_THE: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+def rotate(x_THE: Tensor, table: RotaryTable) -> Tensor:
     """Turn each pair of features (first half with second half) by its position's angle."""
-    cos_T1E, sin_T1E = table
+    cos_T1E, sin_T1E = table.cos_T1E, table.sin_T1E
     first, second = x_THE.chunk(2, dim=-1)
     turned = torch.cat((first * cos_T1E - second * sin_T1E, second * cos_T1E + first * sin_T1E), dim=-1)
     return turned.to(x_THE.dtype)
@@ -102,7 +113,7 @@ class SelfAttention(nn.Module):
         self.k_norm = norm(width, block.norm_eps) if block.qk_norm else None
         self.out = linear(heads * width, dim, residual_layers=layers)
 
-    def forward(self, x_TD: Tensor, table: tuple[Tensor, Tensor], attend_over: Attend) -> Tensor:
+    def forward(self, x_TD: Tensor, table: RotaryTable, attend_over: Attend) -> Tensor:
         """(T, D) to (T, D)."""
         heads_THE = self.qkv(x_TD).unflatten(-1, (self.heads + 2 * self.kv_heads, -1))
         q_THE, k_TKE, v_TKE = heads_THE.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
@@ -143,7 +154,7 @@ class Block(nn.Module):
         self.ffn_norm = norm(dim, block.norm_eps)
         self.ffn = SwiGLU(dim, layers, block.ffn_dim or ffn_dim(dim))
 
-    def forward(self, x_TD: Tensor, table: tuple[Tensor, Tensor], attend_over: Attend) -> Tensor:
+    def forward(self, x_TD: Tensor, table: RotaryTable, attend_over: Attend) -> Tensor:
         """(T, D) to (T, D)."""
         x_TD = x_TD + self.attention(self.attention_norm(x_TD), table, attend_over)
         out_TD: Tensor = x_TD + self.ffn(self.ffn_norm(x_TD))
