@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
-import torch
 from fairseq2.device import Device
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lst_cli.inference.shared_prompt import Question
+from lst_cli.model.upload import Upload
 from lst_cli.model_artifact.card import ModelCard
 from lst_cli.patching.packed import Document, Packed, pack_documents
 from lst_cli.text.speech_codec import SpeechCodec
@@ -61,11 +61,13 @@ class PairBatch(TrainBatch):
             device_type=device_type,
         )
         self.pairs = len(chosen)
-        self.reference_D = torch.from_numpy(reference)
-        self.document_T = torch.from_numpy(packed.document_T.astype(np.int64))
+        self._upload = Upload()
+        self._reference = self._upload.add(reference, np.float64)
+        self._document = self._upload.add(packed.document_T)
+        self._upload.seal(device_type)
 
     def to(self, device: Device, *, non_blocking: bool = False) -> None:
-        """Copy the tensors to ``device``."""
+        """Copy the tensors to ``device``, without waiting."""
         super().to(device, non_blocking=non_blocking)
-        self.reference_D = self.reference_D.to(device)
-        self.document_T = self.document_T.to(device)
+        sent = self._upload.to(device)
+        self.reference_D, self.document_T = sent(self._reference), sent(self._document)
