@@ -144,7 +144,7 @@ class LanguageModel:
 
         found = self.store.find(vocoder, VOCODER)
         check_quantizer(found, self.loaded.card.quantizer["fingerprint"], self.artifact.reference)
-        voice = load_vocoder(found, self.loaded.device.type)
+        voice = load_vocoder(found, str(self.loaded.device))
         return voice.speak(spoken.units, speaker), voice.sample_rate
 
     def _encode(self, utterance: TextOrSpeech, *, continues: bool = False) -> NDArray[np.int32]:

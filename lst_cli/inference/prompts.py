@@ -35,7 +35,7 @@ def speech_prompt(loaded: LoadedModel, argument: str, store: Store) -> NDArray[n
             found=f"{len(found)} clips or segments of audio",
             expected=f"one audio file of at most {LONGEST_PROMPT_S:.0f} s",
         )
-    quantizer = Quantizer.load(loaded.quantizer_file, loaded.device.type)
+    quantizer = Quantizer.load(loaded.quantizer_file, str(loaded.device))
     return tokenize_waveforms(quantizer, [first.wave_T])[0]
 
 

@@ -282,7 +282,7 @@ def score(model: SpeechTextModel, card: ModelCard, questions: Sequence[Question]
     if first is not None:
         first.states(model)
     second = Pass.second(made, first, card, device)
-    scored = made.full.targets_T[made.second_T] != IGNORE
+    scored = np.flatnonzero(made.full.targets_T[made.second_T] != IGNORE)
     states_TL = second.states(model)[torch.from_numpy(scored).to(device)]
     targets_T = torch.from_numpy(made.full.targets_T[made.second_T][scored].astype(np.int64)).to(device)
     log_p_T = _log_probabilities(model.head, states_TL, targets_T).double().cpu().numpy()

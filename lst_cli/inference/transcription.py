@@ -201,7 +201,7 @@ class _Transcriber:
         """Speech tokens of each segment."""
         waves = [each.wave_T for each in segments if each.wave_T is not None]
         if waves and self._quantizer is None:
-            self._quantizer = Quantizer.load(self._loaded.quantizer_file, self._loaded.device.type)
+            self._quantizer = Quantizer.load(self._loaded.quantizer_file, str(self._loaded.device))
         tokenized = iter(tokenize_waveforms(self._quantizer, waves) if self._quantizer is not None and waves else [])
         return [each.units if each.units is not None else next(tokenized) for each in segments]
 

@@ -99,7 +99,7 @@ def _voice(
         raise UserError("--vocoder speaks speech tokens", found="a continuation in text", fix="add --into speech")
     found = store(ctx).find(vocoder, VOCODER)
     check_quantizer(found, loaded.card.quantizer["fingerprint"], model)
-    return load_vocoder(found, loaded.device.type)
+    return load_vocoder(found, str(loaded.device))
 
 
 def _speak(

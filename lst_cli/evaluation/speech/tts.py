@@ -121,7 +121,7 @@ class _Speaking:
 
     @cached_property
     def _quantizer(self) -> Quantizer:
-        return Quantizer.load(self._loaded.quantizer_file, self._loaded.device.type)
+        return Quantizer.load(self._loaded.quantizer_file, str(self._loaded.device))
 
 
 def _figures(columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
