@@ -69,7 +69,7 @@ def cuda_recorder(device: torch.device) -> Recorder:
         # Captured on a stream of another GPU, which may be the current one, the graph would be empty. The reader's
         # thread may pin memory during a capture, which only this mode permits.
         with torch.cuda.device(device):
-            graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+            graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
                 outputs = work()
         return outputs, graph.replay
