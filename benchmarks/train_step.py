@@ -117,6 +117,7 @@ def measure(case: Case, options: argparse.Namespace, peak_rate: float, vocabular
     with device:
         model = build_model(case.config, vocabulary.size)
     if compiles(RunSection(compile=options.compile), device.type):
+        torch._dynamo.reset()  # programs of the rows before would count towards its limit
         compile_layers(model, dynamic=True)
     optimizer = made_adamw(model, device.type)
     packed = packed_batch(case, options, vocabulary)
@@ -184,7 +185,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
             name = f"{family}_{options.size}"
             found.append(Case(name, cut, architecture(name), setting))
     found += [Case(name, "static", architecture(name), "tokens") for name in options.variants]
-    return found
+    return [case for case in found if case.name in options.only] if options.only else found
 
 
 def main() -> None:
@@ -207,6 +208,7 @@ def main() -> None:
         "--compile", action=argparse.BooleanOptionalAction, help="compile the layers; by default on a GPU, as training"
     )
     parser.add_argument("--variants", nargs="*", default=[], help="more architectures, compared at equal tokens")
+    parser.add_argument("--only", nargs="*", default=[], help="of all these, the architectures to measure")
     options = parser.parse_args()
     options.dtype = getattr(torch, options.dtype)
     options.device = torch.device(pick_device("auto"))
@@ -216,7 +218,7 @@ def main() -> None:
     vocabulary = Vocabulary(pieces=options.pieces, units=501)
     peak_rate = matmul_flops_per_s(options.device, options.dtype, options.quick)
     rows = [measure(case, options, peak_rate, vocabulary) for case in cases(options)]
-    if options.device.type == "cpu":
+    if options.device.type == "cpu" and not options.only:
         options.positions, options.sequences, options.speech = (128 if options.quick else 1024), 2, 0.74
         small = Vocabulary(pieces=1090, units=501)
         rows.append(measure(Case("peer shape", "static", PEER, "tokens"), options, peak_rate, small))

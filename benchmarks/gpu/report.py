@@ -93,9 +93,9 @@ def cut_of(config: ModelConfig, cut: Cut = "static") -> Cut:
     return cut if config.local is not None else "none"
 
 
-def packed(config: ModelConfig, seed: int, cut: Cut = "static", tokens: int = 500) -> Packed:
+def packed(config: ModelConfig, seed: int, cut: Cut = "static") -> Packed:
     """Three documents of text and speech, of lengths that the seed varies."""
-    documents = []
+    documents, tokens = [], 120 if QUICK else 500
     for number in range(3):
         length = tokens + int(integers(0, tokens // 2, seed, number))
         place = np.arange(length)
