@@ -100,7 +100,7 @@ def test_the_tokens_script_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     module = load("tokenize", monkeypatch)
     small = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "conv_dim": (16,) * 7}
     monkeypatch.setattr(module, "CONFIGS", {"base": (2, {**small, "num_hidden_layers": 2})})
-    assert last_line(module, monkeypatch, capsys, "--seconds", "5", "--turns", "1")["agreement"] > 0.99
+    assert last_line(module, monkeypatch, capsys, "--quick")["agreement"] > 0.9
 
 
 @pytest.mark.parametrize(("agreement", "rate"), [(1.0, 4000.0), (0.5, 100.0)])
