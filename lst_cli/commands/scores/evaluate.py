@@ -27,7 +27,10 @@ ModelReference = Annotated[str, typer.Argument(help="model/NAME to score.", auto
 Items = Annotated[Path, typer.Option(help="The benchmark's published file, or the folder of a spoken release.")]
 Tokens = Annotated[
     str | None,
-    typer.Option(help="Tokens artifact of the spoken items: {item}/prompt, {item}/ending1, {item}/ending2, …"),
+    typer.Option(
+        help="tokens/NAME of the spoken items: {item}/prompt, {item}/ending1, {item}/ending2, …",
+        autocompletion=completing("tokens"),
+    ),
 ]
 Directions = Annotated[
     str, typer.Option(help="Some of s-s, t-t, s-t, t-s, separated by commas: modality of prompt and endings.")
@@ -43,7 +46,7 @@ ItemAlignment = Annotated[
     str | None,
     typer.Option(
         "--alignment",
-        help="Alignment of the spoken items, for --patching as-trained.",
+        help="alignment/NAME of the spoken items, for --patching as-trained.",
         autocompletion=completing("alignment"),
     ),
 ]
@@ -234,8 +237,10 @@ app.command("continuation")(evaluate_continuation.continuation)
 @app.command()
 def compare(
     ctx: typer.Context,
-    first: Annotated[str, typer.Argument(help="Scores artifact A.")],
-    second: Annotated[str, typer.Argument(help="Scores artifact B, on the same items.")],
+    first: Annotated[str, typer.Argument(help="A: scores/NAME.", autocompletion=completing("scores"))],
+    second: Annotated[
+        str, typer.Argument(help="B: scores/NAME, on the same items.", autocompletion=completing("scores"))
+    ],
     flips: Annotated[
         int, typer.Option(min=0, help="Maximum number of flipped items to list, for each direction of the flip.")
     ] = 10,
