@@ -31,7 +31,7 @@ class ShownRow:
 def sample_rows(shards: ShardSet, n: int, tokenizer: TextTokenizer | None, seed: int) -> list[ShownRow]:
     """Some rows, evenly drawn from one row group.
 
-    :param tokenizer: the shards' own, to show pieces as text; None to show their ids.
+    :param tokenizer: the shards' own, to show text tokens as text; None to show their ids.
     :raises UserError: the row group is damaged.
     """
     group = shards.groups[int(permutation(len(shards.groups), seed, Draw.BLOCKS)[0])]
@@ -48,7 +48,7 @@ def sample_rows(shards: ShardSet, n: int, tokenizer: TextTokenizer | None, seed:
 def _text_row(row: dict[str, Any], tokenizer: TextTokenizer | None) -> ShownRow:
     pieces = row["pieces"]
     text = tokenizer.decode(pieces) if tokenizer is not None else " ".join(map(str, pieces))
-    return ShownRow(id=row["id"], about=f"{len(pieces)} pieces", lines=(text,))
+    return ShownRow(id=row["id"], about=f"{len(pieces)} text tokens", lines=(text,))
 
 
 def _speech_row(row: dict[str, Any], readings: list[str]) -> ShownRow:

@@ -37,7 +37,7 @@ SPEECH_SCHEMA = pa.schema(
 silence. Without an alignment ``words``, ``word_pieces``, ``starts`` and ``ends`` are empty."""
 
 PIECE_STARTS = pa.field("piece_starts", pa.list_(pa.list_(pa.int32())))
-"""For each text piece of each word, the frames from the word's start to where it begins. Shards of an alignment that
+"""For each text token of each word, the frames from the word's start to where it begins. Shards of an alignment that
 does not know where characters begin, or made by an older ``lst``, lack it."""
 
 
