@@ -85,9 +85,10 @@ def _print(artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accountin
     figures: list[tuple[str, Any]] = [("row groups", len(shards.groups))]
     for name, value in artifact.statistics.items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
-        figures += [(f"{name} {key}".strip().replace("_", " "), number) for key, number in inner]
+        figures += [(f"{name} {key}".strip().replace("_", " ").replace("pieces", "text tokens"), n) for key, n in inner]
     print_table(artifact.reference, ["figure", "value"], figures)
     if accounting is not None:
-        title = f"Units for the same data, as Table 13 (of {accounting.utterances:,} utterances)"
+        n = accounting.utterances
+        title = f"Positions for the same data, relative to the baseline's interleaved ones (Table 13; {n:,} utterances)"
         cells = [[f"{x:.3f}" if isinstance(x, float) else x for x in row.values()] for row in accounting.rows()]
         print_table(title, ["model", "speech", "text", "text data", "total", "ratio"], cells)
