@@ -77,6 +77,8 @@ def _as_json(
 
 
 def _print(artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accounting: Accounting | None) -> None:
+    from lst_cli.shards.build.shard_statistics import statistic_name
+
     for row in rows:
         print_line(f"{row.id} ({row.about})")
         for line in row.lines:
@@ -85,7 +87,7 @@ def _print(artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accountin
     figures: list[tuple[str, Any]] = [("row groups", len(shards.groups))]
     for name, value in artifact.statistics.items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
-        figures += [(f"{name} {key}".strip().replace("_", " ").replace("pieces", "text tokens"), n) for key, n in inner]
+        figures += [(statistic_name(f"{name} {key}".strip()), n) for key, n in inner]
     print_table(artifact.reference, ["figure", "value"], figures)
     if accounting is not None:
         n = accounting.utterances

@@ -18,6 +18,11 @@ STATIC_SIZE = 4
 """Speech tokens in a static patch, for the figures (Lu et al. 2025, section 3.1)."""
 
 
+def statistic_name(key: str) -> str:
+    """What a statistic of shards is called in text: ``pieces_per_word`` is "text tokens per word"."""
+    return key.replace("_", " ").replace("pieces", "text tokens")
+
+
 def speech_counts(
     units_R: NDArray[np.integer],
     words_R: NDArray[np.integer],
