@@ -60,7 +60,7 @@ Ablate = Annotated[
 WithEnd = Annotated[
     bool, typer.Option("--with-end", help="Score the end of the document as a token of each ending, as slamkit does.")
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK]")]
+Name = Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK, with the variant]")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")]
 
 
@@ -150,16 +150,13 @@ def _score_choice(
         "directions": directions,
         "precision": precision,
     }
-    endings: list[str] = []
     if "alignment" in parents:
         config["patching"] = patching[0]
-        endings.append(patching[0])
     if ablation is not None:
         config["ablation"] = str(ablation)
-        endings.append(ablation.slug)
     if with_end:
         config["with_end"] = True
-    own = name or "-".join([parents["model"].name, task.name, *endings])
+    own = name or _default_name(parents["model"], config, ablation)
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
 
     def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
@@ -176,6 +173,12 @@ def _score_choice(
         share_choice(items, config, parents, device, parts)
 
     return build_shared(ctx, plan, work)
+
+
+def _default_name(model: Artifact, config: Mapping[str, Any], ablation: Ablation | None) -> str:
+    """``MODEL-TASK``, and what else tells these scores from others of the model and the task."""
+    parts = [config.get("patching"), ablation and ablation.slug, "with-end" if "with_end" in config else None]
+    return "-".join([model.name, str(config["task"]), *filter(None, parts)])
 
 
 def _choice_parents(
