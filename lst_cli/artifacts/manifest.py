@@ -186,7 +186,9 @@ def read_manifest(folder: Path) -> Artifact:
         return parse_manifest(folder, path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(
-            f"{folder}: not an artifact", found=f"no {MANIFEST}", fix="run 'lst artifact ls' for a list of artifacts"
+            f"{folder}: not an artifact",
+            found=f"no {MANIFEST}",
+            fix="run 'lst artifact ls' for a list of artifacts; 'lst import' makes one from an exported model",
         ) from None
 
 
