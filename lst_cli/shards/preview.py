@@ -10,11 +10,11 @@ import numpy as np
 from lst_cli.hashing import permutation
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
-from lst_cli.shards.schema import FRAMES_PER_SECOND
 from lst_cli.shards.shard_rows import SPEECH_COLUMNS, speech_rows
 from lst_cli.shards.shard_set import ShardSet, read_row_group
 from lst_cli.text.tokenizer import TextTokenizer
 from lst_cli.text.vocabulary import Vocabulary
+from lst_cli.units.frames import RATE_HZ
 
 _READINGS = 2
 
@@ -52,7 +52,7 @@ def _text_row(row: dict[str, Any], tokenizer: TextTokenizer | None) -> ShownRow:
 
 
 def _speech_row(row: dict[str, Any], readings: list[str]) -> ShownRow:
-    seconds = len(row["units"]) / FRAMES_PER_SECOND
+    seconds = len(row["units"]) / RATE_HZ
     about = [f"{seconds:.2f} s", f"{len(row['words'])} words"]
     about += [f"{name} {row[name]}" for name in ("source", "speaker") if row[name]]
     spans = zip(row["words"], row["starts"], row["ends"], strict=True)

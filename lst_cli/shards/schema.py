@@ -16,9 +16,6 @@ from lst_cli.text.vocabulary import EOS, Vocabulary
 
 SHARDS = Kind("shards", 1)
 
-FRAMES_PER_SECOND = 25
-"""Speech tokens a second (Lu et al. 2025, section 2)."""
-
 Modality = Literal["speech", "text"]
 
 SPEECH_SCHEMA = pa.schema(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lst_cli.shards.documents.ragged import offsets
-from lst_cli.shards.schema import FRAMES_PER_SECOND
+from lst_cli.units.frames import RATE_HZ
 
 Counts = dict[str, int]
 """Sums that can be added up."""
@@ -84,7 +84,7 @@ def speech_statistics(counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "utterances": counts["utterances"],
         "unaligned_utterances": counts["unaligned_utterances"],
-        "hours": round(counts["units"] / FRAMES_PER_SECOND / 3600, 4),
+        "hours": round(counts["units"] / RATE_HZ / 3600, 4),
         "units": counts["units"],
         "words": words,
         "pieces": counts["pieces"],
