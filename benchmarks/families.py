@@ -20,7 +20,7 @@ from lst_cli.text.vocabulary import Vocabulary
 FAMILIES = ("baseline", "lst")
 VOCABULARY = Vocabulary(pieces=32_000, units=501)
 PIECES_PER_S = 4.0
-"""Text pieces of a second of read speech: 2.7 words, 1.4 pieces each."""
+"""Text tokens of a second of read speech: 2.7 words, 1.4 tokens each."""
 
 
 def add_options(parser: argparse.ArgumentParser, batch: int) -> None:

@@ -1,7 +1,7 @@
 """How fast shards become packed batches, on one core.
 
 Utterances are repeated under new ids until there are enough, written as shards, and read with aligned and with static
-patching. Prints JSON: raw tokens a second (speech tokens, text pieces, markers and end tokens; no padding) and the
+patching. Prints JSON: raw tokens a second (speech tokens, text tokens, markers and end tokens; no padding) and the
 share of empty positions. ``--utterances`` takes JSON lines with ``file_id`` and ``interleaved``: segments of
 ``<LST MODE SEP>TEXT word`` and ``<LST MODE SEP>HUBERT ids``, ``[SIL]`` for silence; without it they are made up.
 

@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument(
         "--speech", type=float, default=0.26, help="share of speech tokens; 0.26 is the paper's mixture"
     )
-    parser.add_argument("--pieces", type=int, default=32_000, help="text pieces in the vocabulary")
+    parser.add_argument("--pieces", type=int, default=32_000, help="text tokens in the vocabulary")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, help="compile the layers; by default on a GPU, as training"

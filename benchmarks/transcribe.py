@@ -1,7 +1,7 @@
 """Wall time of transcribing, for each second of speech: LST against the baseline with the same global transformer.
 
 Three parts: sound to speech tokens (the same for both), reading the prompt, and writing the text. By default the
-weights are random, so every clip gets a fixed number of text pieces; with `--root` two fine-tuned models transcribe a
+weights are random, so every clip gets a fixed number of text tokens; with `--root` two fine-tuned models transcribe a
 corpus as `lst transcribe` does. Prints rows and, as the last line, JSON with ``speedup``: the baseline's seconds over
 LST's, one clip at a time (``speedup_batched``: many side by side). A piece of text costs LST its local layers besides
 the global ones, so it can gain in reading the prompt only.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lst_cli.artifacts import Store
 from lst_cli.distributed.device import Precision, pick_device
+from lst_cli.errors import UserError
 from lst_cli.inference.generate import generate
 from lst_cli.inference.likelihood import log_probabilities
 from lst_cli.inference.prompts import make_prompt, speech_prompt
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from lst_cli.artifacts import Artifact
 
 TextOrSpeech: TypeAlias = "str | NDArray[np.integer]"
-"""A text, or speech tokens."""
+"""A text, or speech tokens: units of the model's quantizer."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class LanguageModel:
         :param sampling: by default the likeliest token each time.
         """
         chosen = into or _modality(prompt)
-        (found,) = generate(self.loaded, [make_prompt(self.loaded, prompt, chosen, tokens, 0)], chosen, sampling)
+        given = prompt if isinstance(prompt, str) else self._units(prompt)
+        (found,) = generate(self.loaded, [make_prompt(self.loaded, given, chosen, tokens, 0)], chosen, sampling)
         if chosen == "text":
             return self.loaded.tokenizer.decode(found.tokens)
         return self.loaded.speech.decode(np.array(found.tokens, dtype=np.int32))
@@ -120,7 +122,7 @@ class LanguageModel:
         :raises UserError: the model was not fine-tuned for it, or the file cannot be read.
         """
         check_task(self.artifact, "asr")
-        units_U = self.tokens(speech) if isinstance(speech, (str, Path)) else speech
+        units_U = self.tokens(speech) if isinstance(speech, (str, Path)) else self._units(speech)
         (transcript,) = transcribe_units(self.loaded, [units_U], beams=beams)
         return transcript.text
 
@@ -150,7 +152,22 @@ class LanguageModel:
     def _encode(self, utterance: TextOrSpeech, *, continues: bool = False) -> NDArray[np.int32]:
         if isinstance(utterance, str):
             return np.asarray(self.loaded.tokenizer.encode(utterance, continues=continues), dtype=np.int32)
-        return self.loaded.speech.encode(utterance)
+        return self.loaded.speech.encode(self._units(utterance))
+
+    def _units(self, speech: NDArray[np.integer] | Sequence[int]) -> NDArray[np.integer]:
+        """Speech tokens as an array (U), which are units of the model's quantizer."""
+        units_U = np.asarray(speech)
+        if len(units_U) == 0:
+            return np.zeros(0, np.uint16)
+        units = self.loaded.speech.units
+        if units_U.ndim != 1 or units_U.dtype.kind not in "iu" or units_U.min() < 0 or units_U.max() >= units:
+            raise UserError(
+                "speech that the model can't read",
+                found=f"{units_U.dtype} numbers of shape {units_U.shape}, from {units_U.min()} to {units_U.max()}",
+                expected=f"a list or array of speech tokens, integers from 0 to {units - 1}",
+                fix="make them with tokens(path), by the model's quantizer",
+            )
+        return units_U
 
     def _segment(self, utterance: TextOrSpeech) -> NDArray[np.int32]:
         return np.concatenate([[self._marker(_modality(utterance))], self._encode(utterance)]).astype(np.int32)

@@ -110,3 +110,20 @@ def test_speech_without_a_vocoder_is_speech_tokens(root: Path) -> None:
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         lst_cli.load("model/nothing", root=tmp_path)
+
+
+@pytest.mark.parametrize("units", [[UNITS], [-1], [0.5], [[1, 2]]])
+def test_speech_of_another_quantizer_is_refused(model: LanguageModel, units: list[int]) -> None:
+    for call in (lambda: model.score(units, ["a"]), lambda: model.logits("a", units), lambda: model.generate(units)):
+        with pytest.raises(UserError, match=f"integers from 0 to {UNITS - 1}"):
+            call()
+
+
+def test_lists_of_speech_tokens_are_speech(model: LanguageModel) -> None:
+    assert model.score(SPEECH.tolist(), ["a", [1, 2]]) == model.score(SPEECH, ["a", np.array([1, 2])])
+    assert np.array_equal(model.logits([]), model.logits(SPEECH[:0]))
+
+
+def test_an_exported_folder_is_imported_first(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'lst import' makes one"):
+        lst_cli.load(tmp_path)

@@ -1,7 +1,7 @@
 """Where the characters of words begin in speech tokens, by the letters that forced alignment has laid over the speech.
 
-Aligned patches of text pieces need it: a piece is a run of a word's characters as the transcript spells them, and the
-aligner knows the letters of what is spoken.
+Aligned patches of text tokens need it: a text token is a run of a word's characters as the transcript spells them, and
+the aligner knows the letters of what is spoken.
 
 1. A character begins where the first of its letters begins. Doubled letters that are aligned as one begin together.
 2. A character without a letter (punctuation, a hyphen) begins where the next one does; at the end of a word it begins

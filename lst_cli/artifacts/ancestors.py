@@ -1,4 +1,4 @@
-"""Everything that artifacts were made from: each ancestor once, parents first."""
+"""The lineage of artifacts: each ancestor once, parents first."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def parent_of_kind(store: Store, artifact: Artifact, kind: str) -> Artifact | No
 def nearest_of_kind(store: Store, artifacts: Iterable[Artifact], kind: str) -> Parent | None:
     """The nearest ancestor of this kind, on disk or not; None if there is none.
 
-    Ancestors of the same distance come in the order of the artifacts and their roles. What an artifact that is missing
-    on disk was made from is unknown, unless a child of it in a bucket has it beside it there.
+    Ancestors at the same distance are in the order of the artifacts and their roles. The ancestors of an artifact that
+    is missing on disk are unknown, unless one of its children is in a bucket, together with it.
     """
     level, seen = list(artifacts), set[str]()
     while level:

@@ -17,7 +17,7 @@ from lst_cli.errors import UserError
 from lst_cli.storage.remote import Remote, is_url
 
 _AT_ONCE = 16
-"""Requests at the same time."""
+"""Concurrent requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def find_anywhere(store: Store, reference: str, kind: Kind) -> Artifact:
 
 
 def parent_in_bucket(artifact: Artifact, parent: Parent) -> BucketArtifact | None:
-    """The parent of an artifact in a bucket, if it was pushed to the same place."""
+    """The parent of an artifact in a bucket, if it was pushed to the same URL."""
     if not isinstance(artifact, BucketArtifact):
         return None
     return _at(Remote(artifact.url.removesuffix(artifact.reference) + parent.reference))

@@ -1,7 +1,7 @@
 """``lst push`` and ``lst pull`` with a bucket.
 
-Object stores have no rename. So the manifest is written last, when all files are there: until then the version does not
-exist for any reader, and a push that was killed leaves objects that the next one completes.
+Object stores have no rename. So the manifest is written last, after all files: until then, the version does not exist
+for any reader, and the next push completes what a killed one has uploaded.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from lst_cli.artifacts import Built, Store
 
 _UPLOADED = "uploaded.json"
-"""The files of an unfinished push, with their checksums and stamps; removed when the manifest is there."""
+"""Lists the files of an unfinished push, with their checksums and stamps; removed once the manifest is written."""
 
 _NOTE_EVERY_S = 2.0
 
 _AT_ONCE = 8
-"""Files transferred at the same time."""
+"""Concurrent transfers."""
 
 
 def push_to_bucket(artifact: Artifact, url: str) -> tuple[str, bool]:
@@ -73,7 +73,7 @@ def _check_same(artifact: Artifact, folder: Remote) -> None:
 def _upload(artifact: Artifact, folder: Remote) -> None:
     """Upload the files that are not there yet.
 
-    One counts as there if a push noted its checksum, and it was not written again since.
+    A file is there if a push has noted its checksum, and it was not rewritten since.
     """
     done = _uploaded(folder)
     sizes = folder.files_below() if done else {}

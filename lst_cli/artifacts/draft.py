@@ -1,4 +1,4 @@
-"""An artifact that is being made: a hidden working folder that becomes the artifact when it is complete."""
+"""An artifact under construction: a hidden working folder, which becomes the artifact when it is complete."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Draft:
         self._rejects.append((id, reason))
 
     def check_rejects(self, total: int, max_rate: float) -> None:
-        """Fail if more than ``max_rate`` of ``total`` inputs were rejected, or none is left.
+        """Fail if more than ``max_rate`` of ``total`` inputs were rejected, or all of them.
 
         :raises UserError: names the first rejected inputs, with the reasons.
         """

@@ -1,4 +1,4 @@
-"""What interrupted commands leave below a root: listed, with what is still in use or of use, and removed."""
+"""Lists and removes what interrupted commands left below a root; knows what is still in use, or can be resumed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lst_cli.artifacts.removal import delete, hide, is_hidden, remove_dangling
 from lst_cli.artifacts.store import Store
 
 LeftoverState = Literal["left", "resumable", "in use"]
-"""``left``: no command needs it. ``resumable``: the same command resumes from it. ``in use``: a process works on it."""
+"""``left``: no command needs it. ``resumable``: the same command resumes from it. ``in use``: a process is using it."""
 
 _PARTIAL, _LOCK = ".partial", ".lock"
 
@@ -29,7 +29,7 @@ class Leftover:
     state: LeftoverState
     bytes: int
     owner: Owner | None = None
-    """The process that works on it, where it is known."""
+    """The process that is using it, if known."""
 
 
 def leftovers(store: Store, resumable: Callable[[Path], bool] = lambda parts: any(parts.iterdir())) -> list[Leftover]:
@@ -39,7 +39,7 @@ def leftovers(store: Store, resumable: Callable[[Path], bool] = lambda parts: an
         working folders of complete artifacts.
     """
     found = {each.path: each for name in store.name_folders() for each in _of_name(name, resumable)}
-    for path in sorted(store.root.glob(f"*/*/*/.*{TEMPORARY}")):  # beside complete files, such as those of ROOT/runs
+    for path in sorted(store.root.glob(f"*/*/*/.*{TEMPORARY}")):  # next to complete files, such as those of ROOT/runs
         if not path.parent.name.startswith("."):
             with suppress(FileNotFoundError):
                 found[path] = _temporary(path)
@@ -78,7 +78,7 @@ def _partial(path: Path, resumable: Callable[[Path], bool]) -> Leftover:
 
 
 def remove_leftover(leftover: Leftover) -> bool:
-    """Remove it, unless a process works on it by now; return whether it is gone."""
+    """Remove it, unless a process uses it by now; return whether it is gone."""
     path = leftover.path
     if leftover.state == "in use":
         return False
@@ -109,7 +109,7 @@ def discard_work(work: Path) -> bool:
 
 
 def worker(work: Path) -> Owner | None:
-    """The live process that makes the artifact of a working folder, or helps to."""
+    """The live process that builds the artifact of a working folder, or helps to."""
     return next(filter(None, map(holder, _locks(work))), None)
 
 

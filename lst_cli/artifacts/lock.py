@@ -1,10 +1,9 @@
 """The lock on an artifact that is being built: one builder at a time, on one host or on several.
 
-The lock is a file beside the working folder that names its owner's host, process and time. It is created with
-``O_EXCL``, which network file systems honour, and its owner holds ``flock`` on it, which the kernel of one host frees
-when the process dies, however it dies. The owner also touches the file every :data:`HEARTBEAT_S`. So a lock left
-behind by a dead process is recognised at once on its own host, and on other hosts after :data:`STALE_S` without a
-heartbeat.
+The lock is a file next to the working folder, with its owner's host, process and time. It is created with
+``O_EXCL``, which network file systems honour. Its owner also holds ``flock`` on it, which the kernel of a host frees
+when the process dies, however it dies, and touches the file every :data:`HEARTBEAT_S`. So the lock of a dead process is
+recognised at once on its own host, and on other hosts after :data:`STALE_S` without a heartbeat.
 """
 
 from __future__ import annotations
@@ -157,7 +156,7 @@ def in_good_hands(path: Path) -> bool:
 
 
 def _acquire(path: Path) -> Lock | None:
-    """The lock, if it is free; a stale one is removed on the way."""
+    """Acquire the lock if it is free; a stale one is removed first."""
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +166,7 @@ def _acquire(path: Path) -> Lock | None:
                 return None
             continue
         try:
-            _flock(handle, fcntl.LOCK_EX)  # others hold it only while they look at the file
+            _flock(handle, fcntl.LOCK_EX)  # others hold it only while they check the file
             if _is_at(handle, path):
                 since = datetime.now(timezone.utc).isoformat(timespec="seconds")
                 owner = Owner(host=this_host(), pid=os.getpid(), since=since)
@@ -258,12 +257,12 @@ def file_system_time(folder: Path) -> float:
     try:
         with tempfile.TemporaryFile(dir=folder) as stream:
             return os.fstat(stream.fileno()).st_mtime
-    except OSError:  # a folder that can only be read
+    except OSError:  # a read-only folder
         return time.time()
 
 
 def this_host() -> str:
-    """What identifies this host among those that share a file system, until it is restarted."""
+    """Identifies this host among those that share a file system, until it reboots."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

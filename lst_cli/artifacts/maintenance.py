@@ -48,7 +48,7 @@ def lineage(store: Store, artifact: Artifact) -> Iterator[tuple[int, str, str, b
 
     The parents of an artifact follow its first mention only, so the list is no longer than the number of links.
 
-    :raises UserError: an artifact is among its own ancestors, which only a damaged manifest can say.
+    :raises UserError: an artifact is among its own ancestors: a manifest is damaged.
     """
     told: set[str] = set()
     open_: list[str] = []

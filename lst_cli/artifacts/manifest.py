@@ -1,4 +1,4 @@
-"""What an artifact is: its manifest ``artifact.json``, and the request that identifies it before it exists."""
+"""The manifest of an artifact, ``artifact.json``, and the request that identifies the artifact before it exists."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Request:
     config: Mapping[str, Any]
     parents: Mapping[str, Artifact] = field(default_factory=dict)
     hashed: Mapping[str, Any] | None = None
-    """The config as the fingerprint has it, where keys were renamed since; by default ``config``."""
+    """The config that the fingerprint is computed from, if keys were renamed since; by default ``config``."""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -186,7 +186,9 @@ def read_manifest(folder: Path) -> Artifact:
         return parse_manifest(folder, path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UserError(
-            f"{folder}: not an artifact", found=f"no {MANIFEST}", fix="run 'lst artifact ls' for a list of artifacts"
+            f"{folder}: not an artifact",
+            found=f"no {MANIFEST}",
+            fix="run 'lst artifact ls' for a list of artifacts; 'lst import' makes one from an exported model",
         ) from None
 
 

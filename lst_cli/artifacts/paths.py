@@ -50,7 +50,7 @@ def helper_lock_files(folder: Path) -> list[Path]:
 
 
 def temporary(path: Path) -> Path:
-    """A name beside ``path`` that no other process uses.
+    """A path next to ``path`` that no other process uses.
 
     Ranks on several hosts may write the same file at the same time with the same process number.
     """

@@ -1,4 +1,4 @@
-"""Artifacts that arrive from elsewhere: placed below the root, whole and with checksums verified."""
+"""Places downloaded artifacts below the root, whole and with checksums verified."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def place_pulled(store: Store, manifest: Artifact, source: str, address: str, fetch: Callable[[Path], None]) -> Built:
-    """Place an artifact below the root; what an interrupted pull had downloaded is used.
+    """Place an artifact below the root; files that an interrupted pull has downloaded are reused.
 
     Its statistics get ``pulled_from``.
 
-    :param source: where it is pulled from, exactly; ``address`` what errors call that.
-    :param fetch: downloads the files that are not whole already to a folder.
+    :param source: the exact origin, for the statistics; ``address`` is its name in errors.
+    :param fetch: downloads to a folder the files that are not there yet.
     :raises UserError: another artifact of the same version is here.
     :raises LstError: a file is not the one that the manifest names.
     """

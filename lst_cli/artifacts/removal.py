@@ -1,4 +1,4 @@
-"""Removing artifacts: what is removed, and in which order, so that a kill at any moment leaves a working store."""
+"""Removes artifacts, in an order in which a kill at any moment leaves a working store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 5
 def remove(store: Store, reference: str, *, force: bool) -> list[str]:
     """Remove one version, or all versions for ``KIND/NAME``; return their references.
 
-    A removal that was interrupted is finished.
+    An interrupted removal is completed.
 
     :param force: also if other artifacts were made from it, if its folder holds files that the manifest does not name,
         or if the manifest is damaged or missing.
@@ -30,7 +30,7 @@ def remove(store: Store, reference: str, *, force: bool) -> list[str]:
     folders = _chosen(store, reference)
     unfinished = _unfinished(store, reference)
     if not folders and not unfinished:
-        store.find_any(reference)  # says what there is
+        store.find_any(reference)  # its error lists what there is
         raise UserError(f"{reference}: no version to remove", fix="run 'lst artifact ls' for a list of artifacts")
     if not force:
         for folder in folders:
@@ -47,14 +47,14 @@ def remove(store: Store, reference: str, *, force: bool) -> list[str]:
 
 
 def hide(folder: Path) -> Path:
-    """Rename a folder out of sight, in one step: it is whole before and absent after. Return its new path."""
+    """Rename a folder to a hidden name, in one step: it is whole before and absent after. Return its new path."""
     hidden = folder.rename(folder.with_name(f".{folder.name.lstrip('.')}{_REMOVED}{time.time_ns():x}"))
     sync_folder(folder.parent)
     return hidden
 
 
 def delete(folder: Path) -> None:
-    """Delete a folder that is out of sight; another process may be deleting it as well."""
+    """Delete a hidden folder; another process may be deleting it, too."""
 
     def ignore_missing(function: object, path: str, error: tuple[object, BaseException, object]) -> None:
         if not isinstance(error[1], FileNotFoundError):
@@ -167,5 +167,5 @@ def _unfinished(store: Store, reference: str) -> list[Path]:
     else:
         kind, label, *versions = store.split(reference)
         name, version = store.root / kind / label, "".join(versions)
-    # Which version the link "current" meant is not known once that version is out of sight.
+    # Once a version is hidden, nothing tells whether the link "current" meant it.
     return sorted(name.glob(f".{'*' if version in ('', CURRENT) else version}{_REMOVED}*"))

@@ -18,7 +18,7 @@ from lst_cli.audio.layouts import Entry, Listing, choose_layout
 from lst_cli.audio.scan import Scan, checked, scan_entries
 from lst_cli.audio.unpack import SharedUnpacking
 from lst_cli.console import warn
-from lst_cli.distributed.launcher import ALONE, Rank
+from lst_cli.distributed.launcher import Rank
 from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.errors import UserError
 
@@ -125,14 +125,6 @@ class SourceOfCorpus:
         for note in places.notes():
             warn(note)
         draft.statistics.update(summary.figures())
-
-
-def plan_corpus(options: AddOptions) -> tuple[Request, Callable[[Draft], None]]:
-    """The arguments of :meth:`lst_cli.artifacts.Store.build`, in a process that works alone.
-
-    :raises UserError: the source is missing, empty, or in no known layout.
-    """
-    return SourceOfCorpus.read(options).plan(ALONE)
 
 
 def _digest(source: Path, files: Sequence[Path], workers: int) -> str:

@@ -181,11 +181,6 @@ class Corpus:
         return list(self.table.column("id").to_pylist())
 
     @property
-    def has_text(self) -> bool:
-        """Whether every utterance has a transcript."""
-        return bool(self.table.column("text").null_count == 0)
-
-    @property
     def seconds(self) -> NDArray[np.float64]:
         """Duration of every utterance in seconds, in order."""
         samples: NDArray[np.int64] = self.table.column("samples").to_numpy()

@@ -16,21 +16,19 @@ import numpy as np
 
 from lst_cli.audio.corpus_artifact import Utterance
 from lst_cli.audio.formats import NotDecodable, open_recording
+from lst_cli.audio.sample_rates import SAMPLE_RATE
 from lst_cli.audio.workers import process_pool
 from lst_cli.errors import LstError, UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RATE_HZ = 16_000
-"""The input rate of every model of ``lst``."""
-
 _ADD_AGAIN = "put the file back as it was, or run 'lst corpus add' again"
 
 
 def resampled_length(samples: int, sample_rate: int) -> int:
     """Number of samples at 16 kHz of ``samples`` at ``sample_rate`` Hz: the nearest whole number, at least 1."""
-    return max(1, (2 * samples * RATE_HZ + sample_rate) // (2 * sample_rate))
+    return max(1, (2 * samples * SAMPLE_RATE + sample_rate) // (2 * sample_rate))
 
 
 def read_samples(
@@ -83,12 +81,12 @@ def resample(samples_N: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
 
     :return: samples ``[T]``, T as :func:`resampled_length` says.
     """
-    if sample_rate == RATE_HZ:
+    if sample_rate == SAMPLE_RATE:
         return samples_N
     import soxr
 
     length = resampled_length(len(samples_N), sample_rate)
-    samples_T: NDArray[np.float32] = soxr.resample(samples_N, sample_rate, RATE_HZ, quality="HQ")
+    samples_T: NDArray[np.float32] = soxr.resample(samples_N, sample_rate, SAMPLE_RATE, quality="HQ")
     # soxr rounds the length in its own way; the rule above must hold to the sample, for frames are counted by it.
     return np.pad(samples_T[:length], (0, max(0, length - len(samples_T))))
 

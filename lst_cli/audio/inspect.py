@@ -6,7 +6,7 @@ Legend: N samples at the file's own rate, C channels.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -137,14 +137,6 @@ def sha256(path: Path) -> str:
         return sha256_of(path)
     except OSError:
         return "absent"
-
-
-def for_each_file(
-    description: str, paths: Iterable[Path], work: Callable[[Path], _Result], workers: int
-) -> dict[Path, _Result]:
-    """Call ``work`` once for every distinct path, in threads, with progress."""
-    distinct = list(dict.fromkeys(paths))
-    return dict(zip(distinct, in_threads(description, distinct, work, workers), strict=True))
 
 
 def in_threads(

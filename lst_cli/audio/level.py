@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lst_cli.audio.sample_rates import RATE_HZ
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-GRID_HZ = 25
-"""Token frames per second."""
 
 
 @dataclass(frozen=True)
@@ -77,5 +76,5 @@ def level_sentence(samples_N: NDArray[np.float32], sample_rate: int) -> NDArray[
     cut[: len(fade)] *= fade
     cut[len(cut) - len(fade) :] *= fade[::-1]
     before, after = round(RULE.before_s * sample_rate), round(RULE.after_s * sample_rate)
-    frame = sample_rate // GRID_HZ
+    frame = sample_rate // RATE_HZ
     return np.pad(cut, (before, after + -(before + len(cut) + after) % frame))

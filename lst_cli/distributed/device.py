@@ -1,4 +1,4 @@
-"""Choosing where a model runs."""
+"""The device that a model runs on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def pick_device(name: str, local_rank: int = 0, *, option: str = "--device") -> str:
-    """The torch device for what the user asked. On a GPU, float32 stays float32 from then on: no TF32.
+    """The torch device for a setting. On a GPU this also turns TF32 off.
 
-    :param name: ``cpu``, ``cuda`` (each rank of a machine takes another GPU), ``cuda:N``, or ``auto`` for a GPU where
+    :param name: ``cpu``, ``cuda`` (a different GPU for each rank of a machine), ``cuda:N``, or ``auto``: a GPU if
         there is one.
     :param local_rank: this process's number on its machine.
     :param option: what errors call the setting: ``--device``, or ``run.device`` of a config.
@@ -40,7 +40,7 @@ def pick_device(name: str, local_rank: int = 0, *, option: str = "--device") -> 
 
 
 def exact_float32() -> None:
-    """Keep float32 products exact. TF32 rounds them to 10 bits: whoever wants speed asks for bfloat16."""
+    """Keep float32 products exact: TF32 rounds their factors to 10 bits. For speed there is bfloat16."""
     import torch
 
     torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]

@@ -17,16 +17,16 @@ _DONE, _WORKING, _FAILED = range(3)
 
 
 _SAID_AFTER_S = 10.0
-"""A rank that has waited for this long says so."""
+"""A rank reports that it is waiting after this long."""
 
 
 def first_alone(gang: Gang, work: Callable[[], None], what: str) -> None:
-    """Let the first process do something; the others wait for it, and end when it fails.
+    """Run ``work`` on the first process; the others wait for it, and fail if it fails.
 
-    Processes that meet have a time limit to do so (15 minutes with fairseq2), and to read and rewrite a large
-    checkpoint from a slow disk takes longer. So they synchronise every few seconds until it is done.
+    A barrier has a time limit (15 minutes with fairseq2), and reading and rewriting a large checkpoint on a slow disk
+    takes longer. So the processes synchronise every few seconds until it is done.
 
-    :param what: what rank 0 does, for the others to say what they wait for.
+    :param what: what rank 0 does, for the message of the waiting ranks.
     :raises LstError: the first process has failed; in the first process, whatever ``work`` raises.
     """
     if gang.rank == 0:

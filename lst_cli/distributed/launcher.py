@@ -1,7 +1,7 @@
-"""Which process this is among those that work together. Imports nothing heavy.
+"""The rank of this process, and what its launcher says about the others. Imports nothing heavy.
 
-torchrun and Slurm's srun start ranks together: they end together, and can communicate. The tasks of a Slurm array, or
-of Ray, start and end on their own. These can share work units (:mod:`lst_cli.distributed.shared_work`), but not train.
+torchrun and Slurm's srun start ranks together: they end together, and can communicate. The tasks of a Slurm array or
+of Ray start and end independently. They can share work units (:mod:`lst_cli.distributed.shared_work`), but not train.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from lst_cli.errors import LstError, UserError
 
 @dataclass(frozen=True)
 class Rank:
-    """A process among those that work together."""
+    """A process among those that share the work."""
 
     number: int
     world: int
     local: int
     """Its number on its machine, which selects its GPU."""
     run: str | None = None
-    """What ranks have in common that start and end on their own; None for ranks that were started together."""
+    """The name of the run, common to ranks that start and end independently; None for those started together."""
 
 
 ALONE = Rank(0, 1, 0)
-"""The rank of a process that works alone."""
+"""The rank of a single process."""
 
 
 TOGETHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")
@@ -35,7 +35,7 @@ TOGETHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "SLURM_PROCID", "SLURM_NTASKS", 
 
 
 def this_rank() -> Rank:
-    """Who this process is among those that were started together, by ``torchrun`` or Slurm's ``srun``; or alone.
+    """The rank of this process among those that ``torchrun`` or ``srun`` started together; :data:`ALONE` otherwise.
 
     :raises UserError: the launcher's environment variables are inconsistent.
     """
@@ -59,14 +59,14 @@ def this_rank() -> Rank:
 
 
 RUN, NUMBER, RANKS = "LST_RUN", "LST_RANK", "LST_RANKS"
-"""Environment variables of a rank that starts and ends on its own: the run's name, the rank, how many there may be."""
+"""Environment variables of a rank that starts and ends independently: the run's name, the rank, the number of ranks."""
 
 
 def sharing_rank() -> Rank:
-    """Who this process is among those that share work units.
+    """The rank of this process among those that share work units.
 
-    That is any process of :func:`this_rank`. If they were started by a task of a Slurm array, or by any other engine
-    that sets :data:`RUN`, :data:`NUMBER` and :data:`RANKS`, the processes of all tasks share the work.
+    Ranks of :func:`this_rank` share work. So do the processes of all tasks of a Slurm array, or of another engine that
+    sets :data:`RUN`, :data:`NUMBER` and :data:`RANKS`.
 
     :raises UserError: the launcher's environment variables are inconsistent, or the array has gaps.
     """
@@ -92,7 +92,7 @@ def _of_engine() -> tuple[str, int, int] | None:
 
 
 def _of_array() -> tuple[str, int, int] | None:
-    """The Slurm array that this process belongs to, its place there, and the number of tasks."""
+    """The Slurm array that this process belongs to, its index in it, and the number of tasks."""
     names = ["SLURM_ARRAY_JOB_ID", *(f"SLURM_ARRAY_TASK_{part}" for part in ("ID", "MIN", "COUNT"))]
     if not all(name in os.environ for name in names):
         return None
@@ -130,25 +130,25 @@ def world_size() -> int:
 
 
 class LostConnection(LstError):
-    """The connection to other ranks broke: one of them has failed, and says why."""
+    """The connection to other ranks broke: one of them has failed, and reports why."""
 
 
 _RANK_0_FIRST_S = 5.0
-"""A rank that fails gives rank 0 this long to report the same error: then the launcher ends all others."""
+"""A failing rank gives rank 0 this long to report the same error, whereupon the launcher ends all others."""
 
 
 def wait_for_rank_0(error: BaseException) -> None:
-    """Before a rank prints its error: let a rank go first that can say more.
+    """Called before a rank prints its error: waits for ranks that can report more.
 
-    Most errors meet all ranks. Rank 0 reports at once, and torchrun ends the ranks that wait. A rank that has lost the
-    connection to another waits for that one's report.
+    Most errors occur on all ranks. Rank 0 reports at once, and torchrun ends the waiting ranks. A rank that has lost
+    the connection to another one waits for that one's report.
     """
     rank = this_rank()
     if rank.world == 1 or (rank.number == 0 and not isinstance(error, LostConnection)):
         return
     ended = threading.Event()
     if threading.current_thread() is threading.main_thread():
-        # Training may have left a handler that only notes a signal. Rank 0 still says that it lost the connection.
+        # Training may have left a handler that only notes a signal. Rank 0 still reports the lost connection.
         signal.signal(signal.SIGTERM, signal.SIG_DFL if rank.number else lambda *_: ended.set())
     ended.wait(_RANK_0_FIRST_S + isinstance(error, LostConnection))
 

@@ -1,6 +1,6 @@
-"""``lst --ranks N``: as many ranks on this machine as torchrun would start, whose errors are told once.
+"""``lst --ranks N``: ranks on this machine, started by torchrun, whose common error is reported once.
 
-torchrun itself reports a failed rank by a traceback of its own code, whatever the rank has said.
+torchrun itself reports a failed rank with a traceback of its own code, even if the rank has reported its error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lst_cli.errors import LstError
 
 
 def run_ranks(ranks: int, arguments: Sequence[str]) -> int:
-    """Run a command of ``lst`` in some processes; returns the exit code of the first one that failed, or 0.
+    """Run a command of ``lst`` in several processes; return the exit code of the first one that failed, or 0.
 
     :param arguments: without the program.
     :raises LstError: a rank was killed.

@@ -1,8 +1,8 @@
 """``lst --engine ray``: the ranks of a shared stage as tasks of a Ray cluster.
 
-A task is a process that runs the same command as a rank that starts and ends on its own
-(:func:`lst_cli.distributed.launcher.sharing_rank`). Ray chooses the machine, and starts a task again that was lost with
-its machine: it then finds what is left to do.
+A task is a process that runs the same command as a rank that starts and ends independently
+(:func:`lst_cli.distributed.launcher.sharing_rank`). Ray chooses the machine, and restarts a task that was lost with
+its machine: the task then finds what is left to do.
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ from lst_cli.errors import LstError, UserError
 from lst_cli.version import __version__
 
 _RETRIES = 10
-"""Of a rank that is lost. A rank that is lost for good does no harm while another one runs."""
+"""Restarts of a lost rank. Losing a rank for good does no harm while another one runs."""
 
 _CONNECT_S = 10.0
 _LOOK_EVERY_S = 2.0
 _STOP_S = 60.0
-"""Ranks that are no longer needed get this long to leave."""
+"""Ranks that are no longer needed have this long to exit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RayOptions:
-    """What the user asks of Ray."""
+    """The options of Ray."""
 
     ranks: int | None
-    """None for as many as the cluster holds now."""
+    """None for as many as the cluster has room for."""
     cpus: int
     """Of each rank."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankCommand:
-    """What a rank runs, wherever it is."""
+    """What a rank runs, on any machine."""
 
     arguments: tuple[str, ...]
     """Of ``lst``."""
     folder: str
     """The working directory."""
     mark: Path
-    """A file below the root while the run lasts: the root is shared by those that see it."""
+    """A file below the root during the run: machines that see it share the root."""
     run: str
     ranks: int
     version: str = __version__
@@ -100,15 +100,15 @@ def run_on_ray(
 ) -> None:
     """Run a command of ``lst`` as ranks on Ray until its artifact is made.
 
-    The cluster is that of the environment variable ``RAY_ADDRESS``, else one that runs on this machine, else a new one
-    on this machine.
+    The cluster is that of the environment variable ``RAY_ADDRESS``, otherwise one that runs on this machine, otherwise
+    a new one on this machine.
 
     :param arguments: without the program.
-    :param device: of a stage that runs a model, as the user asked; None for others.
+    :param device: ``--device`` of a stage that runs a model; None for others.
     :param finished: whether the artifact is made.
     :param parts: where part files appear, for the progress bar.
-    :raises UserError: Ray is not installed, or a rank raised it.
-    :raises LstError: the cluster can't be reached, or all ranks were lost.
+    :raises UserError: Ray is not installed, or a rank raises it.
+    :raises LstError: the cluster can't be reached, or all ranks are lost.
     :raises typer.Exit: with the exit code of a rank that failed, after what it printed.
     """
     ray = _connect()

@@ -1,4 +1,4 @@
-"""Rows of a table or a list in work units: runs of neighbouring rows of about equal cost."""
+"""Divides rows into work units: runs of consecutive rows of about equal cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEW_UNITS, _MANY_UNITS = 64, 8192
-"""Little work is divided into about 64 units, for ranks to share; much work into at most 8192 part files."""
+"""A small job has about 64 units for ranks to share, a large one at most 8192 part files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,21 @@ class WorkUnit:
 
     @property
     def file_name(self) -> str:
-        """Its part file; names the rows, so that a part of another division is never taken for it."""
+        """Its part file, named by the rows, so that a part of another division never matches."""
         return f"rows-{self.start:09d}-{self.stop:09d}.parquet"
 
 
 def unit_cost(total: int, least: int, most: int) -> int:
-    """Cost of a work unit: by the size of the work alone, so that all ranks agree.
+    """Cost of a work unit; it depends on the total cost only, so all ranks agree.
 
-    :param least: less would not fill batches.
-    :param most: what a killed rank has to do again at most, unless there would be too many part files.
+    :param least: smaller units would not fill batches.
+    :param most: the most that a killed rank has to redo, unless there would be too many part files.
     """
     return max(least, min(most, total // _FEW_UNITS), -(-total // _MANY_UNITS))
 
 
 def divide_rows(cost_R: NDArray[np.int64], least: int, most: int, cost: int | None = None) -> list[WorkUnit]:
-    """Divide rows, given the cost of each. Depends on nothing else.
+    """Divide rows by the cost of each; the result depends on nothing else.
 
     :param cost: of a unit; None for :func:`unit_cost`.
     """

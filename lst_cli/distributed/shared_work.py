@@ -1,11 +1,11 @@
-"""Work units that ranks share by their part files.
+"""Work units, shared by ranks through part files.
 
-A finished unit is a part file in the draft's ``parts`` folder. The folder outlives a kill, so work is never done twice.
-A part file is whole or absent, so nothing half-made is ever read.
+A finished unit is a part file in the draft's ``parts`` folder. The folder survives a kill, so no unit is done twice.
+A part file is whole or absent, so no rank reads an unfinished one.
 
-A rank's number only says where it begins: it takes units until none is missing. So a rank may start late, never, or
-again. Of ranks that were started together, rank 0 makes the artifact of the parts; of ranks that start and end on their
-own, the first that finds no unit missing.
+A rank's number only determines where it begins; it then takes units until none is missing. So a rank may start late,
+never, or again. Of ranks that were started together, rank 0 makes the artifact from the parts; of independent ranks,
+the first that finds no unit missing.
 """
 
 from __future__ import annotations
@@ -36,40 +36,40 @@ class SharedUnit(Protocol):
 
     @property
     def size(self) -> int:
-        """How much it is, for the progress bar."""
+        """Its size, for the progress bar."""
         ...
 
 
 Unit = TypeVar("Unit", bound=SharedUnit)
-"""Whatever the work is divided into."""
+"""A unit of work."""
 
 Made = TypeVar("Made")
-"""What is made of a unit."""
+"""The result of a unit."""
 
 
 def own_first(rank: Rank, units: Sequence[Unit]) -> list[Unit]:
-    """The rank's own share, from the front."""
+    """The rank's own share, in order."""
     return list(units[rank.number :: rank.world])
 
 
 def to_help_with(rank: Rank, missing: Sequence[Unit]) -> list[Unit]:
-    """One unit that another rank may not have reached: ranks work from the front, so take from the back."""
+    """A unit that another rank may not have reached: ranks begin at the front, so it is taken from the back."""
     return [missing[-1 - rank.number % len(missing)]] if missing else []
 
 
 @dataclass(frozen=True)
 class SharedParts:
-    """A rank, and the folder of the parts that it makes together with other ranks."""
+    """A rank, and the folder of the parts that it shares with other ranks."""
 
     rank: Rank
     folder: Path
-    """Common to all ranks."""
+    """The folder, common to all ranks."""
     finished: Callable[[], bool] = lambda: False
-    """Whether the result has been made of the parts; then there is nothing left to do."""
+    """Whether the artifact has been made from the parts; then there is nothing left to do."""
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """A block that reads or writes parts: rank 0 may have finished and taken the folder away."""
+        """Context of code that reads or writes parts: rank 0 may have finished and removed the folder."""
         try:
             yield
         except FileNotFoundError:
@@ -77,7 +77,7 @@ class SharedParts:
                 raise
 
     def once_a_run(self, prepare: Callable[[], None]) -> None:
-        """Have one rank prepare the folder, before others that start on their own look for missing parts."""
+        """Let one rank prepare the folder before independent ranks look for missing parts."""
         if self.rank.run is None:
             if self.rank.number == 0:
                 prepare()
@@ -104,14 +104,14 @@ class SharedWork(Generic[Unit]):
 
     def rounds(self, own: list[Unit]) -> Iterator[list[Unit]]:
         """Units to compute: this rank's own, then one missing unit at a time until none is left."""
-        # A rank that is started again may find its own share finished, and that of another not.
+        # A restarted rank may find its own share finished, and that of another rank unfinished.
         todo = own or to_help_with(self.parts.rank, self._missing())
         while todo and not self.parts.finished():
             yield todo
             todo = to_help_with(self.parts.rank, self._missing())
 
     def pending(self, todo: Sequence[Unit]) -> Iterator[Unit]:
-        """The units that no other rank has made by the time they are reached."""
+        """The units that no other rank has made by the time this one reaches them."""
         for unit in todo:
             if self.parts.finished():
                 return
@@ -126,9 +126,9 @@ class SharedWork(Generic[Unit]):
         what: str,
         counted: str,
     ) -> None:
-        """Make this rank's units, then help with those still missing. Afterwards all parts are there, or the result.
+        """Make this rank's units, then help with those still missing. Afterwards all parts exist, or the artifact.
 
-        :param make: computes what ``write`` writes into the part file, whole or not at all.
+        :param make: computes what ``write`` writes to the part file, whole or not at all.
         :param what: the work, for the progress bar.
         :param counted: what the size of a unit counts.
         """
@@ -165,7 +165,7 @@ def build_together(
     share: Callable[[SharedParts], None],
     command: Sequence[str] = (),
 ) -> Built | None:
-    """Build an artifact together with other ranks; None on a rank that has only helped.
+    """Build an artifact together with other ranks; None on a rank that only helped.
 
     :param plan: the request, and the function that makes it once :func:`help_with` has left nothing to do.
     :param share: makes parts until none is missing.
@@ -175,7 +175,7 @@ def build_together(
     if rank.number == 0 and rank.run is None:
         return store.build(request, make, command)
     help_with(store, request, rank, share)
-    # Whoever joins the parts may take hours to train on them: nobody waits for it.
+    # Making the artifact of the parts may take hours of training: no rank waits for it.
     if rank.run is None or in_good_hands(lock_file(store.folder(request))):
         return None
     return store.build(request, make, command)
@@ -189,7 +189,7 @@ def help_with(store: Store, request: Request, rank: Rank, work: Callable[[Shared
 
     if not finished():
         parts = store.working_folder(request) / "parts"
-        with exclusive(helper_lock_file(store.folder(request)), str(parts)):  # shows that the folder is in use
+        with exclusive(helper_lock_file(store.folder(request)), str(parts)):  # marks the folder as in use
             work(SharedParts(rank, parts, finished))
         if finished():
             # Another rank has finished; a part written after that would never be removed.

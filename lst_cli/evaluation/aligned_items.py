@@ -91,10 +91,10 @@ def read_words(
 ) -> dict[str, NDArray[np.int32]]:
     """The word (N) of each speech token of the items' utterances, -1 for silence.
 
-    Where the model's patches follow text tokens (``patching.spans``), the piece instead of the word.
+    Where the model's patches follow text tokens (``patching.spans``), the text token instead of the word.
 
     :raises UserError: the alignment lacks an utterance, does not say where characters begin but the model's patches
-        follow text pieces, or does not fit the tokens.
+        follow text tokens, or does not fit the tokens.
     """
     import pyarrow as pa
 

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from lst_cli.artifacts import Artifact, Store
 from lst_cli.audio.corpus_artifact import CORPUS, Corpus
-from lst_cli.audio.decode import RATE_HZ as SAMPLE_RATE
 from lst_cli.audio.decode import resampled_length, to_mono
 from lst_cli.audio.formats import NotDecodable, Recording, open_recording
 from lst_cli.audio.layouts.listing import AUDIO_SUFFIXES, files_below, find_file, is_audio
 from lst_cli.audio.layouts.manifest_file import is_manifest, read_manifest
 from lst_cli.errors import UserError
 from lst_cli.inference.segmentation import quietest_cut
-from lst_cli.units.frames import RATE_HZ
+from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE
 from lst_cli.units.tokens import TOKENS, Tokens
 
 BLOCK_S = 60

@@ -70,7 +70,7 @@ def speakable(tokenizer: TextTokenizer, text: str, *, drop: bool, what: str = "t
 
     :param drop: drop characters that it can't read.
     :param what: how errors call the text.
-    :raises UserError: nothing can be spoken, or there are characters that the model has no piece for.
+    :raises UserError: nothing can be spoken, or there are characters that the model has no text token for.
     """
     strange = unspeakable(tokenizer, text)
     sounding = [character for character in strange if not unicodedata.category(character).startswith("P")]

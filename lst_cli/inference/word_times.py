@@ -14,8 +14,7 @@ from lst_cli.alignment.imports.timed import TimedWord
 from lst_cli.alignment.kinds import ALIGNER
 from lst_cli.alignment.number_words import check_language
 from lst_cli.alignment.words import Unalignable, spoken_words
-from lst_cli.audio.decode import RATE_HZ as SAMPLE_RATE
-from lst_cli.units.frames import RATE_HZ, n_frames
+from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE, n_frames
 
 if TYPE_CHECKING:
     import numpy as np

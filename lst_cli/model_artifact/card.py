@@ -203,8 +203,8 @@ def load_folder(folder: Path, name: str, device: str = "cpu", precision: Precisi
     if tokenizer.pieces != card.vocabulary.pieces:
         raise UserError(
             f"{name}: {card.tokenizer_file} is not the model's tokenizer",
-            found=f"{tokenizer.pieces} pieces",
-            expected=f"{card.vocabulary.pieces} pieces",
+            found=f"{tokenizer.pieces} text tokens",
+            expected=f"{card.vocabulary.pieces} text tokens",
             fix="'lst artifact verify' checks whether an artifact is whole",
         )
     return LoadedModel(

@@ -41,8 +41,8 @@ class PatchingConfig:
     """Aligned patching: silence spans are separate patches, or join the neighbouring word."""
 
     spans: Literal["word", "piece"] = "word"
-    """Aligned patching: one patch for each word, or for each text piece of a word (the paper's BPE-aligned variant,
-    Lu et al. 2025, A.7); pieces need an alignment that knows where characters begin, as ``lst align run`` makes it."""
+    """Aligned patching: one patch for each word, or for each text token of a word (the paper's BPE-aligned variant,
+    Lu et al. 2025, A.7); ``piece`` needs an alignment that knows where characters begin, as by ``lst align run``."""
 
     boundaries: Literal["causal", "given"] = "causal"
     """``causal``: a patch may be used once its end is known from the past alone. ``given``: from its own last

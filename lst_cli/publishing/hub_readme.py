@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.artifacts.ancestors import Ancestor, ancestors, short
 from lst_cli.errors import UserError
+from lst_cli.shards.build.shard_statistics import statistic_name
 from lst_cli.units.frames import RATE_HZ
 from lst_cli.units.quantizer.codebook import QUANTIZER, Codebook
 from lst_cli.version import __version__
@@ -99,7 +100,7 @@ def _figures(ancestor: Ancestor) -> str:
     if not ancestor.present:
         return "not on the machine that made this page"
     shown = [(key, value) for key, value in ancestor.statistics.items() if _is_number(value)]
-    return ", ".join(f"{key.replace('_', ' ')} {_number(value)}" for key, value in shown[:_SHOWN])
+    return ", ".join(f"{statistic_name(key)} {_number(value)}" for key, value in shown[:_SHOWN])
 
 
 def _is_number(value: Any) -> bool:

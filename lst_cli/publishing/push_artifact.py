@@ -38,6 +38,7 @@ def check_published(artifact: Artifact) -> Artifact:
             f"{artifact.reference}: artifacts of this kind are not published",
             found=artifact.kind,
             expected=" or ".join(PUBLISHED),
+            fix=f"copy it to a bucket: lst push {artifact.kind}/{artifact.name} s3://BUCKET/PREFIX",
         )
     return check_kind(artifact, PUBLISHED[artifact.kind])
 

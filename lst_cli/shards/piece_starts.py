@@ -1,4 +1,4 @@
-"""Where the text pieces of words begin in speech (Lu et al. 2025, A.7): at the beginning of their first character."""
+"""Where the text tokens of words begin in speech (Lu et al. 2025, A.7): at the beginning of their first character."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lst_cli.text.tokenizer import TextTokenizer
 def piece_starts(
     tokenizer: TextTokenizer, words: Sequence[Sequence[str]], char_starts: Sequence[Sequence[Sequence[int]]]
 ) -> list[list[list[int]]]:
-    """For each piece of each word of each row, the frames from the word's start to where it begins.
+    """For each text token of each word of each row, the frames from the word's start to where it begins.
 
-    The first piece begins with the word; where pieces begin together, all but the last have no speech.
+    The first token begins with the word; where tokens begin together, all but the last have no speech.
 
     :param char_starts: for each character of each word, the frames from the word's start to where it begins.
     """
@@ -24,6 +24,6 @@ def piece_starts(
 
 
 def _of_word(offsets: Sequence[int], starts: Sequence[int]) -> list[int]:
-    # A tokenizer that normalises may say that a piece begins behind the last character.
+    # A tokenizer that normalises may say that a token begins after the last character.
     found = [starts[min(offset, len(starts) - 1)] for offset in offsets]
     return [0, *found[1:]] if found else []

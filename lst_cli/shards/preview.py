@@ -10,11 +10,11 @@ import numpy as np
 from lst_cli.hashing import permutation
 from lst_cli.shards.documents.draws import Draw
 from lst_cli.shards.documents.interleave import InterleaveConfig, interleaved
-from lst_cli.shards.schema import FRAMES_PER_SECOND
 from lst_cli.shards.shard_rows import SPEECH_COLUMNS, speech_rows
 from lst_cli.shards.shard_set import ShardSet, read_row_group
 from lst_cli.text.tokenizer import TextTokenizer
 from lst_cli.text.vocabulary import Vocabulary
+from lst_cli.units.frames import RATE_HZ
 
 _READINGS = 2
 
@@ -31,7 +31,7 @@ class ShownRow:
 def sample_rows(shards: ShardSet, n: int, tokenizer: TextTokenizer | None, seed: int) -> list[ShownRow]:
     """Some rows, evenly drawn from one row group.
 
-    :param tokenizer: the shards' own, to show pieces as text; None to show their ids.
+    :param tokenizer: the shards' own, to show text tokens as text; None to show their ids.
     :raises UserError: the row group is damaged.
     """
     group = shards.groups[int(permutation(len(shards.groups), seed, Draw.BLOCKS)[0])]
@@ -48,11 +48,11 @@ def sample_rows(shards: ShardSet, n: int, tokenizer: TextTokenizer | None, seed:
 def _text_row(row: dict[str, Any], tokenizer: TextTokenizer | None) -> ShownRow:
     pieces = row["pieces"]
     text = tokenizer.decode(pieces) if tokenizer is not None else " ".join(map(str, pieces))
-    return ShownRow(id=row["id"], about=f"{len(pieces)} pieces", lines=(text,))
+    return ShownRow(id=row["id"], about=f"{len(pieces)} text tokens", lines=(text,))
 
 
 def _speech_row(row: dict[str, Any], readings: list[str]) -> ShownRow:
-    seconds = len(row["units"]) / FRAMES_PER_SECOND
+    seconds = len(row["units"]) / RATE_HZ
     about = [f"{seconds:.2f} s", f"{len(row['words'])} words"]
     about += [f"{name} {row[name]}" for name in ("source", "speaker") if row[name]]
     spans = zip(row["words"], row["starts"], row["ends"], strict=True)

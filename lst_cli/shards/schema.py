@@ -16,9 +16,6 @@ from lst_cli.text.vocabulary import EOS, Vocabulary
 
 SHARDS = Kind("shards", 1)
 
-FRAMES_PER_SECOND = 25
-"""Speech tokens a second (Lu et al. 2025, section 2)."""
-
 Modality = Literal["speech", "text"]
 
 SPEECH_SCHEMA = pa.schema(
@@ -37,7 +34,7 @@ SPEECH_SCHEMA = pa.schema(
 silence. Without an alignment ``words``, ``word_pieces``, ``starts`` and ``ends`` are empty."""
 
 PIECE_STARTS = pa.field("piece_starts", pa.list_(pa.list_(pa.int32())))
-"""For each text piece of each word, the frames from the word's start to where it begins. Shards of an alignment that
+"""For each text token of each word, the frames from the word's start to where it begins. Shards of an alignment that
 does not know where characters begin, or made by an older ``lst``, lack it."""
 
 

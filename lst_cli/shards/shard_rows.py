@@ -31,13 +31,13 @@ class ShardRows:
     pool: NDArray[np.int32]
     """Token ids [L + N + 1]; the last one is never used and lets a range end with the pool."""
     words_of_pool: NDArray[np.int32]
-    """Word (index in its row) of each id in the pool, or text token where spans are pieces; -1 for silence and text."""
+    """Word (index in its row) of each id in the pool, or text token with ``spans="piece"``; -1 for silence and text."""
     unit_start_R: NDArray[np.int64]
     """Where each row's speech tokens start in the pool, [R + 1]."""
     word_start_R: NDArray[np.int64]
     """Where each row's words start in the arrays over W, [R + 1]."""
     piece_start_W: NDArray[np.int64]
-    """Where each word's pieces start in the pool, [W + 1]."""
+    """Where each word's text tokens start in the pool, [W + 1]."""
     start_W: NDArray[np.int32]
     end_W: NDArray[np.int32]
     """First and last (exclusive) frame of each word, counted in its row."""
@@ -72,9 +72,9 @@ class ShardRows:
 
 
 def speech_rows(table: pa.Table, vocabulary: Vocabulary, spans: SpanUnit = "word") -> ShardRows:
-    """Rows of speech shards, from the columns :data:`SPEECH_COLUMNS`; with spans of pieces, ``piece_starts`` too.
+    """Rows of speech shards, from the columns :data:`SPEECH_COLUMNS`; with ``spans="piece"``, ``piece_starts`` too.
 
-    :param spans: what ``words_of_pool`` counts: words, or text pieces.
+    :param spans: what ``words_of_pool`` counts: words, or text tokens.
     :raises UserError: ids that the vocabulary does not have, or spans that are missing or do not fit the words or the
         tokens.
     """
@@ -186,7 +186,7 @@ def _check_spans(
 def _pieces(
     table: pa.Table, start_W: NDArray[np.int32], end_W: NDArray[np.int32], piece_start_W: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last (exclusive) frame of each text piece. Pieces that begin with the next one are empty."""
+    """First and last (exclusive) frame of each text token. Those that begin with the next one are empty."""
     if PIECE_STARTS.name not in table.column_names:
         raise no_piece_starts(f"rows without the column {PIECE_STARTS.name}")
     starts_L, own_start_W, _ = _nested(table, PIECE_STARTS.name)
@@ -199,8 +199,8 @@ def _pieces(
         fits = bool((np.where(opens_L, starts_L == 0, rises_L) & (starts_L <= (end_W - start_W)[word_L])).all())
     if not fits:
         raise UserError(
-            "piece_starts do not fit the words and their pieces",
-            expected="for each piece a frame of its word: 0 for the first one, then never less than before",
+            "piece_starts do not fit the words and their text tokens",
+            expected="for each text token a frame of its word: 0 for the first one, then never less than before",
             fix="make the shards again",
         )
     first_L = start_W[word_L].astype(np.int64) + starts_L
@@ -211,12 +211,12 @@ def _pieces(
 
 
 def no_piece_starts(found: str, fix: str = CHAR_STARTS_FIX) -> UserError:
-    """The error about patches of text pieces without their borders.
+    """The error about patches of text tokens without their borders.
 
     :param found: what lacks them.
     """
     return UserError(
-        "patching.spans=piece: where the text pieces of words begin is not known",
+        "patching.spans=piece: where the text tokens of words begin is not known",
         found=found,
         expected=f"an alignment with the column {CHAR_STARTS}, and the shards of such an alignment",
         fix=fix,

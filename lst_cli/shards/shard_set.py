@@ -52,7 +52,7 @@ class ShardSet:
     unreadable: tuple[ShardFile, ...] = ()
     """Files skipped because their footer is damaged (only with ``skip_corrupt``)."""
     without_piece_starts: tuple[ShardFile, ...] = ()
-    """Speech files that do not say where the text pieces of words begin."""
+    """Speech files that do not say where the text tokens of words begin."""
 
     @classmethod
     def open(cls, files: Sequence[ShardFile], *, skip_corrupt: bool = False) -> ShardSet:

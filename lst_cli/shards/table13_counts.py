@@ -1,7 +1,7 @@
 """Positions of the baseline and of LST for the same data (Lu et al. 2025, Table 13), for a given corpus.
 
-A unit is a position of the global transformer. Everything is in units of the baseline's interleaved tokens, so the
-baseline's interleaved part is 1. Markers and end tokens are text.
+Positions are those of the global transformer, relative to the baseline's interleaved ones, so the baseline's speech and
+text add up to 1. Markers and end tokens are text.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Account:
 
     @property
     def total(self) -> float:
-        """All units."""
+        """All positions."""
         return self.speech + self.text + self.text_data
 
 

@@ -95,7 +95,7 @@ class SentencePieceTokenizer:
     def not_word_by_word(self, found: str) -> UserError:
         """The error about a tokenizer that can't be used for interleaving."""
         return UserError(
-            f"{self.source}: a span's pieces are not the pieces of its words",
+            f"{self.source}: the tokens of a span are not the tokens of its words",
             found=found,
             expected="SentencePiece with a dummy prefix and split by white space, as Llama's",
             fix="train one with 'lst text fit'",

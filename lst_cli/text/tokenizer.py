@@ -1,7 +1,7 @@
 """Text tokens: a tokenizer whose encoding of a span is the encodings of its words.
 
 Interleaving swaps spans of words between speech and text at every reading (Lu et al. 2025, section A.1.1), so the
-shards hold the pieces of each word, and a span's pieces must be those of its words, one after another.
+shards hold the text tokens of each word, and a span's tokens must be those of its words, one after another.
 """
 
 from __future__ import annotations

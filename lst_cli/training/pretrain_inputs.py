@@ -172,7 +172,7 @@ def open_validation(config: PretrainConfig, inputs: PretrainInputs) -> list[Sour
 
 
 def _spans(config: PretrainConfig) -> SpanUnit:
-    """What aligned patches follow; words where none are cut, for shards that don't know the text pieces' borders."""
+    """What aligned patches follow; words where none are cut, for shards that lack the borders of text tokens."""
     return config.patching.spans if config.patching.strategy in _ALIGNED else "word"
 
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lst_cli.audio.sample_rates import RATE_HZ as RATE_HZ
+from lst_cli.audio.sample_rates import SAMPLE_RATE as SAMPLE_RATE
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-SAMPLE_RATE = 16_000
-"""Samples per second of everything in this room."""
-
-RATE_HZ = 25
-"""Units per second (Lu et al. 2025, section 3.1)."""
 
 FRAME_SAMPLES = SAMPLE_RATE // RATE_HZ
 """Samples that one unit stands for."""

@@ -7,10 +7,11 @@ import pytest
 from lst_cli.alignment.fit.aligner_config import AlignerConfig, AlignerNetworkConfig, AugmentConfig
 from lst_cli.alignment.fit.fit_aligner import plan_fit
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
-from lst_cli.audio.add import AddOptions, plan_corpus
+from lst_cli.audio.add import AddOptions
 from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import resampled_length
 from tests.alignment.tones import Spoken, speak, write_folder
+from tests.audio.adding import plan_corpus
 
 QUICK = AlignerConfig(
     steps=60,

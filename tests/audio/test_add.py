@@ -9,11 +9,12 @@ import pytest
 import lst_cli.audio.add as add
 import lst_cli.audio.facts as facts
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.audio.add import AddOptions, plan_corpus
+from lst_cli.audio.add import AddOptions
 from lst_cli.audio.corpus_artifact import CORPUS, Corpus
 from lst_cli.audio.decode import read_utterance
 from lst_cli.audio.show import describe_corpus, read_rejects
 from lst_cli.errors import UserError
+from tests.audio.adding import plan_corpus
 from tests.audio.sounds import save, save_spoken, tone
 
 

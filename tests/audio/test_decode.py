@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lst_cli.audio.corpus_artifact import Utterance
-from lst_cli.audio.decode import RATE_HZ, read_samples, read_utterance, read_utterances, resample, resampled_length
+from lst_cli.audio.decode import read_samples, read_utterance, read_utterances, resample, resampled_length
+from lst_cli.audio.sample_rates import SAMPLE_RATE
 from lst_cli.errors import UserError
 from tests.audio.sounds import save, tone
 
@@ -23,9 +24,9 @@ def test_every_format_and_rate_keeps_the_tone_and_the_length(tmp_path: Path, suf
     path = save(tmp_path / f"a.{suffix}", tone(1.0, rate), rate)
     heard = read_utterance(utterance(path, 0, rate, rate))
     assert heard.dtype == np.float32
-    assert len(heard) == RATE_HZ
-    middle = heard[2000:-2000] * np.hanning(RATE_HZ - 4000)
-    peak_hz = np.argmax(np.abs(np.fft.rfft(middle))) * RATE_HZ / len(middle)
+    assert len(heard) == SAMPLE_RATE
+    middle = heard[2000:-2000] * np.hanning(SAMPLE_RATE - 4000)
+    peak_hz = np.argmax(np.abs(np.fft.rfft(middle))) * SAMPLE_RATE / len(middle)
     assert peak_hz == pytest.approx(440, abs=2)
     assert np.abs(heard).max() == pytest.approx(0.5, abs=0.05)
 
@@ -35,7 +36,7 @@ def test_opus_is_read(tmp_path: Path) -> None:
 
     path = tmp_path / "a.opus"
     soundfile.write(path, tone(1.0, 48_000), 48_000, format="OGG", subtype="OPUS")
-    assert len(read_utterance(utterance(path, 0, 48_000, 48_000))) == RATE_HZ
+    assert len(read_utterance(utterance(path, 0, 48_000, 48_000))) == SAMPLE_RATE
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_segment_is_that_part_of_the_whole(tmp_path: Path, suffix: str) -> Non
 
 @given(st.integers(1, 200_000), st.sampled_from([8000, 11_025, 16_000, 22_050, 24_250, 44_100, 48_000]))
 def test_the_resampled_length_is_the_stated_one(samples: int, rate: int) -> None:
-    assert abs(resampled_length(samples, rate) - samples * RATE_HZ / rate) <= 0.5 or samples * RATE_HZ < rate
+    assert abs(resampled_length(samples, rate) - samples * SAMPLE_RATE / rate) <= 0.5 or samples * SAMPLE_RATE < rate
     if samples < 5000:
         assert len(resample(np.zeros(samples, np.float32), rate)) == resampled_length(samples, rate)
 

@@ -11,12 +11,13 @@ import soundfile
 
 import lst_cli.audio.unpack as unpack
 from lst_cli.artifacts import Artifact, Store
-from lst_cli.audio.add import AddOptions, plan_corpus
+from lst_cli.audio.add import AddOptions
 from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_samples, read_utterance
 from lst_cli.audio.layouts import choose_layout
 from lst_cli.audio.show import read_rejects
 from lst_cli.errors import UserError
+from tests.audio.adding import plan_corpus
 from tests.audio.sounds import tone
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lst_cli.audio.inspect import for_each_file, inspect_audio, sha256
+from lst_cli.audio.inspect import inspect_audio, sha256
 from tests.audio.sounds import save, tone
 
 
@@ -64,11 +64,3 @@ def test_sums_tell_contents_and_absence_apart(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf")
     assert sha256(tmp_path / "b") == "absent"
-
-
-def test_each_file_is_worked_on_once(tmp_path: Path) -> None:
-    seen: list[Path] = []
-    paths = [tmp_path / name for name in "abab"]
-    results = for_each_file("test", paths, lambda path: seen.append(path) or path.name, workers=2)
-    assert results == {tmp_path / "a": "a", tmp_path / "b": "b"}
-    assert sorted(seen) == [tmp_path / "a", tmp_path / "b"]

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lst_cli.audio.level import GRID_HZ, RULE, join_sentences, level_sentence
+from lst_cli.audio.level import RULE, join_sentences, level_sentence
+from lst_cli.audio.sample_rates import RATE_HZ
 
 RATES = st.sampled_from([16_000, 22_050, 24_000, 24_250])
 
@@ -21,7 +22,7 @@ def sentence(seconds: float, rate: int, seed: int = 0, silence: float = 0.3) -> 
 @given(RATES, st.floats(0.02, 2.0), st.floats(0, 0.5), st.integers(0, 9))
 def test_the_rule_holds_for_any_sentence(rate: int, seconds: float, silence: float, seed: int) -> None:
     levelled = level_sentence(sentence(seconds, rate, seed, silence), rate)
-    assert len(levelled) % (rate // GRID_HZ) == 0
+    assert len(levelled) % (rate // RATE_HZ) == 0
     before, after = round(RULE.before_s * rate), round(RULE.after_s * rate)
     assert not levelled[:before].any()
     assert not levelled[-after:].any()

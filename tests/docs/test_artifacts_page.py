@@ -7,22 +7,43 @@ from pathlib import Path
 
 import pytest
 
-from lst_cli.alignment.kinds import alignment_schema
+from lst_cli.alignment.kinds import ALIGNMENT_FILE, alignment_schema
+from lst_cli.artifacts.draft import REJECTS
 from lst_cli.artifacts.manifest import Artifact
-from lst_cli.audio.corpus_artifact import utterance_schema
+from lst_cli.audio.corpus_artifact import UTTERANCES, utterance_schema
 from lst_cli.evaluation.choice import items_table
+from lst_cli.evaluation.scores import ITEMS_FILE, SCORES_FILE
 from lst_cli.evaluation.tasks import TASKS
+from lst_cli.model_artifact import card
+from lst_cli.patching_rules.rule_artifact import RULE_FILE
+from lst_cli.reports.report_kind import PAGE
 from lst_cli.shards.schema import TEXT_SCHEMA, speech_schema
+from lst_cli.text import tokenizer
+from lst_cli.training.metrics.metrics_log import METRICS_FILE
+from lst_cli.units.quantizer.codebook import CENTROIDS_FILE
 from lst_cli.units.tokens import tokens_schema
+from lst_cli.vocoder import files as vocoder
 
 REPOSITORY = Path(__file__).parents[2]
-PAGE = (REPOSITORY / "docs" / "artifacts.md").read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "artifacts.md").read_text(encoding="utf-8")
 
 
 def test_every_kind_is_named() -> None:
     sources = "\n".join(path.read_text() for path in (REPOSITORY / "lst_cli").rglob("*.py"))
     kinds = set(re.findall(r'= Kind\("(\w+)"', sources))
-    assert kinds == set(re.findall(r"^\| `(\w+)` \| `lst ", PAGE, re.M))
+    assert kinds == set(re.findall(r"^\| `(\w+)` \| `lst ", TEXT, re.M))
+
+
+FILES = (
+    *(UTTERANCES, CENTROIDS_FILE, ALIGNMENT_FILE, tokenizer.MODEL_FILE, tokenizer.JSON_FILE, RULE_FILE),
+    *(card.WEIGHTS_FILE, card.CARD_FILE, card.QUANTIZER_FILE, card.SPEECH_BPE_FILE, METRICS_FILE),
+    *(vocoder.WEIGHTS_FILE, vocoder.CARD_FILE, SCORES_FILE, ITEMS_FILE, REJECTS, PAGE),
+)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_is_named(file: str) -> None:
+    assert f"`{file}`" in TEXT
 
 
 def columns() -> list[str]:
@@ -40,9 +61,9 @@ def columns() -> list[str]:
 
 @pytest.mark.parametrize("column", columns())
 def test_every_column_is_named(column: str) -> None:
-    assert f"`{column}`" in PAGE
+    assert f"`{column}`" in TEXT
 
 
 def test_every_field_of_the_manifest_is_named() -> None:
     fields = set(Artifact.__dataclass_fields__) - {"path"}
-    assert {name for name in fields if f"`{name}`" not in PAGE} == set()
+    assert {name for name in fields if f"`{name}`" not in TEXT} == set()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.core import TyperGroup
 
 from lst_cli.main import app
@@ -48,6 +49,16 @@ def test_command_exists_with_its_options(page: str, line: str) -> None:
         assert leaving.exit_code == 0
     except UsageError as error:
         pytest.fail(f"{page}: {line}: {error.format_message()}")
+
+
+BASELINE = re.compile(r"lst pretrain (recipes/\S+\.yaml) .*model\.architecture=baseline_(\w+)")
+
+
+@pytest.mark.parametrize(("page", "line"), _commands("lst"))
+def test_baselines_are_of_the_size_of_their_lst(page: str, line: str) -> None:
+    if found := BASELINE.match(line):
+        config = yaml.safe_load((REPOSITORY / found[1]).read_text())
+        assert config["model"]["architecture"] in (f"lst_{found[2]}", f"baseline_{found[2]}"), page
 
 
 def test_a_wrong_option_or_command_would_be_found() -> None:

@@ -1,4 +1,4 @@
-"""Items scored with patches of text pieces, and with moved boundaries."""
+"""Items scored with patches of text tokens, and with moved boundaries."""
 
 from __future__ import annotations
 

@@ -6,12 +6,16 @@ import errno
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import typer
 
 from lst_cli.artifacts import Store
 from lst_cli.console import clean, print_json, print_table, say, warn
@@ -131,6 +135,22 @@ def test_references_are_completed(tmp_path: Path, typed: str, offered: str) -> N
 
     assert complete(words) == [offered]
     assert complete(f"lst --root {tmp_path} artifact show thing/a/") == [f"thing/a/{version}"]
+
+
+def parameters(command: Any, path: str = "lst") -> Iterator[tuple[str, Any]]:
+    for name, below in getattr(command, "commands", {}).items():
+        yield from parameters(below, f"{path} {name}")
+    yield from ((path, each) for each in command.params)
+
+
+def test_every_parameter_that_takes_an_artifact_completes() -> None:
+    lacking = [
+        f"{path}: {each.name}"
+        for path, each in parameters(typer.main.get_command(app))
+        if re.search(r"(?<!/)\b([a-z_]+|KIND)/NAME", getattr(each, "help", "") or "") and "://" not in each.help
+        if each._custom_shell_complete is None
+    ]
+    assert lacking == []
 
 
 def test_gc_lists_and_removes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from lst_cli.artifacts import Store
-from lst_cli.audio.add import AddOptions, plan_corpus
+from lst_cli.audio.add import AddOptions
 from lst_cli.audio.corpus_artifact import Corpus
 from lst_cli.audio.decode import read_utterance
 from lst_cli.audio.show import read_rejects
 from lst_cli.errors import UserError
+from tests.audio.adding import plan_corpus
 from tests.audio.sounds import save, tone
 from tests.known_issues.encodings import wav
 

@@ -115,7 +115,7 @@ def test_another_tokenizer_is_refused(artifact: Artifact) -> None:
     from lst_cli.text.tokenizer import fit
 
     artifact.file("tokenizer.model").write_bytes(fit(["some other text of a few words"] * 9, 275))
-    with pytest.raises(UserError, match="275 pieces"):
+    with pytest.raises(UserError, match="275 text tokens"):
         load_model(artifact)
 
 

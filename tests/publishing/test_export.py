@@ -114,7 +114,7 @@ def test_the_model_card(tmp_path: Path) -> None:
     assert f"| `{model.reference}` | `{model.version}` |" in page
     assert run(store.root, "export", "model/other", tmp_path / "b").exit_code == 0
     other = (tmp_path / "b" / "README.md").read_text()
-    assert "license: unknown" in other and "every token is a position" in other and "None were known" in other
+    assert "license: unknown" in other and "every token is a position" in other and "No scores were available" in other
     assert model.reference not in other and "62.5%" not in other
     assert str(tmp_path) not in text + other
 

@@ -21,7 +21,7 @@ def test_show_speech(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     shown = capsys.readouterr().out
     assert shown.count("epoch 0") == shown.count("epoch 1") == 2
     assert "<s>" in shown and "<t>" in shown and "[" in shown
-    assert "silence share" in shown and "paper: LST" in shown
+    assert "silence share" in shown and "text tokens per word" in shown and "paper: LST" in shown
     assert run(tmp_path, "shards", "show", "shards/s", "--json") == 0
     data = json.loads(capsys.readouterr().out)
     assert data["info"]["modality"] == "speech"

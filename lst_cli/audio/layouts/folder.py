@@ -69,7 +69,7 @@ def read_folder(folder: Path, with_text: bool) -> Listing:
     """List audio files at any depth; an id is the path below the folder without its suffix."""
     audio, texts = _tree(folder)
     entries = [_entry(path, folder, texts, with_text) for path in audio]
-    return _listing(folder, entries, texts, with_text)
+    return _listing(entries, texts, with_text)
 
 
 def read_vctk(folder: Path, with_text: bool) -> Listing:
@@ -87,7 +87,7 @@ def read_vctk(folder: Path, with_text: bool) -> Listing:
         text = texts.of((folder / "txt" / speaker, same_name(id)))
         missing = f"txt/{speaker}/{id}.txt"
         entries.append(_with_text(Entry(id=same_name(id), path=path, speaker=speaker), text, missing, with_text))
-    listing = _listing(folder, entries, texts, with_text)
+    listing = _listing(entries, texts, with_text)
     if skipped:
         listing.notes.append(f"{folder}: {skipped:,} recordings of further microphones are not used")
     return listing
@@ -103,7 +103,7 @@ def _tree(folder: Path) -> tuple[list[Path], _Texts]:
     return audio, texts
 
 
-def _listing(folder: Path, entries: Sequence[Entry], texts: _Texts, with_text: bool) -> Listing:
+def _listing(entries: Sequence[Entry], texts: _Texts, with_text: bool) -> Listing:
     stray = set(texts.files[".txt"].values()) | set(texts.files[".lab"].values())
     stray -= texts.used | set(texts.files[".normalized.txt"].values()) | set(texts.files[".original.txt"].values())
     notes = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lst_cli.audio.sample_rates import RATE_HZ
 from lst_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ ENGINES = {"piper": "lst_cli.audio.tts.piper", "kokoro": "lst_cli.audio.tts.koko
 """Engine name to the module that speaks with it."""
 
 _FACTORS = (0.5, 2.0)
-GRID_HZ = 25
-"""Rates are whole multiples of this, so that a 40 ms token frame is a whole number of samples."""
 
 
 class Engine(Protocol):
@@ -153,7 +152,8 @@ class Changed:
 
     def __init__(self, engine: Engine, pitch: float, tempo: float) -> None:
         self._engine, self._tempo = engine, tempo
-        self.sample_rate = round(engine.sample_rate * pitch / GRID_HZ) * GRID_HZ
+        # A whole number of samples for each speech token.
+        self.sample_rate = round(engine.sample_rate * pitch / RATE_HZ) * RATE_HZ
         self._pitch = self.sample_rate / engine.sample_rate
 
     def speak(self, text: str, rate: float) -> list[NDArray[np.float32]]:

@@ -36,7 +36,10 @@ def fit(
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.  \\[default: 0]")] = None,
     check: Annotated[
         str | None,
-        typer.Option(help="alignment/NAME with known times: print the boundary errors of the new aligner on it."),
+        typer.Option(
+            help="alignment/NAME with known times: print the boundary errors of the new aligner on it.",
+            autocompletion=completing("alignment"),
+        ),
     ] = None,
     max_reject_rate: MaxRejectRate = 0.01,
     json: Json = False,
@@ -194,11 +197,20 @@ def show(
     alignment: Annotated[str, typer.Argument(help="alignment/NAME", autocompletion=completing("alignment"))],
     ids: Annotated[list[str] | None, typer.Option("--id", help="Utterance to show.  \\[default: the first]")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with waveform, words and patches here.")] = None,
-    corpus: Annotated[str | None, typer.Option(help="Corpus of the audio, if it is not in the lineage.")] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            help="corpus/NAME of the audio, if it is not in the lineage.", autocompletion=completing("corpus")
+        ),
+    ] = None,
     patch_size: Annotated[int, typer.Option(min=1, help="Tokens in a static patch.")] = 4,
     rules: Annotated[
         list[str] | None,
-        typer.Option("--rule", help="patching_rule/NAME, whose patches the page shows too; repeatable."),
+        typer.Option(
+            "--rule",
+            help="patching_rule/NAME, whose patches the page shows too; repeatable.",
+            autocompletion=completing("patching_rule"),
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

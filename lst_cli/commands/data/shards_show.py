@@ -77,6 +77,8 @@ def _as_json(
 
 
 def _print(artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accounting: Accounting | None) -> None:
+    from lst_cli.shards.build.shard_statistics import statistic_name
+
     for row in rows:
         print_line(f"{row.id} ({row.about})")
         for line in row.lines:
@@ -85,9 +87,10 @@ def _print(artifact: Artifact, shards: ShardSet, rows: list[ShownRow], accountin
     figures: list[tuple[str, Any]] = [("row groups", len(shards.groups))]
     for name, value in artifact.statistics.items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
-        figures += [(f"{name} {key}".strip().replace("_", " "), number) for key, number in inner]
+        figures += [(statistic_name(f"{name} {key}".strip()), n) for key, n in inner]
     print_table(artifact.reference, ["figure", "value"], figures)
     if accounting is not None:
-        title = f"Units for the same data, as Table 13 (of {accounting.utterances:,} utterances)"
+        n = accounting.utterances
+        title = f"Positions for the same data, relative to the baseline's interleaved ones (Table 13; {n:,} utterances)"
         cells = [[f"{x:.3f}" if isinstance(x, float) else x for x in row.values()] for row in accounting.rows()]
         print_table(title, ["model", "speech", "text", "text data", "total", "ratio"], cells)

@@ -83,11 +83,16 @@ Init = Annotated[
     typer.Option(
         help="Start from model/NAME, an exported folder, or a text model: its folder or Hub name.",
         rich_help_panel=_MODEL,
+        autocompletion=completing("model"),
     ),
 ]
 ValidShards = Annotated[
     list[str] | None,
-    typer.Option(help="Held-out speech or text shards: shards/NAME or URL; repeatable.", rich_help_panel=_VALIDATION),
+    typer.Option(
+        help="Held-out speech or text shards: shards/NAME or URL; repeatable.",
+        rich_help_panel=_VALIDATION,
+        autocompletion=completing("shards"),
+    ),
 ]
 StoryFiles = Annotated[
     list[str] | None,
@@ -98,7 +103,11 @@ StoryFiles = Annotated[
 ]
 StoryTokens = Annotated[
     str | None,
-    typer.Option(help="tokens/NAME of the spoken items, to score S->S as well.", rich_help_panel=_VALIDATION),
+    typer.Option(
+        help="tokens/NAME of the spoken items, to score S->S as well.",
+        rich_help_panel=_VALIDATION,
+        autocompletion=completing("tokens"),
+    ),
 ]
 DryRun = Annotated[
     bool,

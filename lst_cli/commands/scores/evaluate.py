@@ -27,7 +27,10 @@ ModelReference = Annotated[str, typer.Argument(help="model/NAME to score.", auto
 Items = Annotated[Path, typer.Option(help="The benchmark's published file, or the folder of a spoken release.")]
 Tokens = Annotated[
     str | None,
-    typer.Option(help="Tokens artifact of the spoken items: {item}/prompt, {item}/ending1, {item}/ending2, …"),
+    typer.Option(
+        help="tokens/NAME of the spoken items: {item}/prompt, {item}/ending1, {item}/ending2, …",
+        autocompletion=completing("tokens"),
+    ),
 ]
 Directions = Annotated[
     str, typer.Option(help="Some of s-s, t-t, s-t, t-s, separated by commas: modality of prompt and endings.")
@@ -43,7 +46,7 @@ ItemAlignment = Annotated[
     str | None,
     typer.Option(
         "--alignment",
-        help="Alignment of the spoken items, for --patching as-trained.",
+        help="alignment/NAME of the spoken items, for --patching as-trained.",
         autocompletion=completing("alignment"),
     ),
 ]
@@ -57,7 +60,7 @@ Ablate = Annotated[
 WithEnd = Annotated[
     bool, typer.Option("--with-end", help="Score the end of the document as a token of each ending, as slamkit does.")
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK]")]
+Name = Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK, with the variant]")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")]
 
 
@@ -147,16 +150,13 @@ def _score_choice(
         "directions": directions,
         "precision": precision,
     }
-    endings: list[str] = []
     if "alignment" in parents:
         config["patching"] = patching[0]
-        endings.append(patching[0])
     if ablation is not None:
         config["ablation"] = str(ablation)
-        endings.append(ablation.slug)
     if with_end:
         config["with_end"] = True
-    own = name or "-".join([parents["model"].name, task.name, *endings])
+    own = name or _default_name(parents["model"], config, ablation)
     request = Request(kind=SCORES, name=own, config=config, parents=parents)
 
     def plan(rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
@@ -173,6 +173,12 @@ def _score_choice(
         share_choice(items, config, parents, device, parts)
 
     return build_shared(ctx, plan, work)
+
+
+def _default_name(model: Artifact, config: Mapping[str, Any], ablation: Ablation | None) -> str:
+    """``MODEL-TASK``, and what else tells these scores from others of the model and the task."""
+    parts = [config.get("patching"), ablation and ablation.slug, "with-end" if "with_end" in config else None]
+    return "-".join([model.name, str(config["task"]), *filter(None, parts)])
 
 
 def _choice_parents(
@@ -234,8 +240,10 @@ app.command("continuation")(evaluate_continuation.continuation)
 @app.command()
 def compare(
     ctx: typer.Context,
-    first: Annotated[str, typer.Argument(help="Scores artifact A.")],
-    second: Annotated[str, typer.Argument(help="Scores artifact B, on the same items.")],
+    first: Annotated[str, typer.Argument(help="A: scores/NAME.", autocompletion=completing("scores"))],
+    second: Annotated[
+        str, typer.Argument(help="B: scores/NAME, on the same items.", autocompletion=completing("scores"))
+    ],
     flips: Annotated[
         int, typer.Option(min=0, help="Maximum number of flipped items to list, for each direction of the flip.")
     ] = 10,

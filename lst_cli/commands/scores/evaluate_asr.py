@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 def asr(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="model/NAME to score.", autocompletion=completing("model"))],
-    tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the model's quantizer.")],
-    corpus: Annotated[str, typer.Option(help="Corpus artifact with the transcripts.")],
+    tokens: Annotated[
+        str,
+        typer.Option(help="tokens/NAME of the corpus, by the model's quantizer.", autocompletion=completing("tokens")),
+    ],
+    corpus: Annotated[str, typer.Option(help="corpus/NAME with the transcripts.", autocompletion=completing("corpus"))],
     name: Annotated[str | None, typer.Option(help="Name of the scores.  \\[default: MODEL-TASK]")] = None,
     precision: Annotated[Precision, typer.Option(help="Precision of the model; part of the result.")] = "float32",
     beams: Annotated[int, typer.Option(min=1, help="Beam size; 1 is greedy decoding.")] = 1,

@@ -19,7 +19,10 @@ from lst_cli.evaluation.scores import EVALUATOR
 def continuation(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="model/NAME to score.", autocompletion=completing("model"))],
-    tokens: Annotated[str, typer.Option(help="Tokens artifact whose utterances give the prompts.")],
+    tokens: Annotated[
+        str,
+        typer.Option(help="tokens/NAME, whose utterances give the prompts.", autocompletion=completing("tokens")),
+    ],
     vocoder: Annotated[
         str,
         typer.Option(

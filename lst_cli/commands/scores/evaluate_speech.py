@@ -32,7 +32,10 @@ SpeakerModel = Annotated[
     typer.Option(help="Measure speaker similarity with this x-vector model: a folder, or a name downloaded before."),
 ]
 Dnsmos = Annotated[bool, typer.Option("--dnsmos", help="Predict the perceived audio quality with DNSMOS.")]
-CorpusReference = Annotated[str, typer.Option(help="Corpus artifact with the texts, and with the original audio.")]
+CorpusReference = Annotated[
+    str,
+    typer.Option(help="corpus/NAME with the texts, and with the original audio.", autocompletion=completing("corpus")),
+]
 
 
 def tts(
@@ -92,7 +95,12 @@ def vocoder(
     ctx: typer.Context,
     vocoder: Annotated[str, typer.Argument(help="vocoder/NAME", autocompletion=completing("vocoder"))],
     corpus: CorpusReference,
-    tokens: Annotated[str, typer.Option(help="Tokens artifact of the corpus, by the vocoder's quantizer.")],
+    tokens: Annotated[
+        str,
+        typer.Option(
+            help="tokens/NAME of the corpus, by the vocoder's quantizer.", autocompletion=completing("tokens")
+        ),
+    ],
     evaluator: EvaluatorName = "tiny.en",
     language: Language = "en",
     name: Annotated[str | None, typer.Option(help="Name of the transcripts.  \\[default: VOCODER-CORPUS]")] = None,

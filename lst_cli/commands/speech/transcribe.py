@@ -40,7 +40,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         help="Audio files, folders, manifests (.tsv, .jsonl, .parquet), corpus or tokens artifacts, or - for "
-        "standard input."
+        "standard input.",
+        autocompletion=completing("corpus", "tokens"),
     ),
 ]
 Language = Annotated[str | None, typer.Option(help="With --aligner: language of spoken numbers.  \\[default: en]")]

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from lst_cli.audio.decode import RATE_HZ
+from lst_cli.audio.sample_rates import SAMPLE_RATE
 
 _PEAK = 0.97
 """Louder samples are scaled down to this: 16-bit FLAC clips at 1."""
@@ -35,7 +35,7 @@ def _address(samples_T: NDArray[np.float32], kind: str, **how: str) -> str:
     if peak > _PEAK:
         samples_T = samples_T * np.float32(_PEAK / peak)
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples_T, RATE_HZ, **how)
+    soundfile.write(buffer, samples_T, SAMPLE_RATE, **how)
     return f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 

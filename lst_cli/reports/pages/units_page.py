@@ -174,14 +174,15 @@ def record(corpus: Corpus, stretches: list[list[UnitRun]]) -> dict[int, str]:
     """
     import numpy as np
 
-    from lst_cli.audio.decode import RATE_HZ, resampled_length
+    from lst_cli.audio.decode import resampled_length
+    from lst_cli.audio.sample_rates import SAMPLE_RATE
     from lst_cli.errors import UserError
     from lst_cli.units.frames import FRAME_SAMPLES
     from lst_cli.units.input.pieces import read_window
     from lst_cli.units.input.windows import AudioWindow
 
-    context = round(_CONTEXT_S * RATE_HZ)
-    gap_T = np.zeros(round(_GAP_S * RATE_HZ), dtype=np.float32)
+    context = round(_CONTEXT_S * SAMPLE_RATE)
+    gap_T = np.zeros(round(_GAP_S * SAMPLE_RATE), dtype=np.float32)
     sounds: dict[int, str] = {}
     for unit, runs in enumerate(stretches):
         clips: list[NDArray[np.float32]] = []

@@ -32,15 +32,17 @@ class ScoredModel:
 
 
 def read_scored(store: Store, scores: Sequence[Artifact]) -> list[ScoredModel]:
-    """The models behind some scores. Ablated scores are in no paper table and are skipped.
+    """The models behind some scores. Ablated scores, and those with the end of documents, are skipped.
 
     :raises UserError: a result is damaged, or its model was removed.
     """
     found: dict[str, tuple[Artifact, list[tuple[Artifact, dict[str, Any]]]]] = {}
     for artifact in scores:
         result = read_scores(artifact)
-        if "ablation" in result:
-            say(f"skipped {artifact.reference}: ablated ({result['ablation']}), so no row of a paper table")
+        variants = [f"ablated ({result['ablation']})"] if "ablation" in result else []
+        variants += ["scored --with-end"] if "with_end" in result else []
+        if variants:
+            say(f"skipped {artifact.reference}: {' and '.join(variants)}, so no row of a paper table")
             continue
         model = parent_of_kind(store, artifact, "model")
         if model is None:

@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lst_cli.shards.documents.ragged import offsets
-from lst_cli.shards.schema import FRAMES_PER_SECOND
+from lst_cli.units.frames import RATE_HZ
 
 Counts = dict[str, int]
 """Sums that can be added up."""
 
 STATIC_SIZE = 4
 """Speech tokens in a static patch, for the figures (Lu et al. 2025, section 3.1)."""
+
+
+def statistic_name(key: str) -> str:
+    """What a statistic of shards is called in text: ``pieces_per_word`` is "text tokens per word"."""
+    return key.replace("_", " ").replace("pieces", "text tokens")
 
 
 def speech_counts(
@@ -79,7 +84,7 @@ def speech_statistics(counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "utterances": counts["utterances"],
         "unaligned_utterances": counts["unaligned_utterances"],
-        "hours": round(counts["units"] / FRAMES_PER_SECOND / 3600, 4),
+        "hours": round(counts["units"] / RATE_HZ / 3600, 4),
         "units": counts["units"],
         "words": words,
         "pieces": counts["pieces"],

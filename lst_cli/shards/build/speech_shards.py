@@ -52,7 +52,7 @@ class SpeechInputs:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of the shards. Without words all of their pieces are known."""
+        """The columns of the shards. Without an alignment there are no words, so ``piece_starts`` is empty."""
         return speech_schema(piece_starts=self.alignment is None or CHAR_STARTS in self.span_columns)
 
 

@@ -1,4 +1,4 @@
-"""Text shards: the pieces of every document, shuffled."""
+"""Text shards: the text tokens of every document, shuffled."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Source:
     """A shard set that is read in one form, with a weight.
 
     :param held_out: share of the rows that is kept for validation: the split ``held_out``; the others are ``train``.
-    :param spans: what aligned patches follow: words or their text pieces.
+    :param spans: what aligned patches follow: words or their text tokens.
     :raises UserError: the form or the spans do not go with the shards, or the weight is not positive.
     """
 

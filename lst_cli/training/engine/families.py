@@ -24,7 +24,7 @@ CONFIGURED = "configured"
 """The architecture name under which a run's own config is registered."""
 
 PAPER_VOCABULARY_SIZE = 32_000 + 2 + 501
-"""Llama 2's pieces, two markers and 501 speech tokens (Lu et al. 2025, section 2)."""
+"""Llama 2's text tokens, two markers and 501 speech tokens (Lu et al. 2025, section 2)."""
 
 
 @dataclass(kw_only=True)

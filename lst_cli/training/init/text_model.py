@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lst_cli.errors import UserError
-from lst_cli.training.init.hf_folder import HfFolder
+from lst_cli.training.init.hf_folder import CONFIG_FILE, HfFolder
 from lst_cli.training.init.overrides import over, refuse_others
 from lst_cli.training.init.same_tokens import check_same_tokens
 
@@ -28,7 +28,7 @@ bias. SmolLM and SmolLM2 say ``llama``."""
 _ROPE = ("rope_parameters", "rope_scaling")
 """Where transformers keeps what rotary positions need, from version 5 on and before."""
 
-_CAN_NOT = "convert it to one of these families, or start from another text model"
+_ANOTHER = "start from another text model, such as HuggingFaceTB/SmolLM2-135M"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def text_model_of(raw: Mapping[str, Any], folder: Path, prefix: str = "") -> Tex
             f"{folder}: text models of this family are not supported",
             found=f"model_type {family}",
             expected=f"one of {', '.join(_QKV_BIAS)} (SmolLM2 is a llama)",
-            fix=_CAN_NOT,
+            fix=_ANOTHER,
         )
     config = _with_defaults(folder, raw)
     problems = [*_problems(config), *_window_problems(config)]
@@ -192,19 +192,23 @@ def _problems(config: Mapping[str, Any]) -> list[str]:
 
 
 def _window_problems(config: Mapping[str, Any]) -> list[str]:
-    slides = config["model_type"] == "mistral" or config.get("use_sliding_window")
-    window = config.get("sliding_window") if slides else None
-    layers = config.get("layer_types") or ()
-    return [f"sliding_window {window}"] if window is not None or "sliding_attention" in layers else []
+    """Layers with a window: all of Mistral's; of Qwen's those of ``layer_types``, if ``use_sliding_window``."""
+    if config["model_type"] == "mistral":
+        slides = True
+    else:
+        slides = bool(config.get("use_sliding_window")) and "sliding_attention" in (config.get("layer_types") or ())
+    window = config.get("sliding_window")
+    return [f"sliding_window {window}"] if slides and window is not None else []
 
 
 def _advice(config: Mapping[str, Any], problems: list[str]) -> str:
     if len(problems) == 1 and problems[0].startswith("sliding_window"):
+        key = "sliding_window to null" if config["model_type"] == "mistral" else "use_sliding_window to false"
         return (
-            f"documents of up to {config.get('sliding_window')} positions do not feel the window: to train on "
-            "such ones, set sliding_window to null (use_sliding_window to false) in config.json"
+            f"for documents of up to {config['sliding_window']} positions the window makes no difference: to train on "
+            f"those, set {key} in {CONFIG_FILE}"
         )
-    return _CAN_NOT
+    return _ANOTHER
 
 
 def _rope(config: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, Any] | None, float]:

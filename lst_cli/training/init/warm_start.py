@@ -124,7 +124,8 @@ def _put_tokens(filling: Filling, config: ModelConfig, vocabulary: Vocabulary, s
                 f"{filling.text.name}: {name}",
                 found=f"shape {tuple(rows_VD.shape)}",
                 expected=f"at least {vocabulary.pieces:,} rows of {place_VD.shape[1]} numbers",
-                fix="make the shards with the text model's own tokenizer ('lst text import')",
+                fix=f"add rows for all tokens of its tokenizer with model.resize_token_embeddings({vocabulary.pieces}) "
+                "of transformers, and save the model",
             )
         known_VD = place_VD[: vocabulary.pieces]
         known_VD.copy_(rows_VD[: vocabulary.pieces])

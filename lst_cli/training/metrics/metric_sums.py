@@ -13,7 +13,7 @@ from torch import Tensor
 from torcheval.metrics import Metric
 
 from lst_cli.model.batch import TargetModality
-from lst_cli.shards.schema import FRAMES_PER_SECOND
+from lst_cli.units.frames import RATE_HZ
 
 MODALITIES = {
     TargetModality.SPEECH: "speech",
@@ -109,7 +109,7 @@ def figures(sums: Mapping[str, float]) -> dict[str, float]:
             out[f"accuracy_{name}"] = sums[f"correct_{name}"] / n
     if n := sums["predicted_speech_tokens"]:
         # Of a second, not of a piece: so models with and without a speech BPE can be compared.
-        out["speech_bits_per_second"] = sums["nll_speech"] / n / math.log(2) * FRAMES_PER_SECOND
+        out["speech_bits_per_second"] = sums["nll_speech"] / n / math.log(2) * RATE_HZ
     if sums["speech_patches"]:
         out["patch_length"] = sums["speech_tokens"] / sums["speech_patches"]
     if sums["sequences"]:

@@ -87,6 +87,15 @@ def test_one_model_is_a_row_for_each_distance_that_boundaries_were_moved(store: 
     assert "Not run: LST aligned, boundaries moved by 40 ms." in part.remarks
 
 
+def test_scores_of_variants_are_in_no_row(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    model = pretrained(store, "m", "static")
+    scores = [scored(store, model, 0.7), *(scored(store, model, 0.5, **{key: "x"}) for key in ("ablation", "with_end"))]
+    [found] = read_scored(store, scores)
+    assert [artifact.reference for artifact, _ in found.results] == [scores[0].reference]
+    told = capsys.readouterr().err
+    assert "ablated (x), so no row" in told and "--with-end, so no row" in told
+
+
 def test_scores_of_other_items_are_refused(store: Store) -> None:
     base, static = (
         tuned(store, pretrained(store, row, row), "asr", 50, {"wer": 0.5, "low": 0.4, "high": 0.6, "corpus": corpus})

@@ -60,6 +60,17 @@ def test_one_file_needs_no_index(tmp_path: Path) -> None:
     assert all(torch.equal(value, before[name]) for name, value in begin(tmp_path).items())
 
 
+def test_the_advice_about_missing_rows_works(tmp_path: Path) -> None:
+    theirs = write_text_model(tmp_path)
+    theirs.resize_token_embeddings(299)
+    theirs.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"resize_token_embeddings\(300\)"):
+        begin(tmp_path)
+    theirs.resize_token_embeddings(300)
+    theirs.save_pretrained(tmp_path)
+    assert torch.equal(begin(tmp_path)["embedding.weight"][:300], theirs.model.embed_tokens.weight)
+
+
 def test_tied_by_the_config(tmp_path: Path) -> None:
     write_text_model(tmp_path, tie_word_embeddings=True)
     weights = begin(tmp_path)

@@ -34,6 +34,8 @@ SMOLLM2 = {
     "rope_theta": 100_000.0,
 }
 
+WINDOW = {"use_sliding_window": True, "sliding_window": 32}
+
 SUPPORTED: dict[str, tuple[str, dict[str, Any]]] = {
     "llama-2": ("llama", {"num_key_value_heads": 4, "rms_norm_eps": 1e-6}),
     "llama-3": ("llama", {"rope_theta": 500_000.0}),
@@ -49,6 +51,7 @@ SUPPORTED: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("qwen2", {"rms_norm_eps": 1e-6, "rope_theta": 1_000_000.0}),
     "qwen2-tied": ("qwen2", {"tie_word_embeddings": True}),
     "qwen3": ("qwen3", {"head_dim": 32, "rms_norm_eps": 1e-6}),
+    "window-in-no-layer": ("qwen2", {**WINDOW, "max_window_layers": 2}),
     "qwen3-default-head": ("qwen3", {"tie_word_embeddings": True}),
 }
 
@@ -78,7 +81,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "dynamic": ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "rope_type dynamic"),
     "mscale": ("llama", {"rope_scaling": {**YARN, "mscale": 0.7}}, "mscale"),
     "mistral-window": ("mistral", {"sliding_window": 32}, "sliding_window 32"),
-    "qwen2-window": ("qwen2", {"use_sliding_window": True, "sliding_window": 32}, "sliding_window 32"),
+    "qwen2-window": ("qwen2", {**WINDOW, "max_window_layers": 1}, "sliding_window 32"),
     "gpt2": ("gpt2", {"n_embd": 32, "n_layer": 1, "n_head": 2}, "model_type gpt2"),
     "gemma": ("gemma", {"head_dim": 16}, "model_type gemma"),
     "opt": ("opt", {"ffn_dim": 64, "word_embed_proj_dim": 64}, "model_type opt"),
@@ -94,12 +97,22 @@ def test_what_can_not_be_computed_is_refused(tmp_path: Path, name: str) -> None:
     assert named in (error.value.found or "") and error.value.fix
 
 
-def test_the_advice_about_windows_works(tmp_path: Path) -> None:
-    theirs = write_text_model(tmp_path, "mistral", sliding_window=64)
-    with pytest.raises(UserError, match="set sliding_window to null"):
+@pytest.mark.parametrize(
+    ("family", "windows", "key", "value"),
+    [
+        ("mistral", {}, "sliding_window", None),
+        ("qwen2", {"use_sliding_window": True, "max_window_layers": 0}, "use_sliding_window", False),
+        ("qwen3", {"use_sliding_window": True, "max_window_layers": 1}, "use_sliding_window", False),
+    ],
+)
+def test_the_advice_about_windows_works(
+    tmp_path: Path, family: str, windows: dict[str, Any], key: str, value: object
+) -> None:
+    theirs = write_text_model(tmp_path, family, sliding_window=64, **windows)
+    with pytest.raises(UserError, match=f"set {key} to {json.dumps(value)}"):
         read_text_model(tmp_path)
     path = tmp_path / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "sliding_window": None}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     text = read_text_model(tmp_path)
     config = resolve_model(text.section(ModelSection(architecture="baseline_tiny")))
     model = build_model(config, VOCABULARY.size)

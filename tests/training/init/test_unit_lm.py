@@ -116,6 +116,7 @@ def test_scores_are_those_of_slamkit(tmp_path: Path) -> None:
     tokens_artifact(store, "words", units, quantizer)
     arguments = ["eval", "swuggy", "model/slam", "--items", str(tmp_path / "gold.csv"), "--tokens", "tokens/words"]
     result = json.loads(lst(store.root, *arguments, "--directions", "s-s", "--with-end", "--json"))
+    assert result["scores"].split("/")[1] == "slam-swuggy-with-end"
     rows = read_parquet(store.find_any(result["scores"]).file(ITEMS_FILE)).to_pylist()
     right = 0
     for row in rows:
@@ -124,8 +125,8 @@ def test_scores_are_those_of_slamkit(tmp_path: Path) -> None:
         assert found == pytest.approx(wanted, abs=1e-5)
         right += wanted[0] > wanted[1]
     assert result["results"][0]["accuracy"] == pytest.approx(right / 12) and result["with_end"] is True
-    without = json.loads(lst(store.root, *arguments, "--directions", "s-s", "--name", "bare", "--json"))
-    assert "with_end" not in without
+    without = json.loads(lst(store.root, *arguments, "--directions", "s-s", "--json"))
+    assert "with_end" not in without and without["scores"].split("/")[1] == "slam-swuggy"
 
 
 def test_an_imported_model_knows_no_text(tmp_path: Path) -> None:
