@@ -82,8 +82,10 @@ class BucketListing:
 
     def facts(self, url: str) -> ObjectFacts | None:
         """The facts of a file; None if there is none."""
+        if url in self._sources or url in self._trees:
+            return self._sources.get(url)
         folder, _, name = url.rpartition("/")
-        return self._sources.get(url) or self.children(folder).get(name)
+        return self.children(folder).get(name)
 
     def files_below(self, folder: str) -> Iterator[str]:
         """The URL of every file, in the order of a walk over a disk, without hidden ones."""

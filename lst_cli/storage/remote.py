@@ -203,10 +203,10 @@ class Remote:
                 if "/" in path.strip("/"):
                     return {}
                 raise  # the bucket itself
-            names = (info["name"].rstrip("/").rpartition("/")[2] for info in found)
             return {
-                name: None if info["type"] == "directory" else _facts_of(info)
-                for name, info in zip(names, found, strict=True)
+                info["name"].rstrip("/").rpartition("/")[2]: None if info["type"] == "directory" else _facts_of(info)
+                for info in found
+                if info["name"].rstrip("/") != path.rstrip("/")
             }
 
         return self._retried("", action)
@@ -283,7 +283,7 @@ def storage_errors(url: str) -> Iterator[None]:
         yield
     except LstError:
         raise
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise NoSuchObject(f"{url}: no such object", fix="check bucket and name") from None
     except Exception as error:
         if isinstance(error, (MemoryError, TypeError, AttributeError, KeyError)) or is_disk_full(error):

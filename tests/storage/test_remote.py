@@ -33,6 +33,7 @@ def test_files_come_back(folder: Remote, tmp_path: Path) -> None:
     folder.put_bytes(b"small", "b")
     assert {name: facts.bytes for name, facts in folder.files_below().items()} == {"b": 5, "deep/er/a": 25600}
     assert folder.files_below()["b"] == folder.facts("b") == folder.entries()["b"]
+    assert (folder / "b").entries() == {} and (folder / "none").entries() == {}
     assert folder.entries().keys() == {"b", "deep"} and folder.entries()["deep"] is None
     assert folder.read_all(["deep/er/a", "b"]) == [file.read_bytes(), b"small"] and folder.read_all([]) == []
     assert folder.read("deep/er/a") == file.read_bytes()
