@@ -116,11 +116,7 @@ def test_every_layout(tmp_path: Path, bucket: str, layout: str, store: str) -> N
         assert layout == "huggingface" or str(one.path).startswith(url)
 
 
-
-
-def test_one_listing_and_no_request_for_each_file(
-    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_listing_and_no_request_for_each_file(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(40):
         save_spoken(tmp_path / "in" / f"s{n % 8}" / f"{n}.wav", f"text {n}", 0.1)
     url = upload(tmp_path / "in", bucket)
