@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from lst_cli.errors import UserError
 from lst_cli.storage.bucket_listing import BucketListing, split_url
 from lst_cli.storage.range_file import RangeFile, refusals_are_failures
-from lst_cli.storage.remote import NoSuchObject, ObjectFacts, Remote, is_url
+from lst_cli.storage.remote import NoSuchObject, ObjectFacts, Remote, is_url, refuse_password
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,23 @@ AnyPath = Path | BucketPath
 
 
 def path_or_url(text: str) -> AnyPath:
-    """The path of a file or folder, or a bucket's.
+    """What an argument of the command line names.
 
-    :raises UserError: a URL with a password, or of a store that can't be opened.
+    :raises UserError: a URL with a password, or of something else than a store that can be opened.
     """
-    return BucketPath(Remote.of(text).url) if is_url(text) else Path(text)
+    return bucket_path(Remote.of(text).url) if is_url(text) else Path(text)
+
+
+def bucket_path(url: str, beside: AnyPath | None = None) -> BucketPath:
+    """What a URL names, for instance in a table.
+
+    :param beside: the folder of that table; if it was listed, so is what the table names.
+    :raises UserError: a URL with a password, or of a web server, which has no listings.
+    """
+    refuse_password(url)
+    if url.startswith(("http://", "https://")):
+        raise UserError(
+            f"{url}: the address of a web server, which does not list its files",
+            fix="download the files, or give the URL of an object store (s3://, gs://, hf://, ...)",
+        )
+    return BucketPath(url.rstrip("/"), listing=beside.listing if isinstance(beside, BucketPath) else None)

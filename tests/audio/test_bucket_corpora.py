@@ -176,6 +176,7 @@ def test_rows_that_name_nothing_to_read_are_rejects_of_their_own(tmp_path: Path,
         "text.wav": "its contents are text",
         "/etc/x.wav": "the path /etc/x.wav of a disk in a table in a bucket",
         "s3://me:secret@bucket/x.wav": "a URL with a password",
+        "https://example.org/x.wav": "the address of a web server",
     }
     rows: list[dict[str, object]] = [{"path": path, "id": str(n)} for n, path in enumerate(["x.wav", *bad])]
     manifest(tmp_path / "in" / "m.jsonl", rows)
@@ -183,7 +184,7 @@ def test_rows_that_name_nothing_to_read_are_rejects_of_their_own(tmp_path: Path,
     corpus = add(tmp_path / "root", f"{url}/m.jsonl", with_text=False, max_reject_rate=0.9)
     assert corpus.ids == ["0"]
     rejects = {each["id"]: each["reason"] for each in read_rejects(corpus)}
-    assert rejects.keys() == {str(n) for n in range(1, 7)}
+    assert rejects.keys() == {str(n) for n in range(1, 8)}
     for (path, reason), found in zip(bad.items(), rejects.values(), strict=True):
         assert reason in found, path
     assert "secret" not in json.dumps(rejects)

@@ -12,8 +12,8 @@ from typing import Any
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, one_line, same_name
 from lst_cli.audio.layouts.table_rows import json_rows
 from lst_cli.errors import UserError
-from lst_cli.storage.bucket_path import AnyPath, BucketPath
-from lst_cli.storage.remote import is_url, refuse_password
+from lst_cli.storage.bucket_path import AnyPath, BucketPath, bucket_path
+from lst_cli.storage.remote import is_url
 
 _OVERLAP_S = 0.1
 """Two speakers may overlap by so much: the times of supervisions are rounded."""
@@ -140,8 +140,7 @@ def _audio(cut: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
 
 def _find(folder: AnyPath, audio: str) -> AnyPath:
     if is_url(audio):
-        refuse_password(audio)
-        return BucketPath(audio, listing=folder.listing if isinstance(folder, BucketPath) else None)
+        return bucket_path(audio, folder)
     beside = folder / audio
     return beside if isinstance(beside, BucketPath) or beside.exists() else Path(audio).absolute()
 

@@ -16,8 +16,8 @@ from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, is_there, same_name
 from lst_cli.audio.layouts.table_rows import ManifestRows, Row, json_rows, parquet_rows, separated_rows
 from lst_cli.errors import UserError
-from lst_cli.storage.bucket_path import AnyPath, BucketPath
-from lst_cli.storage.remote import is_url, refuse_password
+from lst_cli.storage.bucket_path import AnyPath, BucketPath, bucket_path
+from lst_cli.storage.remote import is_url
 
 _AUDIO_FOLDERS = (".", "clips", "wavs", "wav", "audio")
 """Where a relative path is looked for, below the table's folder."""
@@ -108,7 +108,8 @@ class _Entries:
             reader.problems.append(f"no path (found {str(name)[:60]!r}); name the audio file")
             return None
         try:
-            refuse_password(name)
+            if is_url(name):
+                bucket_path(name)
         except UserError as error:
             reader.problems.append(f"{error.what}; {error.fix}")
             return None
@@ -117,15 +118,12 @@ class _Entries:
         return name
 
     def _place(self, name: str) -> AnyPath:
-        if is_url(name):
-            listing = self.folder.listing if isinstance(self.folder, BucketPath) else None
-            return BucketPath(name.rstrip("/"), listing=listing)
-        return self.folder / name
+        return bucket_path(name, self.folder) if is_url(name) else self.folder / name
 
 
 def _default_id(name: str, start: float | None, end: float | None) -> str:
     """The path without its suffix, and the milliseconds of a segment."""
-    plain = BucketPath(name).with_suffix("").url if is_url(name) else Path(name).with_suffix("").as_posix()
+    plain = bucket_path(name).with_suffix("").url if is_url(name) else Path(name).with_suffix("").as_posix()
     id = same_name(plain)
     if start is None and end is None:
         return id
