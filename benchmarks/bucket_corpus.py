@@ -143,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="some files instead of thousands")
     arguments = parser.parse_args()
-    print(json.dumps(benchmark(*((40, 6) if arguments.quick else (4000, 150)))))
+    print(json.dumps(benchmark(*((40, 6) if arguments.quick else (3000, 40)))))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ _AT_ONCE = 16
 _MOST_FOLDERS = 64
 """More folders than these are listed with all that lies below the deepest folder which contains them."""
 
-_AHEAD_FILES, _AHEAD_BYTES = 256, 1 << 20
+_AHEAD_FILES, _AHEAD_BYTES = 256, 1 << 16
 """Small files (at most so many bytes) that are fetched together."""
 
 _Entries = dict[str, ObjectFacts | None]
@@ -40,7 +40,7 @@ class BucketListing:
         self._trees: list[str] = []
         self._sources: dict[str, ObjectFacts] = {}
         self._ahead: dict[str, bytes] = {}
-        self._orders: dict[str, dict[str, int]] = {}
+        self._orders: dict[str, tuple[list[str], dict[str, int]]] = {}
 
     def open_source(self, url: str) -> None:
         """Ask about one file, or list all that lies below a folder.
@@ -69,7 +69,8 @@ class BucketListing:
         for store, folders in unknown.items():
             if len(folders) > _MOST_FOLDERS:
                 common = commonpath([f"/{split_url(folder)[1]}" for folder in folders])
-                self._list_tree(f"{store}{common}".rstrip("/"))
+                with suppress(NoSuchObject):  # of a bucket that is not there no file is there
+                    self._list_tree(f"{store}{common}".rstrip("/"))
             else:
                 with ThreadPoolExecutor(_AT_ONCE) as pool:
                     list(pool.map(self._list_folder, sorted(folders)))
@@ -120,12 +121,12 @@ class BucketListing:
     def _following(self, tree: str, url: str) -> list[str]:
         suffix = PurePosixPath(url).suffix
         if suffix not in self._orders:
-            files = (each for each in self.files_below(tree) if each.endswith(suffix))
-            self._orders[suffix] = {each: number for number, each in enumerate(files)}
-        order = self._orders[suffix]
-        if url not in order:
+            files = [each for each in self.files_below(tree) if each.endswith(suffix)]
+            self._orders[suffix] = files, {each: number for number, each in enumerate(files)}
+        files, numbers = self._orders[suffix]
+        if url not in numbers:
             return [url]
-        following = list(order)[order[url] :][:_AHEAD_FILES]
+        following = files[numbers[url] :][:_AHEAD_FILES]
         return [each for each in following if each == url or (self.facts(each) or (0,))[0] <= _AHEAD_BYTES]
 
     def _is_listed(self, folder: str) -> bool:
@@ -133,10 +134,9 @@ class BucketListing:
 
     def _list_folder(self, folder: str) -> None:
         with refusals_are_failures():
-            try:
+            self._folders[folder] = {}
+            with suppress(NoSuchObject):
                 self._folders[folder] = Remote.of(folder).entries()
-            except NoSuchObject:  # of a bucket that is not there no file is there
-                self._folders[folder] = {}
 
     def _list_tree(self, tree: str) -> None:
         with refusals_are_failures():
@@ -145,6 +145,8 @@ class BucketListing:
         unreadable = 0
         for name, facts in files.items():
             parts = name.split("/")
+            if name.endswith("/"):
+                continue  # what some tools write for a folder
             if not name or "." in parts or ".." in parts or "" in parts:
                 unreadable += 1  # a path on a disk can't have these parts
                 continue

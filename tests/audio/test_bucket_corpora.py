@@ -205,13 +205,17 @@ def test_files_in_many_folders_are_found_by_one_listing(
     assert listed == [url]
 
 
-def test_names_in_another_normal_form_and_of_odd_characters(tmp_path: Path, bucket: str) -> None:
+def test_names_in_another_normal_form_and_of_odd_characters(
+    tmp_path: Path, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = [unicodedata.normalize("NFD", "é.wav"), "a b+c[1]*?.wav", "ü/ö.wav"]
     fs = s3fs.S3FileSystem()
     save(tmp_path / "a.wav", tone(0.3))
+    fs.pipe_file(f"{bucket}/in/ü/", b"")  # as the console of S3 makes folders
     for name in (*names, "odd//x.wav"):
         fs.pipe_file(f"{bucket}/in/{name}", (tmp_path / "a.wav").read_bytes())
     assert len(add(tmp_path / "folder", f"{bucket}/in", with_text=False)) == 3
+    assert ": 1 objects have an empty folder name" in " ".join(capsys.readouterr().err.split())
     rows: list[dict[str, object]] = [{"path": unicodedata.normalize("NFC", name)} for name in names]
     upload(manifest(tmp_path / "m" / "m.jsonl", rows).parent, f"{bucket}/in")
     corpus = add(tmp_path / "named", f"{bucket}/in/m.jsonl", with_text=False)
