@@ -23,7 +23,7 @@ from lst_cli.checksum import sha256_of
 from lst_cli.console import progress
 from lst_cli.errors import LstError, UserError
 from lst_cli.json_text import parse_json
-from lst_cli.storage.remote import Remote
+from lst_cli.storage.remote import ObjectFacts, Remote
 
 if TYPE_CHECKING:
     from lst_cli.artifacts import Built, Store
@@ -76,16 +76,15 @@ def _upload(artifact: Artifact, folder: Remote) -> None:
     A file is there if a push has noted its checksum, and it was not rewritten since.
     """
     done = _uploaded(folder)
-    sizes = folder.files_below() if done else {}
+    there = folder.files_below() if done else {}
     lock, noted_at = threading.Lock(), time.monotonic()
 
     def upload(record: FileRecord) -> None:
         nonlocal noted_at
         checksum, stamp = done.get(record.path, ("", ""))
-        same = checksum == record.sha256 and sizes.get(record.path) == record.bytes
-        if not same or folder.stamp(record.path) != stamp:
+        if checksum != record.sha256 or there.get(record.path) != ObjectFacts(record.bytes, stamp):
             folder.put(artifact.path / record.path, record.path)
-            stamp = folder.stamp(record.path)
+            stamp = folder.facts(record.path).stamp
             with lock:
                 done[record.path] = (record.sha256, stamp)
                 if time.monotonic() > noted_at + _NOTE_EVERY_S:

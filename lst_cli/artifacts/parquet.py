@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from lst_cli.artifacts.paths import temporary
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath
 
 
 @contextmanager
@@ -76,13 +77,16 @@ def read_parquet(
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """A Parquet file whose page checksums are verified when its rows are read.
+def open_parquet(path: AnyPath) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, on a disk or in a bucket, whose page checksums are verified when its rows are read.
 
     :raises UserError: the file is missing, truncated or damaged; reading inside the block raises the same.
+    :raises LstError: the store of a bucket can't be reached, or refuses access.
     """
-    with parquet_errors(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        yield file
+    with parquet_errors(path):
+        source = path if isinstance(path, Path) else pa.PythonFile(path.open("rb"), mode="r")
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
+            yield file
 
 
 def check_types(path: Path, found: pa.Schema, expected: pa.Schema) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from lst_cli.artifacts import Draft, Request
 from lst_cli.audio.corpus_artifact import CORPUS, AudioSegment, write_utterances
 from lst_cli.audio.facts import FactTable, SharedInspection
-from lst_cli.audio.inspect import in_threads, inspect_audio, sha256
+from lst_cli.audio.inspect import content_mark, in_threads, inspect_audio
 from lst_cli.audio.layouts import Entry, Listing, choose_layout
 from lst_cli.audio.scan import Scan, checked, scan_entries
 from lst_cli.audio.unpack import SharedUnpacking
@@ -21,6 +21,9 @@ from lst_cli.console import warn
 from lst_cli.distributed.launcher import Rank
 from lst_cli.distributed.shared_work import SharedParts
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_listing import BucketListing
+from lst_cli.storage.bucket_path import AnyPath, BucketPath
+from lst_cli.storage.remote import is_url
 
 _OVERRUN_S = 0.5
 """A segment that ends less than this many seconds after its file does (times are rounded) is truncated to the file."""
@@ -36,7 +39,8 @@ _DECODER = 2
 class AddOptions:
     """The options of ``lst corpus add``."""
 
-    source: Path
+    source: AnyPath
+    """A folder or manifest, on a disk or in a bucket."""
     name: str
     layout: str | None = None
     """Name of the layout; None to recognise it."""
@@ -55,12 +59,15 @@ class SourceOfCorpus:
     request: Request
     listing: Listing
     scan: Scan
+    objects: BucketListing
+    """What is known of the audio that is in buckets."""
 
     @classmethod
     def read(cls, options: AddOptions) -> SourceOfCorpus:
-        """List the source, and take the checksum of every file.
+        """List the source, and take the checksum of every file on a disk.
 
         :raises UserError: the source is missing, empty, or in no known layout.
+        :raises LstError: the store of a bucket can't be reached, or refuses access.
         """
         source = options.source.resolve()
         layout = choose_layout(source, options.layout)
@@ -74,7 +81,10 @@ class SourceOfCorpus:
             )
         for note in listing.notes:
             warn(note)
-        files = list(dict.fromkeys([*map(Path, scan.files), *map(Path, scan.packed), *listing.documents]))
+        objects = source.listing if isinstance(source, BucketPath) and source.listing else BucketListing()
+        objects.look_up(filter(is_url, [*scan.files, *scan.packed]))
+        found = [_path(text, objects) for text in (*scan.files, *scan.packed)]
+        files = list(dict.fromkeys([*found, *listing.documents]))
         config = {
             "made_by": "add",
             "source": str(source),
@@ -85,7 +95,7 @@ class SourceOfCorpus:
             "sha256": _digest(source, files, options.workers),
         }
         request = Request(kind=CORPUS, name=options.name, config=config)
-        return cls(options=options, request=request, listing=listing, scan=scan)
+        return cls(options=options, request=request, listing=listing, scan=scan, objects=objects)
 
     def plan(self, rank: Rank) -> tuple[Request, Callable[[Draft], None]]:
         """The arguments of :meth:`lst_cli.artifacts.Store.build`, on rank 0 (or alone)."""
@@ -98,17 +108,19 @@ class SourceOfCorpus:
             self._unpacking(parts).run()
 
     def _inspection(self, parts: SharedParts) -> SharedInspection:
-        return SharedInspection(list(map(Path, self.scan.files)), inspect_audio, self.options.workers, parts)
+        files = [_path(text, self.objects) for text in self.scan.files]
+        return SharedInspection(files, inspect_audio, self.options.workers, parts)
 
     def _unpacking(self, parts: SharedParts) -> SharedUnpacking:
-        return SharedUnpacking(list(map(Path, self.scan.packed)), self.options.workers, parts)
+        files = [_path(text, self.objects) for text in self.scan.packed]
+        return SharedUnpacking(files, self.options.workers, parts)
 
     def _make(self, draft: Draft, parts: SharedParts) -> None:
         """Decode every file once, reject faulty utterances, write the rest."""
         inspection, unpacking = self._inspection(parts), self._unpacking(parts)
         inspection.run()
         unpacking.run()
-        places = AudioPlaces(self.scan, inspection.facts(), *unpacking.taken(draft))
+        places = AudioPlaces(self.scan, self.objects, inspection.facts(), *unpacking.taken(draft))
         summary = Summary()
 
         def rows() -> Iterator[dict[str, Any]]:
@@ -127,13 +139,16 @@ class SourceOfCorpus:
         draft.statistics.update(summary.figures())
 
 
-def _digest(source: Path, files: Sequence[Path], workers: int) -> str:
+def _path(text: str, objects: BucketListing) -> AnyPath:
+    return BucketPath(text, listing=objects) if is_url(text) else Path(text)
+
+
+def _digest(source: AnyPath, files: Sequence[AnyPath], workers: int) -> str:
     """One checksum over the names and contents of all files."""
     folder = source if source.is_dir() else source.parent
-    digests = [
-        bytes.fromhex(each) if each != "absent" else b"" for each in in_threads("checksums", files, sha256, workers)
-    ]
-    names = [os.path.relpath(path, folder) for path in files]
+    marks = in_threads("checksums", files, content_mark, workers)
+    digests = [bytes.fromhex(each) if each != "absent" else b"" for each in marks]
+    names = [os.path.relpath(path, str(folder)) if isinstance(path, Path) else path.url for path in files]
     whole = hashlib.sha256()
     for number in sorted(range(len(names)), key=names.__getitem__):
         line = f"{names[number]}\0{digests[number].hex() or 'absent'}\n"
@@ -146,6 +161,7 @@ class AudioPlaces:
     """Finds the position of an entry's samples, or why there are none."""
 
     scan: Scan
+    objects: BucketListing
     facts: FactTable
     unpacked: Sequence[Sequence[AudioSegment | str]]
     unpacked_notes: Sequence[str]
@@ -171,7 +187,9 @@ class AudioPlaces:
         if isinstance(span, str):
             return span
         channel = facts.channel if entry.channel is None else entry.channel
-        return AudioSegment(str(entry.path), *span, facts.sample_rate, channel, facts.gain)
+        known = _path(str(entry.path), self.objects)
+        listed = known.facts() if isinstance(known, BucketPath) else (None, None)
+        return AudioSegment(str(entry.path), *span, facts.sample_rate, channel, facts.gain, *listed)
 
     def _span(self, where: str, entry: Entry, samples: int, rate: int) -> tuple[int, int] | str:
         """First sample and number of samples of an entry in a recording, or why it has none."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lst_cli.artifacts import Artifact, Kind
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath, BucketPath
+from lst_cli.storage.remote import ObjectFacts, is_url
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +31,8 @@ class Utterance:
 
     id: str
     """Unique in its corpus."""
-    path: Path
-    """The audio file."""
+    path: AnyPath
+    """The audio file, on a disk or in a bucket."""
     offset: int
     """First sample, at the file's own rate."""
     samples: int
@@ -62,12 +64,16 @@ class AudioSegment(NamedTuple):
     """The position of an utterance's samples, and how to read them: these columns of the corpus have the same names."""
 
     path: str
-    """Absolute, or relative to the artifact's folder."""
+    """Absolute, relative to the artifact's folder, or a URL."""
     offset: int
     samples: int
     sample_rate: int
     channel: int | None = None
     gain: float = 1.0
+    bytes: int | None = None
+    """Of a file in a bucket, its size."""
+    stamp: str | None = None
+    """Of a file in a bucket, its ETag, or what else changes when it is written again."""
 
 
 def utterance_schema() -> pa.Schema:
@@ -86,11 +92,13 @@ def utterance_schema() -> pa.Schema:
             ("text", pa.string()),
             ("channel", pa.int32()),
             ("gain", pa.float64()),
+            ("bytes", pa.int64()),
+            ("stamp", pa.string()),
         ]
     )
 
 
-_LATER_COLUMNS = {"channel": None, "gain": 1.0}
+_LATER_COLUMNS = {"channel": None, "gain": 1.0, "bytes": None, "stamp": None}
 """Columns that older corpora do not have, and what their absence means."""
 
 
@@ -98,7 +106,8 @@ def write_utterances(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write ``utterances.parquet`` into a draft's folder, with a few thousand rows in memory at a time.
 
     :param rows: dicts with the columns of :func:`utterance_schema`; ``path`` absolute, or relative to ``folder``.
-        A missing ``channel`` or ``gain`` means the mean of all channels, at the scale of the file.
+        A missing ``channel`` or ``gain`` means the mean of all channels, at the scale of the file; ``bytes`` and
+        ``stamp`` are those of a file in a bucket.
     """
     import pyarrow as pa
 
@@ -172,7 +181,11 @@ class Corpus:
         return self._utterance(self.table.slice(range(len(self))[index], 1).to_pylist()[0])
 
     def _utterance(self, row: dict[str, Any]) -> Utterance:
-        row["path"] = self.artifact.path / row["path"]  # an absolute path stays as it is
+        size, stamp = row.pop("bytes"), row.pop("stamp")
+        if is_url(row["path"]):
+            row["path"] = BucketPath(row["path"], ObjectFacts(size or 0, stamp or ""))
+        else:
+            row["path"] = self.artifact.path / row["path"]  # an absolute path stays as it is
         return Utterance(**row)
 
     @property

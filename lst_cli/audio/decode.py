@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from lst_cli.audio.formats import NotDecodable, open_recording
 from lst_cli.audio.sample_rates import SAMPLE_RATE
 from lst_cli.audio.workers import process_pool
 from lst_cli.errors import LstError, UserError
+from lst_cli.storage.bucket_path import AnyPath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,16 +32,17 @@ def resampled_length(samples: int, sample_rate: int) -> int:
 
 
 def read_samples(
-    path: Path, offset: int = 0, samples: int | None = None, *, channel: int | None = None, gain: float = 1.0
+    path: AnyPath, offset: int = 0, samples: int | None = None, *, channel: int | None = None, gain: float = 1.0
 ) -> tuple[NDArray[np.float32], int]:
-    """Read a segment of an audio file as mono, at its own rate.
+    """Read a segment of an audio file, on a disk or in a bucket, as mono, at its own rate.
 
     :param offset: first sample to read.
     :param samples: how many; None reads to the end.
     :param channel: the one to read; None averages all.
     :param gain: factor for every sample.
     :return: samples ``[N]`` in [-1, 1], and the rate in Hz.
-    :raises UserError: the file is missing, is not audio, or ends before the segment does.
+    :raises UserError: the file is missing, was changed, is not audio, or ends before the segment does.
+    :raises LstError: the store of a bucket can't be reached, or refuses access.
     """
     blocks: list[NDArray[np.float32]] = []
     try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lst_cli.artifacts.parquet import read_parquet, write_parquet
 from lst_cli.audio.inspect import AudioFacts, in_threads
 from lst_cli.distributed.row_units import WorkUnit, divide_rows
 from lst_cli.distributed.shared_work import SharedParts, SharedWork
+from lst_cli.storage.bucket_path import AnyPath
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,7 @@ class SharedInspection:
     """The inspection of files, which ranks share; files that were inspected before a crash are not decoded again."""
 
     def __init__(
-        self, files: Sequence[Path], inspect: Callable[[Path], AudioFacts], workers: int, parts: SharedParts
+        self, files: Sequence[AnyPath], inspect: Callable[[AnyPath], AudioFacts], workers: int, parts: SharedParts
     ) -> None:
         """Divide the work.
 

@@ -5,6 +5,7 @@ Legend: N samples at the file's own rate, C channels.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from lst_cli.audio.formats import NotDecodable, Recording, open_recording
-from lst_cli.audio.formats.open_audio import regular_file
+from lst_cli.audio.formats.open_audio import regular_file, size_and_version
 from lst_cli.checksum import sha256_of
 from lst_cli.console import progress
+from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,24 +54,28 @@ class AudioFacts:
     """Corrections and other notes for the user."""
 
 
-def inspect_audio(path: Path) -> AudioFacts:
+def inspect_audio(path: AnyPath) -> AudioFacts:
     """Decode a file from end to end, in bounded memory, and report its faults."""
     facts = examine(path)
-    return _bad(f"{path}: {facts.problem}") if facts.problem is not None else facts
+    return _bad(f"{path}: {facts.problem.removeprefix(f'{path}: ')}") if facts.problem is not None else facts
 
 
-def examine(source: Path | bytes, keep: list[NDArray[np.float32]] | None = None) -> AudioFacts:
+def examine(source: AnyPath | bytes, keep: list[NDArray[np.float32]] | None = None) -> AudioFacts:
     """Decode a file or bytes from end to end. The problem found does not name the source.
 
     :param keep: is filled with the decoded blocks ``[N, C]``.
+    :raises LstError: the store of a bucket can't be reached, or refuses access.
     """
     try:
-        if (len(source) if isinstance(source, bytes) else regular_file(source).st_size) == 0:
+        if (len(source) if isinstance(source, bytes) else size_and_version(source)[0]) == 0:
             return _bad("the file is empty (0 bytes); copy it again or remove it")
         with open_recording(source, check=True) as recording:
             if recording.problem is not None:
                 return _bad(f"{recording.problem}; copy the whole file again")
             return _decode(recording, keep)
+    except UserError as error:  # of an object in a bucket
+        seen = "" if error.found is None else f" (found: {error.found}; expected: {error.expected})"
+        return _bad(f"{error.what}{seen}; {error.fix}")
     except FileNotFoundError:
         return _bad("no such file; restore it, or remove it from the list")
     except OSError as error:
@@ -116,7 +123,7 @@ def _bad(problem: str) -> AudioFacts:
     return AudioFacts(0, 0, problem)
 
 
-def _sniff(source: Path | bytes) -> str:
+def _sniff(source: AnyPath | bytes) -> str:
     """Tell a text file that only has an audio file's name."""
     if isinstance(source, bytes):
         start = source[:512]
@@ -136,6 +143,19 @@ def sha256(path: Path) -> str:
         regular_file(path)
         return sha256_of(path)
     except OSError:
+        return "absent"
+
+
+def content_mark(path: AnyPath) -> str:
+    """What stands for a file's contents in a fingerprint: their sha256, or of an object that of its size and stamp.
+
+    ``absent`` if it is not a regular file or can't be read.
+    """
+    if isinstance(path, Path):
+        return sha256(path)
+    try:
+        return hashlib.sha256(str(path.facts()).encode()).hexdigest()
+    except FileNotFoundError:
         return "absent"
 
 

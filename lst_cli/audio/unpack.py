@@ -16,6 +16,7 @@ from lst_cli.audio.decode import to_mono
 from lst_cli.audio.inspect import examine, in_threads
 from lst_cli.audio.layouts.embedded import AUDIO_COLUMN
 from lst_cli.distributed.shared_work import SharedParts, SharedWork
+from lst_cli.storage.bucket_path import AnyPath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +31,7 @@ _ROWS_AT_A_TIME = 32
 class _PackedFile:
     """A work unit: a Parquet file."""
 
-    path: Path
+    path: AnyPath
     number: int
     size: int = 1
 
@@ -48,7 +49,7 @@ class _PackedFile:
 class SharedUnpacking:
     """The audio of Parquet files, taken out by any number of ranks; files unpacked before a crash are kept."""
 
-    def __init__(self, files: Sequence[Path], workers: int, parts: SharedParts) -> None:
+    def __init__(self, files: Sequence[AnyPath], workers: int, parts: SharedParts) -> None:
         """Divide the work.
 
         :param workers: files that this rank unpacks at a time.
@@ -78,7 +79,7 @@ class SharedUnpacking:
         return unpack_file(unit.path, self._shared.parts.folder, unit.prefix)
 
 
-def unpack_file(parquet: Path, folder: Path, prefix: str) -> tuple[list[AudioSegment | str], list[str]]:
+def unpack_file(parquet: AnyPath, folder: Path, prefix: str) -> tuple[list[AudioSegment | str], list[str]]:
     """Decode every row of a Parquet file into ``PREFIX-00000.flac``, … in ``folder`` (mono, 16 bit, own rate).
 
     Work that was finished before a crash is not repeated.
@@ -94,7 +95,7 @@ def unpack_file(parquet: Path, folder: Path, prefix: str) -> tuple[list[AudioSeg
     return [row if isinstance(row, str) else AudioSegment(*row) for row in rows], notes
 
 
-def _unpack(parquet: Path, folder: Path, prefix: str, notes: list[str]) -> Iterator[AudioSegment | str]:
+def _unpack(parquet: AnyPath, folder: Path, prefix: str, notes: list[str]) -> Iterator[AudioSegment | str]:
     waiting: list[NDArray[np.int16]] = []
     rate, offset, number = 0, 0, 0
 
@@ -120,7 +121,7 @@ def _unpack(parquet: Path, folder: Path, prefix: str, notes: list[str]) -> Itera
         _write(folder / name(), waiting, rate)
 
 
-def _encoded(parquet: Path) -> Iterator[bytes | None]:
+def _encoded(parquet: AnyPath) -> Iterator[bytes | None]:
     with open_parquet(parquet) as file:
         for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[f"{AUDIO_COLUMN}.bytes"]):
             for row in batch.column(0).to_pylist():

@@ -23,6 +23,7 @@ from lst_cli.audio.layouts.listing import AUDIO_SUFFIXES, files_below, find_file
 from lst_cli.audio.layouts.manifest_file import is_manifest, read_manifest
 from lst_cli.errors import UserError
 from lst_cli.inference.segmentation import quietest_cut
+from lst_cli.storage.bucket_path import AnyPath
 from lst_cli.units.frames import RATE_HZ, SAMPLE_RATE
 from lst_cli.units.tokens import TOKENS, Tokens
 
@@ -66,7 +67,7 @@ class _Clip:
     """A stretch of a file, or why there is none."""
 
     name: str
-    path: Path | None
+    path: AnyPath | None
     """None is standard input."""
     start_s: float = 0.0
     end_s: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -81,7 +81,8 @@ class BucketShard:
 
     def _bytes(self, start: int, stop: int) -> bytes:
         try:
-            return self.cache.read(self.remote, self.record.path, self.record.sha256, start, stop)
+            fetch = partial(self.remote.read_range, self.record.path)
+            return self.cache.read(self.record.sha256, start, stop, fetch)
         except UserError as error:
             # Not for run.skip_corrupt: credentials that expire must not turn into skipped data.
             raise LstError(error.what, found=error.found, expected=error.expected, fix=error.fix) from None

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from lst_cli.console import warn
 from lst_cli.errors import LstError, UserError, is_disk_full
@@ -21,9 +21,13 @@ T = TypeVar("T")
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://\S")
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
+_GLOB = re.compile(r"[*?\[]")
 _BACKENDS = {"s3": "'lst-cli[s3]'", "s3a": "'lst-cli[s3]'", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
 _WAITS_S = (0.5, 2.0, 8.0)
 """Waits between attempts; the client libraries also retry by themselves."""
+
+_STAMPS = ("ETag", "etag", "generation", "blob_id", "md5", "mtime", "LastModified", "last_modified", "created")
+"""What file systems call a value that changes when a file is written again; the first that is there is used."""
 
 _FORBIDDEN = ("AccessDenied", "Forbidden", "NoCredentials", "credentials", "InvalidAccessKeyId", "SignatureDoesNot")
 
@@ -33,8 +37,32 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
+def refuse_password(url: str) -> None:
+    """:raises UserError: a URL holds a password, which manifests would record."""
+    if _PASSWORD.search(url):
+        raise UserError(
+            f"{_PASSWORD.sub('://***@', url)}: a URL with a password",
+            fix="give credentials by the environment (AWS_ACCESS_KEY_ID, ~/.aws), which no manifest records",
+        )
+
+
 class Truncated(OSError):
     """Fewer bytes came than were asked for."""
+
+
+class NoSuchObject(UserError):
+    """There is no file of this name."""
+
+
+class ObjectFacts(NamedTuple):
+    """What a store says about a file without its contents."""
+
+    bytes: int
+    stamp: str
+    """Changes when the file is written again: the ETag or generation of an object, the time of a file on a disk."""
+
+    def __str__(self) -> str:
+        return f"{self.bytes:,} bytes, {self.stamp}"
 
 
 @dataclass(frozen=True)
@@ -50,12 +78,8 @@ class Remote:
 
         :raises UserError: fsspec or its backend for this URL is not installed, or the URL holds a password.
         """
+        refuse_password(url)
         remote = cls(url.rstrip("/"))
-        if _PASSWORD.search(url):
-            raise UserError(
-                f"{_PASSWORD.sub('://***@', url)}: a URL with a password",
-                fix="give credentials by the environment (AWS_ACCESS_KEY_ID, ~/.aws), which no manifest records",
-            )
         remote._opened()
         return remote
 
@@ -129,39 +153,61 @@ class Remote:
 
         return self._retried(name, action)
 
-    def size(self, name: str) -> int:
-        """Bytes of a file.
+    def read_all(self, names: Sequence[str]) -> list[bytes]:
+        """Several small files at once, in the order of their names.
 
         :raises UserError, LstError: as :meth:`read`.
         """
-        return self._retried(name, lambda fs, path: int(fs.info(path)["size"]))
+        fs, folder = self._opened()
+        plain = [name for name in names if not _GLOB.search(name)]  # cat() takes patterns
+        with storage_errors(self.url):
+            found = fs.cat([f"{folder}/{name}" for name in plain], on_error="return") if len(plain) > 1 else {}
+        read = {name: found.get(f"{folder}/{name}") for name in names}
+        return [data if isinstance(data, bytes) else self.read(name) for name, data in read.items()]
 
-    def stamp(self, name: str) -> str:
-        """A text that changes when the file is written again (of an object store, its ETag or generation)."""
-        return self._retried(name, lambda fs, path: str(fs.checksum(path)))
+    def facts(self, name: str) -> ObjectFacts:
+        """Size and stamp of a file.
+
+        :raises UserError, LstError: as :meth:`read`.
+        """
+
+        def action(fs: Any, path: str) -> ObjectFacts:
+            info = fs.info(path)
+            if info["type"] != "file":
+                raise FileNotFoundError(path)
+            return _facts_of(info)
+
+        return self._retried(name, action)
 
     def folders(self) -> list[str]:
         """Names of the folders directly below, sorted; none if this one does not exist."""
-        return sorted(name for name, is_folder in self._entries() if is_folder)
+        return sorted(name for name, facts in self.entries().items() if facts is None)
 
-    def files_below(self) -> dict[str, int]:
-        """Bytes of every file below at any depth, by its path from here."""
+    def files_below(self) -> dict[str, ObjectFacts]:
+        """Every file below at any depth, by its path from here, in one listing; none if this one does not exist."""
 
-        def action(fs: Any, path: str) -> dict[str, int]:
+        def action(fs: Any, path: str) -> dict[str, ObjectFacts]:
             found = fs.find(path, detail=True)
-            return {name[len(path) :].lstrip("/"): int(info["size"]) for name, info in sorted(found.items())}
+            start = len(path.rstrip("/")) + 1
+            return {name[start:]: _facts_of(info) for name, info in sorted(found.items()) if info["type"] == "file"}
 
         return self._retried("", action)
 
-    def _entries(self) -> list[tuple[str, bool]]:
-        def action(fs: Any, path: str) -> list[tuple[str, bool]]:
+    def entries(self) -> dict[str, ObjectFacts | None]:
+        """The files directly below, and folders (None); nothing if this one does not exist."""
+
+        def action(fs: Any, path: str) -> dict[str, ObjectFacts | None]:
             try:
                 found = fs.ls(path, detail=True)
             except FileNotFoundError:
                 if "/" in path.strip("/"):
-                    return []
+                    return {}
                 raise  # the bucket itself
-            return [(info["name"].rstrip("/").rpartition("/")[2], info["type"] == "directory") for info in found]
+            return {
+                info["name"].rstrip("/").rpartition("/")[2]: None if info["type"] == "directory" else _facts_of(info)
+                for info in found
+                if info["name"].rstrip("/") != path.rstrip("/")
+            }
 
         return self._retried("", action)
 
@@ -194,6 +240,11 @@ class Remote:
     def remove(self, name: str) -> None:
         """Remove a file that exists."""
         self._retried(name, lambda fs, path: fs.rm_file(path))
+
+
+def _facts_of(info: Mapping[str, Any]) -> ObjectFacts:
+    stamp = next((str(info[key]) for key in _STAMPS if info.get(key)), "no stamp")
+    return ObjectFacts(int(info["size"] or 0), stamp.strip('"'))
 
 
 def _put(fs: Any, file: Path, path: str) -> None:
@@ -232,8 +283,8 @@ def storage_errors(url: str) -> Iterator[None]:
         yield
     except LstError:
         raise
-    except FileNotFoundError:
-        raise UserError(f"{url}: no such object", fix="check bucket and name") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoSuchObject(f"{url}: no such object", fix="check bucket and name") from None
     except Exception as error:
         if isinstance(error, (MemoryError, TypeError, AttributeError, KeyError)) or is_disk_full(error):
             raise

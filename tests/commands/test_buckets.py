@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 from lst_cli.artifacts import Artifact, Draft, Kind, Request, Store
 from lst_cli.errors import UserError
 from lst_cli.main import app
+from tests.audio.sounds import save_spoken
+from tests.storage.buckets import upload
+
+SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def lst(*arguments: str | Path) -> None:
@@ -85,9 +90,36 @@ def test_what_is_neither_hub_nor_bucket(tmp_path: Path) -> None:
         lst("--root", tmp_path, "pull", "bucket/vocoder/v")
 
 
+def test_a_corpus_in_a_bucket(tmp_path: Path, bucket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        save_spoken(tmp_path / "in" / f"{name}.wav", f"the text of {name}")
+    url = upload(tmp_path / "in", f"{bucket}/in")
+    for fresh in (True, False):
+        lst("--root", tmp_path / "root", "corpus", "add", f"{url}/", "--name", "x", "--json")
+        assert json.loads(capsys.readouterr().out)["fresh"] is fresh
+    lst("--root", tmp_path / "root", "corpus", "show", "corpus/x", "--json")
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["utterances"], facts["words"], facts["files"]) == (2, 8, 2)
+    with pytest.raises(UserError, match=r"\*\*\*@bucket/in: a URL with a password"):
+        lst("--root", tmp_path, "corpus", "add", "s3://me:secret@bucket/in", "--name", "x")
+
+
+def test_a_store_without_credentials_or_that_is_down_is_named(tmp_path: Path, bucket: str) -> None:
+    code = (
+        "import os\nos.environ.update(HOME='/nonexistent', AWS_EC2_METADATA_DISABLED='true')\n"
+        "from lst_cli.storage import remote\nremote._WAITS_S = ()\n"
+        "from lst_cli.main import main\nmain()"
+    )
+    command = [sys.executable, "-c", code, "--root", str(tmp_path), "corpus", "add", f"{bucket}/in", "--name", "x"]
+    refused = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    down = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    for environment, said in ((refused, "AWS_ACCESS_KEY_ID"), (down, "AWS_ENDPOINT_URL")):
+        failed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert failed.returncode == 1 and said in failed.stderr, failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
 def test_a_url_where_a_folder_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="mount the bucket"):
-        lst("--root", tmp_path, "corpus", "add", "s3://bucket/audio", "--name", "x")
     with pytest.raises(UserError, match="lst pull s3://bucket/tokens/x"):
         lst("--root", tmp_path, "artifact", "verify", "s3://bucket/tokens/x")
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -45,6 +46,24 @@ def new_bucket() -> str:
     name = f"lst-{uuid4().hex[:12]}"
     s3fs.S3FileSystem().mkdir(name)
     return f"s3://{name}"
+
+
+def upload(folder: Path, url: str) -> str:
+    """Put every file below a folder into a bucket; return the URL."""
+    import s3fs
+
+    fs = s3fs.S3FileSystem()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            fs.pipe_file(f"{url}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    return url
+
+
+def remove(url: str) -> None:
+    """Remove an object."""
+    import s3fs
+
+    s3fs.S3FileSystem().rm_file(url)
 
 
 def _forget_clients() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from lst_cli.errors import LstError, UserError
 from lst_cli.storage import remote as module
-from lst_cli.storage.remote import Remote, is_url
+from lst_cli.storage.remote import NoSuchObject, Remote, is_url
 
 
 @pytest.fixture(params=["s3", "file"])
@@ -31,10 +31,13 @@ def test_files_come_back(folder: Remote, tmp_path: Path) -> None:
     file.write_bytes(bytes(range(256)) * 100)
     folder.put(file, "deep/er/a")
     folder.put_bytes(b"small", "b")
-    assert folder.files_below() == {"b": 5, "deep/er/a": 25600}
+    assert {name: facts.bytes for name, facts in folder.files_below().items()} == {"b": 5, "deep/er/a": 25600}
+    assert folder.files_below()["b"] == folder.facts("b") == folder.entries()["b"]
+    assert (folder / "b").entries() == {} and (folder / "none").entries() == {}
+    assert folder.entries().keys() == {"b", "deep"} and folder.entries()["deep"] is None
+    assert folder.read_all(["deep/er/a", "b"]) == [file.read_bytes(), b"small"] and folder.read_all([]) == []
     assert folder.read("deep/er/a") == file.read_bytes()
     assert folder.read_range("deep/er/a", 250, 260) == file.read_bytes()[250:260]
-    assert folder.size("b") == 5
     assert folder.exists("b") and not folder.exists("deep") and not folder.exists("c")
     assert folder.folders() == ["deep"] and (folder / "none").folders() == []
     folder.get("b", tmp_path / "copy", 5)
@@ -45,15 +48,20 @@ def test_files_come_back(folder: Remote, tmp_path: Path) -> None:
 
 def test_a_stamp_changes_with_the_file(folder: Remote) -> None:
     folder.put_bytes(b"one", "a")
-    first = folder.stamp("a")
-    assert folder.stamp("a") == first
+    first = folder.facts("a")
+    assert folder.facts("a") == first
     folder.put_bytes(b"two", "a")
-    assert folder.stamp("a") != first
+    assert folder.facts("a") != first
 
 
 def test_what_is_not_there(folder: Remote, bucket: str) -> None:
     with pytest.raises(UserError, match=r"data/none: no such object"):
         folder.read("none")
+    folder.put_bytes(b"x", "there")
+    with pytest.raises(NoSuchObject, match=r"data/none: no such object"):
+        folder.read_all(["there", "none"])
+    with pytest.raises(NoSuchObject, match=r"data/none: no such object"):
+        folder.facts("none")
     with pytest.raises(UserError, match="no such object"):
         Remote.of(f"{bucket}-none/x").read("y")
     with pytest.raises(UserError):

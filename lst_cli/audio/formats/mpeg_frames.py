@@ -146,6 +146,11 @@ def _contents(file: BinaryIO) -> bytes | mmap.mmap:
     """The bytes of a file, mapped where it is a file on disk."""
     if isinstance(file, io.BytesIO):
         return file.getvalue()
+    try:
+        file.fileno()
+    except io.UnsupportedOperation:  # in a bucket
+        file.seek(0)
+        return file.read()
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from lst_cli.audio.formats.byte_range import ByteRange
+from lst_cli.audio.formats.byte_range import ByteRange, KeptErrors
 from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.flac_stream import flac_container
 from lst_cli.audio.formats.mpeg_frames import holds_stream, mpeg_container, tag_size
@@ -28,6 +28,7 @@ from lst_cli.audio.formats.pcm_headers import (
     w64_container,
     wav_container,
 )
+from lst_cli.storage.bucket_path import AnyPath, BucketPath
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,23 +97,27 @@ class Recording:
 
 
 @contextmanager
-def open_recording(source: Path | bytes, *, check: bool = False) -> Iterator[Recording]:
-    """Open a file or the bytes of one.
+def open_recording(source: AnyPath | bytes, *, check: bool = False) -> Iterator[Recording]:
+    """Open a file, on a disk or in a bucket, or the bytes of one.
 
     :param check: look also at what costs time and is not needed to decode: checksums, the last frame.
     :raises NotDecodable: the bytes are not audio.
     :raises OSError: the file can't be read, or is not a regular file.
+    :raises UserError: a file in a bucket was removed, or is not the one that was listed.
+    :raises LstError: the store can't be reached, or refuses access.
     """
     with ExitStack() as stack:
         if isinstance(source, bytes):
             file: BinaryIO = io.BytesIO(source)
             container = _look(file, len(source), check)
         else:
-            found = regular_file(source)
+            size, version = size_and_version(source)
             file = stack.enter_context(source.open("rb"))
-            container = (
-                _look(file, found.st_size, check) if check else _look_once(source, found.st_size, found.st_mtime_ns)
-            )
+            if isinstance(source, BucketPath):
+                kept = KeptErrors(file)
+                stack.callback(kept.raise_kept)
+                file = cast(BinaryIO, kept)
+            container = _look(file, size, check) if check else _look_once(source, size, version)
         file.seek(0)
         try:
             reader = _reader(source, file, container)
@@ -122,6 +127,18 @@ def open_recording(source: Path | bytes, *, check: bool = False) -> Iterator[Rec
         if reader.rate not in _RATES_HZ:
             raise NotDecodable(f"a rate of {reader.rate:,} Hz")
         yield Recording(reader, container)
+
+
+def size_and_version(path: AnyPath) -> tuple[int, object]:
+    """Bytes of a file, and what changes when it is written again.
+
+    :raises OSError: there is no such file, or it is not a regular one.
+    :raises LstError: the store of a bucket can't be reached, or refuses access.
+    """
+    if isinstance(path, BucketPath):
+        return path.facts()
+    found = regular_file(path)
+    return found.st_size, found.st_mtime_ns
 
 
 def regular_file(path: Path) -> os.stat_result:
@@ -139,7 +156,7 @@ def regular_file(path: Path) -> os.stat_result:
 
 
 @lru_cache(maxsize=64)
-def _look_once(path: Path, size: int, _modified_ns: int) -> Container:
+def _look_once(path: AnyPath, size: int, _version: object) -> Container:
     """Segments of one long file share the facts about it."""
     with path.open("rb") as file:
         return _look(file, size, False)
@@ -189,7 +206,7 @@ def _recognise(file: BinaryIO, size: int, check: bool) -> Container:
     return mpeg_container(file, start, size) if holds_stream(file.read(1 << 16)) else Container()
 
 
-def _reader(source: Path | bytes, file: BinaryIO, container: Container) -> RecordingReader:
+def _reader(source: AnyPath | bytes, file: BinaryIO, container: Container) -> RecordingReader:
     from lst_cli.audio.formats.ffmpeg_reader import FfmpegReader, MpegReader
 
     if container.mpeg is not None:

@@ -1,8 +1,6 @@
-"""Layouts of corpora on disk. A new layout is one function, and one line here."""
+"""Layouts of corpora. A new layout is one function, and one line here."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from lst_cli.audio.layouts.embedded import EMBEDDED
 from lst_cli.audio.layouts.folder import FOLDER, VCTK
@@ -13,6 +11,7 @@ from lst_cli.audio.layouts.librispeech import LIBRISPEECH, MLS
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, files_below
 from lst_cli.audio.layouts.manifest_file import MANIFEST
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath
 
 __all__ = ["LAYOUTS", "Entry", "CorpusLayout", "Listing", "choose_layout"]
 
@@ -26,7 +25,7 @@ LAYOUTS: dict[str, CorpusLayout] = {
 }
 
 
-def choose_layout(source: Path, name: str | None = None) -> CorpusLayout:
+def choose_layout(source: AnyPath, name: str | None = None) -> CorpusLayout:
     """The layout of that name, or the one that recognises the source.
 
     :raises UserError: there is no such source or layout, or no layout recognises the source.

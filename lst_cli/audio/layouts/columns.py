@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lst_cli.audio.layouts.listing import one_line, same_name
+from lst_cli.storage.bucket_path import AnyPath
 
 PATH_COLUMNS = (
     *("path", "audio_filepath", "file_name", "audio_path", "audio_file", "wav_filename", "wav_path", "wav", "filepath"),
@@ -64,7 +64,7 @@ def find_columns(names: Iterable[str], *, ids: Sequence[str] = _ID_COLUMNS) -> C
     )
 
 
-def no_text_note(where: Path, names: Iterable[str]) -> str:
+def no_text_note(where: AnyPath, names: Iterable[str]) -> str:
     """The note about a table without text."""
     return (
         f"{where}: no column with transcripts among {', '.join(sorted(names)) or 'no columns'}; the corpus has no text "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, files_below, same_name
 from lst_cli.audio.layouts.table_rows import Row, parquet_batches
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 AUDIO_COLUMN = "audio"
 
 
-def read_embedded(source: Path, with_text: bool) -> Listing:
+def read_embedded(source: AnyPath, with_text: bool) -> Listing:
     """List the rows of one Parquet file, or of all below a folder, in order of file name and row.
 
     :raises UserError: a file is damaged, has no audio column, or no text column where text is wanted.
@@ -33,29 +33,31 @@ def read_embedded(source: Path, with_text: bool) -> Listing:
 class _Rows:
     """The rows of Parquet files, read again by each iteration."""
 
-    files: Sequence[tuple[Path, Columns, list[str]]]
-    source: Path
+    files: Sequence[tuple[AnyPath, Columns, list[str]]]
+    source: AnyPath
     with_text: bool
 
     def __iter__(self) -> Iterator[Entry]:
         for path, columns, names in self.files:
-            below = path.stem if self.source.is_file() else path.relative_to(self.source).with_suffix("").as_posix()
+            below = (
+                path.stem if self.source.is_file() else path.relative_to(str(self.source)).with_suffix("").as_posix()
+            )
             for number, row in enumerate(_rows(path, names)):
                 yield _entry(path, number, row, columns, same_name(below), self.with_text)
 
 
-def _parquet_files(source: Path, files: Sequence[Path]) -> list[Path]:
+def _parquet_files(source: AnyPath, files: Sequence[AnyPath]) -> list[AnyPath]:
     return [path for path in ([source] if source.is_file() else files) if path.suffix.lower() == ".parquet"]
 
 
-def _schema(path: Path) -> pa.Schema:
+def _schema(path: AnyPath) -> pa.Schema:
     from lst_cli.artifacts.parquet import open_parquet
 
     with open_parquet(path) as file:
         return file.schema_arrow
 
 
-def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
+def _check(path: AnyPath, with_text: bool) -> tuple[Columns, list[str]]:
     """The columns of a file, and the names of those that are read in addition to the audio."""
     schema = _schema(path)
     names = [name for name in schema.names if name != AUDIO_COLUMN]
@@ -70,7 +72,7 @@ def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
     return columns, [name for name in columns.read if name != columns.path]
 
 
-def _rows(path: Path, names: list[str]) -> Iterator[Row]:
+def _rows(path: AnyPath, names: list[str]) -> Iterator[Row]:
     if names:
         yield from parquet_batches(path, names)
         return
@@ -80,7 +82,7 @@ def _rows(path: Path, names: list[str]) -> Iterator[Row]:
         yield from ({} for _ in range(file.metadata.num_rows))
 
 
-def _entry(path: Path, number: int, row: Row, columns: Columns, prefix: str, with_text: bool) -> Entry:
+def _entry(path: AnyPath, number: int, row: Row, columns: Columns, prefix: str, with_text: bool) -> Entry:
     where, id = f"{path}, row {number}", f"{prefix}/{number:06d}"
     if isinstance(row, str):
         return Entry(id=id, path=path, row=number, problem=f"{where}: {row}")
@@ -110,7 +112,7 @@ def _has_audio(schema: pa.Schema) -> bool:
     return bool(pa.types.is_struct(kind)) and "bytes" in {kind.field(i).name for i in range(kind.num_fields)}
 
 
-def is_embedded(source: Path, files: Sequence[Path]) -> bool:
+def is_embedded(source: AnyPath, files: Sequence[AnyPath]) -> bool:
     """Whether the (first) Parquet file has a column of encoded audio."""
     first = next(iter(_parquet_files(source, files)), None)
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
     CorpusLayout,
@@ -19,10 +18,12 @@ from lst_cli.audio.layouts.listing import (
     files_below,
     id_of,
     is_audio,
+    matching,
     one_line,
     read_text,
     same_name,
 )
+from lst_cli.storage.bucket_path import AnyPath
 
 _ENDINGS = (".txt", ".lab", ".normalized.txt", ".original.txt")
 """Of transcripts; the first that is there is read."""
@@ -32,7 +33,7 @@ _TIMIT_SAMPLES = re.compile(r"^\d+ \d+ ")
 _LIBRITTS_STEM = re.compile(r"(\d+)_\d+_\d+_\d+")
 _VCTK_MICROPHONE = re.compile(r"_mic\d+$")
 
-_Key = tuple[Path, str]
+_Key = tuple[AnyPath, str]
 """(folder, name without ending in NFC)."""
 
 
@@ -40,11 +41,11 @@ _Key = tuple[Path, str]
 class _Texts:
     """The text files of a tree by folder and name."""
 
-    files: dict[str, dict[_Key, Path]] = field(default_factory=lambda: {ending: {} for ending in _ENDINGS})
+    files: dict[str, dict[_Key, AnyPath]] = field(default_factory=lambda: {ending: {} for ending in _ENDINGS})
     timit: set[_Key] = field(default_factory=set)
-    used: set[Path] = field(default_factory=set)
+    used: set[AnyPath] = field(default_factory=set)
 
-    def add(self, path: Path) -> None:
+    def add(self, path: AnyPath) -> None:
         """Add a file that is not audio."""
         name = path.name.lower()
         for ending in _ENDINGS:
@@ -53,7 +54,7 @@ class _Texts:
         if name.endswith(_TIMIT_ENDINGS):
             self.timit.add(_key(path, 4))
 
-    def of(self, key: _Key) -> Path | None:
+    def of(self, key: _Key) -> AnyPath | None:
         """The transcript of the audio file with this key."""
         found = next((files[key] for files in self.files.values() if key in files), None)
         if found is not None:
@@ -61,21 +62,21 @@ class _Texts:
         return found
 
 
-def _key(path: Path, ending: int) -> _Key:
+def _key(path: AnyPath, ending: int) -> _Key:
     return path.parent, same_name(path.name[:-ending])
 
 
-def read_folder(folder: Path, with_text: bool) -> Listing:
+def read_folder(folder: AnyPath, with_text: bool) -> Listing:
     """List audio files at any depth; an id is the path below the folder without its suffix."""
     audio, texts = _tree(folder)
     entries = [_entry(path, folder, texts, with_text) for path in audio]
     return _listing(entries, texts, with_text)
 
 
-def read_vctk(folder: Path, with_text: bool) -> Listing:
+def read_vctk(folder: AnyPath, with_text: bool) -> Listing:
     """List ``wav48*/SPEAKER/ID[_micN].*`` with ``txt/SPEAKER/ID.txt``; of several microphones the first."""
     audio, texts = _tree(folder)
-    by_id: dict[str, Path] = {}
+    by_id: dict[str, AnyPath] = {}
     skipped = 0
     for path in audio:
         id = _VCTK_MICROPHONE.sub("", path.stem)
@@ -93,7 +94,7 @@ def read_vctk(folder: Path, with_text: bool) -> Listing:
     return listing
 
 
-def _tree(folder: Path) -> tuple[list[Path], _Texts]:
+def _tree(folder: AnyPath) -> tuple[list[AnyPath], _Texts]:
     audio, texts = [], _Texts()
     for path in files_below(folder):
         if is_audio(path):
@@ -108,12 +109,12 @@ def _listing(entries: Sequence[Entry], texts: _Texts, with_text: bool) -> Listin
     stray -= texts.used | set(texts.files[".normalized.txt"].values()) | set(texts.files[".original.txt"].values())
     notes = []
     if stray and with_text:
-        notes.append(f"{len(stray)} .txt files have no audio beside them, the first {min(stray)}")
+        notes.append(f"{len(stray)} .txt files have no audio beside them, the first {min(map(str, stray))}")
     documents = sorted(texts.used, key=str) if with_text else []
     return Listing(entries=sorted(entries, key=lambda entry: entry.id), documents=documents, notes=notes)
 
 
-def _entry(path: Path, folder: Path, texts: _Texts, with_text: bool) -> Entry:
+def _entry(path: AnyPath, folder: AnyPath, texts: _Texts, with_text: bool) -> Entry:
     key = _key(path, len(path.suffix))
     speaker = None
     if (libritts := _LIBRITTS_STEM.fullmatch(key[1])) and path.parent.parent.name == libritts[1]:
@@ -126,7 +127,7 @@ def _entry(path: Path, folder: Path, texts: _Texts, with_text: bool) -> Entry:
 
 
 def _with_text(
-    entry: Entry, transcript: Path | None, missing: str, with_text: bool, *, is_timit: bool = False
+    entry: Entry, transcript: AnyPath | None, missing: str, with_text: bool, *, is_timit: bool = False
 ) -> Entry:
     """The entry with its transcript, or with why it has none."""
     if not with_text:
@@ -145,8 +146,8 @@ def _with_text(
     return Entry(id=entry.id, path=entry.path, speaker=entry.speaker, text=text or None, problem=problem)
 
 
-def _is_vctk(source: Path, files: Sequence[Path]) -> bool:
-    return source.is_dir() and (source / "txt").is_dir() and any(source.glob("wav48*/"))
+def _is_vctk(source: AnyPath, files: Sequence[AnyPath]) -> bool:
+    return source.is_dir() and (source / "txt").is_dir() and any(matching(source, "wav48*/"))
 
 
 FOLDER = CorpusLayout(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
     CorpusLayout,
@@ -14,7 +12,9 @@ from lst_cli.audio.layouts.listing import (
     files_below,
     find_file,
     is_audio,
+    is_there,
     lines_of,
+    matching,
     one_line,
     read_document,
     same_name,
@@ -22,12 +22,13 @@ from lst_cli.audio.layouts.listing import (
 from lst_cli.audio.layouts.manifest_file import read_manifest, rows_of
 from lst_cli.audio.layouts.table_rows import open_table
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet", "metadata.tsv")
 _LJ_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 
 
-def _first_line(path: Path) -> str:
+def _first_line(path: AnyPath) -> str:
     try:
         with open_table(path) as stream:
             return stream.readline(1 << 16).decode("utf-8-sig", "replace").rstrip("\r\n")
@@ -35,17 +36,17 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def _lj_audio(folder: Path, id: str) -> Path | None:
+def _lj_audio(folder: AnyPath, id: str) -> AnyPath | None:
     """The recording of an id, in ``wavs`` or next to the table."""
     for each in (folder / "wavs", folder):
         for suffix in _LJ_AUDIO:
             path = find_file(each / f"{id}{suffix}")
-            if os.path.exists(path):  # noqa: PTH110 - Path.exists() raises on a name that is too long
+            if is_there(path):
                 return path
     return None
 
 
-def _lj_tables(source: Path, files: Sequence[Path]) -> list[Path]:
+def _lj_tables(source: AnyPath, files: Sequence[AnyPath]) -> list[AnyPath]:
     """Tables of lines ``ID|TEXT`` whose first ids have recordings."""
     tables = [source] if source.is_file() else [path for path in files if path.name.lower() == "metadata.csv"]
     return [
@@ -53,7 +54,7 @@ def _lj_tables(source: Path, files: Sequence[Path]) -> list[Path]:
     ]
 
 
-def read_ljspeech(source: Path, with_text: bool) -> Listing:
+def read_ljspeech(source: AnyPath, with_text: bool) -> Listing:
     """List lines ``ID|TEXT`` or ``ID|TEXT|NORMALISED TEXT`` of ``metadata.csv``, with ``wavs/ID.wav``."""
     files = [] if source.is_file() else list(files_below(source))
     tables = _lj_tables(source, files)
@@ -62,7 +63,7 @@ def read_ljspeech(source: Path, with_text: bool) -> Listing:
     return Listing(entries=sorted(entries, key=lambda entry: entry.id), documents=tables, notes=notes)
 
 
-def _lj_entries(table: Path, source: Path, with_text: bool) -> Iterator[Entry]:
+def _lj_entries(table: AnyPath, source: AnyPath, with_text: bool) -> Iterator[Entry]:
     prefix = _prefix(table, source)
     for number, line in enumerate(lines_of(read_document(table)), start=1):
         if not line.strip():
@@ -79,13 +80,13 @@ def _lj_entries(table: Path, source: Path, with_text: bool) -> Iterator[Entry]:
         yield Entry(id=id, path=audio or table, text=text if with_text else None, problem=problem)
 
 
-def _prefix(table: Path, source: Path) -> str:
+def _prefix(table: AnyPath, source: AnyPath) -> str:
     """Prefix of the ids of a table in a folder below the source."""
-    folder = table.parent.relative_to(source).as_posix() if source.is_dir() else "."
+    folder = table.parent.relative_to(str(source)).as_posix() if source.is_dir() else "."
     return "" if folder == "." else f"{same_name(folder)}/"
 
 
-def _unlisted(source: Path, files: Sequence[Path], named: set[Path]) -> list[str]:
+def _unlisted(source: AnyPath, files: Sequence[AnyPath], named: set[AnyPath]) -> list[str]:
     """A note on the recordings that no table names."""
     rest = [path for path in files if is_audio(path) and path not in named]
     return (
@@ -93,16 +94,16 @@ def _unlisted(source: Path, files: Sequence[Path], named: set[Path]) -> list[str
     )
 
 
-def _metadata(files: Sequence[Path]) -> list[Path]:
+def _metadata(files: Sequence[AnyPath]) -> list[AnyPath]:
     """Tables with a column of file names, as in Hugging Face audio folders; one for a folder."""
-    found: dict[Path, Path] = {}
+    found: dict[AnyPath, AnyPath] = {}
     for path in files:
         if path.name.lower() in _METADATA and "file_name" in _column_names(path):
             found.setdefault(path.parent, path)
     return list(found.values())
 
 
-def _column_names(path: Path) -> list[str]:
+def _column_names(path: AnyPath) -> list[str]:
     try:
         _, row = next(rows_of(path)(path), ("", ""))
     except UserError:
@@ -110,7 +111,7 @@ def _column_names(path: Path) -> list[str]:
     return [] if isinstance(row, str) else [name.lower() for name in row if isinstance(name, str)]
 
 
-def read_audio_folder(source: Path, with_text: bool) -> Listing:
+def read_audio_folder(source: AnyPath, with_text: bool) -> Listing:
     """List the rows of every ``metadata.csv`` or ``.jsonl``; paths are relative to the table."""
     files = list(files_below(source))
     tables = _metadata(files)
@@ -133,22 +134,22 @@ class _Prefixed:
                 yield replace(entry, id=prefix + entry.id) if prefix else entry
 
 
-def _common_voice_table(source: Path) -> Path | None:
+def _common_voice_table(source: AnyPath) -> AnyPath | None:
     """``validated.tsv``, which holds all that was accepted, or the one table there is."""
     if not (source / "clips").is_dir():
         return None
-    tables = [path for path in sorted(source.glob("*.tsv")) if "path" in _first_line(path).split("\t")]
+    tables = [path for path in matching(source, "*.tsv") if "path" in _first_line(path).split("\t")]
     best = [path for path in tables if path.name == "validated.tsv"] or tables
     return best[0] if best else None
 
 
-def read_common_voice(source: Path, with_text: bool) -> Listing:
+def read_common_voice(source: AnyPath, with_text: bool) -> Listing:
     """List the rows of ``validated.tsv``, with the recordings in ``clips``.
 
     :raises UserError: there is no such table, but several others.
     """
     table = _common_voice_table(source)
-    tables = sorted(path.name for path in source.glob("*.tsv"))
+    tables = [path.name for path in matching(source, "*.tsv")]
     if table is None or (table.name != "validated.tsv" and len(tables) > 1):
         raise UserError(
             f"{source}: several tables, and no validated.tsv",
@@ -160,7 +161,7 @@ def read_common_voice(source: Path, with_text: bool) -> Listing:
     return listing
 
 
-def _recognise(find: Callable[[Path, Sequence[Path]], object]) -> Callable[[Path, Sequence[Path]], bool]:
+def _recognise(find: Callable[[AnyPath, Sequence[AnyPath]], object]) -> Callable[[AnyPath, Sequence[AnyPath]], bool]:
     return lambda source, files: bool(find(source, files))
 
 

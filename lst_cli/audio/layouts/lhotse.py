@@ -12,15 +12,18 @@ from typing import Any
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, one_line, same_name
 from lst_cli.audio.layouts.table_rows import json_rows
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath, BucketPath, bucket_path
+from lst_cli.storage.remote import is_url
 
 _OVERLAP_S = 0.1
 """Two speakers may overlap by so much: the times of supervisions are rounded."""
 
 
-def read_cuts(path: Path, with_text: bool) -> Listing:
+def read_cuts(path: AnyPath, with_text: bool) -> Listing:
     """List the cuts of a file in their order. Only a cut of plain recorded audio can be used.
 
-    A relative audio path is looked up next to the cuts, then, as lhotse does, in the current folder.
+    Audio is named by a URL or a path. A relative path is looked up next to the cuts, then, as lhotse does, in the
+    current folder.
 
     :raises UserError: the file can't be read.
     """
@@ -31,7 +34,7 @@ def read_cuts(path: Path, with_text: bool) -> Listing:
 class _Cuts:
     """The cuts of a file, read again by each iteration."""
 
-    path: Path
+    path: AnyPath
     with_text: bool
 
     def __iter__(self) -> Iterator[Entry]:
@@ -41,12 +44,14 @@ class _Cuts:
                 continue
             try:
                 yield _mono_cut(self.path, where, cut, self.with_text)
+            except UserError as error:
+                yield Entry(id=str(cut.get("id", where)), path=self.path, problem=f"{where}: {error.what}; {error.fix}")
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 problem = f"{where}: not a cut as lhotse writes them ({error!r}); write the cuts again with lhotse"
                 yield Entry(id=str(cut.get("id", where)), path=self.path, problem=problem)
 
 
-def _mono_cut(path: Path, where: str, cut: Mapping[str, Any], with_text: bool) -> Entry:
+def _mono_cut(path: AnyPath, where: str, cut: Mapping[str, Any], with_text: bool) -> Entry:
     start, duration = _seconds(cut, "start"), _seconds(cut, "duration")
     supervisions = [part for part in cut.get("supervisions") or () if part.get("text")]
     own = sorted((part for part in supervisions if _is_own(part, duration)), key=lambda part: part.get("start", 0.0))
@@ -125,7 +130,7 @@ def _audio(cut: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
     for source in recording.get("sources", ()):
         channels = list(source["channels"])
         if cut.get("channel", 0) in channels:
-            if source["type"] != "file":
+            if source["type"] != "file" and not is_url(_string(source, "source")):
                 kind = source["type"]
                 return "", None, f"its audio is a {kind}, not a file; write it with CutSet.save_audios() first"
             channel = channels.index(cut.get("channel", 0)) if len(channels) > 1 else None
@@ -133,12 +138,14 @@ def _audio(cut: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
     return "", None, "its recording has no source for its channel; write the cuts again with lhotse"
 
 
-def _find(folder: Path, audio: str) -> Path:
+def _find(folder: AnyPath, audio: str) -> AnyPath:
+    if is_url(audio):
+        return bucket_path(audio, folder)
     beside = folder / audio
-    return beside if beside.exists() else Path(audio).absolute()
+    return beside if isinstance(beside, BucketPath) or beside.exists() else Path(audio).absolute()
 
 
-def is_cuts(source: Path) -> bool:
+def is_cuts(source: AnyPath) -> bool:
     """Whether a file's first line is one of lhotse's cuts."""
     if not source.is_file() or not source.name.lower().endswith((".jsonl", ".jsonl.gz")):
         return False

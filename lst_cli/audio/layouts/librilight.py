@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, NoText, files_below, id_of, read_text
+from lst_cli.storage.bucket_path import AnyPath
 
 LONGEST_S = 60.0
 """Stretches of voice are joined up to this length, as LibriLight's own ``cut_by_vad.py`` does by default."""
 
 
-def read_librilight(folder: Path, with_text: bool) -> Listing:
+def read_librilight(folder: AnyPath, with_text: bool) -> Listing:
     """List ``SPEAKER/BOOK/NAME.flac`` segmented by the ``voice_activity`` in ``NAME.json``.
 
     Unlike LibriLight's script, the pauses between joined stretches stay in: an utterance is one piece of its file.
@@ -29,7 +29,7 @@ def read_librilight(folder: Path, with_text: bool) -> Listing:
     return Listing(entries=sorted(entries, key=lambda entry: entry.id), documents=documents)
 
 
-def _recording(path: Path, document: Path, folder: Path) -> list[Entry]:
+def _recording(path: AnyPath, document: AnyPath, folder: AnyPath) -> list[Entry]:
     id = id_of(path, folder)
     try:
         about: dict[str, Any] = json.loads(read_text(document))
@@ -66,13 +66,13 @@ def join_spans(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, fl
         yield first, last
 
 
-def is_librilight(source: Path, files: Sequence[Path]) -> bool:
+def is_librilight(source: AnyPath, files: Sequence[AnyPath]) -> bool:
     """Whether the first recording below a folder has a JSON with voice activity next to it."""
     first = next((path for path in files if path.suffix == ".flac"), None)
     return first is not None and _tells_activity(first.with_suffix(".json"))
 
 
-def _tells_activity(document: Path) -> bool:
+def _tells_activity(document: AnyPath) -> bool:
     return document.is_file() and b'"voice_activity"' in document.read_bytes()
 
 

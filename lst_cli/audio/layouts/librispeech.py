@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
     CorpusLayout,
@@ -14,36 +13,38 @@ from lst_cli.audio.layouts.listing import (
     files_below,
     is_audio,
     lines_of,
+    matching,
     one_line,
     read_text,
     same_name,
 )
+from lst_cli.storage.bucket_path import AnyPath
 
 
-def read_librispeech(folder: Path, with_text: bool) -> Listing:
+def read_librispeech(folder: AnyPath, with_text: bool) -> Listing:
     """List ``SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac`` with the lines ``ID TEXT`` of ``*.trans.txt``."""
     return _read_tree(folder, with_text)
 
 
-def read_mls(folder: Path, with_text: bool) -> Listing:
+def read_mls(folder: AnyPath, with_text: bool) -> Listing:
     """List ``audio/SPEAKER/BOOK/SPEAKER_BOOK_NUMBER.flac`` with the lines ``ID<TAB>TEXT`` of ``transcripts.txt``."""
     return _read_tree(folder, with_text, _mls_transcripts(folder))
 
 
-def _mls_transcripts(folder: Path) -> list[Path]:
+def _mls_transcripts(folder: AnyPath) -> list[AnyPath]:
     """``transcripts.txt`` of the folder itself, or of the splits (train, dev, test) directly below it."""
-    found = [folder / "transcripts.txt", *sorted(folder.glob("*/transcripts.txt"))]
+    found = [folder / "transcripts.txt", *matching(folder, "*/transcripts.txt")]
     return [path for path in found if path.is_file() and (path.parent / "audio").is_dir()]
 
 
-def _read_tree(folder: Path, with_text: bool, documents: Sequence[Path] | None = None) -> Listing:
+def _read_tree(folder: AnyPath, with_text: bool, documents: Sequence[AnyPath] | None = None) -> Listing:
     files = list(files_below(folder))
     audio = [path for path in files if is_audio(path)]
-    documents = documents or sorted(path for path in files if path.name.endswith(".trans.txt"))
+    documents = documents or sorted((path for path in files if path.name.endswith(".trans.txt")), key=str)
     if not with_text:
         return Listing(entries=_sorted(_entry(path) for path in audio))
-    said: dict[str, tuple[str, Path]] = {}
-    broken: dict[Path, str] = {}
+    said: dict[str, tuple[str, AnyPath]] = {}
+    broken: dict[AnyPath, str] = {}
     for document in documents:
         try:
             said.update((id, (text, document)) for id, text in _lines(document))
@@ -60,19 +61,19 @@ def _sorted(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.id)
 
 
-def _lines(document: Path) -> Iterator[tuple[str, str]]:
+def _lines(document: AnyPath) -> Iterator[tuple[str, str]]:
     for line in lines_of(read_text(document)):
         if line.strip():
             id, *text = line.split(maxsplit=1)
             yield same_name(id), one_line(text[0]) if text else ""
 
 
-def _entry(path: Path, text: str | None = None, problem: str | None = None) -> Entry:
+def _entry(path: AnyPath, text: str | None = None, problem: str | None = None) -> Entry:
     speaker = re.split("[-_]", path.stem)[0]
     return Entry(id=same_name(path.stem), path=path, speaker=speaker, text=text, problem=problem)
 
 
-def _with_text(path: Path, said: dict[str, tuple[str, Path]], broken: dict[Path, str]) -> Entry:
+def _with_text(path: AnyPath, said: dict[str, tuple[str, AnyPath]], broken: dict[AnyPath, str]) -> Entry:
     text, document = said.get(same_name(path.stem), (None, None))
     if text:
         return _entry(path, text)
@@ -84,7 +85,7 @@ def _with_text(path: Path, said: dict[str, tuple[str, Path]], broken: dict[Path,
     return _entry(path, problem=f"{path}: no line in the transcripts; add '{path.stem} TEXT', or use --no-text")
 
 
-def _without_audio(id: str, document: Path) -> Entry:
+def _without_audio(id: str, document: AnyPath) -> Entry:
     problem = f"{document}: no audio file for {id}; restore it, or remove the line"
     return Entry(id=id, path=document, problem=problem)
 

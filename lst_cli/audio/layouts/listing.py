@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import overload
 
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath, BucketPath
 
 AUDIO_SUFFIXES = frozenset(
     (
@@ -26,8 +28,8 @@ class Entry:
     """One utterance as its layout lists it."""
 
     id: str
-    path: Path
-    """The audio file, absolute; or the Parquet file that holds the audio."""
+    path: AnyPath
+    """The audio file, absolute or in a bucket; or the Parquet file that holds the audio."""
     row: int | None = None
     """Row of the Parquet file; None if the audio is a file of its own."""
     text: str | None = None
@@ -50,7 +52,7 @@ class Listing:
 
     entries: Iterable[Entry]
     """In corpus order. Can be iterated several times; a long manifest is read again each time."""
-    documents: list[Path] = field(default_factory=list)
+    documents: list[AnyPath] = field(default_factory=list)
     """Transcripts and manifests; their contents count for the fingerprint."""
     notes: list[str] = field(default_factory=list)
     """Warnings that reject nothing; filled during the iteration over the entries."""
@@ -58,18 +60,26 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusLayout:
-    """A layout of a corpus on disk."""
+    """A layout of a corpus on a disk or in a bucket."""
 
     name: str
     about: str
     """One line for the docs and for errors."""
-    recognises: Callable[[Path, Sequence[Path]], bool]
+    recognises: Callable[[AnyPath, Sequence[AnyPath]], bool]
     """Whether an existing source (file or folder) has this layout, given all files below it."""
-    read: Callable[[Path, bool], Listing]
+    read: Callable[[AnyPath, bool], Listing]
     """List a source; the flag says whether transcripts are wanted."""
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+@overload
+def files_below(folder: Path) -> Iterator[Path]: ...
+
+
+@overload
+def files_below(folder: AnyPath) -> Iterator[AnyPath]: ...
+
+
+def files_below(folder: AnyPath) -> Iterator[AnyPath]:
     """Every file below a folder in a fixed order, without hidden ones (such as macOS's ``._name.wav``).
 
     A link to a folder is followed only if the folder lies outside: inside it is found by its own path, and a link to
@@ -77,6 +87,9 @@ def files_below(folder: Path) -> Iterator[Path]:
 
     :raises UserError: a folder can't be listed.
     """
+    if isinstance(folder, BucketPath):
+        yield from folder.files_below()
+        return
     top = os.path.realpath(folder)
     outside: set[str] = set()
     # (path, whether it is a folder, whether a link to elsewhere led there)
@@ -110,14 +123,20 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def is_audio(path: Path) -> bool:
+def matching(folder: AnyPath, pattern: str) -> list[AnyPath]:
+    """What matches a pattern below a folder, sorted."""
+    found: Iterable[AnyPath] = folder.glob(pattern)
+    return sorted(found, key=str)
+
+
+def is_audio(path: AnyPath) -> bool:
     """Whether a file has an audio file's name."""
     return path.suffix.lower() in AUDIO_SUFFIXES
 
 
-def id_of(path: Path, folder: Path) -> str:
+def id_of(path: AnyPath, folder: AnyPath) -> str:
     """The id of an audio file: its path below the folder, without suffix, with forward slashes, in NFC."""
-    return same_name(path.relative_to(folder).with_suffix("").as_posix())
+    return same_name(path.relative_to(str(folder)).with_suffix("").as_posix())
 
 
 def same_name(name: str) -> str:
@@ -125,8 +144,16 @@ def same_name(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def find_file(path: Path) -> Path:
+def is_there(path: AnyPath) -> bool:
+    """Whether there is such a file or folder; not if its name is too long, at which ``Path.exists`` raises."""
+    return path.exists() if isinstance(path, BucketPath) else os.path.exists(path)  # noqa: PTH110
+
+
+def find_file(path: AnyPath) -> AnyPath:
     """The file of this name, in any Unicode normal form; the path unchanged if there is none."""
+    if isinstance(path, BucketPath):
+        known = str(path).isascii() or path.is_file()
+        return path if known else path.parent / _names_in(path.parent).get(same_name(path.name), path.name)
     if str(path).isascii() or os.path.lexists(path):
         return path
     found = Path(path.anchor)
@@ -137,7 +164,7 @@ def find_file(path: Path) -> Path:
 
 
 @lru_cache(maxsize=256)
-def _names_in(folder: Path) -> dict[str, str]:
+def _names_in(folder: AnyPath) -> dict[str, str]:
     try:
         return {same_name(each.name): each.name for each in folder.iterdir() if not each.name.isascii()}
     except OSError:
@@ -152,7 +179,7 @@ class NotUtf8(NoText):
     """A text file is not UTF-8; the message says where."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: AnyPath) -> str:
     """A text file in UTF-8 (or in UTF-16 with its mark), without byte-order marks; a ``.gz`` is unpacked.
 
     :raises NotUtf8: it holds other bytes.
@@ -160,12 +187,7 @@ def read_text(path: Path) -> str:
     :raises NoText: it is a pipe or a device, or can't be read.
     """
     try:
-        # Without O_NONBLOCK, opening a pipe waits for someone who writes to it.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with open(handle, "rb") as stream:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise NoText(f"{path}: not a regular file")
-            data = stream.read()
+        data = path.read_bytes() if isinstance(path, BucketPath) else _read_regular(path)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -173,6 +195,15 @@ def read_text(path: Path) -> str:
     if path.suffix == ".gz":
         data = _unpack(path, data)
     return decode_text(data, str(path))
+
+
+def _read_regular(path: Path) -> bytes:
+    # Without O_NONBLOCK, opening a pipe waits for someone who writes to it.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, "rb") as stream:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise NoText(f"{path}: not a regular file")
+        return stream.read()
 
 
 def decode_text(data: bytes, where: str) -> str:
@@ -192,7 +223,7 @@ def decode_text(data: bytes, where: str) -> str:
         ) from None
 
 
-def _unpack(path: Path, data: bytes) -> bytes:
+def _unpack(path: AnyPath, data: bytes) -> bytes:
     import gzip
     import zlib
 
@@ -202,7 +233,7 @@ def _unpack(path: Path, data: bytes) -> bytes:
         raise UserError(f"{path}: not a whole gzip file", found=str(error), fix="copy it again") from None
 
 
-def read_document(path: Path) -> str:
+def read_document(path: AnyPath) -> str:
     """Like :func:`read_text`, for a file that the whole source hangs on.
 
     :raises UserError: it is missing, or not UTF-8.

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from lst_cli.audio.formats.open_audio import regular_file
 from lst_cli.audio.layouts.listing import NotUtf8, decode_text
 from lst_cli.errors import UserError
+from lst_cli.storage.bucket_path import AnyPath
 
 Row = dict[str, Any] | str
 """The columns of a row, or why there are none."""
@@ -37,13 +38,14 @@ _LONGEST_RECORD = 50
 
 
 @contextmanager
-def open_table(path: Path) -> Iterator[BinaryIO]:
+def open_table(path: AnyPath) -> Iterator[BinaryIO]:
     """A file, unpacked where it is a ``.gz``.
 
     :raises UserError: it is missing, no regular file, or no whole gzip file.
     """
     try:
-        regular_file(path)
+        if isinstance(path, Path):
+            regular_file(path)
         with path.open("rb") as stream:
             yield cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if path.suffix.lower() == ".gz" else stream
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -71,7 +73,7 @@ def _decoded(data: bytes, where: str) -> str | NotUtf8:
         return error
 
 
-def json_rows(path: Path) -> ManifestRows:
+def json_rows(path: AnyPath) -> ManifestRows:
     """The objects of a file of JSON lines, or of a JSON array.
 
     :raises UserError: the file can't be read.
@@ -88,7 +90,7 @@ def json_rows(path: Path) -> ManifestRows:
                 yield where, _object(line)
 
 
-def _array(path: Path, line: str, stream: BinaryIO) -> ManifestRows:
+def _array(path: AnyPath, line: str, stream: BinaryIO) -> ManifestRows:
     try:
         rows = json.loads(line + "\n" + decode_text(stream.read(), str(path)))
     except (ValueError, RecursionError, NotUtf8):
@@ -110,7 +112,7 @@ def _object(line: str) -> Row:
     return row if isinstance(row, dict) else f"not a JSON object: {line[:60]}"
 
 
-def separated_rows(path: Path, delimiter: str | None = None, header: list[str] | None = None) -> ManifestRows:
+def separated_rows(path: AnyPath, delimiter: str | None = None, header: list[str] | None = None) -> ManifestRows:
     """The rows of a TSV or csv file; its first line names the columns unless ``header`` does.
 
     :param delimiter: None to take the one that the first line has most of.
@@ -233,7 +235,7 @@ def _unquoted(cell: str) -> str:
     return found[1].replace('""', '"') if found is not None and '""' in found[1] else cell
 
 
-def parquet_batches(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+def parquet_batches(path: AnyPath, columns: list[str] | None = None) -> Iterator[Row]:
     """The rows of a Parquet file, or of some of its columns; in a batch with bytes that are not UTF-8 each is bad.
 
     :raises UserError: the file is missing or damaged.
@@ -251,7 +253,7 @@ def parquet_batches(path: Path, columns: list[str] | None = None) -> Iterator[Ro
             yield from rows
 
 
-def parquet_rows(path: Path) -> ManifestRows:
+def parquet_rows(path: AnyPath) -> ManifestRows:
     """The rows of a Parquet file, and where each stands.
 
     :raises UserError: the file is missing or damaged.

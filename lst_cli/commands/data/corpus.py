@@ -28,7 +28,9 @@ _SHOWN = 20
 @app.command()
 def add(
     ctx: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A folder of audio with transcripts, or a manifest.")],
+    source: Annotated[
+        str, typer.Argument(help="A folder of audio with transcripts, or a manifest; a path or a URL (s3://…).")
+    ],
     name: Name,
     layout: Annotated[
         str | None,
@@ -47,16 +49,15 @@ def add(
     Under torchrun or srun the ranks share the decoding. A killed run resumes.
     """
     from lst_cli.audio.add import AddOptions, SourceOfCorpus
-    from lst_cli.storage.remote import is_url
+    from lst_cli.storage.bucket_path import path_or_url
 
-    if is_url(str(source).replace(":/", "://", 1)):  # a Path has lost a slash
-        raise UserError(
-            f"{source}: a URL",
-            expected="a folder or manifest on a disk: audio is decoded from files",
-            fix="mount the bucket (mount-s3, rclone mount, gcsfuse) and add the mounted folder",
-        )
     options = AddOptions(
-        source=source, name=name, layout=layout, with_text=text, max_reject_rate=max_reject_rate, workers=workers
+        source=path_or_url(source),
+        name=name,
+        layout=layout,
+        with_text=text,
+        max_reject_rate=max_reject_rate,
+        workers=workers,
     )
     listed = SourceOfCorpus.read(options)
     build_shared(ctx, listed.plan, listed.share, json=json)
