@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import dataclass_transform
 
 from lst_cli.errors import UserError
+from lst_cli.plain_text import NotText, decode
 from lst_cli.renamed_keys import RENAMED
 from lst_cli.yaml_text import parse_yaml
 
@@ -71,11 +72,13 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decode(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file", fix="give the path of a YAML file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UserError(f"{path}: the config can't be read", found=str(error)) from None
+    except NotText as error:
+        raise UserError(f"{path}: the config can't be read", found=error.found, fix=error.fix) from None
     try:
         tree = parse_yaml(text)
     except ValueError as error:

@@ -9,12 +9,21 @@ from typing import Any
 def parse_json(text: str | bytes) -> Any:
     """The value that a JSON text holds. ``NaN`` and ``Infinity`` are read; callers check ranges.
 
-    :raises ValueError: it is not JSON, or nested deeper than the parser follows.
+    :raises ValueError: it is not JSON, nested deeper than the parser follows, or an object has a key twice.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of two equal keys Python's parser would keep the last one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice")
+    return found
 
 
 def is_text(value: Any) -> bool:

@@ -121,7 +121,7 @@ def _unpack(parquet: Path, folder: Path, prefix: str, notes: list[str]) -> Itera
 
 
 def _encoded(parquet: Path) -> Iterator[bytes | None]:
-    with open_parquet(parquet) as file:
+    with open_parquet(parquet, foreign=True) as file:
         for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[f"{AUDIO_COLUMN}.bytes"]):
             for row in batch.column(0).to_pylist():
                 yield row and row["bytes"]

@@ -144,7 +144,7 @@ class FfmpegReader:
 class MpegReader:
     """The frames of an MPEG audio stream, each decoded separately: seeking costs the same at any position."""
 
-    note = None
+    note: str | None = None
 
     def __init__(self, file: BinaryIO, frames: MpegFrames) -> None:
         self._file = file

@@ -215,7 +215,7 @@ class SndfileReader:
     :raises NotDecodable: a part can't be opened, or has another rate than the first.
     """
 
-    note = None
+    note: str | None = None
 
     def __init__(self, whole: Path | BinaryIO, file: BinaryIO, parts: Sequence[AudioPart]) -> None:
         import soundfile

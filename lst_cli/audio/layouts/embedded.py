@@ -51,7 +51,7 @@ def _parquet_files(source: Path, files: Sequence[Path]) -> list[Path]:
 def _schema(path: Path) -> pa.Schema:
     from lst_cli.artifacts.parquet import open_parquet
 
-    with open_parquet(path) as file:
+    with open_parquet(path, foreign=True) as file:
         return file.schema_arrow
 
 
@@ -76,7 +76,7 @@ def _rows(path: Path, names: list[str]) -> Iterator[Row]:
         return
     from lst_cli.artifacts.parquet import open_parquet
 
-    with open_parquet(path) as file:
+    with open_parquet(path, foreign=True) as file:
         yield from ({} for _ in range(file.metadata.num_rows))
 
 
@@ -107,7 +107,10 @@ def _has_audio(schema: pa.Schema) -> bool:
     if AUDIO_COLUMN not in schema.names:
         return False
     kind = schema.field(AUDIO_COLUMN).type
-    return bool(pa.types.is_struct(kind)) and "bytes" in {kind.field(i).name for i in range(kind.num_fields)}
+    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+        return False
+    encoded = kind.field("bytes").type
+    return bool(pa.types.is_binary(encoded) or pa.types.is_large_binary(encoded) or pa.types.is_null(encoded))
 
 
 def is_embedded(source: Path, files: Sequence[Path]) -> bool:

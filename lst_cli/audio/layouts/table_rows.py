@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from lst_cli.audio.formats.open_audio import regular_file
 from lst_cli.audio.layouts.listing import NotUtf8, decode_text
 from lst_cli.errors import UserError
+from lst_cli.plain_text import UTF_16_MARKS
 
 Row = dict[str, Any] | str
 """The columns of a row, or why there are none."""
@@ -55,7 +56,7 @@ def open_table(path: Path) -> Iterator[BinaryIO]:
 def _lines(stream: BinaryIO, where: str) -> Iterator[str | NotUtf8]:
     """Lines without their ends; one that is not UTF-8 comes as the error."""
     head = stream.read(2)
-    if head in (b"\xff\xfe", b"\xfe\xff"):
+    if head in UTF_16_MARKS:
         yield from (line.rstrip("\r") for line in decode_text(head + stream.read(), where).split("\n"))
         return
     # The first two bytes may hold the ends of empty lines.
@@ -80,7 +81,7 @@ def json_rows(path: Path) -> ManifestRows:
         for number, line in enumerate(_lines(stream, str(path)), start=1):
             where = f"{path}, line {number}"
             if isinstance(line, NotUtf8):
-                yield where, "not UTF-8; convert the file with iconv"
+                yield where, line.reason
             elif number == 1 and line.lstrip().startswith("["):
                 yield from _array(path, line, stream)
                 return
@@ -165,7 +166,7 @@ class _Records:
         while (each := self._next()) is not None:
             number, line = each
             if isinstance(line, NotUtf8):
-                yield number, "not UTF-8; convert the file with iconv"
+                yield number, line.reason
             elif line.strip():
                 yield number, self._record(line)
 
@@ -242,7 +243,7 @@ def parquet_batches(path: Path, columns: list[str] | None = None) -> Iterator[Ro
 
     from lst_cli.artifacts.parquet import open_parquet
 
-    with open_parquet(path) as file:
+    with open_parquet(path, foreign=True) as file:
         for batch in file.iter_batches(4096, columns=columns):
             try:
                 rows: list[Row] = batch.to_pylist()

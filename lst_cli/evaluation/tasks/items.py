@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lst_cli.errors import UserError
+from lst_cli.plain_text import NotText, decode
 
 SHOWN_FAULTS = 10
 """How many faulty rows an error names; the rest are counted."""
@@ -101,15 +102,11 @@ def read_utf8(path: Path) -> str:
             f"{path}: the file can't be read", found=str(error.strerror), expected="a readable file"
         ) from error
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        text = decode(data)
+    except NotText as error:
         raise UserError(
-            f"{path}: not UTF-8",
-            found=f"byte 0x{data[error.start]:02x} in line {line}",
-            expected="text in UTF-8",
-            fix=f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} (or whatever its encoding is)",
-        ) from error
+            f"{path}: not a text file", found=error.found, expected="text in UTF-8", fix=error.fix
+        ) from None
     if not text.strip():
         raise UserError(f"{path}: the file is empty", expected="at least one item")
     return text
