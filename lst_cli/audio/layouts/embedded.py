@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns
+from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns, notes_on, repeated_column
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, files_below, same_name
 from lst_cli.audio.layouts.table_rows import Row, parquet_batches
 from lst_cli.errors import UserError
@@ -24,9 +24,9 @@ def read_embedded(source: Path, with_text: bool) -> Listing:
     :raises UserError: a file is damaged, has no audio column, or no text column where text is wanted.
     """
     files = _parquet_files(source, list(files_below(source)) if source.is_dir() else [])
-    return Listing(
-        entries=_Rows([(path, *_check(path, with_text)) for path in files], source, with_text), documents=files
-    )
+    checked = [(path, *_check(path, with_text)) for path in files]
+    notes = [note for path, columns, names in checked for note in notes_on(path, names, columns, False)]
+    return Listing(entries=_Rows(checked, source, with_text), documents=files, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def _check(path: Path, with_text: bool) -> tuple[Columns, list[str]]:
     schema = _schema(path)
     names = [name for name in schema.names if name != AUDIO_COLUMN]
     columns = find_columns(names)
+    if twice := repeated_column(names):
+        raise UserError(f"{path}: two columns {twice!r}", fix="rename one of them")
     if not _has_audio(schema) or (with_text and columns.text is None):
         raise UserError(
             f"{path}: not a data set with audio{' and text' if with_text else ''}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
@@ -22,23 +23,31 @@ from lst_cli.audio.layouts.listing import (
 from lst_cli.audio.layouts.manifest_file import read_manifest, rows_of
 from lst_cli.audio.layouts.table_rows import open_table
 from lst_cli.errors import UserError
+from lst_cli.plain_text import UTF_16_MARKS
+
+_ROWS_TO_LOOK_AT = 20
+"""A table is recognised by the first of these that can be read."""
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet", "metadata.tsv")
 _LJ_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 
 
-def _first_line(path: Path) -> str:
+def _first_lines(path: Path, count: int = 1) -> list[str]:
+    """The first lines of a table, in UTF-8 or in UTF-16 with its mark; none if it can't be read."""
     try:
         with open_table(path) as stream:
-            return stream.readline(1 << 16).decode("utf-8-sig", "replace").rstrip("\r\n")
+            head = stream.read(1 << 16)
     except UserError:
-        return ""
+        return []
+    encoding = "utf-16" if head.startswith(UTF_16_MARKS) else "utf-8-sig"
+    return lines_of(head.decode(encoding, "replace"))[:count]
 
 
 def _lj_audio(folder: Path, id: str) -> Path | None:
     """The recording of an id, in ``wavs`` or next to the table."""
+    named = Path(id).suffix.lower() in _LJ_AUDIO
     for each in (folder / "wavs", folder):
-        for suffix in _LJ_AUDIO:
+        for suffix in ("", *_LJ_AUDIO) if named else _LJ_AUDIO:
             path = find_file(each / f"{id}{suffix}")
             if os.path.exists(path):  # noqa: PTH110 - Path.exists() raises on a name that is too long
                 return path
@@ -46,10 +55,12 @@ def _lj_audio(folder: Path, id: str) -> Path | None:
 
 
 def _lj_tables(source: Path, files: Sequence[Path]) -> list[Path]:
-    """Tables of lines ``ID|TEXT`` whose first ids have recordings."""
+    """Tables of lines ``ID|TEXT`` whose first ids have recordings; the first line may name the columns."""
     tables = [source] if source.is_file() else [path for path in files if path.name.lower() == "metadata.csv"]
     return [
-        path for path in tables if "|" in (line := _first_line(path)) and _lj_audio(path.parent, line.split("|")[0])
+        path
+        for path in tables
+        if any("|" in line and _lj_audio(path.parent, line.split("|")[0]) for line in _first_lines(path, 2))
     ]
 
 
@@ -69,12 +80,15 @@ def _lj_entries(table: Path, source: Path, with_text: bool) -> Iterator[Entry]:
             continue
         id, *texts = line.split("|")
         text = next((found for each in reversed(texts) if (found := one_line(each))), None)
-        audio = _lj_audio(table.parent, id) if id.strip() and "\0" not in id and "/" not in id else None
+        plain = id.strip() and "\0" not in id and ".." not in Path(id).parts and not Path(id).is_absolute()
+        audio = _lj_audio(table.parent, id) if plain else None
         problem = None
         if audio is None:
             problem = f"{table}, line {number}: no audio file for {id[:60]!r}; restore it, or remove the line"
         elif with_text and text is None:
             problem = f"{table}, line {number}: no text; write it, or add the corpus with --no-text"
+        if Path(id).suffix.lower() in _LJ_AUDIO:
+            id = Path(id).with_suffix("").as_posix()
         id = prefix + (same_name(id) or f"line {number}")
         yield Entry(id=id, path=audio or table, text=text if with_text else None, problem=problem)
 
@@ -104,10 +118,11 @@ def _metadata(files: Sequence[Path]) -> list[Path]:
 
 def _column_names(path: Path) -> list[str]:
     try:
-        _, row = next(rows_of(path)(path), ("", ""))
+        rows = islice(rows_of(path)(path), _ROWS_TO_LOOK_AT)
+        row = next((row for _, row in rows if not isinstance(row, str)), {})
     except UserError:
         return []
-    return [] if isinstance(row, str) else [name.lower() for name in row if isinstance(name, str)]
+    return [name.lower() for name in row if isinstance(name, str)]
 
 
 def read_audio_folder(source: Path, with_text: bool) -> Listing:
@@ -137,7 +152,9 @@ def _common_voice_table(source: Path) -> Path | None:
     """``validated.tsv``, which holds all that was accepted, or the one table there is."""
     if not (source / "clips").is_dir():
         return None
-    tables = [path for path in sorted(source.glob("*.tsv")) if "path" in _first_line(path).split("\t")]
+    tables = [
+        path for path in sorted(source.glob("*.tsv")) if "path" in "".join(_first_lines(path)).rstrip("\r").split("\t")
+    ]
     best = [path for path in tables if path.name == "validated.tsv"] or tables
     return best[0] if best else None
 

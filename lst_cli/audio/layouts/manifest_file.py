@@ -7,13 +7,14 @@ seconds (start or offset, end or duration); ``columns.py`` has the names. Other 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, no_text_note
+from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, notes_on
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, same_name
 from lst_cli.audio.layouts.table_rows import ManifestRows, Row, json_rows, parquet_rows, separated_rows
 from lst_cli.errors import UserError
@@ -22,6 +23,8 @@ _AUDIO_FOLDERS = (".", "clips", "wavs", "wav", "audio")
 """Where a relative path is looked for, below the table's folder."""
 
 _ROWS_TO_LOOK_AT = 1000
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def read_manifest(path: Path, with_text: bool) -> Listing:
@@ -49,9 +52,9 @@ def read_table(path: Path, with_text: bool, rows: Callable[[Path], ManifestRows]
             expected=f"one of {', '.join(PATH_COLUMNS)}",
             fix="name the column with the audio files 'path'",
         )
-    notes = [no_text_note(path, map(str, names))] if names and with_text and columns.text is None else []
+    notes = notes_on(path, [str(name) for name in names], columns, with_text)
     folder = _audio_folder(path, columns, first)
-    entries = _Entries(path, rows, columns, folder, with_text and columns.text is not None)
+    entries = _Entries(path, rows, columns, folder, with_text and columns.text is not None, frozenset(names))
     return Listing(entries=entries, documents=[path], notes=notes)
 
 
@@ -75,6 +78,8 @@ class _Entries:
     columns: Columns
     folder: Path
     with_text: bool
+    names: frozenset[str]
+    """The columns of the rows by which ``columns`` was chosen."""
 
     def __iter__(self) -> Iterator[Entry]:
         for where, row in self.rows(self.path):
@@ -85,6 +90,8 @@ class _Entries:
 
     def _entry(self, where: str, row: Mapping[str, Any]) -> Entry:
         reader = RowReader(self.columns, row)
+        if not row.keys() <= self.names and (new := set(find_columns(row).read) - set(self.columns.read)):
+            reader.problems.append(f"it has {min(new)!r}, which no earlier row has; give it to one of the first rows")
         name = self._path(reader, row) or where.rpartition(", ")[2]  # an id is needed to list it among the rejects
         start, end = reader.segment()
         text = reader.string(self.columns.text) if self.with_text else None
@@ -103,9 +110,12 @@ class _Entries:
 
     def _path(self, reader: RowReader, row: Mapping[str, Any]) -> str | None:
         name = row.get(self.columns.path) if self.columns.path is not None else None
-        if isinstance(name, str) and Path(name).name and "\0" not in name:
+        if isinstance(name, str) and _URL.match(name):
+            reader.problems.append(f"its audio is at a URL ({name[:60]}); download it and name the file")
+        elif isinstance(name, str) and Path(name).name and "\0" not in name:
             return name
-        reader.problems.append(f"no path (found {str(name)[:60]!r}); name the audio file")
+        else:
+            reader.problems.append(f"no path (found {str(name)[:60]!r}); name the audio file")
         return None
 
 
