@@ -24,9 +24,10 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         if data.startswith(b"\x1f\x8b"):
             raise NotText("a gzip file, and not text", "unpack it with gunzip") from None
-        line = data.count(b"\n", 0, error.start) + 1
+        number = data.count(b"\n", 0, error.start) + 1
+        line = f" in line {number}" if b"\n" in data else ""
         raise NotText(
-            f"not UTF-8 (byte 0x{data[error.start]:02x} in line {line})",
+            f"not UTF-8 (byte 0x{data[error.start]:02x}{line})",
             "convert it: iconv -f WINDOWS-1252 -t UTF-8, or from the encoding it has",
         ) from None
     if "\0" in text:

@@ -96,7 +96,7 @@ def test_carriage_returns_alone_had_another_cause(folder: Path, name: str) -> No
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_a_truncated_or_wider_table_ended_in_a_unicode_error(folder: Path, encoding: str) -> None:
     put(folder / "m.tsv", "path\ttext\na.wav\tone\n".encode(encoding)[:-1])
-    with pytest.raises(UserError, match="UTF-16|UTF-8"):
+    with pytest.raises(UserError, match=r"UTF-16|UTF-8"):
         add(folder / "m.tsv", folder.parent / "root")
 
 

@@ -62,7 +62,6 @@ class _Texts:
 
     def of(self, key: _Key) -> Path | None:
         """The transcript of the audio file with this key."""
-        self.spoken.add(key)
         found = next((files[key] for files in self.files.values() if key in files), None)
         if found is not None:
             self.used.add(found)
@@ -135,6 +134,7 @@ def _entry(path: Path, folder: Path, texts: _Texts, with_text: bool) -> Entry:
     if is_timit:
         speaker = path.parent.name
     entry = Entry(id=id_of(path, folder), path=path, speaker=speaker)
+    texts.spoken.add(key)
     if with_text and key in texts.twice:
         return replace(entry, problem=texts.twice[key])
     return _with_text(entry, texts.of(key), f"{key[1]}.txt", with_text, is_timit=is_timit)
