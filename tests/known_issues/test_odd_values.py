@@ -135,3 +135,16 @@ def test_a_current_version_outside_of_the_root_was_read(tmp_path: Path) -> None:
         link.unlink()
         link.symlink_to(target)
         assert store.find_any("thing/a").path == artifact.path
+
+
+def test_a_root_that_is_a_file_and_artifacts_behind_links_were_an_empty_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="not a folder"):
+        app(["--root", str(tmp_path / "file"), "artifact", "ls"], standalone_mode=False)
+    Store(tmp_path / "disk").build(request(), write)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "thing").symlink_to(tmp_path / "disk" / "thing")
+    app(["--root", str(tmp_path / "root"), "artifact", "ls"], standalone_mode=False)
+    assert "a link to a folder elsewhere" in capsys.readouterr().err
