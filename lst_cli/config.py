@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import dataclass_transform
 
 from lst_cli.errors import UserError
-from lst_cli.plain_text import NotText, decode
+from lst_cli.json_text import NotText, decode
 from lst_cli.renamed_keys import RENAMED
 from lst_cli.yaml_text import parse_yaml
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 from lst_cli.checksum import sha256_of
 from lst_cli.console import warn
 from lst_cli.errors import UserError
-from lst_cli.json_text import is_text, parse_json
-from lst_cli.plain_text import UTF_16_MARKS
+from lst_cli.json_text import UTF_16_MARKS, is_text, parse_json
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

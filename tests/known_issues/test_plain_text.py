@@ -15,8 +15,7 @@ from lst_cli.commands.speech.speak import _lines
 from lst_cli.config import load_config
 from lst_cli.errors import UserError
 from lst_cli.evaluation.tasks import read_items
-from lst_cli.json_text import parse_json
-from lst_cli.plain_text import NotText, decode
+from lst_cli.json_text import NotText, decode, parse_json
 from lst_cli.text.text_files import TextDocument, read_documents, text_files
 from lst_cli.training.config.pretrain_config import PretrainConfig
 from tests.audio.sounds import save, tone

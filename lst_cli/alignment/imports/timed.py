@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lst_cli.errors import UserError
-from lst_cli.plain_text import UTF_16_MARKS, NotText, decode
+from lst_cli.json_text import UTF_16_MARKS, NotText, decode
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from lst_cli.audio.layouts.listing import (
 from lst_cli.audio.layouts.manifest_file import read_manifest, rows_of
 from lst_cli.audio.layouts.table_rows import open_table
 from lst_cli.errors import UserError
-from lst_cli.plain_text import UTF_16_MARKS
+from lst_cli.json_text import UTF_16_MARKS
 
 _ROWS_TO_LOOK_AT = 20
 """A table is recognised by the first of these that can be read."""

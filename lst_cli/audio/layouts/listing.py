@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lst_cli.errors import UserError
-from lst_cli.plain_text import NotText, decode
+from lst_cli.json_text import NotText, decode
 
 AUDIO_SUFFIXES = frozenset(
     (

@@ -21,8 +21,7 @@ from lst_cli.audio.formats.open_audio import regular_file
 from lst_cli.audio.layouts.columns import repeated_column
 from lst_cli.audio.layouts.listing import NotUtf8, decode_text
 from lst_cli.errors import UserError
-from lst_cli.json_text import parse_json
-from lst_cli.plain_text import UTF_16_MARKS
+from lst_cli.json_text import UTF_16_MARKS, parse_json
 
 Row = dict[str, Any] | str
 """The columns of a row, or why there are none."""

@@ -13,7 +13,7 @@ from lst_cli.commands.common import Device, Json, Seed, completing, store
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
-from lst_cli.plain_text import NotText, decode
+from lst_cli.json_text import NotText, decode
 
 if TYPE_CHECKING:
     import numpy as np

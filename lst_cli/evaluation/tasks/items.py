@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lst_cli.errors import UserError
-from lst_cli.plain_text import NotText, decode
+from lst_cli.json_text import NotText, decode
 
 SHOWN_FAULTS = 10
 """How many faulty rows an error names; the rest are counted."""
