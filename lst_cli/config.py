@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import dataclass_transform
 
 from lst_cli.errors import UserError
+from lst_cli.json_text import NotText, decode
 from lst_cli.renamed_keys import RENAMED
 from lst_cli.yaml_text import parse_yaml
 
@@ -44,7 +45,7 @@ def from_dict(cls: type[T], tree: Mapping[str, Any], source: str) -> T:
 
     :raises UserError: there are unknown keys or bad values; all of them are listed.
     """
-    problems = list(_unknown_keys(cls, tree, ""))
+    problems = [*_unknown_keys(cls, tree, ""), *_truths(cls, tree, "")]
     if not problems:
         try:
             return TypeAdapter(cls).validate_python(dict(tree))
@@ -71,11 +72,13 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decode(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file", fix="give the path of a YAML file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UserError(f"{path}: the config can't be read", found=str(error)) from None
+    except NotText as error:
+        raise UserError(f"{path}: the config can't be read", found=error.found, fix=error.fix) from None
     try:
         tree = parse_yaml(text)
     except ValueError as error:
@@ -132,6 +135,25 @@ def _field_type(cls: Any, path: Sequence[str]) -> Any:
 def _takes_text(type_: Any) -> bool:
     """Whether any text is a value of this type."""
     return type_ is str or (get_origin(type_) in (Union, UnionType) and str in get_args(type_))
+
+
+def _truths(type_: Any, value: Any, place: str) -> list[str]:
+    """Each true or false where a number belongs: Python would take it for 1 or 0."""
+    kinds = get_args(type_) if get_origin(type_) in (Union, UnionType) else (type_,)
+    if isinstance(value, bool):
+        wrong = {int, float} & set(kinds) and bool not in kinds
+        return [f"{place}: Input should be a number (found {value})"] if wrong else []
+    problems = []
+    for kind in kinds:
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(kind):
+            hints = get_type_hints(kind)
+            inside = [(hints[key], each, f"{place}.{key}") for key, each in value.items() if key in hints]
+        elif isinstance(value, (list, tuple)) and get_origin(kind) in (list, tuple):
+            inside = [(get_args(kind)[0], each, f"{place}.{number}") for number, each in enumerate(value)]
+        else:
+            inside = []
+        problems += [problem for each in inside for problem in _truths(*each)]
+    return [problem.removeprefix(".") for problem in problems]
 
 
 def _unknown_keys(cls: Any, tree: Mapping[str, Any], prefix: str) -> list[str]:

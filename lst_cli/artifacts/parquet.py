@@ -77,13 +77,14 @@ def read_parquet(
 
 
 @contextmanager
-def open_parquet(path: AnyPath) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: AnyPath, *, foreign: bool = False) -> Iterator[pq.ParquetFile]:
     """A Parquet file, on a disk or in a bucket, whose page checksums are verified when its rows are read.
 
+    :param foreign: the file is the user's, and not part of an artifact.
     :raises UserError: the file is missing, truncated or damaged; reading inside the block raises the same.
     :raises LstError: the store of a bucket can't be reached, or refuses access.
     """
-    with parquet_errors(path):
+    with parquet_errors(path, foreign=foreign):
         source = path if isinstance(path, Path) else pa.PythonFile(path.open("rb"), mode="r")
         with pq.ParquetFile(source, page_checksum_verification=True) as file:
             yield file
@@ -112,13 +113,17 @@ _FIX = "run 'lst artifact verify' to list every damaged file; remove its artifac
 
 
 @contextmanager
-def parquet_errors(path: object) -> Iterator[None]:
-    """Turn pyarrow's errors about ``path`` into a :class:`UserError` that names the file."""
+def parquet_errors(path: object, *, foreign: bool = False) -> Iterator[None]:
+    """Turn pyarrow's errors about ``path`` into a :class:`UserError` that names the file.
+
+    :param foreign: the file is the user's, and not part of an artifact.
+    """
     try:
         yield
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file", fix="make the artifact that contains it again") from None
+        fix = None if foreign else "make the artifact that contains it again"
+        raise UserError(f"{path}: no such file", fix=fix) from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: not a whole Parquet file", found=(str(error).splitlines() or [repr(error)])[0], fix=_FIX
-        ) from None
+        found = (str(error).splitlines() or [repr(error)])[0]
+        fix = "copy or download the file again" if foreign else _FIX
+        raise UserError(f"{path}: not a whole Parquet file", found=found, fix=fix) from None

@@ -183,7 +183,8 @@ class Store:
     def _current(self, folder: Path) -> Artifact | None:
         """The version that was requested last; the newest where the link is missing, as after a removal."""
         link = folder / CURRENT
-        if link.is_symlink() and (link / MANIFEST).is_file():
+        # A link out of the folder is not followed: KIND/NAME means a version of this name, below this root.
+        if link.is_symlink() and len(link.readlink().parts) == 1 and (link / MANIFEST).is_file():
             return read_manifest(folder / link.readlink())
         return max(self._versions(folder), key=lambda artifact: artifact.created, default=None)
 

@@ -122,7 +122,7 @@ def _unpack(parquet: AnyPath, folder: Path, prefix: str, notes: list[str]) -> It
 
 
 def _encoded(parquet: AnyPath) -> Iterator[bytes | None]:
-    with open_parquet(parquet) as file:
+    with open_parquet(parquet, foreign=True) as file:
         for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[f"{AUDIO_COLUMN}.bytes"]):
             for row in batch.column(0).to_pylist():
                 yield row and row["bytes"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lst_cli.commands.common import Json, completing, settings, store
-from lst_cli.console import print_json, print_line, print_table, say
+from lst_cli.console import print_json, print_line, print_table, say, warn
+from lst_cli.errors import LstError, UserError
 from lst_cli.storage.remote import is_url
 
 if TYPE_CHECKING:
@@ -62,7 +64,20 @@ def _listed(ctx: typer.Context) -> tuple[list[Artifact], set[str]]:
         found = list(artifacts_below(Remote.of(root)))
         return list(found), newest(found)
     place = store(ctx)
+    _check_root(place.root)
     return list(place.all()), {item.reference for item in place.current()}
+
+
+def _check_root(root: Path) -> None:
+    """Warn of links to folders elsewhere, whose artifacts are found by name but not listed.
+
+    :raises UserError: the root is a file.
+    """
+    if root.exists() and not root.is_dir():
+        raise UserError(f"--root {root}: not a folder", fix="give the folder of the artifacts with --root or LST_ROOT")
+    for link in sorted([*root.glob("*"), *root.glob("*/*")]):
+        if link.is_symlink() and link.is_dir():
+            warn(f"{link}: a link to a folder elsewhere; its artifacts are not listed, and never removed")
 
 
 def _place(artifact: Artifact) -> str:
@@ -93,7 +108,6 @@ def verify(
     """Recompute the checksums of artifacts and name every file that differs from its manifest."""
     from lst_cli.artifacts.maintenance import verify as verify_artifact
     from lst_cli.artifacts.maintenance import verify_all
-    from lst_cli.errors import LstError
 
     place = store(ctx)
     if references:

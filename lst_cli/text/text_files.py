@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from lst_cli.checksum import sha256_of
+from lst_cli.console import warn
 from lst_cli.errors import UserError
-from lst_cli.json_text import is_text, parse_json
+from lst_cli.json_text import UTF_16_MARKS, is_text, parse_json
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,6 +23,13 @@ SplitBy = Literal["line", "paragraph", "file"]
 
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
+_NO_TEXT = frozenset(
+    (
+        *(".csv", ".tsv", ".xlsx", ".html", ".htm", ".xml", ".pdf", ".doc", ".docx", ".rtf", ".epub", ".yaml", ".yml"),
+        *(".zip", ".tar", ".tgz", ".xz", ".7z", ".arrow", ".feather", ".pkl", ".npy", ".npz", ".safetensors"),
+    )
+)
+"""Endings of files that are no plain text: read as such, their markup would be learnt."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,15 @@ def text_files(paths: Sequence[Path]) -> list[TextFile]:
         if not path.is_file():
             raise UserError(
                 f"{path}: not a file",
-                found="a folder" if path.is_dir() else "nothing there",
+                found="a folder" if path.is_dir() else "a pipe or device" if path.exists() else "nothing there",
                 expected="text files: .txt, .jsonl, .ndjson, .json or .parquet, plain or .gz, .zst, .bz2",
+            )
+        if _suffix(path) in _NO_TEXT:
+            raise UserError(
+                f"{path}: not a file of plain text",
+                found=f"a {_suffix(path)} file",
+                expected="text files: .txt, .jsonl, .ndjson, .json or .parquet, plain or .gz, .zst, .bz2",
+                fix="write its text to one of these; a table becomes .parquet or .jsonl",
             )
     resolved = [path.resolve() for path in paths]
     if len(set(resolved)) < len(resolved):
@@ -86,6 +101,8 @@ def read_documents(files: Sequence[TextFile], split: SplitBy = "line", field: st
         elif kind in _JSON_LINES:
             yield from _from_json_lines(file, field)
         else:
+            if _looks_like_json(file):
+                warn(f"{file.path}: read as plain text, but its first line is a JSON object; rename it to .jsonl")
             yield from _from_text(file, split)
 
 
@@ -99,7 +116,7 @@ def _suffix(path: Path) -> str:
 
 
 def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, text or None if it is not UTF-8) of each line; a byte-order mark is dropped."""
+    """(number from 1, text or None if it is not text) of each line; a byte-order mark is dropped."""
     import pyarrow as pa
 
     packing = _COMPRESSED.get(file.path.suffix.lower())
@@ -108,18 +125,31 @@ def _lines(file: TextFile) -> Iterator[tuple[int, str | None]]:
         stream = io.BufferedReader(cast("io.RawIOBase", raw), 1 << 20)
         number = 0
         try:
+            if stream.peek(2)[:2] in UTF_16_MARKS:
+                for number, text in enumerate(io.TextIOWrapper(stream, "utf-16", newline="\n"), 1):
+                    yield number, None if "\0" in text else text
+                return
             for number, line in enumerate(stream, 1):
                 try:
-                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+                    yield number, None if b"\0" in line else line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError:
                     yield number, None
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{file.path}: damaged after line {number}", found=str(error), fix="download or compress the file again"
             ) from None
 
 
-_NOT_UTF8 = "not UTF-8; convert the file with 'iconv -t UTF-8'"
+def _looks_like_json(file: TextFile) -> bool:
+    """Whether the first line is a JSON object."""
+    _, line = next(_lines(file), (1, None))
+    try:
+        return isinstance(parse_json(line or ""), dict)
+    except ValueError:
+        return False
+
+
+_NOT_UTF8 = "not UTF-8, or with NUL characters; convert the file with 'iconv -t UTF-8'"
 
 
 def _from_text(file: TextFile, split: SplitBy) -> Iterator[TextDocument]:
@@ -174,13 +204,15 @@ def _from_parquet(file: TextFile, field: str) -> Iterator[TextDocument]:
 
     from lst_cli.artifacts.parquet import parquet_errors
 
-    with parquet_errors(file.path):
+    with parquet_errors(file.path, foreign=True):
         table = pq.ParquetFile(file.path, page_checksum_verification=True)
         names: list[str] = table.schema_arrow.names
         if field not in names:
             raise UserError(
                 f"{file.path}: no column {field!r}", found=", ".join(names), fix="name the column with --field"
             )
+        if names.count(field) > 1:
+            raise UserError(f"{file.path}: several columns {field!r}", fix="rename all but one of them")
         number = 0
         for batch in table.iter_batches(columns=[field]):
             for value in _values(batch.column(0)):
@@ -195,15 +227,22 @@ def _from_parquet(file: TextFile, field: str) -> Iterator[TextDocument]:
 
 
 def _values(column: pa.Array) -> Iterator[Any]:
-    """The values of a column; bytes for text that is not UTF-8."""
+    """The values of a column; bytes for text that is not UTF-8, None for what is neither text nor bytes."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not any(is_kind(column.type) for is_kind in (*kinds, pa.types.is_binary, pa.types.is_large_binary)):
+        yield from [None] * len(column)
+        return
     try:
-        yield from column.to_pylist()
+        values = column.to_pylist()
     except UnicodeDecodeError:
-        as_bytes = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
-        for value in column.view(as_bytes).to_pylist():
-            try:
-                yield value if value is None else value.decode()
-            except UnicodeDecodeError:
-                yield value
+        views = {pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+        values = column.view(views.get(column.type, pa.binary())).to_pylist()
+    for value in values:
+        try:
+            yield value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            yield value

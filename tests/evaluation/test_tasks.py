@@ -166,7 +166,7 @@ def test_duplicate_hellaswag_ids(tmp_path: Path) -> None:
 def test_not_utf8_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "latin.csv"
     path.write_bytes((HEADER + RICK).encode() + ANNA.replace("Anna", "Zoë").encode("latin-1"))
-    with pytest.raises(UserError, match=r"not UTF-8(.|\n)*line 3"):
+    with pytest.raises(UserError, match=r"not a text file(.|\n)*not UTF-8(.|\n)*line 3"):
         read_items("storycloze", path)
 
 

@@ -45,7 +45,7 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     path.write_bytes(b"good\n\xff\xfe\n\ngood too\n")
     assert texts(path) == {
         "a.txt:1": "good",
-        "a.txt:2": "! not UTF-8; convert the file with 'iconv -t UTF-8'",
+        "a.txt:2": "! not UTF-8, or with NUL characters; convert the file with 'iconv -t UTF-8'",
         "a.txt:4": "good too",
     }
     assert list(texts(path, "paragraph").values())[1] == "good too"

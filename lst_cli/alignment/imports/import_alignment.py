@@ -34,6 +34,9 @@ FORMATS: dict[str, tuple[TimedReader, tuple[str, ...]]] = {
 }
 """TimedReader and file endings of each format."""
 
+_WORDS_OF_A_SENTENCE = 4
+"""White space in a label from which it is no compound such as ``New York``."""
+
 _SLACK_S = 0.04
 """Words may overlap, or reach beyond the audio, by this much: rounding."""
 
@@ -218,6 +221,12 @@ def _checked(found: TimedUtterance | None, seconds: float) -> list[TimedWord]:
     for word in found.words:
         if not (math.isfinite(word.start_s) and math.isfinite(word.end_s)) or word.end_s < word.start_s:
             raise Unalignable(f"the word {word.text!r} lasts from {word.start_s:g} s to {word.end_s:g} s")
+        if word.start_s < -_SLACK_S:
+            raise Unalignable(f"the word {word.text!r} starts at {word.start_s:g} s, before the audio")
+        if word.text.count(" ") >= _WORDS_OF_A_SENTENCE:
+            raise Unalignable(
+                f"{word.text[:60]!r} from {word.start_s:g} s to {word.end_s:g} s is a sentence, not a word"
+            )
         if word.start_s < free - _SLACK_S:
             raise Unalignable(f"the word {word.text!r} starts at {word.start_s:g} s, before the previous word ends")
         free = word.end_s

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from lst_cli.alignment.imports.textgrid import WORD_TIERS
-from lst_cli.alignment.imports.timed import TimedUtterance, TimedWord, confidence, damaged, on_one_line, read_text
+from lst_cli.alignment.imports.timed import (
+    TimedUtterance,
+    TimedWord,
+    confidence,
+    damaged,
+    on_one_line,
+    read_lines,
+    read_text,
+)
 from lst_cli.errors import UserError
 from lst_cli.json_text import is_text, parse_json
 from lst_cli.text.markers import is_silence
@@ -48,20 +56,22 @@ def read_json_words(path: Path, tier: str | None = None) -> Iterator[TimedUttera
 
     :raises UserError: a ``.json`` file has no usable words.
     """
-    text = read_text(path)
     if path.suffix.lower() == ".json":
-        yield TimedUtterance(None, _words(path, "the file", _parse(path, "the file", text), tier))
+        yield TimedUtterance(None, _words(path, "the file", _parse(path, "the file", read_text(path)), tier))
         return
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, (line, not_text) in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         where = f"line {number}"
         id = f"{path.name}:{number}"
         try:
+            if not_text is not None:
+                raise UserError(f"{path}, {where}: {not_text}")
             data = _parse(path, where, line)
-            if not isinstance(data.get("id"), str) or not data["id"]:
-                raise damaged(path, where, f"id {data.get('id')!r}", "an id, a string")
-            id = data["id"]
+            given = data.get("id")
+            if isinstance(given, bool) or not isinstance(given, (str, int)) or given == "":
+                raise damaged(path, where, f"id {given!r}", "an id, a string")
+            id = str(given)
             yield TimedUtterance(id, _words(path, where, data, tier))
         except UserError as error:
             yield TimedUtterance(id, problem=on_one_line(error))
@@ -98,6 +108,8 @@ def _timed(data: Mapping[str, Any], tiers: Sequence[str]) -> Iterator[TimedWord]
                 raise _Unusable(f"segment {number} has no words with times: the aligner failed on it")
             entries = [_entry(each) for each in segment["words"]]
             yield from _interpolated(entries, _seconds(segment, "start"), _seconds(segment, "end"))
+    elif "tiers" not in data:
+        raise _Unusable(f"neither words, segments nor tiers in it, but {', '.join(map(repr, data)) or 'nothing'}")
     else:
         chosen = [tier for name, tier in data["tiers"].items() if name.casefold().split(" - ")[-1].strip() in tiers]
         if not chosen:
@@ -108,8 +120,10 @@ def _timed(data: Mapping[str, Any], tiers: Sequence[str]) -> Iterator[TimedWord]
 
 def _entry(data: Any) -> _Entry:
     if isinstance(data, list):
-        return _Entry(_label(data[2]), (float(data[0]), float(data[1])), 1.0)
+        return _Entry(_label(data[2]), (_number(data[0]), _number(data[1])), 1.0)
     start, end = _seconds(data, "start"), _seconds(data, "end")
+    if (start is None) != (end is None):
+        raise _Unusable(f"a word has {'an end and no start' if start is None else 'a start and no end'}: {data!r:.80}")
     score = next((data[key] for key in ("score", "confidence", "probability") if key in data), None)
     times = None if start is None or end is None else (start, end)
     return _Entry(_label(data["word"] if "word" in data else data["text"]), times, confidence(score))
@@ -124,7 +138,13 @@ def _label(value: Any) -> str:
 
 
 def _seconds(data: Mapping[str, Any], key: str) -> float | None:
-    return None if data.get(key) is None else float(data[key])
+    return None if data.get(key) is None else _number(data[key])
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise _Unusable(f"a time is {value}")
+    return float(value)
 
 
 def _interpolated(entries: Sequence[_Entry], begin: float | None, end: float | None) -> Iterator[TimedWord]:

@@ -69,6 +69,12 @@ class _Values:
             raise damaged(self._path, "a size", f"{number:g}", "a whole number, 0 or more")
         return int(number)
 
+    def end(self) -> None:
+        """Nothing may follow: a size that is too small would drop the last intervals."""
+        match = next(self._matches, None)
+        if match is not None:
+            raise damaged(self._path, f"character {match.start()}", match[0][:40], "the end, by the sizes it states")
+
     def flag(self) -> str:
         match = self._next("a flag")
         if match[2] is None:
@@ -115,7 +121,9 @@ def parse_textgrid(path: Path, text: str) -> list[Tier]:
     values.number(), values.number()
     if values.flag() != "exists":
         raise UserError(f"{path}: a TextGrid without tiers")
-    return [_tier(values) for _ in range(values.count())]
+    tiers = [_tier(values) for _ in range(values.count())]
+    values.end()
+    return tiers
 
 
 def _plain(name: str) -> str:

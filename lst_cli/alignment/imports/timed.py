@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lst_cli.errors import UserError
+from lst_cli.json_text import UTF_16_MARKS, NotText, decode
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,32 @@ def read_text(path: Path) -> str:
     :raises UserError: it can't be read, or is in another encoding.
     """
     try:
-        data = path.read_bytes()
-        utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        return data.decode("utf-16" if utf_16 else "utf-8-sig")
+        return decode(_read(path))
+    except NotText as error:
+        raise UserError(f"{path}: not a text file", found=error.found, fix=error.fix) from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, str | None]]:
+    """(line, why it is not text or None) of each line; what is not text has replacements.
+
+    :raises UserError: the file can't be read.
+    """
+    data = _read(path)
+    if data.startswith(UTF_16_MARKS):
+        yield from ((line, None) for line in read_text(path).split("\n"))
+        return
+    for line in data.split(b"\n"):
+        try:
+            yield decode(line), None
+        except NotText as error:
+            yield line.decode("utf-8", "replace"), str(error)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: can't be read", found=error.strerror) from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: not UTF-8", found=f"{error.reason} at byte {error.start}", fix="save it as UTF-8"
-        ) from None
 
 
 def damaged(path: Path, where: str, found: str, expected: str) -> UserError:

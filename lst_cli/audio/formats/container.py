@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from lst_cli.audio.formats.mpeg_frames import MpegFrames
 
 
+RATES_HZ = range(1_000, 10_000_000)
+"""Sample rates that are taken for real ones; any other is a damaged header."""
+
+
 class NotDecodable(Exception):
     """The bytes can't be decoded as audio; the message says why."""
 

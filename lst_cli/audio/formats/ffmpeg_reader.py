@@ -82,8 +82,12 @@ class FfmpegReader:
         self.samples: int | None = int(self._stream.duration) if self._exact and self._stream.duration else None
         """As the container says; None if it does not say it exactly."""
 
+        tracks = len(self._container.streams.audio)
+        self.note = f"it has {tracks} audio tracks: only the first one is read" if tracks > 1 else None
         duration = self._container.duration if format in _STATE_DURATION else None
         self._at_least = 0 if not duration else int((duration / 1e6 - _DURATION_SLACK_S) * self.rate)
+        self._last_s = 0.0
+        """Where the last packet of any stream ends: a picture may outlast the sound."""
 
     def close(self) -> None:
         """Close the container, not the file."""
@@ -123,18 +127,24 @@ class FfmpegReader:
                 return
         if waiting:
             yield np.concatenate(waiting)
-        if at is not None and at < self._at_least:
+        if at is not None and max(at, self._last_s * self.rate) < self._at_least:
             raise NotDecodable(f"truncated: {at:,} of at least {self._at_least:,} samples")
 
     def _decoded(self) -> Iterator[Any]:
         try:
-            yield from self._container.decode(self._stream)
+            for packet in self._container.demux():
+                if packet.pts is not None and packet.time_base is not None:
+                    self._last_s = max(self._last_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream is self._stream:
+                    yield from packet.decode()
         except (self._av.FFmpegError, ValueError, OSError) as error:
             raise NotDecodable(_words(error)) from None
 
 
 class MpegReader:
     """The frames of an MPEG audio stream, each decoded separately: seeking costs the same at any position."""
+
+    note: str | None = None
 
     def __init__(self, file: BinaryIO, frames: MpegFrames) -> None:
         self._file = file

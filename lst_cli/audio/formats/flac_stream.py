@@ -32,6 +32,8 @@ def flac_container(file: BinaryIO, start: int, size: int, check: bool) -> Contai
         # A chance match of the frame header's checksum is possible, so the whole stream is counted before a reject.
         if end > promised and (end := count_samples(file, start, size)) > promised:
             problem = f"the header says {promised:,} samples, but the stream has {end:,}"
+        elif second := _second_stream(file, start + 42, size):
+            problem = f"another FLAC stream begins at byte {second:,} of {size:,}: files that were joined"
     counted = (AudioPart(start=start, end=size, head=head),) if start or unknown else ()
     return Container(parts=counted, problem=problem)
 
@@ -51,6 +53,21 @@ def count_samples(file: BinaryIO, start: int, size: int) -> int:
 
     reader = FfmpegReader(ByteRange(file, start, size), "flac")
     return sum(len(block_NC) for block_NC in reader.blocks())
+
+
+def _second_stream(file: BinaryIO, at: int, size: int) -> int | None:
+    """The byte at which another stream begins: libsndfile reads the first one only."""
+    mark = b"fLaC\x00\x00\x00\x22"
+    file.seek(at)
+    before = b""
+    while data := file.read(1 << 20):
+        joined = before + data
+        for start in (mark, b"fLaC\x80\x00\x00\x22"):
+            if (found := joined.find(start)) >= 0:
+                return at - len(before) + found
+        at += len(data)
+        before = joined[-len(mark) + 1 :]
+    return None
 
 
 def _last_sample(file: BinaryIO, start: int, size: int, head: bytes) -> int:

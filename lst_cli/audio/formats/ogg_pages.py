@@ -35,7 +35,9 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
     last_pages: list[int] = []
     before = 0
     problem: str | None = None
-    serial, number, at, first_end = -1, 0, 0, -1
+    at, first_end = 0, -1
+    numbers: dict[int, int] = {}
+    foreign = False
     page: _Page | None = None
     while at < size:
         page_there = _page(file, at, size)
@@ -44,31 +46,33 @@ def ogg_container(file: BinaryIO, size: int, check: bool) -> Container:
             break
         page = page_there
         if page.flags & _FIRST:
-            if links and at == first_end:
-                return Container(ffmpeg="ogg")  # several streams at a time, such as sound with a video
+            # Several streams may run at a time, such as sound with a video.
+            foreign |= bool(links and at == first_end) or not _is_read(file, page)
+            if not foreign:
+                numbers.clear()
             links.append(at)
             last_pages.append(0)
             before = 0
-            serial, first_end = page.serial, at + page.size
-            if not _is_read(file, page):
-                return Container(ffmpeg="ogg")
-        elif page.serial != serial:
-            problem = f"damaged: page {number:,} belongs to a stream that did not begin"
-        elif page.number != number:
-            problem = f"damaged: page {page.number:,} follows page {number - 1:,}"
+            first_end = at + page.size
+        elif page.serial not in numbers:
+            problem = f"damaged: page {page.number:,} belongs to a stream that did not begin"
+        elif page.number != numbers[page.serial]:
+            problem = f"damaged: page {page.number:,} follows page {numbers[page.serial] - 1:,}"
         if check and problem is None and not _sound(file, page):
             problem = f"damaged: page {page.number:,} has another checksum than it states"
         if problem is not None:
             break
         if page.position > before:
             last_pages[-1], before = page.position - before, page.position
-        number = page.number + 1
+        numbers[page.serial] = page.number + 1
         at += page.size
     if not links:
         raise NotDecodable("no Ogg stream in it")
     note = None
     if problem is None and page is not None and not page.flags & _LAST:
         note = "its last page does not end the Ogg stream; the end may be missing"
+    if foreign:
+        return Container(ffmpeg="ogg", problem=problem, note=note)
     parts = tuple(
         AudioPart(start=start, end=end, last_page=last)
         for start, end, last in zip(links, [*links[1:], at], last_pages, strict=True)
@@ -96,7 +100,7 @@ def _is_read(file: BinaryIO, page: _Page) -> bool:
     """Whether libsndfile reads the stream that begins with this page."""
     file.seek(page.at + 27)
     head = file.read(min(page.size, 300))
-    return any(name in head for name in (b"vorbis", b"OpusHead", b"\x7fFLAC"))
+    return any(name in head for name in (b"vorbis", b"OpusHead"))
 
 
 def _sound(file: BinaryIO, page: _Page) -> bool:

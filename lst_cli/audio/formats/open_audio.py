@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from lst_cli.audio.formats.byte_range import ByteRange, KeptErrors
-from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
+from lst_cli.audio.formats.container import RATES_HZ, AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.flac_stream import flac_container
 from lst_cli.audio.formats.mpeg_frames import holds_stream, mpeg_container, tag_size
 from lst_cli.audio.formats.ogg_pages import ogg_container
@@ -50,14 +50,14 @@ _FFMPEG = (
 )
 """(position, bytes there, FFmpeg's name) of the formats that libsndfile does not read."""
 
-_RATES_HZ = range(1, 10_000_000)
-
 
 class RecordingReader(Protocol):
     """Decodes one container."""
 
     rate: int
     samples: int | None
+    note: str | None
+    """A note for the user, or None."""
 
     def blocks(self, offset: int = 0, limit: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Samples ``[N, C]`` from ``offset`` to the end, or until there are at least ``limit``."""
@@ -78,7 +78,7 @@ class Recording:
         """Per channel, as the container promises; None if it does not."""
         self.problem = container.problem
         """How the headers and the bytes contradict each other, with both numbers; None if they agree."""
-        self.note = container.note
+        self.note = container.note or reader.note
         """A note for the user, or None."""
         self._reader = reader
 
@@ -124,7 +124,7 @@ def open_recording(source: AnyPath | bytes, *, check: bool = False) -> Iterator[
         except NotDecodable as error:
             raise NotDecodable(container.problem or str(error)) from None
         stack.callback(reader.close)
-        if reader.rate not in _RATES_HZ:
+        if reader.rate not in RATES_HZ:
             raise NotDecodable(f"a rate of {reader.rate:,} Hz")
         yield Recording(reader, container)
 
@@ -181,6 +181,8 @@ def _recognise(file: BinaryIO, size: int, check: bool) -> Container:
         start += skipped
         file.seek(start)
         head = file.read(64)
+    if start >= size > 0:
+        raise NotDecodable(f"an ID3 tag of {start:,} bytes in a file of {size:,}")
     kind = head[:4]
     if kind in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return wav_container(file, size)
@@ -229,6 +231,8 @@ class SndfileReader:
     :param whole: how to open the whole file: its path, or the open file.
     :raises NotDecodable: a part can't be opened, or has another rate than the first.
     """
+
+    note: str | None = None
 
     def __init__(self, whole: Path | BinaryIO, file: BinaryIO, parts: Sequence[AudioPart]) -> None:
         import soundfile

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from lst_cli.audio.formats.container import AudioPart, Container, NotDecodable
+from lst_cli.audio.formats.container import RATES_HZ, AudioPart, Container, NotDecodable
 from lst_cli.audio.formats.mpeg_frames import mpeg_container
 
 SLACK_BYTES = 128
@@ -21,6 +21,9 @@ _PLACEHOLDERS_FROM = 0x7FFF0000
 """Data sizes from here on are placeholders unless the file is as large: 0x7FFFF000, 0x80000000, 0xFFFFFFFF, …"""
 
 _PCM, _FLOAT, _ALAW, _MULAW, _MP3, _EXTENSIBLE = 1, 3, 6, 7, 0x55, 0xFFFE
+_NOT_SOUGHT = (0x31, 0x40)
+"""GSM 6.10 and G.721, in which libsndfile can't seek."""
+
 _SUBTYPES = {
     (_PCM, 8): "PCM_U8",
     (_PCM, 16): "PCM_16",
@@ -34,6 +37,8 @@ _SUBTYPES = {
 _TRAILERS = frozenset(
     (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"JUNK", b"junk", b"FLLR", b"PAD ", b"iXML")
 )
+_MORE_AUDIO = frozenset((b"RIFF", b"RF64", b"BW64", b"FORM", b"fmt ", b"data", b"SSND"))
+"""Behind the audio these begin more audio: files that were joined byte by byte."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def _read_format(data: bytes) -> _Format:
     tag, channels, rate, _, block, bits = struct.unpack("<HHIIHH", data[:16])
     if tag == _EXTENSIBLE and len(data) >= 26:
         tag = struct.unpack("<H", data[24:26])[0]
-    if not (channels and rate):
+    if not channels or rate not in RATES_HZ:
         raise NotDecodable(f"a WAV header of {channels} channels at {rate} Hz")
     return _Format(tag, channels, rate, block, bits)
 
@@ -104,6 +109,8 @@ def _wav_data(file: BinaryIO, size: int, form: _Format, chunk: _Chunk, long_size
         return mpeg_container(file, chunk.start, min(size, chunk.start + chunk.size))
     promised = long_size if long_size is not None and chunk.size == 0xFFFFFFFF else chunk.size
     problem = _compare(file, size, chunk.start, promised, "<")
+    if form.tag in _NOT_SOUGHT:
+        return Container(ffmpeg="wav", problem=problem)
     whole = promised <= there and (promised > 0 or _only_chunks(file, chunk.start, size, "<"))
     subtype = _SUBTYPES.get((form.tag, form.bits))
     if problem is not None or whole or subtype is None:
@@ -132,15 +139,16 @@ def _compare(file: BinaryIO, size: int, start: int, promised: int, order: str) -
 
 
 def _only_chunks(file: BinaryIO, at: int, size: int, order: str) -> bool:
-    """Whether what follows the audio is chunks (or zeros) to the end of the file."""
-    file.seek(at)
-    if not file.read(1 << 16).strip(b"\0"):
+    """Whether what follows the audio is chunks (or zeros) to the end of the file, and no more audio."""
+    if _only_zeros(file, at):
         return True
     for _ in range(1000):
         if size - at < 8:
             return True
         file.seek(at)
         name, length = struct.unpack(f"{order}4sI", file.read(8))
+        if name in _MORE_AUDIO:
+            return False
         if name not in _TRAILERS and not (name.isascii() and name.decode().isprintable()):
             return False
         at += 8 + length
@@ -148,6 +156,15 @@ def _only_chunks(file: BinaryIO, at: int, size: int, order: str) -> bool:
             return name in _TRAILERS
         at += length % 2
     return False
+
+
+def _only_zeros(file: BinaryIO, at: int) -> bool:
+    """Whether the rest of the file is zeros."""
+    file.seek(at)
+    while data := file.read(1 << 20):
+        if data.strip(b"\0"):
+            return False
+    return True
 
 
 def aiff_container(file: BinaryIO, size: int) -> Container:

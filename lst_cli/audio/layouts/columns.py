@@ -20,7 +20,22 @@ TEXT_COLUMNS = (
 )
 _SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id", "spk", "speaker_name")
 _ID_COLUMNS = ("id", "utterance_id", "utt_id", "segment_id", "file_id")
-_START_COLUMNS = ("start", "offset")
+_START_COLUMNS = (
+    "start",
+    "offset",
+    "start_time",
+    "begin_time",
+    "begin",
+    "start_s",
+    "start_ms",
+    "offset_ms",
+    "begin_ms",
+)
+_END_COLUMNS = ("end", "end_time", "stop", "end_s", "end_ms", "stop_ms")
+_DURATION_COLUMNS = ("duration", "dur", "duration_s", "length_s", "duration_ms", "dur_ms")
+_MILLISECONDS = "_ms"
+"""Ending of columns in milliseconds; all others are in seconds."""
+_CHANNEL_COLUMNS = ("channel", "channel_id")
 _SECONDS_SLACK = 0.05
 """Start, end and duration may disagree by this much: they are rounded."""
 
@@ -37,6 +52,8 @@ class Columns:
     starts: tuple[str, ...]
     end: str | None
     duration: str | None
+    channel: str | None
+    """Not read; a note says so."""
 
     @property
     def read(self) -> list[str]:
@@ -59,9 +76,35 @@ def find_columns(names: Iterable[str], *, ids: Sequence[str] = _ID_COLUMNS) -> C
         speaker=first(_SPEAKER_COLUMNS),
         source=first(("source",)),
         starts=tuple(present[name] for name in _START_COLUMNS if name in present),
-        end=first(("end",)),
-        duration=first(("duration",)),
+        end=first(_END_COLUMNS),
+        duration=first(_DURATION_COLUMNS),
+        channel=first(_CHANNEL_COLUMNS),
     )
+
+
+_READ = frozenset(
+    (
+        *(*PATH_COLUMNS, *TEXT_COLUMNS, *_SPEAKER_COLUMNS, *_ID_COLUMNS, "source"),
+        *(*_START_COLUMNS, *_END_COLUMNS, *_DURATION_COLUMNS),
+    )
+)
+
+
+def repeated_column(names: Iterable[str]) -> str | None:
+    """The first of the columns that are read whose name occurs twice, in any case of letters; None if none does."""
+    plain = [name.strip().lower() for name in names]
+    return next((name for number, name in enumerate(plain) if name in _READ and name in plain[:number]), None)
+
+
+def notes_on(where: AnyPath, names: Sequence[str], columns: Columns, with_text: bool) -> list[str]:
+    """Notes on what a table does not have, or is not read."""
+    notes = [no_text_note(where, names)] if names and with_text and columns.text is None else []
+    if columns.channel is not None:
+        notes.append(
+            f"{where}: the column {columns.channel!r} is not read: an utterance is the mean of its file's channels; "
+            f"write each channel to a file of its own if they hold different speech"
+        )
+    return notes
 
 
 def no_text_note(where: AnyPath, names: Iterable[str]) -> str:
@@ -108,8 +151,10 @@ class RowReader:
         given = [each for name in columns.starts if (each := self._seconds(name)) is not None]
         end, duration = self._seconds(columns.end), self._seconds(columns.duration)
         start = given[0] if given else None
-        if len(given) == 2 and abs(given[0] - given[1]) > _SECONDS_SLACK:
-            self.problems.append(f"start is {given[0]:g} but offset is {given[1]:g}; give one of them")
+        if given and max(given) - min(given) > _SECONDS_SLACK:
+            named = zip((name for name in columns.starts if self._seconds(name) is not None), given, strict=True)
+            listed = " but ".join(f"{name} is {value:g} s" for name, value in named)
+            self.problems.append(f"{listed}; give one of them")
         if duration is not None:
             by_duration = (start or 0.0) + duration
             if end is None:
@@ -136,4 +181,4 @@ class RowReader:
         if not (math.isfinite(seconds) and seconds >= 0) or isinstance(value, bool):
             self.problems.append(f"{column} is {repr(value)[:60]}; give seconds, 0 or more")
             return None
-        return seconds
+        return seconds / 1000 if str(column).strip().lower().endswith(_MILLISECONDS) else seconds

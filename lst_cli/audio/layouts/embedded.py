@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns
+from lst_cli.audio.layouts.columns import TEXT_COLUMNS, Columns, RowReader, find_columns, notes_on, repeated_column
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, files_below, same_name
 from lst_cli.audio.layouts.table_rows import Row, parquet_batches
 from lst_cli.errors import UserError
@@ -24,9 +24,9 @@ def read_embedded(source: AnyPath, with_text: bool) -> Listing:
     :raises UserError: a file is damaged, has no audio column, or no text column where text is wanted.
     """
     files = _parquet_files(source, list(files_below(source)) if source.is_dir() else [])
-    return Listing(
-        entries=_Rows([(path, *_check(path, with_text)) for path in files], source, with_text), documents=files
-    )
+    checked = [(path, *_check(path, with_text)) for path in files]
+    notes = [note for path, columns, names in checked for note in notes_on(path, names, columns, False)]
+    return Listing(entries=_Rows(checked, source, with_text), documents=files, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _parquet_files(source: AnyPath, files: Sequence[AnyPath]) -> list[AnyPath]:
 def _schema(path: AnyPath) -> pa.Schema:
     from lst_cli.artifacts.parquet import open_parquet
 
-    with open_parquet(path) as file:
+    with open_parquet(path, foreign=True) as file:
         return file.schema_arrow
 
 
@@ -62,6 +62,8 @@ def _check(path: AnyPath, with_text: bool) -> tuple[Columns, list[str]]:
     schema = _schema(path)
     names = [name for name in schema.names if name != AUDIO_COLUMN]
     columns = find_columns(names)
+    if twice := repeated_column(names):
+        raise UserError(f"{path}: two columns {twice!r}", fix="rename one of them")
     if not _has_audio(schema) or (with_text and columns.text is None):
         raise UserError(
             f"{path}: not a data set with audio{' and text' if with_text else ''}",
@@ -78,7 +80,7 @@ def _rows(path: AnyPath, names: list[str]) -> Iterator[Row]:
         return
     from lst_cli.artifacts.parquet import open_parquet
 
-    with open_parquet(path) as file:
+    with open_parquet(path, foreign=True) as file:
         yield from ({} for _ in range(file.metadata.num_rows))
 
 
@@ -109,7 +111,10 @@ def _has_audio(schema: pa.Schema) -> bool:
     if AUDIO_COLUMN not in schema.names:
         return False
     kind = schema.field(AUDIO_COLUMN).type
-    return bool(pa.types.is_struct(kind)) and "bytes" in {kind.field(i).name for i in range(kind.num_fields)}
+    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+        return False
+    encoded = kind.field("bytes").type
+    return bool(pa.types.is_binary(encoded) or pa.types.is_large_binary(encoded) or pa.types.is_null(encoded))
 
 
 def is_embedded(source: AnyPath, files: Sequence[AnyPath]) -> bool:

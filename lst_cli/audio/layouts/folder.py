@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lst_cli.audio.layouts.listing import (
     CorpusLayout,
@@ -44,13 +44,20 @@ class _Texts:
     files: dict[str, dict[_Key, AnyPath]] = field(default_factory=lambda: {ending: {} for ending in _ENDINGS})
     timit: set[_Key] = field(default_factory=set)
     used: set[AnyPath] = field(default_factory=set)
+    twice: dict[_Key, str] = field(default_factory=dict)
+    """Why a key has no transcript: two names that differ in case or Unicode form only."""
+    spoken: set[_Key] = field(default_factory=set)
+    """Keys with audio."""
 
     def add(self, path: AnyPath) -> None:
         """Add a file that is not audio."""
         name = path.name.lower()
         for ending in _ENDINGS:
             if name.endswith(ending):
-                self.files[ending].setdefault(_key(path, len(ending)), path)
+                key = _key(path, len(ending))
+                first = self.files[ending].setdefault(key, path)
+                if first != path:
+                    self.twice[key] = f"{first} and {path.name}: two transcripts of one recording; keep one of them"
         if name.endswith(_TIMIT_ENDINGS):
             self.timit.add(_key(path, 4))
 
@@ -80,13 +87,15 @@ def read_vctk(folder: AnyPath, with_text: bool) -> Listing:
     skipped = 0
     for path in audio:
         id = _VCTK_MICROPHONE.sub("", path.stem)
+        id = id if id.startswith(path.parent.name) else f"{path.parent.name}/{id}"
         skipped += id in by_id
         by_id.setdefault(id, path)
     entries = []
     for id, path in sorted(by_id.items()):
         speaker = path.parent.name
-        text = texts.of((folder / "txt" / speaker, same_name(id)))
-        missing = f"txt/{speaker}/{id}.txt"
+        name = id.rpartition("/")[2]
+        text = texts.of((folder / "txt" / speaker, same_name(name)))
+        missing = f"txt/{speaker}/{name}.txt"
         entries.append(_with_text(Entry(id=same_name(id), path=path, speaker=speaker), text, missing, with_text))
     listing = _listing(entries, texts, with_text)
     if skipped:
@@ -108,8 +117,11 @@ def _listing(entries: Sequence[Entry], texts: _Texts, with_text: bool) -> Listin
     stray = set(texts.files[".txt"].values()) | set(texts.files[".lab"].values())
     stray -= texts.used | set(texts.files[".normalized.txt"].values()) | set(texts.files[".original.txt"].values())
     notes = []
-    if stray and with_text:
-        notes.append(f"{len(stray)} .txt files have no audio beside them, the first {min(map(str, stray))}")
+    second = {path for path in stray if texts.spoken & {_key(path, len(path.suffix))}}
+    no_audio = (stray - second, ".txt files have no audio beside them")
+    for paths, what in (no_audio, (second, "transcripts are not read: another one is")):
+        if paths and with_text:
+            notes.append(f"{len(paths)} {what}, the first {min(map(str, paths))}")
     documents = sorted(texts.used, key=str) if with_text else []
     return Listing(entries=sorted(entries, key=lambda entry: entry.id), documents=documents, notes=notes)
 
@@ -123,6 +135,9 @@ def _entry(path: AnyPath, folder: AnyPath, texts: _Texts, with_text: bool) -> En
     if is_timit:
         speaker = path.parent.name
     entry = Entry(id=id_of(path, folder), path=path, speaker=speaker)
+    texts.spoken.add(key)
+    if with_text and key in texts.twice:
+        return replace(entry, problem=texts.twice[key])
     return _with_text(entry, texts.of(key), f"{key[1]}.txt", with_text, is_timit=is_timit)
 
 

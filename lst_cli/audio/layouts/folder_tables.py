@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
     CorpusLayout,
@@ -22,24 +24,32 @@ from lst_cli.audio.layouts.listing import (
 from lst_cli.audio.layouts.manifest_file import read_manifest, rows_of
 from lst_cli.audio.layouts.table_rows import open_table
 from lst_cli.errors import UserError
+from lst_cli.json_text import UTF_16_MARKS
 from lst_cli.storage.bucket_path import AnyPath
+
+_ROWS_TO_LOOK_AT = 20
+"""A table is recognised by the first of these that can be read."""
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet", "metadata.tsv")
 _LJ_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 
 
-def _first_line(path: AnyPath) -> str:
+def _first_lines(path: AnyPath, count: int = 1) -> list[str]:
+    """The first lines of a table, in UTF-8 or in UTF-16 with its mark; none if it can't be read."""
     try:
         with open_table(path) as stream:
-            return stream.readline(1 << 16).decode("utf-8-sig", "replace").rstrip("\r\n")
+            head = stream.read(1 << 16)
     except UserError:
-        return ""
+        return []
+    encoding = "utf-16" if head.startswith(UTF_16_MARKS) else "utf-8-sig"
+    return lines_of(head.decode(encoding, "replace"))[:count]
 
 
 def _lj_audio(folder: AnyPath, id: str) -> AnyPath | None:
     """The recording of an id, in ``wavs`` or next to the table."""
+    named = Path(id).suffix.lower() in _LJ_AUDIO
     for each in (folder / "wavs", folder):
-        for suffix in _LJ_AUDIO:
+        for suffix in ("", *_LJ_AUDIO) if named else _LJ_AUDIO:
             path = find_file(each / f"{id}{suffix}")
             if is_there(path):
                 return path
@@ -47,10 +57,12 @@ def _lj_audio(folder: AnyPath, id: str) -> AnyPath | None:
 
 
 def _lj_tables(source: AnyPath, files: Sequence[AnyPath]) -> list[AnyPath]:
-    """Tables of lines ``ID|TEXT`` whose first ids have recordings."""
+    """Tables of lines ``ID|TEXT`` whose first ids have recordings; the first line may name the columns."""
     tables = [source] if source.is_file() else [path for path in files if path.name.lower() == "metadata.csv"]
     return [
-        path for path in tables if "|" in (line := _first_line(path)) and _lj_audio(path.parent, line.split("|")[0])
+        path
+        for path in tables
+        if any("|" in line and _lj_audio(path.parent, line.split("|")[0]) for line in _first_lines(path, 2))
     ]
 
 
@@ -70,12 +82,15 @@ def _lj_entries(table: AnyPath, source: AnyPath, with_text: bool) -> Iterator[En
             continue
         id, *texts = line.split("|")
         text = next((found for each in reversed(texts) if (found := one_line(each))), None)
-        audio = _lj_audio(table.parent, id) if id.strip() and "\0" not in id and "/" not in id else None
+        plain = id.strip() and "\0" not in id and ".." not in Path(id).parts and not Path(id).is_absolute()
+        audio = _lj_audio(table.parent, id) if plain else None
         problem = None
         if audio is None:
             problem = f"{table}, line {number}: no audio file for {id[:60]!r}; restore it, or remove the line"
         elif with_text and text is None:
             problem = f"{table}, line {number}: no text; write it, or add the corpus with --no-text"
+        if Path(id).suffix.lower() in _LJ_AUDIO:
+            id = Path(id).with_suffix("").as_posix()
         id = prefix + (same_name(id) or f"line {number}")
         yield Entry(id=id, path=audio or table, text=text if with_text else None, problem=problem)
 
@@ -105,10 +120,11 @@ def _metadata(files: Sequence[AnyPath]) -> list[AnyPath]:
 
 def _column_names(path: AnyPath) -> list[str]:
     try:
-        _, row = next(rows_of(path)(path), ("", ""))
+        rows = islice(rows_of(path)(path), _ROWS_TO_LOOK_AT)
+        row = next((row for _, row in rows if not isinstance(row, str)), {})
     except UserError:
         return []
-    return [] if isinstance(row, str) else [name.lower() for name in row if isinstance(name, str)]
+    return [name.lower() for name in row if isinstance(name, str)]
 
 
 def read_audio_folder(source: AnyPath, with_text: bool) -> Listing:
@@ -138,7 +154,9 @@ def _common_voice_table(source: AnyPath) -> AnyPath | None:
     """``validated.tsv``, which holds all that was accepted, or the one table there is."""
     if not (source / "clips").is_dir():
         return None
-    tables = [path for path in matching(source, "*.tsv") if "path" in _first_line(path).split("\t")]
+    tables = [
+        path for path in matching(source, "*.tsv") if "path" in "".join(_first_lines(path)).rstrip("\r").split("\t")
+    ]
     best = [path for path in tables if path.name == "validated.tsv"] or tables
     return best[0] if best else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def _mono_cut(path: AnyPath, where: str, cut: Mapping[str, Any], with_text: bool
         problem = f"it starts at {start:g} s and is {duration:g} s long; write the cuts again with lhotse"
     elif with_text and problem is None:
         problem = _text_problem(text, own, supervisions)
-    id = str(cut.get("id", where))
+    id = str(where if cut.get("id") is None else cut["id"])
     f"{text}{id}{audio}".encode()  # a lone surrogate can't be stored as text
     return Entry(
         id=same_name(id),
@@ -146,14 +146,14 @@ def _find(folder: AnyPath, audio: str) -> AnyPath:
 
 
 def is_cuts(source: AnyPath) -> bool:
-    """Whether a file's first line is one of lhotse's cuts."""
+    """Whether the first line of a file that can be read is one of lhotse's cuts."""
     if not source.is_file() or not source.name.lower().endswith((".jsonl", ".jsonl.gz")):
         return False
     try:
-        _, first = next(json_rows(source), ("", ""))
+        first = next((row for _, row in islice(json_rows(source), 20) if not isinstance(row, str)), {})
     except UserError:
         return False
-    return isinstance(first, dict) and str(first.get("type", "")).endswith("Cut")
+    return str(first.get("type", "")).endswith("Cut")
 
 
 LHOTSE = CorpusLayout(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, NoText, files_below, id_of, read_text
+from lst_cli.json_text import parse_json
 from lst_cli.storage.bucket_path import AnyPath
 
 LONGEST_S = 60.0
@@ -32,14 +33,17 @@ def read_librilight(folder: AnyPath, with_text: bool) -> Listing:
 def _recording(path: AnyPath, document: AnyPath, folder: AnyPath) -> list[Entry]:
     id = id_of(path, folder)
     try:
-        about: dict[str, Any] = json.loads(read_text(document))
+        about: dict[str, Any] = parse_json(read_text(document))
         spans = [(float(start), float(end)) for start, end in about["voice_activity"]]
+        wrong = next((span for span in spans if not 0 <= span[0] < span[1] < math.inf), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong[0]:g} s to {wrong[1]:g} s is no time span")
         speaker = str(about["speaker"])
     except FileNotFoundError:
         return [Entry(id=id, path=path, problem=f"{path}: no {document.name} beside it; restore it")]
     except NoText as error:
         return [Entry(id=id, path=path, problem=str(error))]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         problem = f"{document}: no 'speaker' and 'voice_activity' as [start, end] pairs ({error!r}); restore it"
         return [Entry(id=id, path=path, problem=problem)]
     if not spans:

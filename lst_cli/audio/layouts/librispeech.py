@@ -12,10 +12,9 @@ from lst_cli.audio.layouts.listing import (
     NoText,
     files_below,
     is_audio,
-    lines_of,
     matching,
     one_line,
-    read_text,
+    read_lines,
     same_name,
 )
 from lst_cli.storage.bucket_path import AnyPath
@@ -45,12 +44,19 @@ def _read_tree(folder: AnyPath, with_text: bool, documents: Sequence[AnyPath] | 
         return Listing(entries=_sorted(_entry(path) for path in audio))
     said: dict[str, tuple[str, AnyPath]] = {}
     broken: dict[AnyPath, str] = {}
+    faulty: dict[str, str] = {}
     for document in documents:
         try:
-            said.update((id, (text, document)) for id, text in _lines(document))
+            for id, text, problem in _lines(document):
+                if id in said and problem is None:
+                    problem = f"{document}: two lines for {id}; keep one of them"
+                said[id] = (text, document)
+                if problem is not None:
+                    faulty[id] = problem
+                    broken.setdefault(document.parent, problem)
         except NoText as error:
             broken[document.parent] = str(error)
-    entries = [_with_text(path, said, broken) for path in audio]
+    entries = [_with_text(path, said, broken, faulty) for path in audio]
     missing = sorted(said.keys() - {same_name(path.stem) for path in audio})
     return Listing(
         entries=_sorted([*entries, *(_without_audio(id, said[id][1]) for id in missing)]), documents=list(documents)
@@ -61,11 +67,13 @@ def _sorted(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.id)
 
 
-def _lines(document: AnyPath) -> Iterator[tuple[str, str]]:
-    for line in lines_of(read_text(document)):
-        if line.strip():
-            id, *text = line.split(maxsplit=1)
-            yield same_name(id), one_line(text[0]) if text else ""
+def _lines(document: AnyPath) -> Iterator[tuple[str, str, str | None]]:
+    """(id, text, why the line can't be used) of each line."""
+    for line in read_lines(document):
+        read = line if isinstance(line, str) else line.guess
+        if read.strip():
+            id, *text = read.split(maxsplit=1)
+            yield same_name(id), one_line(text[0]) if text else "", None if isinstance(line, str) else str(line)
 
 
 def _entry(path: AnyPath, text: str | None = None, problem: str | None = None) -> Entry:
@@ -73,8 +81,13 @@ def _entry(path: AnyPath, text: str | None = None, problem: str | None = None) -
     return Entry(id=same_name(path.stem), path=path, speaker=speaker, text=text, problem=problem)
 
 
-def _with_text(path: AnyPath, said: dict[str, tuple[str, AnyPath]], broken: dict[AnyPath, str]) -> Entry:
-    text, document = said.get(same_name(path.stem), (None, None))
+def _with_text(
+    path: AnyPath, said: dict[str, tuple[str, AnyPath]], broken: dict[AnyPath, str], faulty: dict[str, str]
+) -> Entry:
+    id = same_name(path.stem)
+    text, document = said.get(id, (None, None))
+    if id in faulty:
+        return _entry(path, problem=faulty[id])
     if text:
         return _entry(path, text)
     if document is not None:

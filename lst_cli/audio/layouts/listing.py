@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import overload
 
 from lst_cli.errors import UserError
+from lst_cli.json_text import NotText, decode
 from lst_cli.storage.bucket_path import AnyPath, BucketPath
 
 AUDIO_SUFFIXES = frozenset(
@@ -112,11 +113,19 @@ def _list(folder: str) -> list[tuple[str, bool, bool]]:
     try:
         with os.scandir(folder) as found:
             names = sorted((each for each in found if each.name[0] != "."), key=lambda each: each.name, reverse=True)
-            return [(each.path, is_folder := each.is_dir(), is_folder and each.is_symlink()) for each in names]
+            return [(each.path, is_folder := _is_folder(each), is_folder and each.is_symlink()) for each in names]
     except OSError as error:
         raise UserError(
             f"{folder}: the folder can't be listed", found=error.strerror, fix="change its permissions"
         ) from None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -176,7 +185,16 @@ class NoText(Exception):
 
 
 class NotUtf8(NoText):
-    """A text file is not UTF-8; the message says where."""
+    """A text file or a line of it is not text; the message says where.
+
+    :param where: the file, or its line.
+    """
+
+    def __init__(self, where: str, reason: NotText, data: bytes) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.reason = str(reason)
+        self.guess = data.decode("utf-8", "replace")
+        """The text, with a replacement for what is none."""
 
 
 def read_text(path: AnyPath) -> str:
@@ -186,6 +204,30 @@ def read_text(path: AnyPath) -> str:
     :raises FileNotFoundError: there is no such file.
     :raises NoText: it is a pipe or a device, or can't be read.
     """
+    return decode_text(_read_bytes(path), str(path))
+
+
+def read_lines(path: AnyPath) -> list[str | NotUtf8]:
+    """The lines of a text file as :func:`read_text` reads it; one that is not text is an error by itself.
+
+    :raises FileNotFoundError: there is no such file.
+    :raises NoText: it is a pipe or a device, or can't be read.
+    """
+    data = _read_bytes(path)
+    try:
+        return list(lines_of(decode_text(data, str(path))))
+    except NotUtf8:
+        return [_line(line, f"{path}, line {number}") for number, line in enumerate(data.split(b"\n"), start=1)]
+
+
+def _line(data: bytes, where: str) -> str | NotUtf8:
+    try:
+        return decode_text(data, where).rstrip("\r")
+    except NotUtf8 as error:
+        return error
+
+
+def _read_bytes(path: AnyPath) -> bytes:
     try:
         data = path.read_bytes() if isinstance(path, BucketPath) else _read_regular(path)
     except FileNotFoundError:
@@ -194,7 +236,7 @@ def read_text(path: AnyPath) -> str:
         raise NoText(f"{path}: {error.strerror}") from None
     if path.suffix == ".gz":
         data = _unpack(path, data)
-    return decode_text(data, str(path))
+    return data
 
 
 def _read_regular(path: Path) -> bytes:
@@ -212,15 +254,9 @@ def decode_text(data: bytes, where: str) -> str:
     :raises NotUtf8: they are not UTF-8.
     """
     try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16").replace("\ufeff", "")
-        return data.decode("utf-8").replace("\ufeff", "")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise NotUtf8(
-            f"{where}: not UTF-8 (byte 0x{data[error.start]:02x} in line {line}); convert it: "
-            f"iconv -f WINDOWS-1252 -t UTF-8, or from the encoding it has"
-        ) from None
+        return decode(data)
+    except NotText as error:
+        raise NotUtf8(where, error, data) from None
 
 
 def _unpack(path: AnyPath, data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, no_text_note
+from lst_cli.audio.layouts.columns import PATH_COLUMNS, Columns, RowReader, find_columns, notes_on
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, is_there, same_name
 from lst_cli.audio.layouts.table_rows import ManifestRows, Row, json_rows, parquet_rows, separated_rows
 from lst_cli.errors import UserError
@@ -50,9 +50,9 @@ def read_table(path: AnyPath, with_text: bool, rows: Callable[[AnyPath], Manifes
             expected=f"one of {', '.join(PATH_COLUMNS)}",
             fix="name the column with the audio files 'path'",
         )
-    notes = [no_text_note(path, map(str, names))] if names and with_text and columns.text is None else []
+    notes = notes_on(path, [str(name) for name in names], columns, with_text)
     folder = _audio_folder(path, columns, first)
-    entries = _Entries(path, rows, columns, folder, with_text and columns.text is not None)
+    entries = _Entries(path, rows, columns, folder, with_text and columns.text is not None, frozenset(names))
     return Listing(entries=entries, documents=[path], notes=notes)
 
 
@@ -76,6 +76,8 @@ class _Entries:
     columns: Columns
     folder: AnyPath
     with_text: bool
+    names: frozenset[str]
+    """The columns of the rows by which ``columns`` was chosen."""
 
     def __iter__(self) -> Iterator[Entry]:
         for where, row in self.rows(self.path):
@@ -86,6 +88,8 @@ class _Entries:
 
     def _entry(self, where: str, row: Mapping[str, Any]) -> Entry:
         reader = RowReader(self.columns, row)
+        if not row.keys() <= self.names and (new := set(find_columns(row).read) - set(self.columns.read)):
+            reader.problems.append(f"it has {min(new)!r}, which no earlier row has; give it to one of the first rows")
         name = self._path(reader, row) or where.rpartition(", ")[2]  # an id is needed to list it among the rejects
         start, end = reader.segment()
         text = reader.string(self.columns.text) if self.with_text else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import re
 import zlib
 from collections import deque
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from lst_cli.audio.formats.open_audio import regular_file
+from lst_cli.audio.layouts.columns import repeated_column
 from lst_cli.audio.layouts.listing import NotUtf8, decode_text
 from lst_cli.errors import UserError
+from lst_cli.json_text import UTF_16_MARKS, parse_json
 from lst_cli.storage.bucket_path import AnyPath
 
 Row = dict[str, Any] | str
@@ -57,11 +58,19 @@ def open_table(path: AnyPath) -> Iterator[BinaryIO]:
 def _lines(stream: BinaryIO, where: str) -> Iterator[str | NotUtf8]:
     """Lines without their ends; one that is not UTF-8 comes as the error."""
     head = stream.read(2)
-    if head in (b"\xff\xfe", b"\xfe\xff"):
-        yield from (line.rstrip("\r") for line in decode_text(head + stream.read(), where).split("\n"))
+    if head in UTF_16_MARKS:
+        try:
+            text = decode_text(head + stream.read(), where)
+        except NotUtf8 as error:
+            raise UserError(str(error)) from None
+        yield from (line.rstrip("\r") for line in text.split("\n"))
         return
     # The first two bytes may hold the ends of empty lines.
     first = head if head.endswith(b"\n") else head + stream.readline()
+    if b"\r" in first.rstrip(b"\r\n"):
+        raise UserError(
+            f"{where}: its lines end in carriage returns alone", fix="convert it with: tr '\\r' '\\n' < FILE"
+        )
     for data in chain(first.splitlines(keepends=True) if first.startswith(b"\n") else [first], stream):
         yield _decoded(data, where)
 
@@ -82,7 +91,7 @@ def json_rows(path: AnyPath) -> ManifestRows:
         for number, line in enumerate(_lines(stream, str(path)), start=1):
             where = f"{path}, line {number}"
             if isinstance(line, NotUtf8):
-                yield where, "not UTF-8; convert the file with iconv"
+                yield where, line.reason
             elif number == 1 and line.lstrip().startswith("["):
                 yield from _array(path, line, stream)
                 return
@@ -92,8 +101,8 @@ def json_rows(path: AnyPath) -> ManifestRows:
 
 def _array(path: AnyPath, line: str, stream: BinaryIO) -> ManifestRows:
     try:
-        rows = json.loads(line + "\n" + decode_text(stream.read(), str(path)))
-    except (ValueError, RecursionError, NotUtf8):
+        rows = parse_json(line + "\n" + decode_text(stream.read(), str(path)))
+    except (ValueError, NotUtf8):
         rows = []
     if not any(isinstance(row, dict) for row in rows):
         yield f"{path}, line 1", "not a JSON object; give one on each line"
@@ -104,9 +113,7 @@ def _array(path: AnyPath, line: str, stream: BinaryIO) -> ManifestRows:
 
 def _object(line: str) -> Row:
     try:
-        row = json.loads(line)
-    except RecursionError:
-        return "not JSON (nested too deeply)"
+        row = parse_json(line)
     except ValueError as error:
         return f"not JSON ({error})"
     return row if isinstance(row, dict) else f"not a JSON object: {line[:60]}"
@@ -134,6 +141,8 @@ def separated_rows(path: AnyPath, delimiter: str | None = None, header: list[str
                 raise UserError(f"{path}, line 1: no column names", found=str(error)) from None
         else:
             lines.append(first)
+        if twice := repeated_column(header):
+            raise UserError(f"{path}, line 1: two columns {twice!r}", fix="rename one of them")
         reader = _Records(source, lines, delimiter or ",", header, quoted=delimiter != "\t" or first[1][:1] == '"')
         for number, record in reader:
             row = (
@@ -167,7 +176,7 @@ class _Records:
         while (each := self._next()) is not None:
             number, line = each
             if isinstance(line, NotUtf8):
-                yield number, "not UTF-8; convert the file with iconv"
+                yield number, line.reason
             elif line.strip():
                 yield number, self._record(line)
 
@@ -244,7 +253,9 @@ def parquet_batches(path: AnyPath, columns: list[str] | None = None) -> Iterator
 
     from lst_cli.artifacts.parquet import open_parquet
 
-    with open_parquet(path) as file:
+    with open_parquet(path, foreign=True) as file:
+        if twice := repeated_column(columns or file.schema_arrow.names):
+            raise UserError(f"{path}: two columns {twice!r}", fix="rename one of them")
         for batch in file.iter_batches(4096, columns=columns):
             try:
                 rows: list[Row] = batch.to_pylist()

@@ -29,7 +29,9 @@ def fit(
     ctx: typer.Context,
     files: TextFiles,
     name: Name,
-    pieces: Annotated[int, typer.Option(min=260, help="Vocabulary size, including control and byte tokens.")] = 1000,
+    pieces: Annotated[
+        int, typer.Option(min=260, max=1 << 24, help="Vocabulary size, including control and byte tokens.")
+    ] = 1000,
     field: Field = "text",
     max_documents: Annotated[
         int, typer.Option(min=1, help="If there are more documents, train on a sample of this many.")

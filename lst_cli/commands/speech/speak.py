@@ -13,6 +13,7 @@ from lst_cli.commands.common import Device, Json, Seed, completing, store
 from lst_cli.commands.speech.vocoder import Speaker
 from lst_cli.console import print_json, progress, say, warn
 from lst_cli.errors import UserError
+from lst_cli.json_text import NotText, decode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,11 +121,11 @@ def _lines(text: str | None, file: str | None) -> list[tuple[str, str]]:
         return [("the text", text)]
     try:
         raw = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file or "").read_bytes()
-        lines = [" ".join(line.split()) for line in raw.decode("utf-8-sig").split("\n")]
+        lines = [" ".join(line.split()) for line in decode(raw).split("\n")]
     except OSError as error:
         raise UserError(f"--file {file}: the file can't be read", found=error.strerror) from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"--file {file}: not a text file", found=f"bytes that are not UTF-8 at {error.start}") from None
+    except NotText as error:
+        raise UserError(f"--file {file}: not a text file", found=error.found, fix=error.fix) from None
     found = [(f"--file {file}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise UserError(f"--file {file}: nothing to speak", found="an empty text", expected="lines of text")

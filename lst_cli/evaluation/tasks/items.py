@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lst_cli.errors import UserError
+from lst_cli.json_text import NotText, decode
 
 SHOWN_FAULTS = 10
 """How many faulty rows an error names; the rest are counted."""
@@ -101,24 +102,20 @@ def read_utf8(path: Path) -> str:
             f"{path}: the file can't be read", found=str(error.strerror), expected="a readable file"
         ) from error
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        text = decode(data)
+    except NotText as error:
         raise UserError(
-            f"{path}: not UTF-8",
-            found=f"byte 0x{data[error.start]:02x} in line {line}",
-            expected="text in UTF-8",
-            fix=f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} (or whatever its encoding is)",
-        ) from error
+            f"{path}: not a text file", found=error.found, expected="text in UTF-8", fix=error.fix
+        ) from None
     if not text.strip():
         raise UserError(f"{path}: the file is empty", expected="at least one item")
-    return text
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
 def check_items(items: Sequence[Item], path: Path) -> list[Item]:
-    """The items unchanged, if there are any and all ids are unique.
+    """The items unchanged, if there are any, all ids are unique, and no right ending is also a wrong one.
 
-    :raises UserError: none, or an id is used twice.
+    :raises UserError: none, an id is used twice, or an item can't be answered.
     """
     if not items:
         raise UserError(f"{path}: no items in the file", expected="at least one")
@@ -133,5 +130,18 @@ def check_items(items: Sequence[Item], path: Path) -> list[Item]:
             found="; ".join(twice[:SHOWN_FAULTS]) + more,
             expected="one id per item",
             fix="remove the repeated rows, or give them unique ids",
+        )
+    # A pair of words that sound different may be spelled alike; its items are grouped by voice.
+    equal = [
+        item.id
+        for item in items
+        if not item.group and [each.strip() for each in item.endings].count(item.endings[item.label].strip()) > 1
+    ]
+    if equal:
+        raise UserError(
+            f"{path}: {len(equal)} items whose right ending is also a wrong one",
+            found=", ".join(equal[:SHOWN_FAULTS]),
+            expected="endings that differ",
+            fix="correct or remove these items",
         )
     return list(items)

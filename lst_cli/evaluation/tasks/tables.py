@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,15 @@ def read_table(path: Path, faults: Faults) -> tuple[list[str], list[tuple[int, l
     :raises UserError: the file can't be read, or is not well-formed CSV.
     """
     text = read_utf8(path)
-    rows = _tsv(text) if "\t" in text.split("\n", 1)[0] else _csv(text, path, faults)
+    first = text.split("\n", 1)[0]
+    # A TSV whose first cell is quoted was written by a csv writer.
+    separator = "\t" if "\t" in first else ","
+    rows = _tsv(text) if separator == "\t" and first[0] != '"' else _csv(text, path, faults, separator)
     header = [name.strip() for name in next(rows, (0, []))[1]]
+    plain = [re.sub(r"[\s_]", "", name).lower() for name in header if name]
+    if len(set(plain)) < len(plain):
+        twice = next(name for name in plain if plain.count(name) > 1)
+        raise UserError(f"{path}: two columns {twice!r}", found=", ".join(header), fix="rename one of them")
     kept = []
     for line, row in rows:
         if any(cell.strip() for cell in row[len(header) :]):
@@ -49,13 +57,13 @@ def _unquoted(cell: str) -> str:
     return inside.replace('""', '"') if quoted else cell
 
 
-def _csv(text: str, path: Path, faults: Faults) -> _Rows:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _csv(text: str, path: Path, faults: Faults, separator: str) -> _Rows:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     columns = 0
     try:
         for row in reader:
             columns = columns or len(row)
-            swallowed = [cell for cell in row if "\n" in cell and cell.count(",") >= columns - 1 > 0]
+            swallowed = [cell for cell in row if "\n" in cell and cell.count(separator) >= columns - 1 > 0]
             if swallowed:
                 faults.add(reader.line_num, f"a quoted cell holds whole rows, from {swallowed[0][:30]!r}: unclosed?")
             elif any(cell.strip() for cell in row):

@@ -5,7 +5,6 @@ As in transformers the index names the files, and no other file is read.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lst_cli.checksum import sha256_of
 from lst_cli.errors import UserError
+from lst_cli.json_text import parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,8 +115,8 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a whole file", found=str(error)) from None
     if not isinstance(found, dict):
         raise UserError(f"{path}: not an object", found=f"a JSON {type(found).__name__}", expected="an object")

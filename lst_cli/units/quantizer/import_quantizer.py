@@ -93,28 +93,41 @@ def read_centroids(file: Path, *, trust_pickle: bool) -> NDArray[np.float32]:
             ) from None
     if not isinstance(array, np.ndarray) or array.ndim != 2:
         raise UserError(f"{file}: no centroids", found=str(getattr(array, "shape", array)), expected="shape [K, D]")
-    centroids_KD = np.ascontiguousarray(array, dtype=np.float32)
+    if array.dtype.kind != "f":
+        raise UserError(
+            f"{file}: the centroids are not floating-point numbers", found=str(array.dtype), expected="float32"
+        )
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused as such
+        centroids_KD = np.ascontiguousarray(array, dtype=np.float32)
     check_finite_weights({"centroids": centroids_KD}, str(file))
     return centroids_KD
 
 
 def _from_safetensors(file: Path) -> Any:
+    import torch
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.torch import load_file
 
     try:
-        arrays = load_file(file)
+        tensors = load_file(file)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file}: not a safetensors file", found=str(error)) from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.element_size() == 1:
+            raise UserError(f"{file}: {name} is quantised", found=str(tensor.dtype), expected="float32")
+    # NumPy has no bfloat16.
+    arrays = {
+        name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy() for name, tensor in tensors.items()
+    }
     tables = [name for name, array in arrays.items() if array.ndim == 2]
-    name = "centroids" if "centroids" in tables else tables[0] if len(tables) == 1 else None
-    if name is None:
+    chosen = "centroids" if "centroids" in tables else tables[0] if len(tables) == 1 else None
+    if chosen is None:
         raise UserError(
             f"{file}: no unique tensor of centroids",
             found=", ".join(f"{name} {array.shape}" for name, array in arrays.items()),
             expected="one two-dimensional tensor, or one that is called centroids",
         )
-    return arrays[name]
+    return arrays[chosen]
 
 
 def _from_pickle(file: Path, trusted: bool) -> Any:
