@@ -190,10 +190,10 @@ def test_tokens_have_no_sound_to_align(root: Path, aligner: str) -> None:
 
 
 def test_a_rate_at_which_nobody_speaks(root: Path, wav: Path) -> None:
-    soundfile.write(wav.parent / "slow.wav", np.full(500, 0.5), 100)
+    soundfile.write(wav.parent / "slow.wav", np.full(5000, 0.5), 2000)
     with pytest.raises(UserError) as caught:
         run(root, str(wav.parent / "slow.wav"))
-    assert "not a recording of speech (found: 100 samples a second)" in str(caught.value)
+    assert "not a recording of speech (found: 2,000 samples a second)" in str(caught.value)
 
 
 def test_formats() -> None:

@@ -81,9 +81,9 @@ def test_a_column_channel_was_ignored(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_url_was_no_such_file(folder: Path) -> None:
-    put(folder / "m.csv", "path,text\nhttps://x.org/a.wav,one\ns3://b/a.wav,two\nb.wav,three\n")
+    put(folder / "m.csv", "path,text\nhttps://x.org/a.wav,one\nb.wav,three\n")
     corpus = add(folder / "m.csv", folder.parent / "root")
-    assert texts(corpus) == ["three"] and all("download it" in reason for reason in reasons(corpus))
+    assert texts(corpus) == ["three"] and all("download the files" in reason for reason in reasons(corpus))
 
 
 @pytest.mark.parametrize("name", ["m.tsv", "m.csv", "m.jsonl"])

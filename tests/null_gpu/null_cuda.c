@@ -51,6 +51,8 @@ int cudaMemcpyAsync(void *to, const void *from, size_t bytes, int kind, void *st
 int cudaMemsetAsync(void *to, int value, size_t bytes, void *stream) { memset(to, value, bytes); return 0; }
 int cudaStreamCreateWithPriority(void **stream, unsigned flags, int priority) { *stream = object(8); return 0; }
 int cudaEventCreateWithFlags(void **event, unsigned flags) { *event = object(8); return 0; }
+int cudaEventElapsedTime(float *ms, void *from, void *to) { *ms = 1; return 0; }
+int cudaEventElapsedTime_v2(float *ms, void *from, void *to) { *ms = 1; return 0; }
 int cudaPointerGetAttributes(void *attributes, const void *pointer) { return 1; }
 int cudaDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) { *active = 1; return 0; }
 int cudaFuncGetAttributes(struct cudaFuncAttributes *found, const void *kernel) {

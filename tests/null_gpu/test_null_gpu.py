@@ -30,6 +30,6 @@ def test_a_step_is_captured_on_its_own_gpu(gpu: dict[str, str]) -> None:
 @pytest.mark.parametrize(("dtype", "width", "kv_heads"), [("bfloat16", 64, 4), ("float32", 128, 2)])
 def test_kernels_of_the_masks_compile_for_an_h100(gpu: dict[str, str], dtype: str, width: int, kv_heads: int) -> None:
     made = on_null_gpu(gpu, "kernels", dtype, str(width), str(kv_heads))["made"]
-    names = " ".join(name for name, _, _ in made)
-    assert "flex_attention" in names and "flex_attention_backward" in names, names
+    # Inductor's names: what flex attention is made of are its only templates, one each way.
+    assert sum(name.startswith("triton_tem_") for name, _, _ in made) == 2, made
     assert all(arch == 90 and size > 0 for _, arch, size in made)
