@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,12 @@ def test_a_model_is_whole_and_has_learnt(undisturbed: Artifact) -> None:
     assert curve[-1]["loss"] < curve[0]["loss"]
     assert [line["aligned_share"] for line in curve][::3] == [1.0, 0.0]
     assert undisturbed.statistics["steps"] == 20
+
+
+def test_the_reader_has_stopped_when_the_model_is_made(undisturbed: Artifact) -> None:
+    """A thread that still read ahead when Python ended once aborted a run whose model was made."""
+    assert undisturbed.statistics["steps"] == 20
+    assert "lst-reader" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_baseline_differs_by_its_architecture_only(root: Path) -> None:

@@ -130,9 +130,8 @@ class _TrainingRecipe(Recipe):
         model = context.get_data_parallel_model()
         unit = job.make_unit(model, gangs, job.steps, stop, guard, job.scheduled)
         held_out = job.validation.units(model, gangs, stop) if job.validation else []
-        trainer = context.create_trainer(
-            unit, job.make_reader(gangs, guard), [each for each, _ in held_out], [read for _, read in held_out]
-        )
+        reader = job.make_reader(gangs, guard)
+        trainer = context.create_trainer(unit, reader, [each for each, _ in held_out], [read for _, read in held_out])
         accept_local_state(context.get_optimizer())
         unit.end_training = trainer.request_stop
         stop_in_validations(trainer, stop)
@@ -142,7 +141,7 @@ class _TrainingRecipe(Recipe):
             stop_early(trainer, PatienceStopper(job.patience, job.metrics_log))
         if gangs.root.rank == 0:
             trainer.register_checkpoint_save_hook(self._saved)
-        return StoppableTask(trainer, stop)
+        return StoppableTask(trainer, stop, reader)
 
     def _settle(self, gangs: Gangs) -> None:
         """Check the free disk space, and fall back to the last checkpoint that can be read."""

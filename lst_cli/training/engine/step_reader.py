@@ -117,6 +117,10 @@ class StepReader(DataReader[TrainBatch]):
     def reset(self) -> None:
         """The stream of steps has no end to go back from."""
 
+    def close(self) -> None:
+        """Stop the reader's thread. One that runs while Python ends would abort the process (exit code 134)."""
+        self._reader.close()
+
     def state_dict(self) -> dict[str, object]:
         """The state of all processes, from which any number of them can resume.
 

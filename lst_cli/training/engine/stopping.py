@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import fairseq2.recipe  # noqa: F401 -- fairseq2.trainer can't be imported before it
 from fairseq2.gang import Gang, all_sum
@@ -13,6 +14,12 @@ from fairseq2.task import Task
 from fairseq2.trainer import Trainer
 
 from lst_cli.console import say
+from lst_cli.training.engine.step_reader import StepReader
+
+if TYPE_CHECKING:
+    from fairseq2.datasets import DataReader
+
+    from lst_cli.training.engine.train_batch import TrainBatch
 
 
 class ValidationCutOff(Exception):
@@ -59,14 +66,19 @@ class StopRequest:
 class StoppableTask(Task):
     """fairseq2's trainer, which SIGTERM stops as well as SIGUSR1, at the same step in every process."""
 
-    def __init__(self, trainer: Trainer, stop: StopRequest) -> None:
+    def __init__(self, trainer: Trainer, stop: StopRequest, reader: DataReader[TrainBatch]) -> None:
         self._trainer = trainer
         self._stop = stop
+        self._reader = reader
 
     def run(self) -> None:
         """Train until the last step or a stop."""
-        with _on_signal(signal.SIGTERM, self._stop):
-            self._trainer.run()
+        try:
+            with _on_signal(signal.SIGTERM, self._stop):
+                self._trainer.run()
+        finally:
+            if isinstance(self._reader, StepReader):
+                self._reader.close()
 
     def request_stop(self) -> None:
         """fairseq2 calls this on SIGUSR1."""
