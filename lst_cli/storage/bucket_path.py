@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -165,16 +166,29 @@ def path_or_url(text: str) -> AnyPath:
     return bucket_path(Remote.of(text).url) if is_url(text) else Path(text)
 
 
+@cache
+def _is_known(scheme: str) -> bool:
+    from fsspec import available_protocols
+
+    return scheme in available_protocols()
+
+
 def bucket_path(url: str, beside: AnyPath | None = None) -> BucketPath:
     """What a URL names, for instance in a table.
 
     :param beside: the folder of that table; if it was listed, so is what the table names.
-    :raises UserError: a URL with a password, or of a web server, which has no listings.
+    :raises UserError: a URL with a password, of a web server, which has no listings, or of no known kind of store.
     """
     refuse_password(url)
     if url.startswith(("http://", "https://")):
         raise UserError(
             f"{url}: the address of a web server, which does not list its files",
             fix="download the files, or give the URL of an object store (s3://, gs://, hf://, ...)",
+        )
+    scheme = url.partition("://")[0]
+    if not _is_known(scheme):
+        raise UserError(
+            f"{url}: no kind of store is known for {scheme}://",
+            fix="give a path, or the URL of an object store (s3://, gs://, hf://, ...)",
         )
     return BucketPath(url.rstrip("/"), listing=beside.listing if isinstance(beside, BucketPath) else None)

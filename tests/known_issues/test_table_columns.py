@@ -81,9 +81,10 @@ def test_a_column_channel_was_ignored(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_url_was_no_such_file(folder: Path) -> None:
-    put(folder / "m.csv", "path,text\nhttps://x.org/a.wav,one\nb.wav,three\n")
+    put(folder / "m.csv", "path,text\nhttps://x.org/a.wav,one\nfoo://b/a.wav,two\nb.wav,three\n")
     corpus = add(folder / "m.csv", folder.parent / "root")
-    assert texts(corpus) == ["three"] and all("download the files" in reason for reason in reasons(corpus))
+    web, unknown = reasons(corpus)
+    assert texts(corpus) == ["three"] and "download the files" in web and "no kind of store" in unknown
 
 
 @pytest.mark.parametrize("name", ["m.tsv", "m.csv", "m.jsonl"])
