@@ -49,8 +49,11 @@ def share_chunks(
             rows += chunk.rows
         while (missing := [n for n in range(count) if not made(n)]) and not parts.finished():
             mine = set(missing[rank.number % len(missing) :: rank.world])
+            last = max(mine)
             for chunk in chunks:
                 if chunk.number in mine and not made(chunk.number) and not parts.finished():
                     make(chunk)
                     bar.advance(chunk.rows)
+                if chunk.number >= last:
+                    break
     return count, rows
