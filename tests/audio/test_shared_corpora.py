@@ -30,7 +30,7 @@ def test_recordings_and_packed_audio(tmp_path: Path, monkeypatch: pytest.MonkeyP
         listed = SourceOfCorpus.read(options)
         build_as_rank(root, listed.plan, listed.share)
 
-    files = check_ranks(tmp_path / "a", partial(add, source="in"), "corpus/c", (0, 2, 5, 9), 2)
+    files = check_ranks(tmp_path / "a", partial(add, source="in"), "corpus/c", (0, 2, 5, 9))
     assert "rejects.parquet" in files
     audio = check_ranks(tmp_path / "b", partial(add, source="packed"), "corpus/c", (0, 1, 3, 5))
     assert sum(name.endswith(".flac") for name in audio) == 6
