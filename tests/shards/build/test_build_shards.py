@@ -55,7 +55,7 @@ def test_rows_are_joined(tmp_path: Path) -> None:
 
 
 def test_files_are_opened_a_few_times_not_once_for_each_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The columns of the alignment were once looked up for every row: eight times the time of all the rest."""
+    """The columns of the alignment were once looked up for every row, which took most of the time."""
     opened: list[int] = []
     opening = pq.ParquetFile.__init__
     for made in (utterances(20), utterances(80)):
