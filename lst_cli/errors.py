@@ -40,6 +40,10 @@ class UserError(LstError):
 
     exit_code = 2
 
+    def as_failure(self) -> LstError:
+        """The same message as a failure of the run, which nothing rejects or skips."""
+        return LstError(self.what, found=self.found, expected=self.expected, fix=self.fix)
+
 
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|\b\d+ requested and \d+ written\b|os error (28|122)\b")
 """How numpy, pyarrow, safetensors and torch report a full disk; not all of them give the system's error number."""

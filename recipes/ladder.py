@@ -100,7 +100,7 @@ def sentences(found: Sequence[Rung]) -> list[str]:
     said += compared(
         "StoryCloze S→S",
         "at as many FLOPs or up to a half more",
-        [(base, rung) for rung in others for base in list(costlier(baseline.values(), rung))[:1]],
+        [(base, rung) for rung in others if (base := of_equal_cost(baseline.values(), rung)) is not None],
     )
     through = []
     for rung in found:
@@ -111,11 +111,10 @@ def sentences(found: Sequence[Rung]) -> list[str]:
     return said
 
 
-def costlier(baseline: Iterable[Rung], rung: Rung) -> Iterator[Rung]:
-    """The baseline's runs of as many FLOPs as this rung's or up to a half more, the cheapest first."""
-    for base in sorted(baseline, key=lambda each: each.flops):
-        if rung.flops <= base.flops <= 1.5 * rung.flops:
-            yield base
+def of_equal_cost(baseline: Iterable[Rung], rung: Rung) -> Rung | None:
+    """The cheapest of the baseline's runs of as many FLOPs as this rung's or up to a half more."""
+    found = [each for each in baseline if rung.flops <= each.flops <= 1.5 * rung.flops]
+    return min(found, key=lambda each: each.flops, default=None)
 
 
 def compared(question: str, against: str, pairs: Iterable[tuple[Rung, Rung]]) -> list[str]:

@@ -30,7 +30,7 @@ from lst_cli.units.tokens import TOKENS, Tokens
 BLOCK_S = 60
 """Seconds of a file that are resampled at a time, at most."""
 
-RATES_HZ = range(4_000, 768_001)
+_SPEECH_RATES_HZ = range(4_000, 768_001)
 """Rates that a recording of speech may have."""
 
 OVERRUN_S = 0.5
@@ -202,7 +202,7 @@ def _samples(clip: _Clip, recording: Recording) -> Iterator[NDArray[np.float32]]
     :raises UserError: there are none, or fewer than the clip or the file's header promise, or one is not finite.
     """
     rate = recording.rate
-    if rate not in RATES_HZ:
+    if rate not in _SPEECH_RATES_HZ:
         raise UserError(f"{clip.name}: not a recording of speech", found=f"{rate:,} samples a second")
     if clip.rate not in (None, rate):
         raise UserError(f"{clip.name}: the file was changed after the corpus was made", found=f"{rate:,} Hz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -12,9 +11,10 @@ import pyarrow.parquet as pq
 
 from lst_cli.artifacts.bucket import BucketArtifact
 from lst_cli.artifacts.manifest import FileRecord
-from lst_cli.errors import LstError, UserError
+from lst_cli.errors import UserError
 from lst_cli.storage.range_cache import RangeCache
 from lst_cli.storage.remote import Remote
+from lst_cli.storage.seekable import SeekableReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ class BucketShard:
             return self.cache.read(self.record.sha256, start, stop, fetch)
         except UserError as error:
             # Not for run.skip_corrupt: credentials that expire must not turn into skipped data.
-            raise LstError(error.what, found=error.found, expected=error.expected, fix=error.fix) from None
+            raise error.as_failure() from None
 
 
 def shards_in_bucket(artifact: BucketArtifact, pattern: str, cache: RangeCache) -> list[BucketShard]:
@@ -120,25 +120,12 @@ def _span(group: pq.RowGroupMetaData) -> tuple[int, int]:
     return min(starts), max(stops)
 
 
-class _Window(io.RawIOBase):
+class _Window(SeekableReader):
     """A file of which only one range is there."""
 
     def __init__(self, data: bytes, start: int, size: int) -> None:
-        super().__init__()
-        self._data, self._start, self._size, self._at = data, start, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
+        super().__init__(size)
+        self._data, self._start = data, start
 
     def read(self, n: int = -1) -> bytes:
         first = self._at - self._start

@@ -40,7 +40,7 @@ class BucketListing:
         self._trees: list[str] = []
         self._sources: dict[str, ObjectFacts] = {}
         self._ahead: dict[str, bytes] = {}
-        self._orders: dict[str, tuple[list[str], dict[str, int]]] = {}
+        self._orders: dict[tuple[str, str], tuple[list[str], dict[str, int]]] = {}
 
     def open_source(self, url: str) -> None:
         """Ask about one file, or list all that lies below a folder.
@@ -120,10 +120,10 @@ class BucketListing:
 
     def _following(self, tree: str, url: str) -> list[str]:
         suffix = PurePosixPath(url).suffix
-        if suffix not in self._orders:
+        if (tree, suffix) not in self._orders:
             files = [each for each in self.files_below(tree) if each.endswith(suffix)]
-            self._orders[suffix] = files, {each: number for number, each in enumerate(files)}
-        files, numbers = self._orders[suffix]
+            self._orders[tree, suffix] = files, {each: number for number, each in enumerate(files)}
+        files, numbers = self._orders[tree, suffix]
         if url not in numbers:
             return [url]
         following = files[numbers[url] :][:_AHEAD_FILES]

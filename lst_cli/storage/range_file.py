@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from lst_cli.errors import LstError, UserError
+from lst_cli.errors import UserError
 from lst_cli.storage.range_cache import RangeCache, cache_bytes, cache_folder
 from lst_cli.storage.remote import NoSuchObject, ObjectFacts, Remote
+from lst_cli.storage.seekable import SeekableReader
 
 _WHOLE_BYTES = 8 << 20
 """A file of at most this size is fetched by one request."""
@@ -25,36 +24,18 @@ class ChangedObject(UserError):
     """A file is not the one that was listed."""
 
 
-class RangeFile(io.RawIOBase):
+class RangeFile(SeekableReader):
     """A file in a bucket, open for reading.
 
     Before anything is fetched, the store is asked whether the file is still the one that was listed.
     """
 
     def __init__(self, folder: Remote, name: str, facts: ObjectFacts) -> None:
+        super().__init__(facts.bytes)
         self._folder, self._name, self._facts = folder, name, facts
         self._content = sha256(f"{folder.url}/{name}\n{facts.bytes}\n{facts.stamp}".encode()).hexdigest()
         self._block = facts.bytes if facts.bytes <= _WHOLE_BYTES else _BLOCK_BYTES
         self._held, self._held_at = memoryview(b""), 0
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Position in the file."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; nothing is fetched."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._facts.bytes}[whence]
-        self._at = max(0, base + offset)
-        return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill a buffer; it stays unfilled only at the end of the file.
@@ -64,7 +45,7 @@ class RangeFile(io.RawIOBase):
         """
         view = memoryview(buffer).cast("B")
         filled = 0
-        while filled < len(view) and self._at < self._facts.bytes:
+        while filled < len(view) and self._at < self._size:
             if not self._held_at <= self._at < self._held_at + len(self._held):
                 self._held_at = self._at // self._block * self._block
                 self._held = memoryview(self._read_block(self._held_at))
@@ -75,7 +56,7 @@ class RangeFile(io.RawIOBase):
         return filled
 
     def _read_block(self, start: int) -> bytes:
-        stop = min(start + self._block, self._facts.bytes)
+        stop = min(start + self._block, self._size)
         return _cache(cache_folder(), cache_bytes()).read(self._content, start, stop, self._fetch)
 
     def _fetch(self, start: int, stop: int) -> bytes:
@@ -107,4 +88,4 @@ def refusals_are_failures() -> Iterator[None]:
     except (NoSuchObject, ChangedObject):
         raise
     except UserError as error:
-        raise LstError(error.what, found=error.found, expected=error.expected, fix=error.fix) from None
+        raise error.as_failure() from None

@@ -7,38 +7,20 @@ import os
 from typing import BinaryIO
 
 from lst_cli.errors import LstError
+from lst_cli.storage.seekable import SeekableReader
 
 
-class ByteRange(io.RawIOBase):
+class ByteRange(SeekableReader):
     """Bytes ``[start, end)`` of ``file``; the first ones may be replaced to correct a header.
 
     :param head: replaces the first ``len(head)`` bytes of the range.
     """
 
     def __init__(self, file: BinaryIO, start: int, end: int, head: bytes = b"") -> None:
+        super().__init__(end - start)
         self._file = file
         self._start = start
-        self._size = end - start
         self._head = head
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Position in the range."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move within the range."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill a buffer; 0 at the end of the range."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from lst_cli.audio.layouts.listing import (
@@ -22,13 +21,10 @@ from lst_cli.audio.layouts.listing import (
     same_name,
 )
 from lst_cli.audio.layouts.manifest_file import read_manifest, rows_of
-from lst_cli.audio.layouts.table_rows import open_table
+from lst_cli.audio.layouts.table_rows import first_object, open_table
 from lst_cli.errors import UserError
 from lst_cli.json_text import UTF_16_MARKS
 from lst_cli.storage.bucket_path import AnyPath
-
-_ROWS_TO_LOOK_AT = 20
-"""A table is recognised by the first of these that can be read."""
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet", "metadata.tsv")
 _LJ_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus")
@@ -120,8 +116,7 @@ def _metadata(files: Sequence[AnyPath]) -> list[AnyPath]:
 
 def _column_names(path: AnyPath) -> list[str]:
     try:
-        rows = islice(rows_of(path)(path), _ROWS_TO_LOOK_AT)
-        row = next((row for _, row in rows if not isinstance(row, str)), {})
+        row = first_object(rows_of(path)(path))
     except UserError:
         return []
     return [name.lower() for name in row if isinstance(name, str)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from lst_cli.audio.layouts.listing import CorpusLayout, Entry, Listing, one_line, same_name
-from lst_cli.audio.layouts.table_rows import json_rows
+from lst_cli.audio.layouts.table_rows import first_object, json_rows
 from lst_cli.errors import UserError
 from lst_cli.storage.bucket_path import AnyPath, BucketPath, bucket_path
 from lst_cli.storage.remote import is_url
@@ -150,7 +150,7 @@ def is_cuts(source: AnyPath) -> bool:
     if not source.is_file() or not source.name.lower().endswith((".jsonl", ".jsonl.gz")):
         return False
     try:
-        first = next((row for _, row in islice(json_rows(source), 20) if not isinstance(row, str)), {})
+        first = first_object(json_rows(source))
     except UserError:
         return False
     return str(first.get("type", "")).endswith("Cut")

@@ -13,7 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -36,6 +36,14 @@ _CSV_CELL = re.compile(r'"((?:[^"]|"")*)"')
 
 _LONGEST_RECORD = 50
 """Lines that a quoted cell may run over."""
+
+_ROWS_TO_LOOK_AT = 20
+"""A table is recognised by the first of these that can be read."""
+
+
+def first_object(rows: ManifestRows) -> dict[str, Any]:
+    """The first row that can be read, of some at the beginning; empty if none can."""
+    return next((row for _, row in islice(rows, _ROWS_TO_LOOK_AT) if not isinstance(row, str)), {})
 
 
 @contextmanager

@@ -69,7 +69,6 @@ class Shuffle:
         """The rows of a bucket, in shuffled order."""
         parts = []
         for chunk in range(chunks):
-            # Not mapped: Linux maps 16 pages for each that is touched, and memory would grow with the number of chunks.
             with pa.OSFile(str(self._path(chunk))) as source:
                 batch = pa.ipc.open_file(source).get_batch(bucket)
                 parts.append(pa.Table.from_batches([batch]).replace_schema_metadata(None))
